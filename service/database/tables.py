@@ -1,0 +1,230 @@
+"""The tables: who may call, what was uploaded, what was asked, how far it is, what came out."""
+
+import secrets
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    DateTime,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.engine import Dialect
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+
+
+def new_id(prefix: str) -> str:
+    """Make an opaque id such as `mdl_3fa1…`: the prefix names the kind, 96 random bits the rest."""
+    return f"{prefix}_{secrets.token_hex(12)}"
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A point in time with its zone: SQLite keeps none, so it goes in and comes out as UTC."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return value.astimezone(UTC) if value else None
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy reads it from the class
+        dict[str, Any]: Json,
+        list[Any]: Json,
+        datetime: UtcDateTime,
+        float: Double,
+        int: BigInteger().with_variant(Integer(), "sqlite"),  # SQLite counts up only INTEGER keys
+    }
+
+
+class Leased:
+    """A piece of work that one worker at a time holds, on lease (DESIGN §3).
+
+    `token` is the fencing token: a commit names it and changes nothing when the lease was lost.
+    Times are seconds since the epoch by the database's clock, so workers' clocks don't matter.
+    """
+
+    state: Mapped[str] = mapped_column(String(16), index=True)
+    token: Mapped[str | None] = mapped_column(String(32))
+    leased_by: Mapped[str | None] = mapped_column(String(128))
+    lease_until: Mapped[float | None]
+    attempt: Mapped[int] = mapped_column(default=0)
+    sent_at: Mapped[float | None]
+    sends: Mapped[int] = mapped_column(default=0)
+    error: Mapped[dict[str, Any] | None]
+    """A problem document (RFC 9457): why the work failed or the upload was rejected."""
+
+
+class Key(Base):
+    """An API key: only its HMAC is kept."""
+
+    __tablename__ = "keys"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    owner: Mapped[str] = mapped_column(String(128))
+    name: Mapped[str] = mapped_column(String(200))
+    digest: Mapped[str] = mapped_column(String(64), unique=True)
+    scopes: Mapped[list[Any]]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    revoked_at: Mapped[datetime | None]
+
+
+class File(Base):
+    """An object in storage, named by its content.
+
+    Its row is the lock of its object: whoever adds or removes the object holds the row, in one
+    transaction with what refers to it.
+    """
+
+    __tablename__ = "files"
+    sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    size: Mapped[int]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class Upload(Leased):
+    """What a model and a dataset share: an owner's file, inspected by a worker.
+
+    States: `inspecting → ready | rejected`.
+    """
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    owner: Mapped[str] = mapped_column(String(128), index=True)
+    name: Mapped[str] = mapped_column(String(200))
+    sha256: Mapped[str] = mapped_column(ForeignKey("files.sha256"), index=True)
+    size: Mapped[int]
+    inspection: Mapped[dict[str, Any] | None]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class Model(Upload, Base):
+    __tablename__ = "models"
+
+
+class Dataset(Upload, Base):
+    __tablename__ = "datasets"
+    transform: Mapped[dict[str, Any]] = mapped_column(default=dict)
+
+
+class Analysis(Leased, Base):
+    """A job: `queued → planning → running → reducing → succeeded | failed | cancelled`."""
+
+    __tablename__ = "analyses"
+    __table_args__ = (UniqueConstraint("owner", "idempotency_key"),)
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    owner: Mapped[str] = mapped_column(String(128), index=True)
+    model_id: Mapped[str] = mapped_column(ForeignKey("models.id"), index=True)
+    dataset_id: Mapped[str] = mapped_column(ForeignKey("datasets.id"), index=True)
+    request: Mapped[dict[str, Any]]
+    idempotency_key: Mapped[str | None] = mapped_column(String(255))
+    shards: Mapped[int] = mapped_column(default=0)
+    remaining: Mapped[int] = mapped_column(default=0)
+    cancel_requested: Mapped[bool] = mapped_column(default=False)
+    summary: Mapped[dict[str, Any] | None]
+    provenance: Mapped[dict[str, Any] | None]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+
+
+def _of_analysis() -> Mapped[str]:
+    return mapped_column(ForeignKey("analyses.id", ondelete="CASCADE"), primary_key=True)
+
+
+class Shard(Leased, Base):
+    """A range of samples of one analysis: `queued → leased → done | failed | cancelled`."""
+
+    __tablename__ = "shards"
+    __table_args__ = (Index(None, "state", "lease_until"),)
+    analysis_id: Mapped[str] = _of_analysis()
+    index: Mapped[int] = mapped_column(primary_key=True)
+    start: Mapped[int]
+    stop: Mapped[int]
+    result: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """An `.npz` of per-batch sums; dropped once the analysis has its result."""
+
+
+class Layer(Base):
+    __tablename__ = "layers"
+    analysis_id: Mapped[str] = _of_analysis()
+    index: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(Text)
+    op: Mapped[str] = mapped_column(String(64))
+    group: Mapped[int | None]
+    width: Mapped[int]
+    parameters: Mapped[int]
+    macs: Mapped[int]
+    pruning_ratio: Mapped[float | None]
+    interval: Mapped[list[Any] | None]
+    p_value: Mapped[float | None]
+    score: Mapped[float | None]
+    verdict: Mapped[str] = mapped_column(String(16))
+    reason: Mapped[str | None] = mapped_column(Text)
+    sweep: Mapped[list[Any]]
+
+
+class Structure(Base):
+    __tablename__ = "structures"
+    analysis_id: Mapped[str] = _of_analysis()
+    index: Mapped[int] = mapped_column(primary_key=True)
+    group: Mapped[int]
+    channel: Mapped[int]
+    saliency: Mapped[float]
+    first_order: Mapped[float]
+    second_order: Mapped[float]
+    rank: Mapped[int]
+    members: Mapped[list[Any]]
+
+
+class Plan(Base):
+    __tablename__ = "plans"
+    analysis_id: Mapped[str] = _of_analysis()
+    index: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(64))
+    layers: Mapped[list[Any]]
+    parameters: Mapped[list[Any]]
+    macs: Mapped[list[Any]]
+    artifact: Mapped[str | None] = mapped_column(Text)
+
+
+class Event(Base):
+    """What happened to an analysis, in order: the history that `…/events` streams."""
+
+    __tablename__ = "events"
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    analysis_id: Mapped[str] = mapped_column(
+        ForeignKey("analyses.id", ondelete="CASCADE"), index=True
+    )
+    at: Mapped[datetime] = mapped_column(default=utc_now)
+    kind: Mapped[str] = mapped_column(String(32))
+    data: Mapped[dict[str, Any]]

@@ -1,0 +1,60 @@
+"""Settings of every process, from `NARROWS_*` environment variables."""
+
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from platformdirs import user_data_path
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """What a process needs to know of its surroundings.
+
+    The defaults are the embedded service: everything in one folder, SQLite as database, a folder as
+    broker. Two URLs (`NARROWS_DATABASE_URL`, `NARROWS_BROKER_URL`) turn it into a distributed one.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="NARROWS_")
+
+    data: Path = Field(default_factory=lambda: user_data_path("narrows"))
+    database_url: str = ""
+    broker_url: str = ""
+    storage_url: str = ""
+    secret: SecretStr | None = None
+    """Key of the HMAC under which API keys are stored; default: a file in `data`, made when missing."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    max_upload_bytes: int = 4 << 30
+    lease_seconds: float = 15.0
+    """How long a worker may stay silent before its work is given to another; it beats thrice as often."""
+    max_attempts: int = 5
+    """How often a piece of work may take its worker down with it before it is given up."""
+
+    @property
+    def resolved_database_url(self) -> str:
+        """The SQLAlchemy URL, psycopg 3 being the driver for PostgreSQL."""
+        url = self.database_url or f"sqlite:///{self.data / 'narrows.db'}"
+        for prefix in ("postgresql://", "postgres://"):
+            if url.startswith(prefix):
+                return "postgresql+psycopg://" + url.removeprefix(prefix)
+        return url
+
+    @property
+    def resolved_broker_url(self) -> str:
+        """The Celery broker; by default the folder broker of `service.folder_broker`."""
+        return self.broker_url or "folder://"
+
+    @property
+    def resolved_storage_url(self) -> str:
+        return self.storage_url or (self.data / "files").absolute().as_uri()
+
+
+@cache
+def get_settings() -> Settings:
+    """Return the settings of this process, read once."""
+    settings = Settings()
+    settings.data = settings.data.expanduser().absolute()
+    settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return settings

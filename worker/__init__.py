@@ -1,0 +1,1 @@
+"""The computing side: torch lives here."""

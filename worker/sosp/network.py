@@ -1,0 +1,114 @@
+"""A network as a straight-line program of ATen operators, always in eval mode (DESIGN §2)."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor
+
+from worker.sosp import operators
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """A reference to the value of that name."""
+
+    name: str
+
+
+Argument: TypeAlias = Ref | Tensor | torch.dtype | str | float | bool | None | list["Argument"]
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One operator call.
+
+    `op` is a key of `operators.OPERATORS` such as `conv2d` or `add.Tensor`, or of
+    `operators.SYMBOLIC`; `inputs` are its arguments by the names of the operator's schema; `outputs`
+    names its results (None: unused); `module` is the user's name of the module, such as
+    `layer3.0.conv1`, or `""` for the network itself.
+    """
+
+    op: str
+    inputs: Mapping[str, Argument]
+    outputs: tuple[str | None, ...]
+    module: str
+
+    def references(self) -> Iterator[str]:
+        """Yield the name of every value that the call reads."""
+        for argument in self.inputs.values():
+            for item in argument if isinstance(argument, list) else [argument]:
+                if isinstance(item, Ref):
+                    yield item.name
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """An input of the network; a dimension is a size, or the name of a symbol where it is free."""
+
+    name: str
+    dtype: torch.dtype
+    shape: tuple[int | str, ...]
+
+
+@dataclass(frozen=True)
+class Network:
+    """The program: operator calls in order over inputs and named tensors.
+
+    `tensors` holds parameters, buffers and constants under the user's names (`layer1.0.bn1.weight`);
+    `leaves` says which value of the program is which tensor; `parameters` names the trainable ones.
+    Calling a network runs it; batch norm is frozen and dropout off, whatever the export was.
+    """
+
+    nodes: tuple[Node, ...]
+    tensors: Mapping[str, Tensor]
+    leaves: Mapping[str, str]
+    parameters: frozenset[str]
+    inputs: tuple[Input, ...]
+    outputs: tuple[str, ...]
+
+    def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """Run the program on a batch; return its outputs."""
+        environment: dict[str, Any] = {leaf: self.tensors[name] for leaf, name in self.leaves.items()}
+        environment |= {spec.name: value for spec, value in zip(self.inputs, inputs, strict=True)}
+        for node, dead in zip(self.nodes, self.last_reads, strict=True):
+            bind(environment, node, operators.run(node.op, resolve(environment, node)))
+            for name in dead:
+                del environment[name]
+        return tuple(environment[name] for name in self.outputs)
+
+    @cached_property
+    def last_reads(self) -> tuple[tuple[str, ...], ...]:
+        """For each node, the values that nothing reads after it: what can be freed."""
+        last = {name: i for i, node in enumerate(self.nodes) for name in node.outputs if name}
+        last |= {name: i for i, node in enumerate(self.nodes) for name in node.references()}
+        freed: list[list[str]] = [[] for _ in self.nodes]
+        for name, i in last.items():
+            if name not in self.outputs and name not in self.leaves:
+                freed[i].append(name)
+        return tuple(map(tuple, freed))
+
+    def map_tensors(self, function: Callable[[Tensor], Tensor]) -> "Network":
+        """Return the same program over `function(tensor)`, for a move to a device or a dtype."""
+        return replace(self, tensors={name: function(t) for name, t in self.tensors.items()})
+
+
+def resolve(environment: Mapping[str, Any], node: Node) -> dict[str, Any]:
+    """Return the node's arguments with references replaced by their values."""
+
+    def value(argument: Argument) -> Any:
+        if isinstance(argument, Ref):
+            return environment[argument.name]
+        return [value(item) for item in argument] if isinstance(argument, list) else argument
+
+    return {name: value(argument) for name, argument in node.inputs.items()}
+
+
+def bind(environment: dict[str, Any], node: Node, result: Any) -> None:
+    """Store the result, or the several results, of a node under its names."""
+    results = result if isinstance(result, list | tuple) else (result,)
+    for name, item in zip(node.outputs, results, strict=True):
+        if name:
+            environment[name] = item
