@@ -1,11 +1,17 @@
-"""Hands task names and ids to Celery. A message may be lost or come twice: the database is the truth."""
+"""Hands task names and ids to Celery.
 
-import logging
-from typing import Final
+A message may be lost or come twice without harm: the database is the truth.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
 
 from celery import Celery
-from kombu.exceptions import OperationalError
+from kombu.exceptions import KombuError
+from kombu.transport import virtual
 
+from service import folder_broker  # noqa: F401 - registers the transport
 from service.settings import Settings
 
 TASKS: Final = {
@@ -17,7 +23,13 @@ TASKS: Final = {
 }
 """Each task and the queue it waits in: looking at an upload need not wait behind an analysis."""
 
-log = logging.getLogger(__name__)
+
+class BrokerUnavailableError(Exception):
+    """The broker did not take a message, or gave no answer.
+
+    Nothing is lost by it: the row that the message was about waits for the reconciler, which sends
+    again. Callers log it and go on.
+    """
 
 
 def make_celery(settings: Settings) -> Celery:
@@ -31,7 +43,69 @@ def make_celery(settings: Settings) -> Celery:
         accept_content=["json"],
         task_routes={name: {"queue": queue} for name, queue in TASKS.items()},
         worker_prefetch_multiplier=1,
+        worker_enable_remote_control=False,  # unused, and the folder broker has no fanout
         broker_connection_retry_on_startup=True,
+        broker_connection_timeout=2,
         broker_transport_options=_transport_options(settings),
     )
     return app
+
+
+def _transport_options(settings: Settings) -> dict[str, Any]:
+    scheme = settings.resolved_broker_url.partition(":")[0]
+    if scheme == "folder":
+        return {"folder": str(settings.data / "broker")}
+    if scheme in {"redis", "rediss", "sentinel"}:
+        return {
+            "ack_emulation": False,  # acknowledging after a restart of Redis starves workers
+            "socket_timeout": 5,
+            "socket_connect_timeout": 2,
+            "socket_keepalive": True,
+            "retry_on_timeout": False,
+        }
+    return {}
+
+
+class Broker:
+    """The sending side of the queues."""
+
+    def __init__(self, app: Celery) -> None:
+        self._app = app
+
+    def send(self, task: str, *ids: str | int) -> None:
+        """Put `task` into its queue; raise BrokerUnavailableError, soon, if that fails."""
+        with self._reaching():
+            self._app.send_task(
+                task,
+                ids,
+                queue=TASKS[task],
+                ignore_result=True,
+                retry_policy={"max_retries": 1, "interval_start": 0},
+            )
+
+    def depth(self) -> int | None:
+        """Count the messages that wait, or return None where the broker can't tell.
+
+        Raises BrokerUnavailableError.
+        """
+        with self._reaching(), self._app.connection_for_read() as connection:
+            channel = connection.default_channel
+            if not isinstance(channel, virtual.Channel):
+                return None
+            queues = sorted(set(TASKS.values()))
+            return sum(
+                channel.queue_declare(queue).message_count  # type: ignore[no-untyped-call]
+                for queue in queues
+            )
+
+    def close(self) -> None:
+        self._app.close()
+
+    @contextmanager
+    def _reaching(self) -> Iterator[None]:
+        connection = self._app.pool.connection
+        errors = (*connection.connection_errors, *connection.channel_errors, KombuError, OSError)
+        try:
+            yield
+        except errors as error:
+            raise BrokerUnavailableError(str(error)) from error

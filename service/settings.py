@@ -23,12 +23,12 @@ class Settings(BaseSettings):
     broker_url: str = ""
     storage_url: str = ""
     secret: SecretStr | None = None
-    """Key of the HMAC under which API keys are stored; default: a file in `data`, made when missing."""
+    """Key of the HMAC under which API keys are stored; default: a file in `data`, made once."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     max_upload_bytes: int = 4 << 30
     lease_seconds: float = 15.0
-    """How long a worker may stay silent before its work is given to another; it beats thrice as often."""
+    """How long a worker may be silent before its work goes to another; it beats thrice as often."""
     max_attempts: int = 5
     """How often a piece of work may take its worker down with it before it is given up."""
 

@@ -9,8 +9,8 @@ from sqlalchemy import Connection, Engine, create_engine, event
 def make_engine(url: str) -> Engine:
     """Open `url`, with what either database needs to survive several processes.
 
-    SQLite: write-ahead log, and every transaction begins as a writer. A transaction that starts as a
-    reader and writes later fails at once with SQLITE_BUSY when another wrote in between.
+    SQLite: write-ahead log, and every transaction begins as a writer. One that starts as a reader
+    and writes later fails at once with SQLITE_BUSY when another wrote in between.
     """
     if not url.startswith("sqlite"):
         return create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20)
@@ -21,8 +21,13 @@ def make_engine(url: str) -> Engine:
 
 
 def _configure_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
-    connection.isolation_level = None  # SQLAlchemy's begin event below issues BEGIN, not the driver
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=30000", "foreign_keys=ON"):
+    connection.isolation_level = None  # the begin event below issues BEGIN, not the driver
+    for pragma in (
+        "busy_timeout=30000",
+        "journal_mode=WAL",
+        "synchronous=NORMAL",
+        "foreign_keys=ON",
+    ):
         connection.execute(f"PRAGMA {pragma}")
 
 

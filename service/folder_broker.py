@@ -1,0 +1,88 @@
+"""The embedded broker: a folder of messages, one file each, shared by processes of one machine.
+
+kombu's own `filesystem` transport loses messages and kills workers, since it reads files that are
+still being written. Here a message appears by one rename and is claimed by another. Exchanges live
+in memory only: Celery sends to queues by name, and fanout (kombu's remote control), whose shared
+tables suffer from the same races, is not offered.
+"""
+
+import json
+import time
+import uuid
+from itertools import count
+from pathlib import Path
+from queue import Empty
+from typing import Any
+
+from kombu.exceptions import ChannelError
+from kombu.transport import TRANSPORT_ALIASES, virtual
+
+_sequence = count()
+
+
+class Channel(virtual.Channel):  # type: ignore[misc]
+    """Queues as subfolders of the transport option `folder`."""
+
+    supports_fanout = False
+
+    def _queue(self, queue: str) -> Path:
+        folder = Path(self.connection.client.transport_options["folder"]) / queue
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return folder
+
+    def _new_queue(self, queue: str, **_: Any) -> None:
+        self._queue(queue)
+
+    def _put(self, queue: str, message: Any, **_: Any) -> None:
+        """Publish `message`; raise ChannelError when the folder can't take it."""
+        name = f"{time.time_ns():020d}-{next(_sequence):08d}-{uuid.uuid4().hex}"
+        try:
+            folder = self._queue(queue)
+            written = folder / f"{name}.new"
+            written.write_text(json.dumps(message))
+            written.rename(folder / f"{name}.msg")
+        except OSError as error:
+            raise ChannelError(f"cannot publish to {queue!r}: {error}") from error
+
+    def _get(self, queue: str, timeout: float | None = None) -> Any:  # noqa: ARG002
+        """Return the oldest message, which no one else gets, or raise Empty."""
+        for waiting in self._waiting(queue):
+            claimed = waiting.with_suffix(".got")
+            try:
+                waiting.rename(claimed)
+                message = json.loads(claimed.read_text())
+            except FileNotFoundError:
+                continue  # another consumer was faster
+            except ValueError:
+                message = None  # not ours: a bad file must not take the worker down
+            claimed.unlink(missing_ok=True)
+            if isinstance(message, dict):
+                return message
+        raise Empty
+
+    def _waiting(self, queue: str) -> list[Path]:
+        return sorted(self._queue(queue).glob("*.msg"))
+
+    def _size(self, queue: str) -> int:
+        return len(self._waiting(queue))
+
+    def _purge(self, queue: str) -> int:
+        waiting = self._waiting(queue)
+        for message in waiting:
+            message.unlink(missing_ok=True)
+        return len(waiting)
+
+    def _delete(self, queue: str, *_: Any, **__: Any) -> None:
+        self._purge(queue)
+
+
+class Transport(virtual.Transport):
+    Channel = Channel
+    driver_type = driver_name = "folder"
+    polling_interval = 0.05
+
+    def driver_version(self) -> str:
+        return "1"
+
+
+TRANSPORT_ALIASES["folder"] = f"{__name__}:Transport"
