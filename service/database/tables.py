@@ -86,6 +86,15 @@ class Leased:
     """A problem document (RFC 9457): why the work failed or the upload was rejected."""
 
 
+class Lease(Base):
+    """A duty that one process at a time has, such as reconciling; times as in `Leased`."""
+
+    __tablename__ = "leases"
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    token: Mapped[str] = mapped_column(String(32))
+    lease_until: Mapped[float]
+
+
 class Key(Base):
     """An API key: only its HMAC is kept."""
 
