@@ -20,7 +20,7 @@ from kombu.transport import TRANSPORT_ALIASES, virtual
 _sequence = count()
 
 
-class Channel(virtual.Channel):  # type: ignore[misc]
+class Channel(virtual.Channel):
     """Queues as subfolders of the transport option `folder`."""
 
     supports_fanout = False
