@@ -1,0 +1,99 @@
+"""Bounds on an operator's arguments that keep native kernels from crashing (GATE rule 7)."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from torch import Tensor
+
+MAX_OUTPUTS = 1024
+MAX_SIZE = 1 << 40  # of one dimension, in elements
+MAX_KERNEL = 512
+
+_RANGES: Mapping[str, tuple[int, int]] = {
+    "stride": (1, 512),  # strides of 16384 and more segfault the CPU convolution
+    "padding": (0, 512),
+    "dilation": (1, 512),
+    "output_padding": (0, 512),
+    "kernel_size": (1, MAX_KERNEL),
+    "output_size": (1, 4096),
+    "groups": (1, 1 << 16),
+    "num_groups": (1, 1 << 16),
+    "divisor_override": (1, 1 << 20),
+    "upscale_factor": (1, 512),
+    "downscale_factor": (1, 512),
+    "pad": (-4096, 4096),
+    "repeats": (1, 4096),
+    "chunks": (1, MAX_OUTPUTS),
+    "split_size": (1, MAX_SIZE),
+    "reduction": (0, 2),
+}
+"""The integers that an argument of this name may hold, whatever the operator."""
+
+
+def check(op: str, arguments: Mapping[str, Any]) -> None:
+    """Raise ValueError where an argument of `op` is out of bounds, or a tensor empty."""
+    for name, value in arguments.items():
+        limits = _RANGES.get(name)
+        for item in value if isinstance(value, list) else (value,):
+            if isinstance(item, Tensor):
+                if item.numel() == 0:
+                    raise ValueError(f"{name} is an empty tensor of shape {tuple(item.shape)}")
+            elif limits and type(item) is int and not limits[0] <= item <= limits[1]:
+                raise ValueError(f"{name} {item} is not between {limits[0]} and {limits[1]}")
+    if op.startswith("conv"):
+        _check_kernel(arguments)
+    elif op in _CHECKS:
+        _CHECKS[op](arguments)
+
+
+def check_size(size: Any) -> None:
+    """Raise ValueError where a size computed from sizes is too large for more arithmetic."""
+    if type(size) is int and abs(size) > MAX_SIZE:
+        raise ValueError(f"{size} is too large for a size")
+
+
+def _check_kernel(arguments: Mapping[str, Any]) -> None:
+    if max(arguments["weight"].shape[2:], default=1) > MAX_KERNEL:
+        raise ValueError(f"the kernel is larger than {MAX_KERNEL}")
+
+
+def _check_division(arguments: Mapping[str, Any]) -> None:
+    operands = (arguments["self"], arguments["other"])
+    if not any(
+        x.is_floating_point() if isinstance(x, Tensor) else isinstance(x, float) for x in operands
+    ):
+        raise ValueError("rounding division of integers is not supported: it can crash the process")
+
+
+def _check_scales(arguments: Mapping[str, Any]) -> None:
+    scales = [arguments.get(name) for name in ("scales", "scales_h", "scales_w")]
+    for scale in (*scales, *(arguments.get("scale_factors") or ())):
+        if scale is not None and not 1 / 512 <= scale <= 512:
+            raise ValueError(f"scale factor {scale} is not between 1/512 and 512")
+
+
+def _check_pieces(arguments: Mapping[str, Any]) -> None:
+    pieces = arguments["self"].shape[arguments.get("dim", 0)] / arguments.get("split_size", 1)
+    if pieces > MAX_OUTPUTS:
+        raise ValueError(f"more than {MAX_OUTPUTS} outputs")
+
+
+def _check_path(arguments: Mapping[str, Any]) -> None:
+    if arguments.get("path") is not None:
+        raise ValueError("a contraction path is not supported")
+
+
+_CHECKS: Mapping[str, Callable[[Mapping[str, Any]], None]] = {
+    "div.Tensor_mode": _check_division,
+    "einsum": _check_path,
+    "split.Tensor": _check_pieces,
+    "unbind.int": _check_pieces,
+    "upsample_bilinear2d": _check_scales,
+    "upsample_bilinear2d.vec": _check_scales,
+    "upsample_linear1d": _check_scales,
+    "upsample_linear1d.vec": _check_scales,
+    "upsample_nearest1d": _check_scales,
+    "upsample_nearest1d.vec": _check_scales,
+    "upsample_nearest2d": _check_scales,
+    "upsample_nearest2d.vec": _check_scales,
+}

@@ -1,0 +1,164 @@
+"""What an operator computes in eval mode, where that differs from what the upload asks for.
+
+GATE rule 9: dropout is the identity, batch norm uses its running statistics, attention is written
+out, and kernels that torch can't differentiate twice are replaced by ones that it can.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+aten: Any = torch.ops.aten
+
+
+def _identity(input: Tensor, **_: Any) -> Tensor:  # noqa: A002, the schema's name
+    return input
+
+
+def _native_dropout(input: Tensor, **_: Any) -> tuple[Tensor, Tensor]:  # noqa: A002
+    return input, torch.ones_like(input, dtype=torch.bool)
+
+
+def _batch_norm(
+    input: Tensor,  # noqa: A002
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    running_mean: Tensor | None = None,
+    running_var: Tensor | None = None,
+    eps: float = 1e-5,
+    **_: Any,
+) -> Tensor:
+    """Normalize by the running statistics; as torch does, by the batch's where there are none."""
+    batch = running_mean is None or running_var is None
+    result: Tensor = aten.batch_norm(
+        input, weight, bias, running_mean, running_var, batch, 0.0, eps, False
+    )
+    return result
+
+
+def _native_batch_norm(**arguments: Any) -> tuple[Tensor, None, None]:
+    return _batch_norm(**arguments), None, None
+
+
+def _functional_batch_norm(**arguments: Any) -> tuple[Tensor, None, None, Tensor, Tensor]:
+    """Return the running statistics unchanged as the new ones: they are frozen."""
+    result = _batch_norm(**arguments)
+    return result, None, None, arguments["running_mean"], arguments["running_var"]
+
+
+def _instance_norm(
+    input: Tensor,  # noqa: A002
+    weight: Tensor | None,
+    bias: Tensor | None,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    eps: float,
+    **_: Any,
+) -> Tensor:
+    own = running_mean is None or running_var is None
+    result: Tensor = aten.instance_norm(
+        input, weight, bias, running_mean, running_var, own, 0.0, eps, False
+    )
+    return result
+
+
+def _native_layer_norm(
+    input: Tensor,  # noqa: A002
+    normalized_shape: Sequence[int],
+    weight: Tensor | None,
+    bias: Tensor | None,
+    eps: float,
+) -> tuple[Tensor, None, None]:
+    return aten.layer_norm(input, normalized_shape, weight, bias, eps, False), None, None
+
+
+def _native_group_norm(
+    input: Tensor,  # noqa: A002
+    weight: Tensor | None,
+    bias: Tensor | None,
+    group: int,
+    eps: float,
+    **_: Any,  # N, C and HxW: the input itself knows better
+) -> tuple[Tensor, None, None]:
+    return aten.group_norm(input, group, weight, bias, eps, False), None, None
+
+
+def _attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attn_mask: Tensor | None = None,
+    is_causal: bool = False,
+    scale: float | None = None,
+    enable_gqa: bool = False,
+    **_: Any,  # dropout_p
+) -> Tensor:
+    """Return `softmax(q kᵀ · scale + mask) v`, zero where a mask hides every key, as torch does."""
+    if enable_gqa:
+        key = key.repeat_interleave(query.shape[-3] // key.shape[-3], -3)
+        value = value.repeat_interleave(query.shape[-3] // value.shape[-3], -3)
+    scores = query @ key.transpose(-2, -1)
+    scores = scores * (1 / math.sqrt(query.shape[-1]) if scale is None else scale)
+    if is_causal:
+        attn_mask = torch.ones_like(scores, dtype=torch.bool).tril()
+    if attn_mask is None:
+        return scores.softmax(-1) @ value
+    if attn_mask.dtype == torch.bool:
+        scores = scores.masked_fill(attn_mask.logical_not(), -math.inf)
+    else:
+        scores = scores + attn_mask
+    hidden = (scores == -math.inf).all(-1, keepdim=True)
+    weights = scores.masked_fill(hidden, 0.0).softmax(-1).masked_fill(hidden, 0.0)
+    return weights @ value
+
+
+def _cpu_attention(**arguments: Any) -> tuple[Tensor, None]:
+    return _attention(**arguments), None
+
+
+def _hardsigmoid(self: Tensor) -> Tensor:
+    return F.hardtanh(self + 3, 0.0, 6.0) / 6
+
+
+def _on_default_device(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    def make(**arguments: Any) -> Tensor:
+        return function(**arguments, device=torch.get_default_device())
+
+    return make
+
+
+_DROPOUTS = ("dropout", "feature_dropout", "alpha_dropout", "feature_alpha_dropout")
+_FACTORIES = {
+    "arange": aten.arange.default,
+    "arange.start": aten.arange.start,
+    "arange.start_step": aten.arange.start_step,
+    "full": aten.full.default,
+    "ones": aten.ones.default,
+    "scalar_tensor": aten.scalar_tensor.default,
+    "zeros": aten.zeros.default,
+}
+
+REWRITES: Mapping[str, Callable[..., Any]] = {
+    **dict.fromkeys(_DROPOUTS, _identity),
+    "native_dropout": _native_dropout,
+    "batch_norm": _batch_norm,
+    "_native_batch_norm_legit": _native_batch_norm,
+    "_native_batch_norm_legit.no_stats": _native_batch_norm,
+    "_native_batch_norm_legit_no_training": _native_batch_norm,
+    "_native_batch_norm_legit_functional": _functional_batch_norm,
+    "instance_norm": _instance_norm,
+    "native_layer_norm": _native_layer_norm,
+    "native_group_norm": _native_group_norm,
+    "scaled_dot_product_attention": _attention,
+    "_scaled_dot_product_flash_attention_for_cpu": _cpu_attention,
+    "hardsigmoid": _hardsigmoid,
+    # A view needs strides that another device, or vmap, need not have kept.
+    "view": aten.reshape.default,
+    "_unsafe_view": aten.reshape.default,
+    **{name: _on_default_device(factory) for name, factory in _FACTORIES.items()},
+}
+"""Operators that do not run as torch's own: name to function, arguments named as in the schema."""
