@@ -1,0 +1,63 @@
+"""The request scope: one transaction for a request, then the messages that it asked for."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Annotated, cast
+
+from fastapi import Depends
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session as OrmSession
+from starlette.requests import HTTPConnection
+
+from service.broker import Broker, BrokerUnavailableError
+from service.settings import Settings
+from service.storage import Storage
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Services:
+    """What the application opened at its start."""
+
+    settings: Settings
+    engine: Engine
+    storage: Storage
+    broker: Broker
+    secret: bytes
+
+    @contextmanager
+    def transaction(self) -> Iterator[OrmSession]:
+        """Commit what was done with the session, or roll it back; then send messages."""
+        with OrmSession(self.engine, expire_on_commit=False) as session, session.begin():
+            yield session
+        for task, identity in session.info.pop(_OUTBOX, ()):
+            try:
+                self.broker.send(task, identity)
+            except BrokerUnavailableError as error:
+                log.warning("%s %s is left to the reconciler: %s", task, identity, error)
+
+
+_OUTBOX = "outbox"
+
+
+def enqueue(session: OrmSession, task: str, identity: str) -> None:
+    """Send `task` once the session's transaction has been committed."""
+    session.info.setdefault(_OUTBOX, []).append((task, identity))
+
+
+def _services(connection: HTTPConnection) -> Services:
+    return cast("Services", connection.app.state.services)
+
+
+def _session(services: "FromApp") -> Iterator[OrmSession]:
+    with services.transaction() as session:
+        yield session
+
+
+FromApp = Annotated[Services, Depends(_services)]
+# Function scope: the transaction ends before the answer is sent, so a client never hears of what
+# was not committed.
+Session = Annotated[OrmSession, Depends(_session, scope="function")]
