@@ -1,0 +1,113 @@
+"""One worker process: Celery takes messages, a child computes, a thread reconciles."""
+
+import argparse
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+from typing import Any
+
+from celery import signals
+from sqlalchemy import Engine, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from service.broker import TASKS, Broker, make_celery
+from service.database.engine import make_engine
+from service.database.tables import Lease
+from service.settings import Settings, get_settings
+from service.storage import Storage
+from worker.jobs import Jobs
+from worker.reconciler import Reconciler
+from worker.supervisor import Supervisor
+from worker.tasks import Runner, register
+
+QUEUES = ",".join(sorted(set(TASKS.values())))
+
+
+def main() -> None:
+    """Run one worker until SIGTERM; exit with status 1 when it can't start."""
+    options = _parse_arguments()
+    settings = get_settings()
+    _log_to_stderr(settings)
+    if options.tied:
+        threading.Thread(target=_stop_at_end_of_input, daemon=True).start()
+    engine = make_engine(settings.resolved_database_url)
+    _require_tables(engine)
+    sys.exit(run_worker(settings, engine, options.queues, options.pipeline))
+
+
+def run_worker(settings: Settings, engine: Engine, queues: str, pipeline: str) -> int:
+    """Take messages from `queues` until told to stop; return the exit status."""
+    app = make_celery(settings)
+    broker = Broker(app)
+    name = f"{socket.gethostname()}:{os.getpid()}"
+    jobs = Jobs(
+        engine,
+        holder=name,
+        lease_seconds=settings.lease_seconds,
+        max_attempts=settings.max_attempts,
+    )
+    supervisor = Supervisor(preload=("torch", pipeline))
+    storage = Storage(settings.resolved_storage_url)
+    cache = settings.data / "cache"
+    runner = Runner(jobs, broker, storage, supervisor, cache=cache, pipeline=pipeline)
+    register(app, runner)
+    reconciler = Reconciler(jobs, broker)
+
+    def stop(**_: Any) -> None:
+        runner.stop()
+
+    signals.worker_shutting_down.connect(stop)
+    threading.Thread(target=supervisor.warm, name="warm", daemon=True).start()
+    reconciler.start()
+    worker = app.Worker(
+        hostname=f"worker@{name}",
+        queues=queues,
+        pool="threads",
+        concurrency=1,
+        quiet=True,
+        without_gossip=True,
+        without_mingle=True,
+        without_heartbeat=True,
+    )
+    worker.start()
+    reconciler.stop()
+    supervisor.close()
+    return int(worker.exitcode or 0)
+
+
+def _parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m worker", description=__doc__)
+    parser.add_argument("--queues", default=QUEUES, help="which to serve (default: %(default)s)")
+    parser.add_argument("--tied", action="store_true", help="stop when standard input ends")
+    parser.add_argument("--pipeline", default="worker.pipeline", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def _log_to_stderr(settings: Settings) -> None:
+    logging.basicConfig(
+        level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    logging.getLogger("celery").setLevel(logging.WARNING)  # the tasks speak for themselves
+    signals.setup_logging.connect(_keep_logging)
+
+
+def _keep_logging(**_: Any) -> None:
+    """Have Celery leave the logging alone, as it does when somebody answers this signal."""
+
+
+def _stop_at_end_of_input() -> None:
+    """Stop like on SIGTERM once the launcher, which holds the other end, is gone."""
+    sys.stdin.buffer.read()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _require_tables(engine: Engine) -> None:
+    try:
+        with engine.connect() as connection:
+            connection.execute(select(Lease).limit(1))
+    except SQLAlchemyError as error:
+        reason = str(error).partition("\n")[0]
+        sys.exit(f"The worker can't use the database ({reason}).\nRun `narrows migrate` first.")

@@ -1,0 +1,63 @@
+"""The child process: runs functions for its parent, one after the other, until either is gone.
+
+What comes back is JSON or plain bytes, never a pickle: the child handles hostile uploads, and the
+parent, which can reach the database, must not unpickle what it says.
+"""
+
+import importlib
+import json
+import os
+import signal
+import threading
+import traceback
+from multiprocessing import parent_process
+from multiprocessing.connection import Connection, wait
+from typing import Any
+
+from worker.problems import Refused
+
+
+def serve(connection: "Connection[Any, Any]") -> None:
+    """Answer each `(module, function, arguments)` in JSON, and in bytes if that says so."""
+    os.setsid()  # so that whatever a function starts can be killed along with it
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # ending the child is the parent's business
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    os.dup2(2, 1)  # what a library prints belongs in the log
+    while True:
+        try:
+            module, function, arguments = connection.recv()
+        except EOFError:
+            return
+        for part in _answer(module, function, arguments):
+            connection.send_bytes(part)
+
+
+def _answer(module: str, function: str, arguments: tuple[Any, ...]) -> list[bytes]:
+    try:
+        result = getattr(importlib.import_module(module), function)(*arguments)
+        return [_head("bytes"), result] if isinstance(result, bytes) else [_head("json", result)]
+    except Refused as refused:
+        return [_head("refused", [refused.slug, refused.title, refused.detail])]
+    except Exception as error:
+        kind = "memory" if _is_out_of_memory(error) else "error"
+        return [_head(kind, traceback.format_exc())]
+
+
+def _head(kind: str, value: Any = None) -> bytes:
+    return json.dumps([kind, value], allow_nan=False).encode()
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Tell by the text for torch, whose allocators raise RuntimeError on a CPU."""
+    texts = ("out of memory", "can't allocate memory")
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and any(text in str(error) for text in texts)
+    )
+
+
+def _die_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+    os.killpg(0, signal.SIGKILL)

@@ -1,0 +1,65 @@
+"""Keeps a claim alive from a thread of its own, and notices when it is lost or unwanted."""
+
+import logging
+import threading
+import time
+from types import TracebackType
+from typing import Final, Self
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from worker.jobs import Jobs
+from worker.leases import Claim, LeaseLostError
+
+LOOK_SECONDS: Final = 0.5
+
+log = logging.getLogger(__name__)
+
+
+class StoppingError(Exception):
+    """The worker is shutting down."""
+
+
+class Heartbeat:
+    """Beats thrice a lease while entered, and looks in between so that a cancel is seen soon."""
+
+    def __init__(self, jobs: Jobs, claim: Claim, stopping: threading.Event) -> None:
+        self._jobs, self._claim, self._stopping = jobs, claim, stopping
+        self._left, self._lost = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        _type: type[BaseException] | None,
+        _error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        self._left.set()
+        self._thread.join()
+
+    def check(self) -> None:
+        """Raise LeaseLostError or StoppingError when there is no point in going on."""
+        if self._lost.is_set():
+            raise LeaseLostError
+        if self._stopping.is_set():
+            raise StoppingError
+
+    def _run(self) -> None:
+        interval = self._jobs.lease_seconds / 3
+        beaten = time.monotonic()
+        while not self._left.wait(min(LOOK_SECONDS, interval)):
+            due = time.monotonic() - beaten >= interval
+            try:
+                held = (self._jobs.beat if due else self._jobs.holds)(self._claim)
+            except SQLAlchemyError:
+                log.warning("no heartbeat: the database does not answer", exc_info=True)
+                continue  # the lease may outlast it
+            if not held:
+                self._lost.set()
+                return
+            if due:
+                beaten = time.monotonic()

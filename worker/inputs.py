@@ -1,0 +1,72 @@
+"""What claimed work is done with: files, and what the rows say about them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from service.database.tables import Analysis, Dataset, Model, Shard
+from worker.leases import INSPECT_DATASET, INSPECT_MODEL, REDUCE, SHARD, Claim
+from worker.problems import Refused
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """A function of the pipeline is called with the paths of `files`, then `arguments`."""
+
+    files: tuple[str, ...]
+    arguments: tuple[Any, ...]
+
+
+def load_inputs(connection: Connection, claim: Claim) -> Inputs:
+    """Return what the claimed work needs; raise Refused where an upload can't serve it."""
+    if claim.work is INSPECT_MODEL:
+        model = select(Model.sha256).where(claim.work.row(claim.ids))
+        return Inputs((connection.execute(model).one().sha256,), ())
+    if claim.work is INSPECT_DATASET:
+        dataset = select(Dataset.sha256, Dataset.transform).where(claim.work.row(claim.ids))
+        row = connection.execute(dataset).one()
+        return Inputs((row.sha256,), (row.transform,))
+    common = _of_analysis(connection, claim.ids[0])
+    return Inputs(common.files, (*common.arguments, *_of_task(connection, claim)))
+
+
+def _of_analysis(connection: Connection, analysis_id: str | int) -> Inputs:
+    row = connection.execute(
+        select(
+            Analysis.request,
+            Model.sha256.label("model"),
+            Model.state.label("model_state"),
+            Dataset.sha256.label("dataset"),
+            Dataset.state.label("dataset_state"),
+            Dataset.transform,
+        )
+        .outerjoin(Model, Model.id == Analysis.model_id)
+        .outerjoin(Dataset, Dataset.id == Analysis.dataset_id)
+        .where(Analysis.id == analysis_id)
+    ).one()
+    _require_ready("model", row.model_state)
+    _require_ready("dataset", row.dataset_state)
+    return Inputs((row.model, row.dataset), (row.transform, row.request))
+
+
+def _require_ready(kind: str, state: str | None) -> None:
+    if state is None:
+        raise Refused(f"{kind}-missing", f"The {kind} is gone", f"The {kind} has been deleted.")
+    if state != "ready":
+        raise Refused(
+            f"{kind}-rejected",
+            f"The {kind} was rejected",
+            f"Inspection found that the {kind} can't be analysed; its own `error` says why.",
+        )
+
+
+def _of_task(connection: Connection, claim: Claim) -> tuple[Any, ...]:
+    if claim.work is SHARD:
+        limits = select(Shard.start, Shard.stop).where(claim.work.row(claim.ids))
+        return tuple(connection.execute(limits).one())
+    if claim.work is REDUCE:
+        # In the order of their indices: sums of floats must not depend on who finished first.
+        results = select(Shard.result).where(Shard.analysis_id == claim.ids[0])
+        return (list(connection.scalars(results.order_by(Shard.index))),)
+    return ()

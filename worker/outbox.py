@@ -1,0 +1,25 @@
+"""Messages, sent after the transaction that asks for them. The rows themselves are the outbox."""
+
+import logging
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from service.broker import Broker, BrokerUnavailableError
+
+Ids = tuple[str | int, ...]
+
+log = logging.getLogger(__name__)
+
+
+class Message(NamedTuple):
+    task: str
+    ids: Ids
+
+
+def send_all(broker: Broker, messages: Iterable[Message]) -> None:
+    """Send the messages, or as many as the broker takes: the reconciler sends the rest again."""
+    try:
+        for message in messages:
+            broker.send(message.task, *message.ids)
+    except BrokerUnavailableError as error:
+        log.warning("the broker is out of reach: %s", error)

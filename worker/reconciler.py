@@ -1,0 +1,148 @@
+"""Puts right what crashes and lost messages leave behind; every worker runs it, one at a time acts.
+
+Each step derives what to do from the rows alone and may be repeated or run twice at once.
+"""
+
+import logging
+import secrets
+import threading
+from contextlib import suppress
+from typing import Final
+
+from sqlalchemy import ColumnElement, exists, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+
+from service.broker import Broker, BrokerUnavailableError
+from service.database.clock import epoch_now
+from service.database.tables import Analysis, Lease, Shard
+from worker import leases
+from worker.jobs import ACTIVE, Jobs, tell
+from worker.leases import ALL_WORK, LeaseLostError, Work
+from worker.outbox import send_all
+
+DUTY: Final = "reconcile"
+INTERVAL_SECONDS: Final = 2.0
+LEADER_SECONDS: Final = 3 * INTERVAL_SECONDS
+RESEND_SECONDS: Final = 30.0
+RESEND_SECONDS_IF_EMPTY: Final = 2.0
+
+log = logging.getLogger(__name__)
+
+
+class Reconciler:
+    def __init__(self, jobs: Jobs, broker: Broker) -> None:
+        self._jobs, self._broker = jobs, broker
+        self._token = secrets.token_hex(16)
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="reconciler", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop, and let another worker lead at once."""
+        self._stopping.set()
+        self._thread.join()
+        with suppress(SQLAlchemyError), self._jobs.engine.begin() as connection:
+            mine = update(Lease).where(Lease.token == self._token)
+            connection.execute(mine.values(lease_until=0.0))
+
+    def _run(self) -> None:
+        while not self._stopping.wait(INTERVAL_SECONDS):
+            try:
+                if self.leads():
+                    self.reconcile()
+            except Exception:
+                log.exception("reconciling failed; next try in %g s", INTERVAL_SECONDS)
+
+    def leads(self) -> bool:
+        """Take or keep the lead; return False while another worker has it."""
+        mine = {"token": self._token, "lease_until": epoch_now() + LEADER_SECONDS}
+        free = or_(Lease.token == self._token, Lease.lease_until < epoch_now())
+        lead = Lease.name == DUTY
+        try:
+            with self._jobs.engine.begin() as connection:
+                if connection.execute(update(Lease).where(lead, free).values(mine)).rowcount:
+                    return True
+                if connection.scalar(select(Lease.name).where(lead)):
+                    return False
+                connection.execute(insert(Lease).values(name=DUTY, **mine))
+        except IntegrityError:  # another worker was first to make the row
+            return False
+        return True
+
+    def reconcile(self) -> None:
+        """Put everything right once."""
+        self._cancel()
+        self._expire()
+        self._fan_in()
+        self._send()
+
+    def _cancel(self) -> None:
+        """End the analyses whose end was asked for, and shards that outlived their analysis."""
+        asked = select(Analysis.id).where(Analysis.cancel_requested, Analysis.state.in_(ACTIVE))
+        with self._jobs.engine.begin() as connection:
+            ids = connection.scalars(asked).all()
+        for id_ in ids:
+            self._jobs.cancel(id_)
+        of_active = exists(
+            select(Analysis.id).where(Analysis.id == Shard.analysis_id, Analysis.state.in_(ACTIVE))
+        )
+        with self._jobs.engine.begin() as connection:
+            connection.execute(
+                update(Shard)
+                .where(Shard.state.in_(("queued", "leased")), ~of_active)
+                .values(state="cancelled", **leases.FREE)
+            )
+
+    def _expire(self) -> None:
+        """Put work back whose worker fell silent."""
+        for work in ALL_WORK:
+            with self._jobs.engine.begin() as connection:
+                silent = leases.expired(connection, work)
+            for claim, holder in silent:
+                try:
+                    messages = self._jobs.retry(claim, f"worker {holder} fell silent")
+                except LeaseLostError:
+                    continue  # it came to its end after all
+                log.warning("%s %s: worker %s fell silent", work.task, claim.ids, holder)
+                send_all(self._broker, messages)
+
+    def _fan_in(self) -> None:
+        """Have analyses reduced whose shards are all done, whatever their counter says."""
+        unfinished = exists(
+            select(Shard.index).where(Shard.analysis_id == Analysis.id, Shard.state != "done")
+        )
+        reducing = {"state": "reducing", "remaining": 0, "sent_at": None}
+        with self._jobs.engine.begin() as connection:
+            healed = connection.scalars(
+                update(Analysis)
+                .where(Analysis.state == "running", ~unfinished)
+                .values(reducing)
+                .returning(Analysis.id)
+            )
+            for analysis_id in healed.all():
+                tell(connection, analysis_id, "reducing")
+
+    def _send(self) -> None:
+        """Send again what waits, unless its message is likely still on its way."""
+        try:
+            empty = self._broker.depth() == 0
+        except BrokerUnavailableError as error:
+            log.warning("the broker is out of reach: %s", error)
+            return
+        for work in ALL_WORK:
+            with self._jobs.engine.begin() as connection:
+                messages = leases.post(connection, work, _is_due(work, empty=empty))
+            send_all(self._broker, messages)
+
+
+def _is_due(work: Work, *, empty: bool) -> ColumnElement[bool]:
+    """Return which waiting rows' messages count as lost.
+
+    A long queue is no loss, so the patience grows with each send; but what waits while the broker
+    has nothing can't be in it.
+    """
+    table = work.table
+    patience = RESEND_SECONDS_IF_EMPTY if empty else RESEND_SECONDS * table.sends
+    return or_(table.sent_at.is_(None), table.sent_at < epoch_now() - patience)

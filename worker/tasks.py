@@ -1,0 +1,103 @@
+"""The Celery tasks: ids come in, results go to the database."""
+
+import logging
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from celery import Celery
+
+from service.broker import Broker
+from service.storage import Storage
+from worker.endings import ChildFailedError
+from worker.heartbeat import Heartbeat, StoppingError
+from worker.jobs import Jobs
+from worker.leases import ALL_WORK, PLAN, REDUCE, SHARD, Claim, LeaseLostError, Work
+from worker.outbox import Message, send_all
+from worker.problems import Refused
+from worker.supervisor import Supervisor
+
+RETRY_SECONDS: Final = 5.0
+
+log = logging.getLogger(__name__)
+
+
+class Runner:
+    """Does leased work in the child of its supervisor, by the functions of the module `pipeline`.
+
+    `cache` is the folder for copies of files that are stored elsewhere.
+    """
+
+    def __init__(
+        self,
+        jobs: Jobs,
+        broker: Broker,
+        storage: Storage,
+        supervisor: Supervisor,
+        *,
+        cache: Path,
+        pipeline: str = "worker.pipeline",
+    ) -> None:
+        self._jobs, self._broker, self._storage = jobs, broker, storage
+        self._supervisor = supervisor
+        self._cache, self._pipeline = cache, pipeline
+        self._stopping = threading.Event()
+
+    def stop(self) -> None:
+        """End the work in hand, which others then get, and take no more."""
+        self._stopping.set()
+
+    def run(self, work: Work, *ids: str | int) -> None:
+        """Claim the work, do it, write down how it ended, and send what comes next."""
+        claim = None if self._stopping.is_set() else self._jobs.claim(work, ids)
+        if claim is None:
+            log.debug("%s %s: nothing to do", work.task, ids)
+            return
+        try:
+            messages = self._finish(claim)
+        except LeaseLostError:
+            log.info("%s %s: dropped, cancelled or given to another worker", work.task, ids)
+            if work in (PLAN, SHARD, REDUCE):
+                self._jobs.cancel(ids[0])
+        else:
+            send_all(self._broker, messages)
+
+    def _finish(self, claim: Claim) -> list[Message]:
+        """Bring the work to one of its ends; raise LeaseLostError if it is no longer ours."""
+        with Heartbeat(self._jobs, claim, self._stopping) as heartbeat:
+            try:
+                return self._jobs.commit(claim, self._compute(claim, heartbeat))
+            except (Refused, ChildFailedError) as ending:
+                log.info("%s %s: %s", claim.work.task, claim.ids, ending)
+                return self._jobs.fail(claim, ending.as_problem())
+            except StoppingError:
+                self._jobs.give_back(claim)
+                return []
+            except LeaseLostError:
+                raise
+            except Exception:
+                log.exception("%s %s failed outside of the child", claim.work.task, claim.ids)
+                happened = "its worker could not read its files or write its result"
+                delay = RETRY_SECONDS * claim.attempt
+                return self._jobs.retry(claim, happened, delay=delay)
+
+    def _compute(self, claim: Claim, heartbeat: Heartbeat) -> object:
+        inputs = self._jobs.inputs(claim)
+        paths = [str(self._storage.fetch(sha256, into=self._cache)) for sha256 in inputs.files]
+        return self._supervisor.call(
+            self._pipeline, claim.work.task, *paths, *inputs.arguments, watch=heartbeat.check
+        )
+
+
+def register(app: Celery, runner: Runner) -> None:
+    """Add the tasks to `app`, under the names that `service.broker` sends to."""
+    for work in ALL_WORK:
+        app.task(_task(runner, work), name=work.task)
+
+
+def _task(runner: Runner, work: Work) -> Callable[..., None]:
+    def task(*ids: str | int) -> None:
+        runner.run(work, *ids)
+
+    return task
