@@ -1,0 +1,37 @@
+"""Runs migrations in one transaction that also keeps other processes out."""
+
+from alembic import context
+from sqlalchemy import text
+
+from service.database.engine import make_engine
+from service.database.tables import Base
+from service.settings import get_settings
+
+LOCK = 0x6E6172726F7773  # an arbitrary number that only Narrows' migrations lock on PostgreSQL
+
+
+def main() -> None:
+    url = (
+        context.config.get_alembic_option("sqlalchemy.url") or get_settings().resolved_database_url
+    )
+    engine = make_engine(url)
+    sqlite = engine.dialect.name == "sqlite"
+    with engine.connect() as connection:
+        if sqlite:
+            # Batch migrations rebuild tables; dropping the old one must not delete what refers to
+            # it. Within a transaction this pragma does nothing, hence past SQLAlchemy.
+            connection.connection.cursor().execute("PRAGMA foreign_keys=OFF")
+        with connection.begin():  # on SQLite BEGIN IMMEDIATE: one process at a time
+            if not sqlite:
+                connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+            context.configure(
+                connection=connection,
+                target_metadata=Base.metadata,
+                render_as_batch=True,
+                compare_type=True,
+            )
+            context.run_migrations()
+    engine.dispose()
+
+
+main()

@@ -1,0 +1,1 @@
+"""Analyses: which layers of a model are bottlenecks."""

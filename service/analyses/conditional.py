@@ -1,0 +1,28 @@
+"""Conditional and waiting requests: entity tags (RFC 9110) and `Prefer: wait` (RFC 7240)."""
+
+import hashlib
+import re
+
+from service.analyses.schemas import AnalysisOut
+
+MAX_WAIT_SECONDS = 60
+
+
+def entity_tag(analysis: AnalysisOut) -> str:
+    """Return a weak tag (RFC 9110, section 8.8.3): the estimate of time changes without news."""
+    text = analysis.model_dump_json(exclude={"progress": {"seconds_left"}})
+    return f'W/"{hashlib.sha256(text.encode()).hexdigest()[:32]}"'
+
+
+def matches(tag: str, if_none_match: str | None) -> bool:
+    """Say whether the header `If-None-Match` names `tag` (weak comparison, section 13.1.2)."""
+    if if_none_match is None:
+        return False
+    given = [entry.strip().removeprefix("W/") for entry in if_none_match.split(",")]
+    return "*" in given or tag.removeprefix("W/") in given
+
+
+def wait_seconds(prefer: str | None) -> int:
+    """Return how long the client prefers to wait (RFC 7240, section 4.3), at most a minute."""
+    found = re.search(r'(?:^|[,;\s])wait\s*=\s*"?([0-9]{1,9})', prefer or "", re.IGNORECASE)
+    return min(int(found[1]), MAX_WAIT_SECONDS) if found else 0

@@ -1,0 +1,198 @@
+"""`/v1/analyses`."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Header, Request, Response
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from starlette.concurrency import run_in_threadpool
+
+from service.analyses import service as analyses
+from service.analyses.conditional import entity_tag, matches, wait_seconds
+from service.analyses.schemas import (
+    AnalysisOut,
+    AnalysisRequest,
+    LayerOut,
+    PlanOut,
+    State,
+    StructureOut,
+)
+from service.database.tables import Layer, Plan, Structure
+from service.ids import Id
+from service.middleware import SmallBodyRoute
+from service.pagination import Page, PageSize, PageToken, Slice
+from service.problems import responses
+from service.scope import FromApp, Services, Session
+from service.security import Reader, Writer
+
+POLL_SECONDS = 0.25
+
+router = APIRouter(
+    prefix="/v1/analyses",
+    tags=["analyses"],
+    responses=responses(401, 403, 422, 500),
+    route_class=SmallBodyRoute,
+)
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        max_length=255,
+        pattern=r"^[\x21-\x7e]+$",
+        description="A text of your choice; the same request with it again makes nothing new",
+    ),
+]
+
+
+@router.post("", status_code=202, responses=responses(400, 404, 409, 413))
+def create_analysis(
+    body: AnalysisRequest,
+    response: Response,
+    caller: Writer,
+    session: Session,
+    idempotency_key: IdempotencyKey = None,
+) -> AnalysisOut:
+    """Ask which layers of a model are bottlenecks; poll what `Location` names."""
+    row = analyses.create(session, caller.owner, body, idempotency_key)
+    response.headers["Location"] = f"{router.prefix}/{row.id}"
+    response.headers["Retry-After"] = "1"
+    return analyses.describe(row)
+
+
+@router.get("", response_model=Page[AnalysisOut])
+def list_analyses(
+    caller: Reader,
+    session: Session,
+    state: State | None = None,
+    page_size: PageSize = 50,
+    page_token: PageToken = None,
+) -> Slice[AnalysisOut]:
+    """List analyses, newest first."""
+    return analyses.page(session, caller.owner, state, page_size, page_token)
+
+
+def _read(services: Services, owner: str, analysis_id: str) -> AnalysisOut:
+    with services.transaction() as session:
+        return analyses.describe(analyses.find(session, owner, analysis_id))
+
+
+@router.get(
+    "/{analysis_id}",
+    response_model=AnalysisOut,
+    responses={304: {"description": "It is as `If-None-Match` has it"}, **responses(404)},
+)
+async def get_analysis(
+    analysis_id: Id,
+    request: Request,
+    response: Response,
+    caller: Reader,
+    services: FromApp,
+    if_none_match: Annotated[str | None, Header()] = None,
+    prefer: Annotated[
+        str | None, Header(description="`wait=N`: wait up to N (at most 60) seconds for the end")
+    ] = None,
+) -> AnalysisOut | Response:
+    """Say how far an analysis is.
+
+    With `Prefer: wait=N` the answer comes when the analysis has ended, or, given `If-None-Match`,
+    when it has changed; after N seconds in any case.
+    """
+    wait = wait_seconds(prefer)
+    until = time.monotonic() + wait
+    while True:
+        analysis = await run_in_threadpool(_read, services, caller.owner, analysis_id)
+        tag = entity_tag(analysis)
+        unchanged = matches(tag, if_none_match)
+        news = analysis.state in analyses.ENDED or (if_none_match is not None and not unchanged)
+        if news or time.monotonic() >= until or await request.is_disconnected():
+            break
+        await asyncio.sleep(POLL_SECONDS)
+    headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
+    if wait:
+        headers["Preference-Applied"] = f"wait={wait}"
+    if unchanged:
+        return Response(status_code=304, headers=headers)
+    response.headers.update(headers)
+    return analysis
+
+
+@router.post("/{analysis_id}/cancel", responses=responses(404))
+def cancel_analysis(analysis_id: Id, caller: Writer, session: Session) -> AnalysisOut:
+    """Call an analysis off. One that has ended stays as it is, and that is no error."""
+    return analyses.describe(analyses.cancel(session, caller.owner, analysis_id))
+
+
+@router.delete("/{analysis_id}", status_code=204, responses=responses(404, 409))
+def delete_analysis(analysis_id: Id, caller: Writer, session: Session) -> None:
+    """Delete an ended analysis and its results."""
+    analyses.remove(session, caller.owner, analysis_id)
+
+
+def _known(analysis_id: Id, caller: Reader, services: FromApp) -> str:
+    return _read(services, caller.owner, analysis_id).id
+
+
+@router.get("/{analysis_id}/events", response_class=EventSourceResponse, responses=responses(404))
+async def stream_events(
+    analysis_id: Annotated[str, Depends(_known)],
+    caller: Reader,
+    services: FromApp,
+    last_event_id: Annotated[int, Header(ge=0, le=2**63 - 1)] = 0,
+) -> AsyncIterator[ServerSentEvent]:
+    """Stream what happens to an analysis, from the start or `Last-Event-ID`, to its end."""
+
+    def read() -> tuple[list[ServerSentEvent], int, bool]:
+        with services.transaction() as session:
+            events, last = analyses.events_since(session, caller.owner, analysis_id, seen)
+        sent = [
+            ServerSentEvent(id=str(e.id), event=e.kind, data={"at": e.at, **e.data}) for e in events
+        ]
+        return sent, events[-1].id if events else seen, last
+
+    seen, last = last_event_id, False
+    while not last:
+        events, seen, last = await run_in_threadpool(read)
+        for event in events:
+            yield event
+        if not last:
+            await asyncio.sleep(POLL_SECONDS)
+
+
+@router.get("/{analysis_id}/layers", response_model=Page[LayerOut], responses=responses(404, 409))
+def list_layers(
+    analysis_id: Id,
+    caller: Reader,
+    session: Session,
+    page_size: PageSize = 1000,
+    page_token: PageToken = None,
+) -> Slice[Layer]:
+    """List the layers in the network's order, each with its verdict."""
+    return analyses.results(session, caller.owner, analysis_id, Layer, page_size, page_token)
+
+
+@router.get(
+    "/{analysis_id}/structures", response_model=Page[StructureOut], responses=responses(404, 409)
+)
+def list_structures(
+    analysis_id: Id,
+    caller: Reader,
+    session: Session,
+    page_size: PageSize = 1000,
+    page_token: PageToken = None,
+) -> Slice[Structure]:
+    """List the structures (channels that are cut together), each with its saliency."""
+    return analyses.results(session, caller.owner, analysis_id, Structure, page_size, page_token)
+
+
+@router.get("/{analysis_id}/plans", response_model=Page[PlanOut], responses=responses(404, 409))
+def list_plans(
+    analysis_id: Id,
+    caller: Reader,
+    session: Session,
+    page_size: PageSize = 1000,
+    page_token: PageToken = None,
+) -> Slice[Plan]:
+    """List the plans: wider or leaner networks, as edits of module attributes."""
+    return analyses.results(session, caller.owner, analysis_id, Plan, page_size, page_token)

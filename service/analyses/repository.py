@@ -1,0 +1,60 @@
+"""All SQL about analyses and their results."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+
+from sqlalchemy import delete, select, tuple_
+from sqlalchemy.orm import Session
+
+from service.database.insert import insert
+from service.database.tables import Analysis, Event, Layer, Plan, Structure
+
+R = TypeVar("R", Layer, Structure, Plan)
+
+
+class AnalysisRepository:
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def add(self, **columns: Any) -> Analysis | None:
+        """Insert an analysis; return None if the owner's idempotency key is taken."""
+        row = insert(self._session, Analysis).values(**columns)
+        once = row.on_conflict_do_nothing(index_elements=[Analysis.owner, Analysis.idempotency_key])
+        return self._session.scalar(once.returning(Analysis))
+
+    def by_idempotency_key(self, owner: str, key: str) -> Analysis | None:
+        query = select(Analysis).where(Analysis.owner == owner, Analysis.idempotency_key == key)
+        return self._session.scalar(query)
+
+    def get(self, owner: str, identity: str, *, to_change: bool = False) -> Analysis | None:
+        query = select(Analysis).where(Analysis.owner == owner, Analysis.id == identity)
+        return self._session.scalar(query.with_for_update() if to_change else query)
+
+    def page(
+        self, owner: str, state: str | None, before: tuple[datetime, str] | None, limit: int
+    ) -> Sequence[Analysis]:
+        """Return analyses of `owner`, newest first, from those older than `before`."""
+        query = select(Analysis).where(Analysis.owner == owner)
+        if state is not None:
+            query = query.where(Analysis.state == state)
+        if before is not None:
+            query = query.where(tuple_(Analysis.created_at, Analysis.id) < before)
+        order = Analysis.created_at.desc(), Analysis.id.desc()
+        return self._session.scalars(query.order_by(*order).limit(limit)).all()
+
+    def results(self, table: type[R], identity: str, after: int, limit: int) -> Sequence[R]:
+        """Return an analysis's layers, structures or plans whose index is beyond `after`."""
+        query = select(table).where(table.analysis_id == identity, table.index > after)
+        return self._session.scalars(query.order_by(table.index).limit(limit)).all()
+
+    def events(self, identity: str, after: int, limit: int) -> Sequence[Event]:
+        query = select(Event).where(Event.analysis_id == identity, Event.id > after)
+        return self._session.scalars(query.order_by(Event.id).limit(limit)).all()
+
+    def add_event(self, identity: str, kind: str, **data: Any) -> None:
+        self._session.add(Event(analysis_id=identity, kind=kind, data=data))
+
+    def delete(self, identity: str) -> None:
+        """Delete an analysis; its results and events go with it, by their foreign keys."""
+        self._session.execute(delete(Analysis).where(Analysis.id == identity))

@@ -1,0 +1,164 @@
+"""Asking for an analysis, watching it and calling it off."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from sqlalchemy.orm import Session
+
+from service.analyses.repository import AnalysisRepository, R
+from service.analyses.schemas import AnalysisOut, AnalysisRequest
+from service.database.clock import epoch_now
+from service.database.tables import Analysis, Event, new_id, utc_now
+from service.datasets.service import DATASETS
+from service.models.service import MODELS
+from service.pagination import ByIndex, Slice, age_key, cut, decode_age, decode_token
+from service.problems import InUse, Invalid, KeyReused, NoResult, NotFound, Rejected
+from service.scope import enqueue
+from service.uploads.service import find_to_refer
+
+ENDED: Final = frozenset({"succeeded", "failed", "cancelled"})
+EVENTS_AT_ONCE: Final = 100
+
+
+def create(
+    session: Session, owner: str, request: AnalysisRequest, idempotency_key: str | None
+) -> Analysis:
+    """Return a queued analysis, or the one that this idempotency key made before.
+
+    Raises NotFound for a model or dataset that is not the owner's, Rejected when one is no good,
+    Invalid when `exclude` names a layer that the model lacks, KeyReused when the key came with
+    another request.
+    """
+    analyses = AnalysisRepository(session)
+    asked = request.model_dump(mode="json")
+    if idempotency_key is not None:
+        made = analyses.by_idempotency_key(owner, idempotency_key)
+        if made is not None:
+            return _same(made, asked)
+    _check(session, owner, request)
+    new = analyses.add(
+        id=new_id("ana"),
+        owner=owner,
+        model_id=request.model_id,
+        dataset_id=request.dataset_id,
+        request=asked,
+        idempotency_key=idempotency_key,
+        state="queued",
+        sent_at=epoch_now(),
+        sends=1,
+    )
+    if new is None:  # the same key came twice at once, and the other request was first
+        made = analyses.by_idempotency_key(owner, idempotency_key or "")
+        if made is None:
+            raise InUse("Another request with this Idempotency-Key is being served; try again.")
+        return _same(made, asked)
+    analyses.add_event(new.id, "created", state=new.state)
+    enqueue(session, "plan", new.id)
+    return new
+
+
+def _same(made: Analysis, asked: dict[str, object]) -> Analysis:
+    if made.request != asked:
+        raise KeyReused(f"This Idempotency-Key made {made.id} from another request.")
+    return made
+
+
+def _check(session: Session, owner: str, request: AnalysisRequest) -> None:
+    model = find_to_refer(session, owner, MODELS, request.model_id)
+    dataset = find_to_refer(session, owner, DATASETS, request.dataset_id)
+    for noun, upload in (("model", model), ("dataset", dataset)):
+        if upload.state == "rejected":
+            why = (upload.error or {}).get("detail", "see its `error`")
+            raise Rejected(f"The {noun} {upload.id} was rejected: {why}", error=upload.error)
+    layers = (model.inspection or {}).get("layers")
+    if model.state == "ready" and isinstance(layers, list):
+        names = {layer.get("name") for layer in layers if isinstance(layer, dict)}
+        for index, name in enumerate(request.exclude):
+            if name not in names:
+                raise Invalid(f"/exclude/{index}", f"The model has no layer {name!r}.")
+
+
+def find(session: Session, owner: str, identity: str, *, to_change: bool = False) -> Analysis:
+    """Return `owner`'s analysis; raise NotFound."""
+    row = AnalysisRepository(session).get(owner, identity, to_change=to_change)
+    if row is None:
+        raise NotFound(f"There is no analysis {identity}.")
+    return row
+
+
+def describe(row: Analysis) -> AnalysisOut:
+    """Return the analysis with its progress; seconds left are as the shards so far went."""
+    done = row.shards - row.remaining
+    seconds_left = None
+    if row.state == "running" and row.started_at and done:
+        passed = (utc_now() - row.started_at).total_seconds()
+        seconds_left = round(max(0.0, passed) / done * row.remaining, 1)
+    return AnalysisOut.of(row, seconds_left)
+
+
+def page(
+    session: Session, owner: str, state: str | None, page_size: int, token: str | None
+) -> Slice[AnalysisOut]:
+    """Return a page of `owner`'s analyses, newest first."""
+    rows = AnalysisRepository(session).page(owner, state, decode_age(token), page_size + 1)
+    found = cut(rows, page_size, age_key)
+    return Slice([describe(row) for row in found.items], found.next_page_token)
+
+
+def results(
+    session: Session, owner: str, identity: str, table: type[R], page_size: int, token: str | None
+) -> Slice[R]:
+    """Return a page of results; raise NoResult unless the analysis succeeded."""
+    analysis = find(session, owner, identity)
+    if analysis.state != "succeeded":
+        raise NoResult(
+            f"The analysis is {analysis.state}; only one that succeeded has results.",
+            state=analysis.state,
+        )
+    after = decode_token(token, ByIndex)
+    rows = AnalysisRepository(session).results(
+        table, identity, -1 if after is None else after, page_size + 1
+    )
+    return cut(rows, page_size, lambda row: row.index)
+
+
+def cancel(session: Session, owner: str, identity: str) -> Analysis:
+    """Ask for the end of an analysis; one that has ended is left and returned as it is.
+
+    Whether work ended by itself just before is chance, so that is no error. A queued analysis ends
+    here; of one under way the worker notices at its next heartbeat.
+    """
+    row = find(session, owner, identity, to_change=True)
+    if row.state in ENDED or row.cancel_requested:
+        return row
+    row.cancel_requested = True
+    analyses = AnalysisRepository(session)
+    analyses.add_event(identity, "cancel_requested")
+    if row.state == "queued":
+        row.state = "cancelled"
+        row.finished_at = utc_now()
+        analyses.add_event(identity, "state", state=row.state)
+    return row
+
+
+def remove(session: Session, owner: str, identity: str) -> None:
+    """Delete an ended analysis with its results; raise InUse while it is under way."""
+    row = find(session, owner, identity, to_change=True)
+    if row.state not in ENDED:
+        raise InUse(f"The analysis is {row.state}; cancel it first.", state=row.state)
+    AnalysisRepository(session).delete(identity)
+
+
+def events_since(
+    session: Session, owner: str, identity: str, after: int
+) -> tuple[Sequence[Event], bool]:
+    """Return the next events after that id, and whether these are the last.
+
+    The state is read before the events: an event is committed together with its state, so once
+    the end is seen, all events are.
+    """
+    analyses = AnalysisRepository(session)
+    row = analyses.get(owner, identity)
+    ended = row is None or row.state in ENDED
+    events = analyses.events(identity, after, limit=EVENTS_AT_ONCE)
+    return events, ended and len(events) < EVENTS_AT_ONCE

@@ -1,0 +1,67 @@
+"""The application: `uvicorn --factory service.app:create_app`."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import PackageNotFoundError, version
+
+from fastapi import FastAPI
+
+from service import health
+from service.analyses import endpoints as analyses
+from service.broker import Broker, make_celery
+from service.database.engine import make_engine
+from service.datasets import endpoints as datasets
+from service.middleware import RequestContext
+from service.models import endpoints as models
+from service.openapi import add_problem_schema
+from service.problems import add_problem_handlers
+from service.scope import Services
+from service.security import server_secret
+from service.settings import Settings, get_settings
+from service.storage import Storage
+
+DESCRIPTION = "Upload a trained network and a dataset; get back which layers are bottlenecks."
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """Build the application; what it needs of the outside is opened when it starts."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.services = services = _open(settings or get_settings())
+        yield
+        services.broker.close()
+        services.engine.dispose()
+
+    app = FastAPI(
+        title="Narrows",
+        description=DESCRIPTION,
+        version=_version(),
+        lifespan=lifespan,
+        redirect_slashes=False,
+        redoc_url=None,
+        generate_unique_id_function=lambda route: route.name,
+    )
+    app.add_middleware(RequestContext)
+    add_problem_handlers(app)
+    add_problem_schema(app)
+    for resource in (health, models, datasets, analyses):
+        app.include_router(resource.router)
+    return app
+
+
+def _open(settings: Settings) -> Services:
+    return Services(
+        settings=settings,
+        engine=make_engine(settings.resolved_database_url),
+        storage=Storage(settings.resolved_storage_url),
+        broker=Broker(make_celery(settings)),
+        secret=server_secret(settings),
+    )
+
+
+def _version() -> str:
+    try:
+        return version("narrows")
+    except PackageNotFoundError:
+        return "0"

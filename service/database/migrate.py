@@ -1,0 +1,39 @@
+"""Brings a database to the schema of this version, and says whether it is there."""
+
+from functools import cache
+from importlib.util import find_spec
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine
+
+from service.settings import Settings
+
+
+def alembic_config(url: str) -> Config:
+    """Return Alembic's configuration for the migrations that ship with this package."""
+    spec = find_spec("migrations")
+    if spec is None or not spec.submodule_search_locations:
+        raise RuntimeError("the package `migrations` is not installed")
+    config = Config()
+    config.set_main_option("script_location", spec.submodule_search_locations[0].replace("%", "%%"))
+    config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
+    return config
+
+
+def upgrade(settings: Settings) -> None:
+    """Migrate the database to this version; of processes that start together one does the work."""
+    command.upgrade(alembic_config(settings.resolved_database_url), "head")
+
+
+def is_current(engine: Engine) -> bool:
+    """Return whether the database has the schema that this code expects."""
+    with engine.connect() as connection:
+        return set(MigrationContext.configure(connection).get_current_heads()) == _heads()
+
+
+@cache
+def _heads() -> set[str]:
+    return set(ScriptDirectory.from_config(alembic_config("")).get_heads())

@@ -1,0 +1,1 @@
+"""Datasets: the samples on which a network is judged."""

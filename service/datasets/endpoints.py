@@ -1,0 +1,65 @@
+"""`/v1/datasets`."""
+
+from fastapi import APIRouter, Request, Response
+
+from service.database.tables import Dataset
+from service.datasets.schemas import DatasetOut, Transform
+from service.datasets.service import DATASETS
+from service.ids import Id
+from service.pagination import Page, PageSize, PageToken, Slice
+from service.problems import responses
+from service.scope import FromApp, Session
+from service.security import Reader, Writer
+from service.uploads import service as uploads
+from service.uploads.schemas import State, form_schema
+
+router = APIRouter(
+    prefix="/v1/datasets", tags=["datasets"], responses=responses(401, 403, 422, 500)
+)
+
+
+@router.post(
+    "",
+    status_code=201,
+    response_model=DatasetOut,
+    responses=responses(400, 413, 415, 507),
+    openapi_extra=form_schema(
+        transform={
+            "type": "string",
+            "contentMediaType": "application/json",
+            "contentSchema": Transform.model_json_schema(),
+            "description": "JSON: what is done to each sample, `(x * scale - mean) / std`",
+        }
+    ),
+)
+async def create_dataset(
+    request: Request, response: Response, caller: Writer, services: FromApp
+) -> Dataset:
+    """Upload samples and targets (`.npz`: `x`, `y`); they are inspected next."""
+    dataset = await uploads.accept(request, services, caller.owner, DATASETS)
+    response.headers["Location"] = f"{router.prefix}/{dataset.id}"
+    return dataset
+
+
+@router.get("", response_model=Page[DatasetOut])
+def list_datasets(
+    caller: Reader,
+    session: Session,
+    state: State | None = None,
+    page_size: PageSize = 50,
+    page_token: PageToken = None,
+) -> Slice[Dataset]:
+    """List datasets, newest first."""
+    return uploads.page(session, caller.owner, DATASETS, state, page_size, page_token)
+
+
+@router.get("/{dataset_id}", response_model=DatasetOut, responses=responses(404))
+def get_dataset(dataset_id: Id, caller: Reader, session: Session) -> Dataset:
+    """Say what is known of a dataset."""
+    return uploads.find(session, caller.owner, DATASETS, dataset_id)
+
+
+@router.delete("/{dataset_id}", status_code=204, responses=responses(404, 409))
+def delete_dataset(dataset_id: Id, caller: Writer, session: Session, services: FromApp) -> None:
+    """Delete a dataset that no analysis refers to."""
+    uploads.remove(session, services.storage, caller.owner, DATASETS, dataset_id)

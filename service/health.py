@@ -1,0 +1,50 @@
+"""Says whether the process is alive, and whether it can serve."""
+
+from collections.abc import Callable
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+from sqlalchemy.exc import SQLAlchemyError
+
+from service.broker import BrokerUnavailableError
+from service.database.migrate import is_current
+from service.problems import Unavailable, responses
+from service.scope import FromApp, Services
+
+router = APIRouter(tags=["health"])
+
+
+class Health(BaseModel):
+    status: str = "ok"
+
+
+@router.get("/livez")
+def livez() -> Health:
+    """Answer, as a sign of life."""
+    return Health()
+
+
+@router.get("/readyz", responses=responses(503))
+def readyz(services: FromApp) -> Health:
+    """Say whether database, schema and broker are there; a 503 names those that are not."""
+    checks: list[Callable[[Services], str | None]] = [_database, _broker]
+    failed = [problem for check in checks if (problem := check(services))]
+    if failed:
+        raise Unavailable(" ".join(failed), headers={"Retry-After": "5"})
+    return Health()
+
+
+def _database(services: Services) -> str | None:
+    try:
+        current = is_current(services.engine)
+    except SQLAlchemyError:
+        return "The database does not answer."
+    return None if current else "The database is not migrated: run `narrows migrate`."
+
+
+def _broker(services: Services) -> str | None:
+    try:
+        services.broker.depth()
+    except BrokerUnavailableError:
+        return "The broker does not answer."
+    return None

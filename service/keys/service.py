@@ -1,0 +1,63 @@
+"""Making, listing and revoking API keys. Callers commit the session."""
+
+from collections.abc import Sequence
+
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from service.database.tables import Key, new_id
+from service.keys.repository import KeyRepository
+from service.private_file import read_or_create
+from service.security import Scope, digest_of, make_key, server_secret
+from service.settings import Settings
+
+LOCAL_OWNER = "local"
+ALL_SCOPES: tuple[Scope, ...] = ("read", "write", "admin")
+
+
+def create_key(
+    settings: Settings, session: Session, *, owner: str, name: str, scopes: Sequence[Scope]
+) -> tuple[Key, str]:
+    """Return a new key's row and the key itself, which is shown this once."""
+    secret_text = make_key()
+    return _register(settings, session, secret_text, owner, name, scopes), secret_text
+
+
+def list_keys(session: Session, owner: str | None = None) -> Sequence[Key]:
+    """Return the keys of `owner`, or all, oldest first; revoked ones too."""
+    return KeyRepository(session).of_owner(owner)
+
+
+def revoke_key(session: Session, key_id: str) -> bool:
+    """Revoke a key at once; return whether there was such a valid key."""
+    return KeyRepository(session).revoke(key_id)
+
+
+def ensure_local_key(settings: Settings, session: Session) -> tuple[str, bool]:
+    """Return the embedded service's own key, and whether this call made it.
+
+    It lives in the data folder's file `api-key` (mode 0600), and is made known to a database that
+    has not seen it, such as a fresh one. A key that was revoked stays so.
+    """
+    key, new = read_or_create(settings.data / "api-key", make_key)
+    if not KeyRepository(session).known(digest_of(server_secret(settings), key)):
+        try:
+            with session.begin_nested():
+                _register(settings, session, key, LOCAL_OWNER, "local", ALL_SCOPES)
+        except IntegrityError:
+            pass  # another process, which started with this one, was first
+    return key, new
+
+
+def _register(
+    settings: Settings, session: Session, key: str, owner: str, name: str, scopes: Sequence[Scope]
+) -> Key:
+    row = Key(
+        id=new_id("key"),
+        owner=owner,
+        name=name,
+        digest=digest_of(server_secret(settings), key),
+        scopes=list(scopes),
+    )
+    KeyRepository(session).add(row)
+    return row

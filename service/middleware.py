@@ -1,0 +1,90 @@
+"""Around every request: its id, a last resort for unexpected errors, a limit for JSON bodies."""
+
+import logging
+import re
+import secrets
+from collections.abc import Callable, Coroutine
+from contextvars import ContextVar
+from typing import Any
+
+from fastapi.routing import APIRoute
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.problems import TooLarge, respond
+
+log = logging.getLogger(__name__)
+
+MAX_JSON_BYTES = 1 << 20
+_ACCEPTABLE_ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
+_request_id: ContextVar[str] = ContextVar("request_id", default="-")
+
+
+class RequestIdFilter(logging.Filter):
+    """Gives each record `request_id`: `-` outside of requests."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.request_id = _request_id.get()
+        return True
+
+
+class RequestContext:
+    """Passes `X-Request-Id` on, or makes one; answers 500 where no handler knew better."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = Headers(scope=scope).get("x-request-id", "")
+        identity = given if _ACCEPTABLE_ID.fullmatch(given) else f"req_{secrets.token_hex(12)}"
+        _request_id.set(identity)
+        started = False
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                MutableHeaders(scope=message)["X-Request-Id"] = identity
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_id)
+        except Exception:
+            log.exception("%s %s failed", scope["method"], scope["path"])
+            if started:
+                raise  # half an answer is out: only closing the connection tells the client
+            response = respond(
+                500,
+                "internal",
+                "Internal error",
+                "The fault is ours, and it is in the log under this request id.",
+                request_id=identity,
+            )
+            await response(scope, receive, send_with_id)
+
+
+class SmallBodyRoute(APIRoute):
+    """A route whose body is read into memory: 413 beyond `MAX_JSON_BYTES`."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def handle_limited(request: Request) -> Response:
+            received = 0
+
+            async def receive() -> Message:
+                nonlocal received
+                message = await request.receive()
+                received += len(message.get("body", b""))
+                if received > MAX_JSON_BYTES:
+                    raise TooLarge(f"The body may have {MAX_JSON_BYTES} bytes.")
+                return message
+
+            return await handle(Request(request.scope, receive))
+
+        return handle_limited

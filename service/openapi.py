@@ -1,0 +1,52 @@
+"""The API's description: `python -m service.openapi [--check]` writes or checks `openapi.json`."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+from pydantic.json_schema import models_json_schema
+
+from service.problems import FieldError, ProblemDocument
+
+FILE = Path("openapi.json")
+
+
+def add_problem_schema(app: FastAPI) -> None:
+    """Add to the description the schema that every problem response refers to."""
+    describe = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = describe()
+        _, definitions = models_json_schema(
+            [(ProblemDocument, "serialization"), (FieldError, "serialization")],
+            ref_template="#/components/schemas/{model}",
+        )
+        document["components"]["schemas"] |= definitions["$defs"]
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def render() -> str:
+    """Return the description as it is committed."""
+    from service.app import create_app
+
+    return json.dumps(create_app().openapi(), indent=2, ensure_ascii=False) + "\n"
+
+
+def main(arguments: list[str]) -> int:
+    """Write `openapi.json`, or with `--check` return 1 when it is out of date."""
+    text = render()
+    if "--check" in arguments:
+        current = FILE.exists() and FILE.read_text() == text
+        if not current:
+            sys.stderr.write(f"{FILE} is out of date: run `python -m service.openapi`\n")
+        return 0 if current else 1
+    FILE.write_text(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,95 @@
+"""Keyset pages: a token names the last item seen, so inserts and deletes shift nothing."""
+
+import base64
+import binascii
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Generic, Protocol, TypeVar
+
+from fastapi import Query
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic_core import to_json
+
+from service.ids import PATTERN
+from service.problems import Invalid
+
+
+class Aged(Protocol):
+    """A row that knows when it was made."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def created_at(self) -> datetime: ...
+
+
+T = TypeVar("T")
+K = TypeVar("K")
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_LAST_SECOND = 253402300799  # of the year 9999
+
+PageSize = Annotated[int, Query(ge=1, le=1000, description="At most so many items")]
+PageToken = Annotated[
+    str | None, Query(max_length=500, description="`next_page_token` of the page before")
+]
+
+ByIndex: TypeAdapter[int] = TypeAdapter(Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)])
+ByAge: TypeAdapter[tuple[int, str]] = TypeAdapter(
+    tuple[
+        Annotated[int, Field(strict=True, ge=0, le=_LAST_SECOND * 10**6)],
+        Annotated[str, Field(pattern=PATTERN)],
+    ]
+)
+
+
+class Page(BaseModel, Generic[T]):
+    """A part of a list."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    items: list[T]
+    next_page_token: str | None = Field(description="Pass as `page_token`; null on the last page")
+
+
+@dataclass(frozen=True)
+class Slice(Generic[T]):
+    """What becomes a `Page`: rows, and the token of those that follow."""
+
+    items: Sequence[T]
+    next_page_token: str | None
+
+
+def cut(rows: Sequence[T], page_size: int, key: Callable[[T], Any]) -> Slice[T]:
+    """Return the first `page_size` of `rows`, with a token made of the last one's `key`.
+
+    Ask the database for `page_size + 1` rows, so that the one too many tells there are more.
+    """
+    if len(rows) <= page_size:
+        return Slice(rows, None)
+    token = base64.urlsafe_b64encode(to_json(key(rows[page_size - 1]))).decode().rstrip("=")
+    return Slice(rows[:page_size], token)
+
+
+def decode_token(token: str | None, key: TypeAdapter[K]) -> K | None:
+    """Return the key in `token`; raise Invalid when this list never gave such a token."""
+    if token is None:
+        return None
+    try:
+        text = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
+        return key.validate_json(text)
+    except (binascii.Error, ValueError, ValidationError):
+        raise Invalid("/page_token", "Not a page token of this list.", where="query") from None
+
+
+def age_key(row: Aged) -> tuple[int, str]:
+    """Return the key of a list that is ordered by age, as `ByAge` has it."""
+    return (row.created_at - _EPOCH) // _MICROSECOND, row.id
+
+
+def decode_age(token: str | None) -> tuple[datetime, str] | None:
+    """Return the time and id in the token of such a list; raise Invalid."""
+    key = decode_token(token, ByAge)
+    return (_EPOCH + key[0] * _MICROSECOND, key[1]) if key else None

@@ -1,0 +1,139 @@
+"""Receives a multipart/form-data body (RFC 7578): the file goes to storage as it comes."""
+
+from dataclasses import dataclass
+from typing import TypeVar
+
+from fastapi.exceptions import RequestValidationError
+from multipart import (
+    MultipartError,
+    MultipartSegment,
+    ParserLimitReached,
+    PushMultipartParser,
+    parse_options_header,
+)
+from pydantic import TypeAdapter, ValidationError
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect, Request
+
+from service.problems import Invalid, NotMultipart, Problem, TooLarge
+from service.storage import Incoming, Storage, Stored
+
+T = TypeVar("T")
+
+MAX_FIELD_BYTES = 64 << 10
+_ENVELOPE_BYTES = 1 << 20  # boundaries, headers and text fields around the file
+
+
+@dataclass(frozen=True)
+class Form:
+    """A received form: its file, staged in storage, and its text fields."""
+
+    file: Stored
+    filename: str | None
+    fields: dict[str, str]
+
+    def field(self, name: str, schema: TypeAdapter[T], *, as_json: bool = False) -> T | None:
+        """Return a text field, or None without it; raise RequestValidationError (422)."""
+        text = self.fields.get(name)
+        if text is None:
+            return None
+        try:
+            return schema.validate_json(text) if as_json else schema.validate_python(text)
+        except ValidationError as error:
+            errors = [{**found, "loc": ("body", name, *found["loc"])} for found in error.errors()]
+            raise RequestValidationError(errors) from None
+
+
+async def receive(request: Request, storage: Storage, *, fields: set[str], limit: int) -> Form:
+    """Return the form in the request's body; its part `file` is staged, for the caller to keep.
+
+    Raises a problem for what is no such form: 413 beyond `limit` bytes of file, 415 for another
+    media type, 400 for a body that breaks off, 422 for a part that is missing, unknown or double.
+    Whatever is raised, also when the client goes away, nothing stays in storage.
+    """
+    if int(request.headers.get("content-length", 0)) > limit + _ENVELOPE_BYTES:
+        raise _too_large(limit)
+    reading = _Reading(storage, fields, limit)
+    try:
+        with _parser(request) as parser:
+            async for chunk in request.stream():
+                for event in parser.parse(chunk) if chunk else ():
+                    await reading.take(event)
+        return reading.result()
+    except BaseException as error:
+        if reading.stored is not None:
+            await run_in_threadpool(storage.discard, reading.stored)
+        if isinstance(error, ClientDisconnect):
+            raise Problem("The client went away.") from None
+        if isinstance(error, ParserLimitReached):
+            raise TooLarge(
+                f"A part has too large a header, or there are too many parts: {error}."
+            ) from None
+        if isinstance(error, MultipartError):
+            raise Problem(f"Not a whole multipart/form-data body: {error}.") from None
+        raise
+
+
+def _parser(request: Request) -> PushMultipartParser:
+    media_type, options = parse_options_header(request.headers.get("content-type", ""))
+    if media_type != "multipart/form-data" or not options.get("boundary"):
+        raise NotMultipart("Send multipart/form-data (with a boundary) and a part named `file`.")
+    return PushMultipartParser(options["boundary"], max_segment_count=8)
+
+
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(f"A file may have {limit} bytes.", limit=limit)
+
+
+class _Reading:
+    """Sorts the parser's events: into storage, or into short texts."""
+
+    def __init__(self, storage: Storage, fields: set[str], limit: int) -> None:
+        self._storage, self._fields, self._limit = storage, fields, limit
+        self._name = ""
+        self._incoming: Incoming | None = None
+        self._texts: dict[str, bytearray] = {}
+        self._filename: str | None = None
+        self.stored: Stored | None = None
+
+    async def take(self, event: MultipartSegment | bytes | bytearray | None) -> None:
+        if isinstance(event, MultipartSegment):
+            self._begin(event)
+        elif event is None:
+            if self._name == "file" and self._incoming is not None:
+                self.stored = await self._incoming.finish()
+        elif self._name == "file" and self._incoming is not None:
+            if self._incoming.size + len(event) > self._limit:
+                raise _too_large(self._limit)
+            await self._incoming.write(event)
+        else:
+            text = self._texts[self._name]
+            text += event
+            if len(text) > MAX_FIELD_BYTES:
+                raise TooLarge(f"The field `{self._name}` may have {MAX_FIELD_BYTES} bytes.")
+
+    def _begin(self, part: MultipartSegment) -> None:
+        self._name = part.name or ""
+        if self._name in self._texts or (self._name == "file" and self._incoming is not None):
+            raise Invalid(f"/{self._name}", "There are two parts of this name.")
+        if self._name == "file":
+            self._filename = part.filename
+            self._incoming = self._storage.incoming()
+        elif self._name in self._fields:
+            self._texts[self._name] = bytearray()
+        else:
+            raise Invalid(f"/{self._name}", "There is no such field.")
+
+    def result(self) -> Form:
+        if self.stored is None:
+            raise Invalid("/file", "The file is missing: send it as the part named `file`.")
+        if not self.stored.size:
+            raise Invalid("/file", "The file is empty.")
+        return Form(self.stored, self._filename, {k: _text(k, v) for k, v in self._texts.items()})
+
+
+def _text(name: str, value: bytearray) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        raise Invalid(f"/{name}", "Not UTF-8.") from None

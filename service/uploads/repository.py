@@ -1,0 +1,83 @@
+"""All SQL about uploads: models, datasets and the files that they refer to."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Generic, TypeVar
+
+from sqlalchemy import delete, exists, select, tuple_
+from sqlalchemy.orm import Session
+
+from service.database.insert import insert
+from service.database.tables import Analysis, Dataset, File, Model
+
+U = TypeVar("U", Model, Dataset)
+
+
+class UploadRepository(Generic[U]):
+    """The rows of one kind of upload."""
+
+    def __init__(self, session: Session, table: type[U]) -> None:
+        self._session = session
+        self._table: type[U] = table
+
+    def add(self, row: U) -> None:
+        self._session.add(row)
+        self._session.flush()
+
+    def get(self, owner: str, identity: str) -> U | None:
+        query = select(self._table).where(self._table.owner == owner, self._table.id == identity)
+        return self._session.scalar(query)
+
+    def get_to_refer(self, owner: str, identity: str) -> U | None:
+        """Like `get`, and nobody deletes the row before this transaction has ended."""
+        query = select(self._table).where(self._table.owner == owner, self._table.id == identity)
+        return self._session.scalar(query.with_for_update(read=True, key_share=True))
+
+    def get_to_delete(self, owner: str, identity: str) -> U | None:
+        """Like `get`, and nobody changes or refers to the row before this transaction has ended."""
+        query = select(self._table).where(self._table.owner == owner, self._table.id == identity)
+        return self._session.scalar(query.with_for_update())
+
+    def page(
+        self, owner: str, state: str | None, before: tuple[datetime, str] | None, limit: int
+    ) -> Sequence[U]:
+        """Return rows of `owner`, newest first, from those older than `before`."""
+        age = tuple_(self._table.created_at, self._table.id)
+        query = select(self._table).where(self._table.owner == owner)
+        if state is not None:
+            query = query.where(self._table.state == state)
+        if before is not None:
+            query = query.where(age < before)
+        order = self._table.created_at.desc(), self._table.id.desc()
+        return self._session.scalars(query.order_by(*order).limit(limit)).all()
+
+    def analyses_of(self, identity: str) -> Sequence[Analysis]:
+        column = Analysis.model_id if self._table is Model else Analysis.dataset_id
+        return self._session.scalars(select(Analysis).where(column == identity).limit(10)).all()
+
+    def delete(self, row: U) -> None:
+        self._session.delete(row)
+        self._session.flush()
+
+
+class FileRepository:
+    """The rows of `files`, each the lock of its object."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def hold(self, sha256: str, size: int) -> None:
+        """Hold the row of a file until the transaction ends; make it when there is none."""
+        row = insert(self._session, File).values(sha256=sha256, size=size)
+        self._session.execute(
+            row.on_conflict_do_update(index_elements=[File.sha256], set_={"size": size})
+        )
+
+    def delete_unused(self, sha256: str) -> bool:
+        """Delete the row if nothing refers to it; return whether that was so."""
+        self._session.execute(select(File).where(File.sha256 == sha256).with_for_update())
+        used = [exists().where(table.sha256 == sha256) for table in (Model, Dataset)]
+        if self._session.scalar(select(used[0] | used[1])):
+            return False
+        self._session.execute(delete(File).where(File.sha256 == sha256))
+        return True

@@ -1,0 +1,131 @@
+"""What is done with uploads of either kind."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Annotated, Any, Generic
+
+from pydantic import StringConstraints, TypeAdapter
+from sqlalchemy.orm import Session
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+
+from service.database.clock import epoch_now
+from service.database.tables import new_id
+from service.pagination import Slice, age_key, cut, decode_age
+from service.problems import InUse, NotFound
+from service.scope import Services, enqueue
+from service.storage import Storage
+from service.uploads.receive import Form, receive
+from service.uploads.repository import FileRepository, U, UploadRepository
+
+_NAME: TypeAdapter[str] = TypeAdapter(
+    Annotated[
+        str,
+        StringConstraints(
+            strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$"
+        ),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Kind(Generic[U]):
+    """What tells models and datasets apart."""
+
+    table: type[U]
+    noun: str
+    prefix: str
+    task: str
+    fields: Mapping[str, Callable[[Form], Any]] = field(default_factory=dict)
+    """Text fields besides `name`, and how the column of that name is read from the form."""
+
+
+async def accept(request: Request, services: Services, owner: str, kind: Kind[U]) -> U:
+    """Receive the form in the request's body, keep its file and record it as `owner`'s.
+
+    Raises the problems of `receive`, and validation errors of its text fields (422).
+    """
+    limit = services.settings.max_upload_bytes
+    form = await receive(request, services.storage, fields={"name", *kind.fields}, limit=limit)
+    return await run_in_threadpool(_store, services, owner, form, kind)
+
+
+def _store(services: Services, owner: str, form: Form, kind: Kind[U]) -> U:
+    file = form.file
+    try:
+        with services.transaction() as session:
+            FileRepository(session).hold(file.sha256, file.size)
+            row = kind.table(
+                id=new_id(kind.prefix),
+                owner=owner,
+                name=form.field("name", _NAME) or _plain_name(form.filename),
+                sha256=file.sha256,
+                size=file.size,
+                state="inspecting",
+                sent_at=epoch_now(),
+                sends=1,
+                **{name: read(form) for name, read in kind.fields.items()},
+            )
+            UploadRepository(session, kind.table).add(row)
+            enqueue(session, kind.task, row.id)
+            services.storage.keep(file)
+    finally:
+        services.storage.discard(file)
+    return row
+
+
+def _plain_name(filename: str | None) -> str:
+    name = PurePosixPath((filename or "").replace("\\", "/")).name
+    return "".join(filter(str.isprintable, name)).strip()[:200] or "unnamed"
+
+
+def find(session: Session, owner: str, kind: Kind[U], identity: str) -> U:
+    """Return `owner`'s upload; raise NotFound."""
+    row = UploadRepository(session, kind.table).get(owner, identity)
+    return _found(row, kind, identity)
+
+
+def find_to_refer(session: Session, owner: str, kind: Kind[U], identity: str) -> U:
+    """Return `owner`'s upload, which stays until the transaction ends; raise NotFound."""
+    row = UploadRepository(session, kind.table).get_to_refer(owner, identity)
+    return _found(row, kind, identity)
+
+
+def page(
+    session: Session,
+    owner: str,
+    kind: Kind[U],
+    state: str | None,
+    page_size: int,
+    token: str | None,
+) -> Slice[U]:
+    """Return a page of `owner`'s uploads, newest first."""
+    uploads = UploadRepository(session, kind.table)
+    rows = uploads.page(owner, state, decode_age(token), page_size + 1)
+    return cut(rows, page_size, age_key)
+
+
+def remove(session: Session, storage: Storage, owner: str, kind: Kind[U], identity: str) -> None:
+    """Delete `owner`'s upload, and its file when nothing else refers to it.
+
+    Raises NotFound, and InUse while there are analyses of it, finished ones too: what they say
+    would be about nothing.
+    """
+    uploads = UploadRepository(session, kind.table)
+    row = _found(uploads.get_to_delete(owner, identity), kind, identity)
+    analyses = [analysis.id for analysis in uploads.analyses_of(identity)]
+    if analyses:
+        raise InUse(
+            f"Analyses refer to this {kind.noun}; delete them first: {', '.join(analyses)}.",
+            analyses=analyses,
+        )
+    uploads.delete(row)
+    if FileRepository(session).delete_unused(row.sha256):
+        storage.delete(row.sha256)
+
+
+def _found(row: U | None, kind: Kind[U], identity: str) -> U:
+    if row is None:
+        raise NotFound(f"There is no {kind.noun} {identity}.")
+    return row
