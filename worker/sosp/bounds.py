@@ -30,16 +30,22 @@ _RANGES: Mapping[str, tuple[int, int]] = {
 """The integers that an argument of this name may hold, whatever the operator."""
 
 
+class OutOfBoundsError(ValueError):
+    """An argument that could crash a native kernel."""
+
+
 def check(op: str, arguments: Mapping[str, Any]) -> None:
-    """Raise ValueError where an argument of `op` is out of bounds, or a tensor empty."""
+    """Raise OutOfBoundsError where an argument of `op` is out of bounds, or a tensor empty."""
     for name, value in arguments.items():
         limits = _RANGES.get(name)
         for item in value if isinstance(value, list) else (value,):
             if isinstance(item, Tensor):
                 if item.numel() == 0:
-                    raise ValueError(f"{name} is an empty tensor of shape {tuple(item.shape)}")
+                    raise OutOfBoundsError(
+                        f"{name} is an empty tensor of shape {tuple(item.shape)}"
+                    )
             elif limits and type(item) is int and not limits[0] <= item <= limits[1]:
-                raise ValueError(f"{name} {item} is not between {limits[0]} and {limits[1]}")
+                raise OutOfBoundsError(f"{name} {item} is not between {limits[0]} and {limits[1]}")
     if op.startswith("conv"):
         _check_kernel(arguments)
     elif op in _CHECKS:
@@ -47,14 +53,14 @@ def check(op: str, arguments: Mapping[str, Any]) -> None:
 
 
 def check_size(size: Any) -> None:
-    """Raise ValueError where a size computed from sizes is too large for more arithmetic."""
+    """Raise OutOfBoundsError where a size computed from sizes is too large for more arithmetic."""
     if type(size) is int and abs(size) > MAX_SIZE:
-        raise ValueError(f"{size} is too large for a size")
+        raise OutOfBoundsError(f"{size} is too large for a size")
 
 
 def _check_kernel(arguments: Mapping[str, Any]) -> None:
     if max(arguments["weight"].shape[2:], default=1) > MAX_KERNEL:
-        raise ValueError(f"the kernel is larger than {MAX_KERNEL}")
+        raise OutOfBoundsError(f"the kernel is larger than {MAX_KERNEL}")
 
 
 def _check_division(arguments: Mapping[str, Any]) -> None:
@@ -62,25 +68,27 @@ def _check_division(arguments: Mapping[str, Any]) -> None:
     if not any(
         x.is_floating_point() if isinstance(x, Tensor) else isinstance(x, float) for x in operands
     ):
-        raise ValueError("rounding division of integers is not supported: it can crash the process")
+        raise OutOfBoundsError(
+            "rounding division of integers is not supported: it can crash the process"
+        )
 
 
 def _check_scales(arguments: Mapping[str, Any]) -> None:
     scales = [arguments.get(name) for name in ("scales", "scales_h", "scales_w")]
     for scale in (*scales, *(arguments.get("scale_factors") or ())):
         if scale is not None and not 1 / 512 <= scale <= 512:
-            raise ValueError(f"scale factor {scale} is not between 1/512 and 512")
+            raise OutOfBoundsError(f"scale factor {scale} is not between 1/512 and 512")
 
 
 def _check_pieces(arguments: Mapping[str, Any]) -> None:
     pieces = arguments["self"].shape[arguments.get("dim", 0)] / arguments.get("split_size", 1)
     if pieces > MAX_OUTPUTS:
-        raise ValueError(f"more than {MAX_OUTPUTS} outputs")
+        raise OutOfBoundsError(f"more than {MAX_OUTPUTS} outputs")
 
 
 def _check_path(arguments: Mapping[str, Any]) -> None:
     if arguments.get("path") is not None:
-        raise ValueError("a contraction path is not supported")
+        raise OutOfBoundsError("a contraction path is not supported")
 
 
 _CHECKS: Mapping[str, Callable[[Mapping[str, Any]], None]] = {

@@ -120,6 +120,16 @@ def _cpu_attention(**arguments: Any) -> tuple[Tensor, None]:
     return _attention(**arguments), None
 
 
+def _glu(self: Tensor, dim: int = -1) -> Tensor:
+    value, gate = self.chunk(2, dim)
+    return value * gate.sigmoid()
+
+
+def _huber_loss(self: Tensor, target: Tensor, reduction: int = 1, delta: float = 1.0) -> Tensor:
+    result: Tensor = aten.smooth_l1_loss(self, target, reduction, delta) * delta
+    return result
+
+
 def _hardsigmoid(self: Tensor) -> Tensor:
     return F.hardtanh(self + 3, 0.0, 6.0) / 6
 
@@ -155,7 +165,9 @@ REWRITES: Mapping[str, Callable[..., Any]] = {
     "native_group_norm": _native_group_norm,
     "scaled_dot_product_attention": _attention,
     "_scaled_dot_product_flash_attention_for_cpu": _cpu_attention,
+    "glu": _glu,
     "hardsigmoid": _hardsigmoid,
+    "huber_loss": _huber_loss,
     # A view needs strides that another device, or vmap, need not have kept.
     "view": aten.reshape.default,
     "_unsafe_view": aten.reshape.default,

@@ -18,7 +18,7 @@ class Ref:
     name: str
 
 
-Argument: TypeAlias = Ref | Tensor | torch.dtype | str | float | bool | None | list["Argument"]
+Argument: TypeAlias = Ref | Tensor | torch.dtype | str | float | bool | list["Argument"] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +26,8 @@ class Node:
     """One operator call.
 
     `op` is a key of `operators.OPERATORS` such as `conv2d` or `add.Tensor`, or of
-    `operators.SYMBOLIC`; `inputs` are its arguments by the names of the operator's schema; `outputs`
-    names its results (None: unused); `module` is the user's name of the module, such as
+    `operators.SYMBOLIC`; `inputs` are its arguments by the names of the operator's schema;
+    `outputs` names its results (None: unused); `module` is the user's name of the module, such as
     `layer3.0.conv1`, or `""` for the network itself.
     """
 
@@ -57,8 +57,9 @@ class Input:
 class Network:
     """The program: operator calls in order over inputs and named tensors.
 
-    `tensors` holds parameters, buffers and constants under the user's names (`layer1.0.bn1.weight`);
-    `leaves` says which value of the program is which tensor; `parameters` names the trainable ones.
+    `tensors` holds parameters, buffers and constants under the user's names, such as
+    `layer1.0.bn1.weight`; `leaves` says which value of the program is which tensor; `parameters`
+    names the trainable ones.
     Calling a network runs it; batch norm is frozen and dropout off, whatever the export was.
     """
 
@@ -71,13 +72,20 @@ class Network:
 
     def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """Run the program on a batch; return its outputs."""
-        environment: dict[str, Any] = {leaf: self.tensors[name] for leaf, name in self.leaves.items()}
+        environment: dict[str, Any] = {
+            leaf: self.tensors[name] for leaf, name in self.leaves.items()
+        }
         environment |= {spec.name: value for spec, value in zip(self.inputs, inputs, strict=True)}
         for node, dead in zip(self.nodes, self.last_reads, strict=True):
             bind(environment, node, operators.run(node.op, resolve(environment, node)))
             for name in dead:
                 del environment[name]
         return tuple(environment[name] for name in self.outputs)
+
+    def environment(self, *inputs: Tensor) -> dict[str, Any]:
+        """Return the values by name with which the program begins."""
+        values: dict[str, Any] = {leaf: self.tensors[name] for leaf, name in self.leaves.items()}
+        return values | {spec.name: x for spec, x in zip(self.inputs, inputs, strict=True)}
 
     @cached_property
     def last_reads(self) -> tuple[tuple[str, ...], ...]:
@@ -109,6 +117,4 @@ def resolve(environment: Mapping[str, Any], node: Node) -> dict[str, Any]:
 def bind(environment: dict[str, Any], node: Node, result: Any) -> None:
     """Store the result, or the several results, of a node under its names."""
     results = result if isinstance(result, list | tuple) else (result,)
-    for name, item in zip(node.outputs, results, strict=True):
-        if name:
-            environment[name] = item
+    environment.update((n, item) for n, item in zip(node.outputs, results, strict=True) if n)

@@ -111,7 +111,7 @@ split_with_sizes squeeze squeeze.dim squeeze.dims t to.device to.dtype to.dtype_
 transpose.int type_as unbind.int unflatten.int unsqueeze view _unsafe_view view_as
 """
 VIEWS = frozenset(_VIEWS.split())
-"""Operators whose result may share memory with an argument."""
+"""Operators whose result may share memory with their first tensor argument."""
 
 _DROPPED = """
 _assert_async _assert_async.msg _assert_scalar _assert_tensor_metadata sym_constrain_range
@@ -130,8 +130,8 @@ def run(op: str, arguments: dict[str, Any]) -> Any:
     memory format: results are where their inputs are, those made from nothing (`arange`, `zeros`)
     on torch's default device. Works on fake and meta tensors and under `torch.func`.
 
-    Raises ValueError, beginning with the operator's name, where an argument is out of the bounds
-    that keep native kernels from crashing.
+    Raises OutOfBoundsError, a ValueError that begins with the operator's name, where an argument
+    is out of the bounds that keep native kernels from crashing.
     """
     try:
         if op in SYMBOLIC:
@@ -139,6 +139,6 @@ def run(op: str, arguments: dict[str, Any]) -> Any:
             bounds.check_size(size)
             return size
         bounds.check(op, arguments)
-    except (ValueError, ZeroDivisionError) as error:
-        raise ValueError(f"{op}: {error}") from None
+    except (bounds.OutOfBoundsError, ZeroDivisionError) as error:
+        raise bounds.OutOfBoundsError(f"{op}: {error}") from None
     return _CALLS[op](**arguments)

@@ -1,0 +1,145 @@
+"""Channel groups: the channels of all layers that can only be removed, or added, together.
+
+The connected components of the labels' couplings that own a row of some layer's weight are the
+*structures*; those that span the same layers form a *channel group* (DESIGN §2).
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from worker.sosp.channel_rules import trace
+from worker.sosp.labels import Attribute, Dims, LabelBook, Labels
+from worker.sosp.network import Network
+from worker.sosp.shapes import Shapes
+
+NO_STRUCTURE = -1
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A convolution or linear map: its weights *go into* the channels that it makes.
+
+    `structures[c]` is the structure of output channel c, or `NO_STRUCTURE` where the channel can't be
+    pruned; `reason` says why when that is so of all of them. `nodes` are the calls that use `weight`.
+    """
+
+    name: str
+    op: str
+    weight: str
+    bias: str | None
+    nodes: tuple[int, ...]
+    structures: Labels
+    group: int | None
+    reason: str | None
+
+    @property
+    def width(self) -> int:
+        return len(self.structures)
+
+
+@dataclass(frozen=True)
+class Channels:
+    """The structures of a network and everything they reach.
+
+    Structure s is channel `positions[s]` of group `groups[s]`. `structure_of` maps a label to its
+    structure or to `NO_STRUCTURE`; `tensors` holds the labels of the named tensors' dimensions, and
+    `attributes` those that a module's attributes count.
+    """
+
+    layers: tuple[Layer, ...]
+    groups: Labels
+    positions: Labels
+    structure_of: Labels
+    attributes: tuple[Attribute, ...]
+    tensors: Mapping[str, Dims]
+
+    def __len__(self) -> int:
+        """Return S, the number of structures."""
+        return len(self.groups)
+
+    def members(self) -> list[list[tuple[str, int]]]:
+        """Return for each structure the (layer, channel) pairs that go together."""
+        members: list[list[tuple[str, int]]] = [[] for _ in range(len(self))]
+        for layer in self.layers:
+            for channel, structure in enumerate(layer.structures.tolist()):
+                if structure != NO_STRUCTURE:
+                    members[structure].append((layer.name, channel))
+        return members
+
+
+def find_channels(network: Network, shapes: Shapes, exclude: Collection[str] = ()) -> Channels:
+    """Find the structures of `network` and group them by the layers that they span.
+
+    `exclude` names layers to leave alone. What an operator's rule does not understand is pinned, with
+    the reason: never a crash, never a silent skip.
+    """
+    book = trace(network, shapes)
+    for producer in book.producers:
+        if layer_name(producer.weight) in exclude:
+            book.pin(producer.rows, "they are excluded by the request")
+    component = book.components()
+    pinned: dict[int, str] = {}
+    for labels, reason in book.pins:
+        for c in np.unique(component[labels]).tolist():
+            pinned.setdefault(c, reason)
+
+    rows = {producer.weight: component[producer.rows] for producer in book.producers}
+    groups = _group(rows, pinned)
+    structure_of_component = np.full(component.max(initial=-1) + 1, NO_STRUCTURE)
+    ordered = [c for group in groups for c in group]
+    structure_of_component[ordered] = np.arange(len(ordered))
+    group_of = np.repeat(np.arange(len(groups)), [len(group) for group in groups])
+    return Channels(
+        layers=_layers(book, rows, structure_of_component, group_of, pinned),
+        groups=group_of,
+        positions=np.concatenate([np.arange(len(group)) for group in groups] or [group_of]),
+        structure_of=structure_of_component[component],
+        attributes=tuple(book.attributes),
+        tensors=book.tensors,
+    )
+
+
+def layer_name(weight: str) -> str:
+    """Return the module that owns a weight: `layer1.0.conv1` of `layer1.0.conv1.weight`."""
+    return weight.rpartition(".")[0] or weight
+
+
+def _group(rows: Mapping[str, Labels], pinned: Collection[int]) -> list[list[int]]:
+    """Sort the components that can be pruned by the set of weights whose rows they own."""
+    spans: dict[int, list[str]] = {}
+    for weight, owned in rows.items():
+        for c in dict.fromkeys(owned.tolist()):
+            spans.setdefault(c, []).append(weight)
+    groups: dict[tuple[str, ...], list[int]] = {}
+    for c, weights in spans.items():
+        if c not in pinned:
+            groups.setdefault(tuple(weights), []).append(c)
+    return list(groups.values())
+
+
+def _layers(
+    book: LabelBook,
+    rows: Mapping[str, Labels],
+    structure_of_component: Labels,
+    group_of: Labels,
+    pinned: Mapping[int, str],
+) -> tuple[Layer, ...]:
+    layers: dict[str, Layer] = {}
+    for producer in book.producers:
+        weight = producer.weight
+        earlier = layers[weight].nodes if weight in layers else ()
+        structures = structure_of_component[rows[weight]]
+        prunable = structures[structures != NO_STRUCTURE]
+        layers[weight] = Layer(
+            name=layer_name(weight),
+            op=producer.op,
+            weight=weight,
+            bias=producer.bias,
+            nodes=(*earlier, producer.node),
+            structures=structures,
+            group=int(group_of[prunable[0]]) if len(prunable) else None,
+            reason=None if len(prunable) else pinned[int(rows[weight][0])],
+        )
+    return tuple(layers.values())
