@@ -23,12 +23,15 @@ from worker.reconciler import Reconciler
 from worker.supervisor import Supervisor
 from worker.tasks import Runner, register
 
+log = logging.getLogger(__name__)
+
 QUEUES = ",".join(sorted(set(TASKS.values())))
 
 
 def main() -> None:
     """Run one worker until SIGTERM; exit with status 1 when it can't start."""
     options = _parse_arguments()
+    os.dup2(2, 1)  # standard output belongs to whoever started the worker
     settings = get_settings()
     _log_to_stderr(settings)
     if options.tied:
@@ -72,6 +75,7 @@ def run_worker(settings: Settings, engine: Engine, queues: str, pipeline: str) -
         without_mingle=True,
         without_heartbeat=True,
     )
+    log.info("worker %s takes messages from %s", name, queues)
     worker.start()
     reconciler.stop()
     supervisor.close()
@@ -99,8 +103,9 @@ def _keep_logging(**_: Any) -> None:
 
 
 def _stop_at_end_of_input() -> None:
-    """Stop like on SIGTERM once the launcher, which holds the other end, is gone."""
-    sys.stdin.buffer.read()
+    """Stop as on SIGTERM once the launcher, which holds the other end, is gone."""
+    while os.read(0, 1024):
+        pass
     os.kill(os.getpid(), signal.SIGTERM)
 
 

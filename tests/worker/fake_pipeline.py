@@ -1,0 +1,137 @@
+"""What the child runs in the tests: every way to end, and a pipeline without torch."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from worker.problems import Refused
+
+
+def add(a: int, b: int) -> int:
+    print("printed by the child")  # noqa: T201 - must not reach the parent's standard output
+    return a + b
+
+
+def pid() -> int:
+    return os.getpid()
+
+
+def echo_bytes(data: bytes) -> bytes:
+    return data
+
+
+def not_json() -> object:
+    return object()
+
+
+def refuse() -> None:
+    raise Refused("too-odd", "Too odd", "Its layers are odd.")
+
+
+def fail() -> None:
+    raise ValueError("secret detail")
+
+
+def exhaust() -> None:
+    raise MemoryError
+
+
+def fail_like_torch() -> None:
+    raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate")
+
+
+def segfault() -> None:
+    ctypes.string_at(0)
+
+
+def exit_with(code: int) -> None:
+    os._exit(code)
+
+
+def sys_exit_with(code: int) -> None:
+    sys.exit(code)
+
+
+def kill_itself() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def hoard() -> None:
+    hoarded = []
+    while True:
+        hoarded.append(bytearray(16 << 20))
+        time.sleep(0.01)
+
+
+def loop() -> None:
+    while True:
+        pass
+
+
+def loop_with_grandchild(pids: str) -> None:
+    """Write the ids of this process and of one that it starts into the file `pids`, and hang."""
+    grandchild = subprocess.Popen(["sleep", "600"])
+    draft = Path(f"{pids}.new")
+    draft.write_text(f"{os.getpid()} {grandchild.pid}")
+    draft.rename(pids)
+    loop()
+
+
+def inspect_model(path: str) -> dict[str, Any]:
+    text = Path(path).read_text()
+    if text == "bad":
+        refuse()
+    return {"text": text}
+
+
+def inspect_dataset(path: str, transform: dict[str, Any]) -> dict[str, Any]:
+    return {"text": Path(path).read_text(), "transform": transform}
+
+
+def plan(
+    model: str, dataset: str, transform: dict[str, Any], request: dict[str, Any]
+) -> list[tuple[int, int]]:
+    return [(4 * i, 4 * i + 4) for i in range(request["shards"])]
+
+
+def shard(
+    model: str,
+    dataset: str,
+    transform: dict[str, Any],
+    request: dict[str, Any],
+    start: int,
+    stop: int,
+) -> bytes:
+    if start >= request.get("hang_from", stop):
+        loop_with_grandchild(request["pids"])
+    return f"{start}-{stop};".encode()
+
+
+def reduce(
+    model: str,
+    dataset: str,
+    transform: dict[str, Any],
+    request: dict[str, Any],
+    results: list[bytes],
+) -> dict[str, Any]:
+    layer = {
+        "name": "conv", "op": "conv2d", "width": 6, "parameters": 60, "macs": 600,
+        "verdict": "bottleneck", "sweep": [[0.5, 0.0]],
+    }  # fmt: skip
+    structure = {
+        "group": 0, "channel": 1, "saliency": 0.5, "first_order": 0.2, "second_order": 0.3,
+        "rank": 0, "members": [["conv", 1]],
+    }  # fmt: skip
+    plan = {"name": "double", "layers": [], "parameters": [60, 120], "macs": [600, 1200]}
+    return {
+        "layers": [layer],
+        "structures": [structure],
+        "plans": [plan],
+        "summary": {"text": b"".join(results).decode()},
+        "provenance": {"seed": 0},
+    }

@@ -1,0 +1,88 @@
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from service.database.engine import make_engine
+from service.database.tables import Base
+from service.settings import Settings
+from tests.worker.conftest import Start, wait_until
+from worker.launch import visible_gpus
+
+NARROWS_WORKER = ("-c", "import typer, worker.launch as l; typer.run(l.worker)")
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> None:
+    engine = make_engine(Settings(data=tmp_path, database_url="").resolved_database_url)
+    Base.metadata.create_all(engine)
+    engine.dispose()
+
+
+def workers_of(launcher: "subprocess.Popen[str]") -> list[psutil.Process]:
+    """Return the launched workers that do their work: those with a fork server below them."""
+    children = psutil.Process(launcher.pid).children()
+    return [child for child in children if child.status() != "zombie" and child.children()]
+
+
+@pytest.mark.usefixtures("database")
+class TestWorker:
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+    def test_leaves_nothing_behind(self, start: Start, number: signal.Signals) -> None:
+        launcher = start(*NARROWS_WORKER, "--workers", "2")
+        wait_until(lambda: len(workers_of(launcher)) == 2)
+        family = psutil.Process(launcher.pid).children(recursive=True)
+        launcher.send_signal(number)
+        launcher.communicate(timeout=30)
+        assert launcher.returncode == (-number if number == signal.SIGKILL else 0)
+        wait_until(lambda: not any(map(_runs, family)))
+
+    def test_replaces_a_killed_worker(self, start: Start) -> None:
+        launcher = start(*NARROWS_WORKER)
+        wait_until(lambda: workers_of(launcher))
+        (killed,) = workers_of(launcher)
+        killed.kill()
+        wait_until(lambda: [w for w in workers_of(launcher) if w.pid != killed.pid])
+
+
+class TestStart:
+    def test_says_why_it_can_not(self, start: Start) -> None:
+        launcher = start(*NARROWS_WORKER, "--workers", "2")
+        _, log = launcher.communicate(timeout=60)
+        assert launcher.returncode == 1
+        assert "narrows migrate" in log
+
+    def test_does_not_import_torch(self) -> None:
+        check = "import sys, worker.launch, worker.app; sys.exit('torch' in sys.modules)"
+        subprocess.run([sys.executable, "-c", check], check=True)
+
+
+@pytest.mark.parametrize(
+    ("variable", "gpus"),
+    [("0,1", ["0", "1"]), ("GPU-a1", ["GPU-a1"]), ("", []), ("-1", [])],
+)
+def test_visible_gpus(monkeypatch: pytest.MonkeyPatch, variable: str, gpus: list[str]) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", variable)
+    assert visible_gpus() == gpus
+
+
+def test_visible_gpus_without_a_driver(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert visible_gpus() == []
+
+
+def test_visible_gpus_by_nvidia_smi(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text("#!/bin/sh\necho GPU-a1\necho GPU-b2\n")
+    tool.chmod(0o755)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    assert visible_gpus() == ["GPU-a1", "GPU-b2"]
+
+
+def _runs(process: psutil.Process) -> bool:
+    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE

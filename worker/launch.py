@@ -1,0 +1,126 @@
+"""`narrows worker`: starts worker processes, one per GPU, and ends with them.
+
+Each worker reads its standard input from a pipe that nobody writes to. When the launcher is gone,
+however it went, the pipe ends, and the worker stops as on SIGTERM: no signal can be missed, and
+none is needed.
+"""
+
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from types import FrameType
+from typing import Annotated, Final
+
+import typer
+
+from service.broker import TASKS
+from service.settings import get_settings
+
+POLL_SECONDS: Final = 0.2
+RESTART_SECONDS: Final = 1.0
+
+log = logging.getLogger(__name__)
+
+
+def worker(
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="How many processes. Default: one per visible GPU, or one."),
+    ] = None,
+    queues: Annotated[
+        str, typer.Option(help="Which queues to serve, separated by commas.")
+    ] = ",".join(sorted(set(TASKS.values()))),
+) -> None:
+    """Run workers, which compute what the API is asked for.
+
+    Example: narrows worker --workers 2 --queues analyze
+
+    SIGTERM or Ctrl-C stops them: work in hand goes back for other workers. A worker that is killed
+    is started again; one that can't start ends the command with status 1.
+    """
+    settings = get_settings()
+    logging.basicConfig(level=settings.log_level, format="%(levelname)s %(name)s: %(message)s")
+    gpus = visible_gpus() if settings.device != "cpu" else []
+    if settings.device == "cuda" and not gpus:
+        typer.echo("NARROWS_DEVICE is cuda, but no GPU is visible here.", err=True)
+        raise typer.Exit(1)
+    count = workers or len(gpus) or 1
+    environments = [_environment(gpus[i % len(gpus)] if gpus else "") for i in range(count)]
+    raise typer.Exit(Fleet(queues, environments).run())
+
+
+def visible_gpus() -> list[str]:
+    """Return what `CUDA_VISIBLE_DEVICES` may name here, without loading torch or CUDA."""
+    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if chosen is None:
+        if not (tool := shutil.which("nvidia-smi")):
+            return []
+        query = [tool, "--query-gpu=uuid", "--format=csv,noheader"]
+        found = subprocess.run(query, capture_output=True, text=True, check=False)  # noqa: S603
+        return found.stdout.split() if found.returncode == 0 else []
+    return [gpu for gpu in chosen.replace(" ", "").split(",") if gpu not in {"", "-1"}]
+
+
+def _environment(gpu: str) -> dict[str, str]:
+    return {**os.environ, "CUDA_VISIBLE_DEVICES": gpu}
+
+
+class Fleet:
+    """Worker processes, one for each of `environments`."""
+
+    def __init__(self, queues: str, environments: list[dict[str, str]]) -> None:
+        self._command = [sys.executable, "-m", "worker", "--tied", "--queues", queues]
+        self._environments = environments
+        self._processes: dict[int, subprocess.Popen[bytes]] = {}
+        self._stopping = threading.Event()
+        self._status = 0
+
+    def run(self) -> int:
+        """Run until all workers have ended; return 1 if one could not go on, else 0."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
+        for slot in range(len(self._environments)):
+            self._start(slot)
+        while self._processes:
+            self._stopping.wait(POLL_SECONDS)
+            for slot, process in list(self._processes.items()):
+                if (code := process.poll()) is not None:
+                    self._ended(slot, code)
+        return self._status
+
+    def _start(self, slot: int) -> None:
+        self._processes[slot] = subprocess.Popen(  # noqa: S603
+            self._command,
+            env=self._environments[slot],
+            stdin=subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C reaches the launcher only, which passes it on
+        )
+        if self._stopping.is_set():  # the signal came in between and missed this one
+            self._processes[slot].terminate()
+
+    def _ended(self, slot: int, code: int) -> None:
+        process = self._processes.pop(slot)
+        if process.stdin:
+            process.stdin.close()
+        if self._stopping.is_set() or code == 0:
+            return
+        if code < 0:
+            log.warning("worker %d: killed by signal %d, starting another", process.pid, -code)
+            if not self._stopping.wait(RESTART_SECONDS):
+                self._start(slot)
+            return
+        log.error("worker %d: ended with status %d, stopping all", process.pid, code)
+        self._status = 1
+        self._stop()
+
+    def _stop(self) -> None:
+        self._stopping.set()
+        for process in self._processes.values():
+            process.terminate()
+
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        self._stop()
