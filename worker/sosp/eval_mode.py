@@ -134,6 +134,11 @@ def _hardsigmoid(self: Tensor) -> Tensor:
     return F.hardtanh(self + 3, 0.0, 6.0) / 6
 
 
+def _view(self: Tensor, size: Sequence[int]) -> Tensor:
+    """Reshape: the strides that a view needs may be lost on another device or under `vmap`."""
+    return self.reshape(size)
+
+
 def _on_default_device(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     def make(**arguments: Any) -> Tensor:
         return function(**arguments, device=torch.get_default_device())
@@ -168,9 +173,8 @@ REWRITES: Mapping[str, Callable[..., Any]] = {
     "glu": _glu,
     "hardsigmoid": _hardsigmoid,
     "huber_loss": _huber_loss,
-    # A view needs strides that another device, or vmap, need not have kept.
-    "view": aten.reshape.default,
-    "_unsafe_view": aten.reshape.default,
+    "view": _view,
+    "_unsafe_view": _view,
     **{name: _on_default_device(factory) for name, factory in _FACTORIES.items()},
 }
 """Operators that do not run as torch's own: name to function, arguments named as in the schema."""

@@ -1,0 +1,29 @@
+"""Reads `torch.export` archives (`.pt2`), which are hostile until proven otherwise.
+
+Nothing here calls `torch.export.load`, unpickles, compiles or evaluates: the archive's JSON and raw
+weights are read by what is in this package, and what it does not know is refused. See GATE.md for
+the rules and the attacks behind them.
+"""
+
+from pathlib import Path
+
+from worker.formats.pt2 import dry_run, envelope, sniff
+from worker.formats.pt2.archive import Archive, read_directory
+from worker.formats.pt2.graph import read_graph
+from worker.sosp.network import Network
+
+
+def read(path: Path) -> Network:
+    """Return the network in the archive, in eval mode, with its tensors on the CPU.
+
+    Raises Refused, and nothing else, for whatever is not a plain export of operators in
+    `worker.sosp.operators`: pickle-checkpoint, torchscript, not-an-archive, archive-version,
+    unsafe-archive, malformed-archive, operator-not-supported, operator-out-of-bounds, too-large.
+    """
+    with path.open("rb") as file:
+        sniff.check_head(file)
+        entries = read_directory(file)
+        sniff.check_members(entries)
+        network, metas = read_graph(Archive(file, entries, envelope.MEMBERS))
+    dry_run.check(network, metas)
+    return network

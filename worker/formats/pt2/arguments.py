@@ -1,0 +1,170 @@
+"""A node's arguments, each read as the type that the operator's schema gives it (GATE rule 6)."""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from torch._ops import OpOverload
+
+from worker.formats.pt2 import tensors
+from worker.formats.pt2.strict_json import Value
+from worker.sosp.network import Argument, Ref
+
+MAX_ARGUMENTS = 32
+MAX_ITEMS = 4096
+_NAME = re.compile(r"\w{1,64}", re.ASCII)
+_STRINGS: Mapping[str, re.Pattern[str]] = {
+    "approximate": re.compile("none|tanh"),
+    "rounding_mode": re.compile("floor|trunc"),
+    "mode": re.compile("constant|reflect|replicate|circular"),
+    "padding": re.compile("same|valid"),
+    "equation": re.compile(r"(?:[A-Za-z ]{1,16},){0,3}[A-Za-z ]{1,16}->[A-Za-z ]{0,16}"),
+}
+"""The strings that an argument of this name may hold."""
+
+
+class Scope(Protocol):
+    """The values that are defined where the node stands."""
+
+    def tensor(self, name: Value) -> Ref:
+        """Return the tensor of that name; raise Refused if there is none, or none any more."""
+
+    def size(self, name: Value) -> Ref:
+        """Return the size of that name; raise Refused if there is none."""
+
+
+Reader = Callable[[Value, Scope], Argument]
+
+
+def read_arguments(entries: Value, overload: OpOverload, scope: Scope) -> dict[str, Argument]:
+    """Return the arguments by their names in the schema, without those that choose a device.
+
+    The first goes by the schema's name whatever it is called: `dropout_(self)`, `dropout(input)`.
+    """
+    schema = {argument.name: argument for argument in overload._schema.arguments}
+    first = next(iter(schema))
+    found: dict[str, Argument] = {}
+    for i, entry in enumerate(entries.items(MAX_ARGUMENTS)):
+        fields = entry.fields("name", "arg", optional=("kind",))
+        name = fields["name"].text(_NAME)
+        if i == 0 and name == "self":
+            name = first
+        if name not in schema or name in found:
+            raise entry.refuse(f"passes {name}, which {overload} does not take, or takes once")
+        found[name] = _read(fields["arg"], name, str(schema[name].real_type), scope)
+    for name, argument in schema.items():
+        if name not in found and not argument.has_default_value():
+            raise entries.refuse(f"lacks the argument {name} of {overload}")
+    return {name: found[name] for name in schema if name in found and not _is_placement(name)}
+
+
+def read_sizes(entries: Value, names: tuple[str, ...], scope: Scope) -> dict[str, Argument]:
+    """Return the operands of integer arithmetic, by the names given."""
+    operands = entries.items(MAX_ARGUMENTS)
+    if len(operands) != len(names):
+        raise entries.refuse(f"has {len(operands)} operands instead of {len(names)}")
+    found = {}
+    for name, operand in zip(names, operands, strict=True):
+        argument = operand.fields("name", "arg", optional=("kind",))["arg"]
+        found[name] = _read(argument, name, "Tensor" if name == "self" else "int", scope)
+    return found
+
+
+def _is_placement(name: str) -> bool:
+    return name in {"device", "layout", "memory_format", "pin_memory", "non_blocking"}
+
+
+def _read(value: Value, name: str, schema_type: str, scope: Scope) -> Argument:
+    kind, content = value.union()
+    plain = schema_type.removeprefix("Optional[")
+    if plain != schema_type:
+        if kind == "as_none":
+            return None
+        plain = plain.removesuffix("]")
+    if plain == "str" and kind == "as_string" and name in _STRINGS:
+        return content.text(_STRINGS[name])
+    readers = _READERS.get(plain, {})
+    if plain == "Tensor" and name == "other":  # torch writes Python's numbers here
+        readers = readers | _READERS["number"]
+    if kind not in readers:
+        raise value.refuse(f"passes {kind} as {name}, which takes {schema_type}")
+    return readers[kind](content, scope)
+
+
+def _tensor(value: Value, scope: Scope) -> Argument:
+    return scope.tensor(value.fields("name")["name"])
+
+
+def _optional_tensor(value: Value, scope: Scope) -> Argument:
+    kind, content = value.union()
+    if kind == "as_none":
+        return None
+    if kind != "as_tensor":
+        raise value.refuse("is no tensor")
+    return _tensor(content, scope)
+
+
+def _size(value: Value, scope: Scope) -> Argument:
+    kind, content = value.union()
+    if kind == "as_name":
+        return scope.size(content)
+    if kind != "as_int":
+        raise value.refuse("is neither a number nor a name")
+    return content.integer()
+
+
+def _int(value: Value, _: Scope) -> Argument:
+    return value.integer()
+
+
+def _float(value: Value, _: Scope) -> Argument:
+    return value.real()
+
+
+def _bool(value: Value, _: Scope) -> Argument:
+    return value.flag()
+
+
+def _dtype(value: Value, _: Scope) -> Argument:
+    return tensors.read_dtype(value)
+
+
+def _layout(value: Value, _: Scope) -> Argument:
+    return value.integer(tensors.STRIDED, tensors.STRIDED)
+
+
+def _memory_format(value: Value, _: Scope) -> Argument:
+    return value.integer(1, 4)
+
+
+def _device(value: Value, _: Scope) -> Argument:
+    tensors.check_device(value)
+    return None
+
+
+def _list(item: Reader) -> Reader:
+    def read(value: Value, scope: Scope) -> Argument:
+        return [item(entry, scope) for entry in value.items(MAX_ITEMS)]
+
+    return read
+
+
+_READERS: Mapping[str, dict[str, Reader]] = {
+    "Tensor": {"as_tensor": _tensor},
+    "List[Tensor]": {"as_tensors": _list(_tensor)},
+    "List[Optional[Tensor]]": {
+        "as_tensors": _list(_tensor),
+        "as_optional_tensors": _list(_optional_tensor),
+    },
+    "int": {"as_int": _int, "as_sym_int": _size},
+    "List[int]": {"as_ints": _list(_int), "as_sym_ints": _list(_size)},
+    "float": {"as_float": _float, "as_int": _int},
+    "List[float]": {"as_floats": _list(_float)},
+    "bool": {"as_bool": _bool},
+    "number": {"as_float": _float, "as_int": _int, "as_bool": _bool, "as_sym_int": _size},
+    "ScalarType": {"as_scalar_type": _dtype},
+    "Layout": {"as_layout": _layout},
+    "MemoryFormat": {"as_memory_format": _memory_format},
+    "Device": {"as_device": _device},
+}
+"""By the schema's type, how to read each kind of argument that fits it."""

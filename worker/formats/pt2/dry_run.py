@@ -1,0 +1,127 @@
+"""A run on tensors without data, before the first with data (GATE rule 10)."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch._subclasses.fake_tensor import (
+    DataDependentOutputException,
+    DynamicOutputShapeException,
+    FakeTensorMode,
+)
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import FlopCounterMode
+
+from worker.formats.pt2.program import describe
+from worker.formats.pt2.refusals import malformed, out_of_bounds, quoted, too_large, unsupported
+from worker.formats.pt2.tensors import Meta
+from worker.problems import Refused
+from worker.sosp import operators
+from worker.sosp.bounds import OutOfBoundsError
+from worker.sosp.network import Network, Node, bind, resolve
+
+MAX_TENSOR_BYTES = 4 << 30
+MAX_TOTAL_BYTES = 64 << 30  # of all results together, however short they live
+MAX_FLOPS = 2e13
+FREE_SIZE = 2  # of a dynamic dimension without an example
+
+
+def check(network: Network, metas: Mapping[str, Meta]) -> None:
+    """Run the network on fake tensors; compare each value with what the graph says of it.
+
+    Dynamic dimensions have the sizes of the export's example. Raises Refused: too-large (bytes or
+    operations), operator-out-of-bounds, operator-not-supported, malformed-archive.
+    """
+    fake, operations = FakeTensorMode(), FlopCounterMode(display=False)
+    environment: dict[str, Any] = {
+        leaf: fake.from_tensor(network.tensors[name]) for leaf, name in network.leaves.items()
+    }
+    with torch.no_grad(), fake, operations, _ByteCounterMode():
+        for spec in network.inputs:
+            environment[spec.name] = _example(spec.name, metas[spec.name])
+        for node, dead in zip(network.nodes, network.last_reads, strict=True):
+            _run(environment, node)
+            _compare(environment, node, metas)
+            for name in dead:
+                environment.pop(name, None)
+    if operations.get_total_flops() > MAX_FLOPS:
+        raise too_large(
+            f"One forward pass takes {operations.get_total_flops():.1e} operations on the export's "
+            f"example; at most {MAX_FLOPS:.0e} are run. Export with a smaller example batch."
+        )
+
+
+def _example(name: str, meta: Meta) -> Tensor:
+    shape = [FREE_SIZE if size.value is None else size.value for size in meta.sizes]
+    try:
+        return torch.empty(shape, dtype=meta.dtype)
+    except RuntimeError:
+        raise too_large(f"The input {name} of shape {shape} is too large.") from None
+
+
+def _run(environment: dict[str, Any], node: Node) -> None:
+    where = f"{node.op} in {describe(node.module)}"
+    try:
+        bind(environment, node, operators.run(node.op, resolve(environment, node)))
+    except Refused:
+        raise
+    except OutOfBoundsError as error:
+        raise out_of_bounds(f"{error} ({describe(node.module)}).") from None
+    except (DataDependentOutputException, DynamicOutputShapeException):
+        raise unsupported(f"{where} returns a shape that depends on the data.") from None
+    except Exception as error:  # torch raises all sorts where arguments do not fit
+        raise malformed(f"{where} does not run: {quoted(str(error))}.") from None
+
+
+def _compare(environment: Mapping[str, Any], node: Node, metas: Mapping[str, Meta]) -> None:
+    for name in filter(None, node.outputs):
+        value, meta = environment[name], metas.get(name)
+        if meta is None:
+            fits = not isinstance(value, Tensor)
+        else:
+            fits = isinstance(value, Tensor) and value.dtype == meta.dtype and _agree(value, meta)
+        if not fits:
+            raise malformed(
+                f"{node.op} in {describe(node.module)} returns {_shown(value)}, which is not what "
+                f"the graph says of {name}."
+            )
+
+
+def _agree(value: Tensor, meta: Meta) -> bool:
+    return len(meta.sizes) == value.dim() and all(
+        said.value is None or said.value == size
+        for said, size in zip(meta.sizes, value.shape, strict=True)
+    )
+
+
+def _shown(value: object) -> str:
+    return f"{value.dtype} {list(value.shape)}" if isinstance(value, Tensor) else repr(value)
+
+
+class _ByteCounterMode(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Refuse a result, or a sum of results, that is too large."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._total = 0
+
+    def __torch_dispatch__(
+        self,
+        func: Callable[..., Any],
+        types: tuple[type, ...],
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        for item in result if isinstance(result, list | tuple) else (result,):
+            if isinstance(item, Tensor):
+                size = item.numel() * item.element_size()
+                self._total += size
+                if size > MAX_TENSOR_BYTES or self._total > MAX_TOTAL_BYTES:
+                    raise too_large(
+                        f"{func} makes {size:.1e} bytes of {self._total:.1e} so far, on the "
+                        f"export's example; at most {MAX_TENSOR_BYTES:.1e} for one result and "
+                        f"{MAX_TOTAL_BYTES:.1e} in all are run."
+                    )
+        return result

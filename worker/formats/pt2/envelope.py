@@ -1,0 +1,97 @@
+"""What surrounds the graph: versions, guards, signatures of modules. Checked, then forgotten."""
+
+import re
+
+from worker.formats.pt2 import strict_json, tripwires
+from worker.formats.pt2.archive import Archive
+from worker.formats.pt2.refusals import archive_version, malformed, quoted
+from worker.formats.pt2.strict_json import Value
+
+SCHEMA = 8  # the major version of torch's export schema since torch 2.5
+MEMBERS = re.compile(
+    r"data/weights/(?:weight_\d{1,6}|model_weights_config\.json)|"
+    r"data/constants/(?:tensor_\d{1,6}|model_constants_config\.json)|"
+    r"data/sample_inputs/model\.pt|models/model\.json|"
+    r"archive_format|archive_version|byteorder|\.data/(?:version|serialization_id)",
+    re.ASCII,
+)
+"""The members of an archive with one plain model."""
+
+_MAX_SAMPLE = 256 << 20
+_FREE_TEXT = re.compile(r".*", re.DOTALL)
+_SYMBOL = re.compile(r"[suz]\w{1,12}", re.ASCII)
+_NAME = re.compile(r"[A-Za-z_]\w{0,255}", re.ASCII)
+_MODULE = re.compile(r"[\w.@]{0,300}", re.ASCII)
+
+
+def read_module(archive: Archive) -> dict[str, Value]:
+    """Check all that is around the graph module; return its `graph` and `signature`.
+
+    Raises Refused: archive-version for what another torch wrote, unsafe-archive for what torch
+    would evaluate or import, malformed-archive.
+    """
+    _check_versions(archive)
+    if "data/sample_inputs/model.pt" in archive.names:
+        tripwires.check_sample_inputs(archive.read("data/sample_inputs/model.pt", _MAX_SAMPLE))
+    model = strict_json.parse(archive.read("models/model.json"), "models/model.json")
+    fields = _check_schema(model).fields(
+        "graph_module", "opset_version", "range_constraints", "schema_version",
+        optional=("verifiers", "torch_version", "guards_code"),
+    )  # fmt: skip
+    fields["opset_version"].fields("aten")["aten"].integer(0, 1000)
+    if "guards_code" in fields:
+        for guard in fields["guards_code"].items(4096):
+            tripwires.check_guard(guard)
+    for bounds in fields["range_constraints"].table(_SYMBOL).values():
+        for bound in bounds.fields("min_val", "max_val").values():
+            if bound.raw is not None:
+                bound.integer()
+    module = fields["graph_module"].fields(
+        "graph", "signature", "module_call_graph",
+        optional=("metadata", "treespec_namedtuple_fields"),
+    )  # fmt: skip
+    if "treespec_namedtuple_fields" in module:
+        module["treespec_namedtuple_fields"].fields()
+    for call in module["module_call_graph"].items(20_000):
+        _check_call(call)
+    return module
+
+
+def _check_versions(archive: Archive) -> None:
+    form, version = archive.read("archive_format", 64), archive.read("archive_version", 64)
+    if form != b"pt2":
+        raise archive_version(f"The archive's format is {quoted(form)}; Narrows reads 'pt2'.")
+    if version.strip() != b"0":
+        raise archive_version(f"The archive's version is {quoted(version)}; Narrows reads 0.")
+    if "byteorder" in archive.names and archive.read("byteorder", 64) != b"little":
+        raise malformed("The archive's member 'byteorder' is not 'little'.")
+
+
+def _check_schema(model: Value) -> Value:
+    version = model.table(_FREE_TEXT).get("schema_version")
+    if version is None:
+        raise model.refuse("lacks schema_version")
+    numbers = version.fields("major", "minor")
+    major, minor = numbers["major"].integer(), numbers["minor"].integer()
+    if major != SCHEMA:
+        raise archive_version(
+            f"The archive has the schema {major}.{minor}; Narrows reads {SCHEMA}.x, which torch "
+            "2.11 to 2.13 write. Export the network again with one of these."
+        )
+    return model
+
+
+def _check_call(call: Value) -> None:
+    fields = call.fields("fqn", "signature")
+    fields["fqn"].text(_MODULE)
+    if fields["signature"].raw is None:
+        return
+    signature = fields["signature"].fields(
+        "inputs", "outputs", "in_spec", "out_spec", optional=("forward_arg_names",)
+    )
+    tripwires.check_treespec(signature["in_spec"])
+    tripwires.check_treespec(signature["out_spec"])
+    names = signature.get("forward_arg_names")
+    if names is not None and names.raw is not None:
+        for name in names.items(256):
+            name.text(_NAME)

@@ -1,0 +1,179 @@
+"""The exported program: from `models/model.json` and the stored tensors to a `Network`."""
+
+import re
+from collections.abc import Mapping
+
+from worker.formats.pt2 import envelope, strict_json
+from worker.formats.pt2.archive import Archive
+from worker.formats.pt2.payloads import Stored, load, read_stored
+from worker.formats.pt2.program import NAME, Program
+from worker.formats.pt2.refusals import unsafe, unsupported
+from worker.formats.pt2.strict_json import Value
+from worker.formats.pt2.tensors import Meta, read_meta, read_size
+from worker.sosp.network import Input, Network
+
+MAX_TENSORS = 20_000
+MAX_NODES = 20_000
+MAX_ENDS = 64  # inputs, or outputs, of the network
+_USER_NAME = re.compile(r"\w[\w.]{0,299}", re.ASCII)
+_STORES = {
+    "data/weights/model_weights_config.json": ("data/weights", "weight"),
+    "data/constants/model_constants_config.json": ("data/constants", "tensor"),
+}
+_NAME_FIELDS = {
+    "parameter": "parameter_name",
+    "buffer": "buffer_name",
+    "tensor_constant": "tensor_constant_name",
+}
+_IGNORED_OUTPUTS = {"buffer_mutation", "user_input_mutation"}  # what training would have updated
+
+
+def read_graph(archive: Archive) -> tuple[Network, Mapping[str, Meta]]:
+    """Return the network, and what the graph says of each of its values."""
+    module = envelope.read_module(archive)
+    graph = module["graph"].fields(
+        "inputs", "outputs", "nodes", "tensor_values", "sym_int_values", "sym_bool_values",
+        "is_single_tensor_return", "custom_obj_values", "sym_float_values",
+    )  # fmt: skip
+    for kind in ("custom_obj_values", "sym_float_values"):
+        if graph[kind].raw != {}:
+            raise unsafe(f"{graph[kind].where} is not empty; Narrows reads tensors and integers.")
+    metas = {name: read_meta(value) for name, value in graph["tensor_values"].table(NAME).items()}
+    sizes = _read_sizes(graph["sym_int_values"], graph["sym_bool_values"])
+    signature = module["signature"].fields("input_specs", "output_specs")
+
+    program = Program(metas, sizes)
+    leaves, parameters, users = _read_inputs(graph["inputs"], signature["input_specs"], program)
+    for node in graph["nodes"].items(MAX_NODES):
+        program.add(node)
+    outputs = _read_outputs(graph["outputs"], signature["output_specs"], program)
+
+    tensors, names = load(archive, _read_stored(archive, leaves, metas))
+    network = Network(
+        nodes=program.live_nodes(outputs),
+        tensors=tensors,
+        leaves={leaf: names[value.raw] for leaf, value in leaves.items()},
+        parameters=frozenset(names[name] for name in parameters),
+        inputs=tuple(_input(name, value, metas[name]) for name, value in users.items()),
+        outputs=outputs,
+    )
+    return network, metas
+
+
+def _read_sizes(*tables: Value) -> frozenset[str]:
+    names = set()
+    for table in tables:
+        for name, value in table.table(NAME).items():
+            kind, content = value.union()
+            if kind == "as_bool":
+                content.flag()
+            else:
+                read_size(value)
+            names.add(name)
+    return frozenset(names)
+
+
+def _read_inputs(
+    ends: Value, specs: Value, program: Program
+) -> tuple[dict[str, Value], list[str], dict[str, Value]]:
+    """Return the leaves with their users' names, the parameters' names, and the user's inputs."""
+    leaves: dict[str, Value] = {}
+    parameters: list[str] = []
+    users: dict[str, Value] = {}
+    for end, spec in _pair(ends, specs, MAX_TENSORS):
+        kind, content = spec.union()
+        name = _tensor_name(end)
+        if kind == "user_input":
+            _check_same(name, _tensor_name(content.fields("arg")["arg"]))
+            users[program.define_input(name)] = end
+            continue
+        if kind not in _NAME_FIELDS:
+            raise unsupported(
+                f"{spec.where} is an input of the kind {kind}; Narrows reads tensors."
+            )
+        field = _NAME_FIELDS[kind]
+        fields = content.fields("arg", field, optional=("persistent",))
+        _check_same(name, fields["arg"].fields("name")["name"])
+        user_name = fields[field].text(_USER_NAME)
+        leaves[program.define_input(name, user_name)] = fields[field]
+        if kind == "parameter":
+            parameters.append(user_name)
+    if not 1 <= len(users) <= MAX_ENDS:
+        raise specs.refuse(f"gives the network {len(users)} inputs, not 1 to {MAX_ENDS}")
+    return leaves, parameters, users
+
+
+def _read_outputs(ends: Value, specs: Value, program: Program) -> tuple[str, ...]:
+    outputs = []
+    for end, spec in _pair(ends, specs, MAX_TENSORS):
+        kind, content = spec.union()
+        if kind in _IGNORED_OUTPUTS:
+            continue
+        if kind not in ("user_output", "loss_output"):
+            raise unsupported(f"{spec.where} is an output of the kind {kind}.")
+        argument = content.fields("arg")["arg"]
+        name = _tensor_name(end)
+        _check_same(
+            name,
+            _tensor_name(argument) if kind == "user_output" else argument.fields("name")["name"],
+        )
+        outputs.append(program.tensor(name).name)
+    if not 1 <= len(outputs) <= MAX_ENDS:
+        raise specs.refuse(f"gives the network {len(outputs)} outputs, not 1 to {MAX_ENDS}")
+    return tuple(outputs)
+
+
+def _pair(ends: Value, specs: Value, limit: int) -> list[tuple[Value, Value]]:
+    left, right = ends.items(limit), specs.items(limit)
+    if len(left) != len(right):
+        raise specs.refuse(f"has {len(right)} entries for {len(left)} tensors of the graph")
+    return list(zip(left, right, strict=True))
+
+
+def _tensor_name(argument: Value) -> Value:
+    kind, content = argument.union()
+    if kind != "as_tensor":
+        raise unsupported(
+            f"{argument.where} is an input or output of the kind {kind}; let the network take and "
+            "return tensors."
+        )
+    return content.fields("name")["name"]
+
+
+def _check_same(name: Value, other: Value) -> None:
+    if name.raw != other.raw:
+        raise other.refuse(f"is {other.raw!r}, where the graph has {name.raw!r}")
+
+
+def _read_stored(
+    archive: Archive, leaves: Mapping[str, Value], metas: Mapping[str, Meta]
+) -> dict[str, Stored]:
+    """Return the stored tensor of each leaf by its user's name, which the graph agrees with."""
+    tables: dict[str, Stored] = {}
+    for member, (folder, prefix) in _STORES.items():
+        config = strict_json.parse(archive.read(member), member).fields("config")["config"]
+        for name, entry in config.table(_USER_NAME).items():
+            if name in tables:
+                raise entry.refuse("is the second tensor of that name")
+            tables[name] = read_stored(entry, folder, prefix)
+    stored = {}
+    for leaf, user_name in leaves.items():
+        found = tables.get(user_name.raw)
+        if found is None:
+            raise user_name.refuse(f"is {user_name.raw!r}, a tensor that the archive does not hold")
+        if (found.layout.shape, found.layout.dtype) != (metas[leaf].shape, metas[leaf].dtype):
+            raise found.entry.refuse(f"is not the tensor that the graph describes as {leaf}")
+        stored[user_name.raw] = found
+    return stored
+
+
+def _input(name: str, value: Value, meta: Meta) -> Input:
+    shape: list[int | str] = []
+    for size in meta.sizes:
+        dimension = size.symbol if size.expression else size.value
+        if dimension is None:
+            raise value.refuse(
+                f"has a size {size.expression!r}; Narrows reads numbers and plain dynamic sizes"
+            )
+        shape.append(dimension)
+    return Input(name, meta.dtype, tuple(shape))

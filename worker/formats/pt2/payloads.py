@@ -1,0 +1,103 @@
+"""The stored tensors: raw bytes, never pickles, laid out as the archive says (GATE rules 3, 4)."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from worker.formats.pt2.archive import Archive
+from worker.formats.pt2.refusals import unsafe
+from worker.formats.pt2.strict_json import Value
+from worker.formats.pt2.tensors import read_meta
+
+
+class Layout(NamedTuple):
+    """Where the elements of a tensor lie in its payload; `start` and `end` are elements too."""
+
+    start: int
+    end: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    dtype: torch.dtype
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A tensor that the archive holds, and the entry that says so."""
+
+    entry: Value
+    member: str
+    layout: Layout
+
+    def load(self, payload: bytes) -> Tensor:
+        """Copy the tensor out of its payload."""
+        start, end, shape, strides, dtype = self.layout
+        if end * dtype.itemsize > len(payload):
+            raise self.entry.refuse(
+                f"describes a tensor of shape {list(shape)}, for which the payload "
+                f"{self.member!r} of {len(payload)} bytes is too small"
+            )
+        if dtype == torch.bool and payload.translate(None, b"\0\1"):
+            raise self.entry.refuse("is a bool tensor with bytes other than 0 and 1")
+        flat = torch.frombuffer(bytearray(payload), dtype=dtype, count=end)
+        view = flat.as_strided(shape, strides, start)
+        return view.clone(memory_format=torch.contiguous_format)
+
+
+def read_stored(entry: Value, folder: str, prefix: str) -> Stored:
+    """Read an entry of the table of weights, or of constants."""
+    fields = entry.fields("path_name", "is_param", "use_pickle", "tensor_meta")
+    if fields["use_pickle"].flag():
+        raise unsafe(f"{entry.where} has use_pickle, and Narrows never loads pickles.")
+    fields["is_param"].flag()
+    path = fields["path_name"].text(re.compile(prefix + r"_\d{1,6}", re.ASCII))
+    meta = read_meta(fields["tensor_meta"])
+    if any(size.expression for size in (*meta.sizes, *meta.strides, meta.offset)):
+        raise entry.refuse("has a size that is not a number")
+    shape = tuple(size.value or 0 for size in meta.sizes)
+    strides = tuple(size.value or 0 for size in meta.strides)
+    start = meta.offset.value or 0
+    if 0 in shape:
+        raise entry.refuse("is an empty tensor")
+    reach = 0
+    for step, size in sorted((t, n) for n, t in zip(shape, strides, strict=True) if n > 1):
+        if step <= reach:
+            raise unsafe(
+                f"{entry.where} has zero or overlapping strides {list(strides)} for its shape "
+                f"{list(shape)}. If it is an expanded buffer, store `buffer.clone()`."
+            )
+        reach += (size - 1) * step
+    layout = Layout(start, start + reach + 1, shape, strides, meta.dtype)
+    return Stored(entry, f"{folder}/{path}", layout)
+
+
+def load(
+    archive: Archive, stored: Mapping[str, Stored]
+) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Return the tensors by name, and for each name the one that its tensor goes by.
+
+    Names of one payload in one layout are one tensor, such as tied weights. Other names of one
+    payload must not overlap, so no byte is copied twice.
+    """
+    members: dict[str, list[str]] = {}
+    for name, tensor in stored.items():
+        members.setdefault(tensor.member, []).append(name)
+    tensors: dict[str, Tensor] = {}
+    names: dict[str, str] = {}
+    for member, sharing in members.items():
+        payload = archive.read(member)
+        first: dict[Layout, str] = {}
+        for name in sharing:
+            names[name] = first.setdefault(stored[name].layout, name)
+        if len({layout.dtype for layout in first}) > 1:
+            raise unsafe(f"The payload {member!r} is read as numbers of several types.")
+        end = 0
+        for layout, name in sorted(first.items(), key=lambda item: item[0].start):
+            if layout.start < end:
+                raise unsafe(f"The tensor {name!r} shares memory with another of another layout.")
+            tensors[name] = stored[name].load(payload)
+            end = layout.end
+    return tensors, names

@@ -1,0 +1,176 @@
+"""The graph's nodes: from JSON to a straight-line program of pure operators (GATE rules 5, 6)."""
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+
+from worker.formats.pt2.aliases import Aliases
+from worker.formats.pt2.arguments import read_arguments, read_sizes
+from worker.formats.pt2.refusals import unsupported
+from worker.formats.pt2.strict_json import Value
+from worker.formats.pt2.tensors import Meta
+from worker.sosp.network import Node, Ref
+from worker.sosp.operators import DROPPED, INPLACE, OPERATORS, SYMBOLIC, VIEWS
+
+MAX_OUTPUTS = 4096
+NAME = re.compile(r"[A-Za-z_]\w{0,255}", re.ASCII)
+_TARGET = re.compile(r"[\w.:]{1,200}", re.ASCII)
+_FREE_TEXT = re.compile(r".*", re.DOTALL)
+_MODULE = re.compile(r"[\w.]{0,300}", re.ASCII)
+_OPERANDS = {"sym_size.int": ("self", "dim"), "operator.neg": ("a",)}
+
+_TARGETS: Mapping[str, str] = {
+    **{
+        f"torch.ops.aten.{key}" if "." in key else f"torch.ops.aten.{key}.default": key
+        for key in (*OPERATORS, *INPLACE, *DROPPED, "sym_size.int")
+    },
+    **{f"_{key}": key for key in SYMBOLIC if key.startswith("operator.")},
+    **{f"torch.{key}": key for key in SYMBOLIC if key in ("sym_max", "sym_min")},
+}
+"""Every target that a node may name, and the operator's key in our tables."""
+
+
+class Program:
+    """The nodes read so far, and what their names mean: assigned once, defined before use.
+
+    Operators that write in place become pure ones. It is the `Scope` that arguments are read in.
+    """
+
+    def __init__(self, metas: Mapping[str, Meta], sizes: Collection[str]) -> None:
+        self.nodes: list[Node] = []
+        self._metas, self._sizes = metas, sizes
+        self._defined: set[str] = set()
+        self._stored: dict[str, str] = {}  # parameters, buffers and constants: the users' names
+        self._aliases = Aliases()
+
+    def define_input(self, name: Value, user_name: str | None = None) -> str:
+        """Define an input of the graph; `user_name` if it is a tensor that the archive stores."""
+        text = self._define(name, self._metas)
+        self._aliases.add(text)
+        if user_name is not None:
+            self._stored[text] = user_name
+        return text
+
+    def tensor(self, name: Value) -> Ref:
+        """Return the tensor of that name as it is after the nodes read so far, or raise Refused."""
+        text = self._use(name, self._metas)
+        value = self._aliases.resolve(text)
+        if self._aliases.is_stale(value):
+            raise unsupported(f"{name.where} reads {text} after a part of it was overwritten.")
+        return Ref(value)
+
+    def size(self, name: Value) -> Ref:
+        """Return the size of that name, or raise Refused."""
+        return Ref(self._use(name, self._sizes))
+
+    def add(self, entry: Value) -> None:
+        """Read one node; raise Refused if it is anything but a call of a known operator."""
+        fields = entry.fields(
+            "target", "inputs", "outputs", "metadata",
+            optional=("is_hop_single_tensor_return", "name"),
+        )  # fmt: skip
+        target = fields["target"].text(_TARGET)
+        module = read_module(fields["metadata"])
+        key = _TARGETS.get(target)
+        if key is None:
+            raise unsupported(f"{target} in {describe(module)} is not an operator of Narrows.")
+        if key in DROPPED:
+            return
+        op = INPLACE.get(key, key)
+        if op in SYMBOLIC:
+            inputs = read_sizes(fields["inputs"], _OPERANDS.get(op, ("a", "b")), self)
+        else:
+            inputs = read_arguments(fields["inputs"], OPERATORS[op], self)
+        node = Node(op, inputs, self._outputs(fields["outputs"]), module)
+        if key in INPLACE:
+            self._write(node, fields["outputs"])
+        else:
+            self._append(node)
+
+    def live_nodes(self, outputs: Sequence[str]) -> tuple[Node, ...]:
+        """Return the nodes that the outputs depend on; results that nothing reads become None."""
+        wanted, live = set(outputs), []
+        for node in reversed(self.nodes):
+            if wanted.isdisjoint(node.outputs):
+                continue
+            wanted.update(node.references())
+            read = tuple(name if name in wanted else None for name in node.outputs)
+            live.append(replace(node, outputs=read))
+        return tuple(reversed(live))
+
+    def _append(self, node: Node) -> None:
+        viewed = next(node.references()) if node.op in VIEWS else None
+        for name in filter(None, node.outputs):
+            self._aliases.add(name, viewed)
+        self.nodes.append(node)
+
+    def _write(self, node: Node, outputs: Value) -> None:
+        """Add the pure form of a node that writes its result into its first argument."""
+        target = next(node.references())
+        (result, *more) = node.outputs
+        if result is None or more:
+            raise outputs.refuse("are not the one result of an operator in place")
+        stored = self._stored.get(self._aliases.memory(target))
+        if stored is None:
+            self.nodes.append(node)
+            self._aliases.write(target, result)
+        elif stored.endswith("num_batches_tracked"):  # batch norm's counter in train mode: frozen
+            self._aliases.rename(result, target)
+        else:
+            raise unsupported(
+                f"{node.op}_ in {describe(node.module)} overwrites {stored!r}, and Narrows needs a "
+                "network that keeps its state. Exporting after `model.eval()` often helps."
+            )
+
+    def _outputs(self, entries: Value) -> tuple[str | None, ...]:
+        names: list[str | None] = []
+        for entry in entries.items(MAX_OUTPUTS):
+            kind, content = entry.union()
+            if kind == "as_tensor":
+                names.append(self._define(content.fields("name")["name"], self._metas))
+            elif kind == "as_tensors":
+                tensors = content.items(MAX_OUTPUTS)
+                names += [
+                    self._define(item.fields("name")["name"], self._metas) for item in tensors
+                ]
+            elif kind in ("as_sym_int", "as_sym_bool"):
+                names.append(self._define(content.fields("as_name")["as_name"], self._sizes))
+            elif kind == "as_none":
+                names.append(None)
+            else:
+                raise entry.refuse(f"is a result of the kind {kind}, which Narrows does not read")
+        if not names:
+            raise entries.refuse("are none")
+        return tuple(names)
+
+    def _define(self, name: Value, kind: Collection[str]) -> str:
+        text = name.text(NAME)
+        if text in self._defined:
+            raise name.refuse(f"assigns {text} a second time")
+        if text not in kind:
+            raise name.refuse(f"defines {text}, which the graph does not describe")
+        self._defined.add(text)
+        return text
+
+    def _use(self, name: Value, kind: Collection[str]) -> str:
+        text = name.text(NAME)
+        if text not in self._defined or text not in kind:
+            raise name.refuse(f"reads {text}, which is not defined there")
+        return text
+
+
+def read_module(metadata: Value) -> str:
+    """Return the user's name of the module that a node comes from, "" for the network itself.
+
+    The stack is text, `L__self__,,pkg.Net;L__self__.conv,conv,torch.nn.Conv2d`, of which the last
+    entry's second field counts; whatever doesn't look like that is the network itself.
+    """
+    stack = metadata.table(_FREE_TEXT).get("nn_module_stack")
+    text = stack.text(_FREE_TEXT) if stack else ""
+    key, _, rest = text.rpartition(";")[2].partition(",")
+    path = rest.partition(",")[0]
+    return path if key.startswith("L__self__") and _MODULE.fullmatch(path) else ""
+
+
+def describe(module: str) -> str:
+    return f"module {module!r}" if module else "the network itself"

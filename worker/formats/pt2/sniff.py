@@ -1,0 +1,47 @@
+"""What a file is, if it is not what we read: so that people hear what they have uploaded."""
+
+from collections.abc import Sequence
+from typing import IO
+
+from worker.formats.pt2.archive import Entry
+from worker.formats.pt2.refusals import (
+    archive_version,
+    not_an_archive,
+    pickle_checkpoint,
+    torchscript,
+)
+
+_ZIP = b"PK"
+_ONNX = b"\x08"  # its first field, ir_version, as a protobuf varint
+
+
+def check_head(file: IO[bytes]) -> None:
+    """Raise Refused if the file's first bytes are those of another format."""
+    file.seek(0)
+    head = file.read(16)
+    if not head:
+        raise not_an_archive("The file is empty.")
+    if head[0] == 0x80 and head[1:2] <= b"\x05":
+        raise pickle_checkpoint("The file is a pickle, as `torch.save` wrote them until 1.6.")
+    if head[8:10] == b'{"':
+        raise not_an_archive("The file is a safetensors file: weights without a network.")
+    if head[:1] == _ONNX and head[2:3] in (b"\x12", b"\x1a", b"\x3a", b"\x42"):
+        raise not_an_archive("The file seems to be an ONNX model, which is not read yet.")
+    if head[:2] != _ZIP:
+        raise not_an_archive("The file is not a zip archive, which a `.pt2` file is.")
+
+
+def check_members(entries: Sequence[Entry]) -> None:
+    """Raise Refused if the zip archive is one of another format, by the names of its members."""
+    names = {entry.name.partition("/")[2] or entry.name for entry in entries}
+    if "constants.pkl" in names:
+        raise torchscript("The file is a TorchScript archive (`torch.jit.save`).")
+    if "data.pkl" in names:
+        raise pickle_checkpoint("The file is a checkpoint that `torch.save` wrote.")
+    if "serialized_exported_program.json" in {entry.name for entry in entries} | names:
+        raise archive_version(
+            "The file was written by `torch.export.save` of torch 2.8 or older; export it again "
+            "with torch 2.11 to 2.13."
+        )
+    if "models/model.json" not in names:
+        raise not_an_archive("The zip archive holds no `models/model.json`.")

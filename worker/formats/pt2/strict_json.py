@@ -1,0 +1,150 @@
+"""JSON of a hostile author: parsed strictly, then read by what should be there (GATE rule 2)."""
+
+import json
+import math
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from worker.formats.pt2.refusals import malformed, quoted, too_large
+from worker.problems import Refused
+
+MAX_BYTES = 32 << 20
+MAX_DEPTH = 64
+MAX_INT = (1 << 63) - 1
+_TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[{\]}]', re.DOTALL)
+
+
+class Value:
+    """A JSON value that knows where it stands, and is read by naming the type it must have.
+
+    Every method raises Refused, saying where, if the value is something else; so code that reads
+    through it meets no `KeyError`, and a key that it doesn't ask for is refused as unknown.
+    """
+
+    __slots__ = ("_key", "_parent", "raw")
+
+    def __init__(self, raw: Any, parent: "Value | None", key: str | int) -> None:
+        self.raw, self._parent, self._key = raw, parent, key
+
+    @property
+    def where(self) -> str:
+        """The value's place, such as `models/model.json: graph.nodes[3].target`."""
+        if self._parent is None:
+            return f"{self._key}:"
+        step = f"[{self._key}]" if isinstance(self._key, int) else f".{ascii(self._key)[1:-1]}"
+        path = self._parent.where + step[:100]
+        return path.replace(":.", ": ")
+
+    def refuse(self, problem: str) -> Refused:
+        """Return, to be raised, what is wrong with this value."""
+        return malformed(f"{self.where} {problem}.")
+
+    def fields(self, *required: str, optional: Iterable[str] = ()) -> dict[str, "Value"]:
+        """Return the object's values by key: all of `required`, and nothing beyond `optional`."""
+        items = self._expect(dict, "an object")
+        if missing := set(required) - items.keys():
+            raise self.refuse(f"lacks {', '.join(sorted(missing))}")
+        if unknown := items.keys() - {*required, *optional}:
+            raise self.refuse(f"has an unknown key {quoted(min(unknown))}")
+        return {key: Value(item, self, key) for key, item in items.items()}
+
+    def table(self, pattern: re.Pattern[str]) -> dict[str, "Value"]:
+        """Return the object's values by key, where each key matches the pattern."""
+        items = self._expect(dict, "an object")
+        for key in items:
+            if not pattern.fullmatch(key):
+                raise self.refuse(f"has the name {quoted(key)}, which is not a plain name")
+        return {key: Value(item, self, key) for key, item in items.items()}
+
+    def union(self) -> tuple[str, "Value"]:
+        """Return the only key, which tells the kind, and its value."""
+        items = self._expect(dict, "an object")
+        if len(items) != 1:
+            raise self.refuse("is not an object of one key")
+        (key, item), *_ = items.items()
+        return key, Value(item, self, key)
+
+    def items(self, limit: int) -> list["Value"]:
+        items = self._expect(list, "a list")
+        if len(items) > limit:
+            raise too_large(f"{self.where} has {len(items)} entries; at most {limit} are read.")
+        return [Value(item, self, i) for i, item in enumerate(items)]
+
+    def text(self, pattern: re.Pattern[str]) -> str:
+        text: str = self._expect(str, "text")
+        if not pattern.fullmatch(text):
+            raise self.refuse(f"holds {quoted(text)}, which is not what belongs there")
+        return text
+
+    def integer(self, low: int = -MAX_INT - 1, high: int = MAX_INT) -> int:
+        number: int = self._expect(int, "an integer")
+        if not low <= number <= high:
+            raise self.refuse(f"is {number}, not between {low} and {high}")
+        return number
+
+    def real(self) -> float:
+        """Return a float; torch writes the infinite ones as text."""
+        if self.raw in ("Infinity", "-Infinity"):
+            return float(self.raw)
+        return float(self.raw if type(self.raw) is int else self._expect(float, "a number"))
+
+    def flag(self) -> bool:
+        flag: bool = self._expect(bool, "true or false")
+        return flag
+
+    def _expect(self, kind: type, name: str) -> Any:
+        if type(self.raw) is not kind:  # not isinstance: a bool is no integer here
+            raise self.refuse(f"is not {name}")
+        return self.raw
+
+
+def parse(data: bytes, where: str) -> Value:
+    """Parse JSON, refusing depth, duplicate keys, NaN and overlong numbers; `where` names it."""
+
+    def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        result = dict(pairs)
+        if len(result) < len(pairs):
+            keys = [key for key, _ in pairs]
+            twice = next(key for key in keys if keys.count(key) > 1)
+            raise malformed(f"{where} has a duplicate key {quoted(twice)}.")
+        return result
+
+    def integer(digits: str) -> int:
+        if len(digits) > 20:
+            raise malformed(f"{where} has a number of {len(digits)} digits.")
+        return int(digits)
+
+    def real(digits: str) -> float:
+        number = float(digits) if len(digits) <= 40 else math.inf
+        if math.isinf(number):
+            raise malformed(f"{where} has a number too large: {quoted(digits)}.")
+        return number
+
+    def constant(name: str) -> Any:
+        raise malformed(f"{where} has {name}, which is not JSON.")
+
+    if len(data) > MAX_BYTES:
+        raise too_large(f"{where} has {len(data)} bytes; at most {MAX_BYTES} are read.")
+    _check_depth(data, where)
+    try:
+        raw = json.loads(
+            data.decode(),
+            object_pairs_hook=members,
+            parse_int=integer,
+            parse_float=real,
+            parse_constant=constant,
+        )
+    except (ValueError, RecursionError) as error:
+        raise malformed(f"{where} is not JSON: {quoted(str(error))}.") from None
+    return Value(raw, None, where)
+
+
+def _check_depth(data: bytes, where: str) -> None:
+    """Count brackets before the recursive parser sees them."""
+    depth = 0
+    for token in _TOKEN.finditer(data):
+        first = data[token.start()]
+        depth += (first in b"[{") - (first in b"]}")
+        if depth > MAX_DEPTH:
+            raise malformed(f"{where} is nested deeper than {MAX_DEPTH} levels.")

@@ -1,0 +1,178 @@
+"""Checks of what Narrows never uses, but `torch.export.load` would run (GATE rules 3, 8).
+
+Symbolic expressions, guards, treespecs and the pickled sample inputs are evaluated or imported by
+torch. Here they are only compared with what an exporter writes: an archive that holds anything else
+was made by someone with a purpose. Texts are parsed to a syntax tree, never compiled or evaluated.
+"""
+
+import ast
+import io
+import pickletools
+import re
+import warnings
+from collections.abc import Iterator
+
+from worker.formats.pt2 import strict_json
+from worker.formats.pt2.archive import Archive, read_directory
+from worker.formats.pt2.refusals import quoted, unsafe
+from worker.formats.pt2.strict_json import Value
+
+_TEXT = re.compile(r"[ -~]{0,4096}")
+_SYMBOL = re.compile(r"z?[suf]\d{1,6}", re.ASCII)
+_NAME = re.compile(r"[A-Za-z_]\w{0,255}", re.ASCII)
+_FUNCTIONS = frozenset(
+    """Add And CeilDiv CeilToInt CleanDiv Eq Equality FloatTrueDiv FloorDiv FloorToInt Ge Gt
+    GreaterThan Identity IntTrueDiv Le LessThan Lt Max Min Mod ModularIndexing Mul Ne Not Or Pow
+    PythonMod StrictGreaterThan StrictLessThan ToFloat TruncToInt Unequality""".split()  # noqa: SIM905
+)
+_ASSUMPTIONS = frozenset({"positive", "nonnegative", "integer"})
+
+
+def check_expression(value: Value) -> str:
+    """Return a symbolic size such as `Mul(Integer(2), Symbol('s0', positive=True))`, checked."""
+    text = value.text(_TEXT)
+    if not _is_expression(_parse(value, text), depth=0):
+        raise unsafe(f"{value.where} is {quoted(text)}, which is no symbolic size.")
+    return text
+
+
+def _parse(value: Value, text: str) -> ast.expr:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SyntaxWarning)
+            return ast.parse(text, mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        raise unsafe(f"{value.where} is {quoted(text)}, which does not parse.") from None
+
+
+def _is_expression(node: ast.expr, depth: int) -> bool:
+    match node:
+        case ast.Name("true" | "false"):
+            return True
+        case ast.Call(ast.Name("Symbol"), [ast.Constant(str(name))], keywords):
+            return _SYMBOL.fullmatch(name) is not None and all(map(_is_assumption, keywords))
+        case ast.Call(ast.Name("Integer"), [number], []):
+            return _is_integer(number)
+        case ast.Call(ast.Name("Rational"), [over, under], []):
+            return _is_integer(over) and _is_integer(under)
+        case ast.Call(ast.Name("Pow"), [base, ast.Call(ast.Name("Integer"), [exponent], [])], []):
+            small = ast.unparse(exponent) in {"-1", "2", "3", "4"}
+            return small and depth < 24 and _is_expression(base, depth + 1)
+        case ast.Call(ast.Name(function), operands, []) if function != "Pow":
+            known = function in _FUNCTIONS and depth < 24
+            return known and all(_is_expression(operand, depth + 1) for operand in operands)
+    return False
+
+
+def _is_assumption(keyword: ast.keyword) -> bool:
+    known = keyword.arg in _ASSUMPTIONS and isinstance(keyword.value, ast.Constant)
+    return known and keyword.value.value in (True, False)  # type: ignore[attr-defined]
+
+
+def _is_integer(node: ast.expr) -> bool:
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        node = node.operand
+    return isinstance(node, ast.Constant) and type(node.value) is int and node.value < 1 << 63
+
+
+_GUARD_SYNTAX = (
+    ast.Compare, ast.BoolOp, ast.And, ast.Or, ast.UnaryOp, ast.Not, ast.USub, ast.BinOp, ast.Add,
+    ast.Sub, ast.Mult, ast.FloorDiv, ast.Mod, ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE,
+    ast.Constant, ast.Subscript, ast.Name, ast.Load, ast.Call, ast.Attribute,
+)  # fmt: skip
+_GUARD_NAMES = frozenset("L Eq FloorDiv Max Min Mod Ne PythonMod max min".split())  # noqa: SIM905
+_GUARD_ATTRIBUTES = frozenset({"size", "stride", "storage_offset"})
+
+
+def check_guard(value: Value) -> None:
+    """Check a guard such as `L['x'].size()[0] <= 64`."""
+    text = value.text(_TEXT)
+    for node in ast.walk(_parse(value, text)):
+        match node:
+            case ast.Name(name):
+                plain = name in _GUARD_NAMES
+            case ast.Attribute(_, name):
+                plain = name in _GUARD_ATTRIBUTES
+            case ast.Constant(str(name)):
+                plain = _NAME.fullmatch(name) is not None
+            case ast.Constant(constant):
+                plain = type(constant) in (int, bool)
+            case _:
+                plain = isinstance(node, _GUARD_SYNTAX)
+        if not plain:
+            raise unsafe(f"{value.where} is {quoted(text)}, which is no plain guard on sizes.")
+
+
+def check_treespec(value: Value) -> None:
+    """Check the description of nested inputs or outputs: tuples, lists and dicts, as text."""
+    text = value.text(re.compile(r"[ -~]{0,1048576}"))
+    if not text:
+        return
+    version, *specs = strict_json.parse(text.encode(), f"{value.where} (a treespec)").items(2)
+    version.integer(1, 1)
+    for spec in specs:
+        _check_node(spec)
+
+
+def _check_node(spec: Value) -> None:
+    fields = spec.fields("type", "context", "children_spec")
+    kind, context = fields["type"].raw, fields["context"]
+    if kind == "builtins.dict" and isinstance(context.raw, str):
+        names = strict_json.parse(context.raw.encode("ascii"), context.where).items(1024)
+        for name in names:
+            name.text(_NAME)
+    elif kind not in (None, "builtins.tuple", "builtins.list"):
+        raise unsafe(
+            f"{spec.where} nests inputs or outputs in {quoted(kind)}, which Narrows does not "
+            "import. Let the network take and return tensors, tuples, lists or dicts."
+        )
+    elif context.raw not in (None, "null"):
+        raise unsafe(f"{context.where} is {quoted(context.raw)}, which is not what belongs there.")
+    for child in fields["children_spec"].items(1024):
+        _check_node(child)
+
+
+_TORCH_SAVE = re.compile(
+    r"data\.pkl|byteorder|version|\.format_version|\.storage_alignment|data/\d{1,6}|"
+    r"\.data/(?:version|serialization_id)",
+    re.ASCII,
+)
+_STORAGES = (
+    f"torch {kind}Storage"
+    for kind in "BFloat16 Bool Byte Char Double Float Half Int Long Short".split()  # noqa: SIM905
+)
+_PICKLE_GLOBALS = frozenset(
+    {
+        "collections OrderedDict",
+        "torch Size",
+        "torch device",
+        "torch._tensor _rebuild_from_type_v2",
+        "torch._utils _rebuild_parameter",
+        "torch._utils _rebuild_tensor_v2",
+        "torch.serialization _get_layout",
+        *_STORAGES,
+    }
+)
+_PICKLE_CODE = {"STACK_GLOBAL", "INST", "OBJ", "NEWOBJ", "NEWOBJ_EX", "EXT1", "EXT2", "EXT4"}
+
+
+def check_sample_inputs(data: bytes) -> None:
+    """Check that the example inputs, a pickle nobody will load, name tensors only."""
+    if not data:
+        return
+    file = io.BytesIO(data)
+    pickled = Archive(file, read_directory(file), _TORCH_SAVE).read("data.pkl", 8 << 20)
+    try:
+        for name in _imports(pickled):
+            if name not in _PICKLE_GLOBALS:
+                raise unsafe(f"The pickled example inputs import {quoted(name)}.")
+    except (ValueError, IndexError, AttributeError, TypeError, OverflowError):
+        raise unsafe("The pickled example inputs are no pickle.") from None
+
+
+def _imports(pickled: bytes) -> Iterator[str]:
+    for opcode, argument, _ in pickletools.genops(pickled):
+        if opcode.name == "GLOBAL":
+            yield str(argument)
+        elif opcode.name in _PICKLE_CODE:
+            yield opcode.name
