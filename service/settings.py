@@ -31,6 +31,10 @@ class Settings(BaseSettings):
     """How long a worker may be silent before its work goes to another; it beats thrice as often."""
     max_attempts: int = 5
     """How often a piece of work may take its worker down with it before it is given up."""
+    time_limit_seconds: float = 3600.0
+    """How long the computation of one piece of work (an inspection, a shard) may take."""
+    memory_bytes: int | None = None
+    """How much memory it may use; default: four fifths of what the machine or container has."""
 
     @property
     def resolved_database_url(self) -> str:

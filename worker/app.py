@@ -10,15 +10,16 @@ import threading
 from typing import Any
 
 from celery import signals
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from service.broker import TASKS, Broker, make_celery
 from service.database.engine import make_engine
-from service.database.tables import Lease
+from service.database.migrate import is_current
 from service.settings import Settings, get_settings
 from service.storage import Storage
 from worker.jobs import Jobs
+from worker.memory import memory_budget
 from worker.reconciler import Reconciler
 from worker.supervisor import Supervisor
 from worker.tasks import Runner, register
@@ -37,7 +38,7 @@ def main() -> None:
     if options.tied:
         threading.Thread(target=_stop_at_end_of_input, daemon=True).start()
     engine = make_engine(settings.resolved_database_url)
-    _require_tables(engine)
+    _require_schema(engine)
     sys.exit(run_worker(settings, engine, options.queues, options.pipeline))
 
 
@@ -52,7 +53,11 @@ def run_worker(settings: Settings, engine: Engine, queues: str, pipeline: str) -
         lease_seconds=settings.lease_seconds,
         max_attempts=settings.max_attempts,
     )
-    supervisor = Supervisor(preload=("torch", pipeline))
+    supervisor = Supervisor(
+        preload=("torch", pipeline),
+        seconds=settings.time_limit_seconds,
+        memory_bytes=settings.memory_bytes or memory_budget(),
+    )
     storage = Storage(settings.resolved_storage_url)
     cache = settings.data / "cache"
     runner = Runner(jobs, broker, storage, supervisor, cache=cache, pipeline=pipeline)
@@ -109,10 +114,11 @@ def _stop_at_end_of_input() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _require_tables(engine: Engine) -> None:
+def _require_schema(engine: Engine) -> None:
     try:
-        with engine.connect() as connection:
-            connection.execute(select(Lease).limit(1))
+        current = is_current(engine)
     except SQLAlchemyError as error:
         reason = str(error).partition("\n")[0]
-        sys.exit(f"The worker can't use the database ({reason}).\nRun `narrows migrate` first.")
+        sys.exit(f"The worker can't use the database: {reason}")
+    if not current:
+        sys.exit("The database is not of this version: run `narrows migrate` first.")

@@ -1,7 +1,6 @@
-"""A fresh database for each test, on SQLite and on PostgreSQL, and rows to work on."""
+"""Rows to work on, worker processes, and patience."""
 
 import os
-import secrets
 import subprocess
 import sys
 import time
@@ -12,59 +11,22 @@ from typing import Any
 
 import psutil
 import pytest
-from sqlalchemy import Engine, create_engine, insert, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import Engine, insert, text
 
 from service.database.engine import make_engine
 from service.database.tables import Analysis, Base, Dataset, File, Model, new_id
-from service.settings import Settings
 from worker.jobs import Jobs
 
-POSTGRES = os.environ.get("NARROWS_TEST_POSTGRES_URL", "postgresql://postgres@127.0.0.1:5432")
 ROOT = Path(__file__).parents[2]
 SHA256 = "0" * 64
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    if request.param == "sqlite":
-        made = make_engine(f"sqlite:///{tmp_path / 'narrows.db'}")
-    else:
-        made = make_engine(request.getfixturevalue("postgres_schema"))
-    Base.metadata.create_all(made)
-    yield made
-    made.dispose()
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[str]:
-    """The URL of a scratch database."""
-    server = Settings(database_url=POSTGRES).resolved_database_url.rstrip("/")
-    name = f"narrows_test_{secrets.token_hex(6)}"
-    admin = create_engine(f"{server}/postgres", isolation_level="AUTOCOMMIT")
-    try:
-        with admin.connect() as connection:
-            connection.execute(text(f"CREATE DATABASE {name}"))
-    except OperationalError as error:
-        reason = f"no PostgreSQL at {POSTGRES}: {error.orig}"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    yield f"{server}/{name}"
-    with admin.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    admin.dispose()
-
-
 @pytest.fixture
-def postgres_schema(postgres: str) -> str:
-    """The URL of the scratch database, with an empty schema of its own to work in."""
-    name = f"test_{secrets.token_hex(6)}"
-    scratch = create_engine(postgres)
-    with scratch.begin() as connection:
-        connection.execute(text(f"CREATE SCHEMA {name}"))
-    scratch.dispose()
-    return f"{postgres}?options=-csearch_path%3D{name}"
+def engine(database_url: str) -> Iterator[Engine]:
+    engine = make_engine(database_url)
+    Base.metadata.create_all(engine)
+    yield engine
+    engine.dispose()
 
 
 @pytest.fixture

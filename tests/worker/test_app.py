@@ -11,6 +11,7 @@ from sqlalchemy import insert, select, update
 
 from service.broker import Broker, make_celery
 from service.database.engine import make_engine
+from service.database.migrate import upgrade
 from service.database.tables import Analysis, Base, Dataset, File, Model, Shard, new_id
 from service.settings import Settings
 from service.storage import Storage
@@ -22,8 +23,8 @@ class Service:
 
     def __init__(self, data: Path) -> None:
         settings = Settings(data=data, database_url="", broker_url="", storage_url="")
+        upgrade(settings)
         self.engine = make_engine(settings.resolved_database_url)
-        Base.metadata.create_all(self.engine)
         self.broker = Broker(make_celery(settings))
         self.storage = Storage(settings.resolved_storage_url)
 

@@ -6,8 +6,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from service.database.engine import make_engine
-from service.database.tables import Base
+from service.database.migrate import upgrade
 from service.settings import Settings
 from tests.worker.conftest import Start, wait_until
 from worker.launch import visible_gpus
@@ -17,9 +16,7 @@ NARROWS_WORKER = ("-c", "import typer, worker.launch as l; typer.run(l.worker)")
 
 @pytest.fixture
 def database(tmp_path: Path) -> None:
-    engine = make_engine(Settings(data=tmp_path, database_url="").resolved_database_url)
-    Base.metadata.create_all(engine)
-    engine.dispose()
+    upgrade(Settings(data=tmp_path, database_url=""))
 
 
 def workers_of(launcher: "subprocess.Popen[str]") -> list[psutil.Process]:
