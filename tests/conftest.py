@@ -2,38 +2,38 @@
 
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 import redis
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
 
 from service.database.migrate import upgrade
 from service.settings import Settings
 
-POSTGRES_URL = os.environ.get(
-    "NARROWS_TEST_POSTGRES_URL", "postgresql://postgres@127.0.0.1:5432/postgres"
-)
+POSTGRES_URL = os.environ.get("NARROWS_TEST_POSTGRES_URL", "postgresql://postgres@127.0.0.1:5432")
 REDIS_URL = os.environ.get("NARROWS_TEST_REDIS_URL", "redis://127.0.0.1:6379/15")
 
 
-def _unreachable(what: str) -> None:
+def _unreachable(what: str) -> NoReturn:
     if os.environ.get("CI") == "true":
         pytest.fail(f"{what} can't be reached, and CI must test it")
     pytest.skip(f"{what} can't be reached")
 
 
-@pytest.fixture
-def postgres_url() -> Iterator[str]:
-    """A scratch database on the PostgreSQL server, dropped afterwards."""
-    server = Settings(database_url=POSTGRES_URL).resolved_database_url
-    admin = create_engine(server, isolation_level="AUTOCOMMIT")
+@contextmanager
+def _scratch_database(template: str = "template1") -> Iterator[str]:
+    server = make_url(Settings(database_url=POSTGRES_URL).resolved_database_url)
+    admin = create_engine(server.set(database="postgres"), isolation_level="AUTOCOMMIT")
     name = f"narrows_test_{secrets.token_hex(6)}"
     try:
         with admin.connect() as connection:
-            connection.execute(text(f"CREATE DATABASE {name}"))
+            connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
     except OperationalError:
         _unreachable("PostgreSQL")
     yield admin.url.set(database=name).render_as_string(hide_password=False)
@@ -42,21 +42,53 @@ def postgres_url() -> Iterator[str]:
     admin.dispose()
 
 
+@pytest.fixture(scope="session")
+def _migrated_postgres() -> Iterator[str]:
+    with _scratch_database() as url:
+        upgrade(Settings(database_url=url))
+        yield make_url(url).database or ""
+
+
+@pytest.fixture(scope="session")
+def _migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("migrated") / "narrows.db"
+    upgrade(Settings(database_url=f"sqlite:///{path}"))
+    return path
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty database of either kind."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'narrows.db'}"
-    url: str = request.getfixturevalue("postgres_url")
-    return url
+def database_kind(request: pytest.FixtureRequest) -> str:
+    kind: str = request.param
+    return kind
+
+
+@pytest.fixture
+def empty_database_url(database_kind: str, tmp_path: Path) -> Iterator[str]:
+    if database_kind == "sqlite":
+        yield f"sqlite:///{tmp_path / 'narrows.db'}"
+    else:
+        with _scratch_database() as url:
+            yield url
+
+
+@pytest.fixture
+def database_url(
+    database_kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[str]:
+    """A database of either kind, with its tables and nothing in them."""
+    if database_kind == "sqlite":
+        path = tmp_path / "narrows.db"
+        shutil.copy(request.getfixturevalue("_migrated_sqlite"), path)
+        yield f"sqlite:///{path}"
+    else:
+        with _scratch_database(request.getfixturevalue("_migrated_postgres")) as url:
+            yield url
 
 
 @pytest.fixture
 def settings(tmp_path: Path, database_url: str) -> Settings:
-    """Settings of a service of its own, with a migrated database."""
-    settings = Settings(data=tmp_path, database_url=database_url)
-    upgrade(settings)
-    return settings
+    """Settings of a service of its own."""
+    return Settings(data=tmp_path, database_url=database_url)
 
 
 @pytest.fixture

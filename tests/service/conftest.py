@@ -48,7 +48,7 @@ def server(settings: Settings) -> Iterator[str]:
 
 @pytest.fixture
 def client_of(server: str, settings: Settings, engine: Engine) -> Iterator[Client]:
-    """Make clients: `client_of("ann")`, or with fewer scopes, or `client_of(None)` without a key."""
+    """Make clients: `client_of("ann")`, with fewer scopes, or `client_of(None)` without a key."""
     clients = []
 
     def make(owner: str | None, scopes: tuple[Scope, ...] = ("read", "write")) -> httpx.Client:

@@ -224,7 +224,8 @@ class TestList:
     def test_anonymous(self, anonymous: httpx.Client, path: str) -> None:
         problem(anonymous.get(path), 401, "unauthorized")
 
-    def test_wrong_owner(self, bob: httpx.Client, path: str, upload: dict[str, Any]) -> None:
+    @pytest.mark.usefixtures("upload")
+    def test_wrong_owner(self, bob: httpx.Client, path: str) -> None:
         assert bob.get(path).json() == {"items": [], "next_page_token": None}
 
     def test_pages(self, ann: httpx.Client, path: str) -> None:

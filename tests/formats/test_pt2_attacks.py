@@ -1,0 +1,40 @@
+"""Hostile archives are refused, with a reason that names the culprit, and run nothing."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.architectures import PlainNet
+from tests.formats.attacks import ATTACKS, CANARY, Attack, Upload
+from worker.formats import pt2
+from worker.problems import Refused
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Upload:
+    """A real archive of a plain network with a dynamic batch, taken apart."""
+    path = tmp_path_factory.mktemp("export") / "model.pt2"
+    batch = torch.export.Dim("batch", min=2, max=64)
+    example = (torch.randn(2, 3, 8, 8),)
+    program = torch.export.export(PlainNet().eval(), example, dynamic_shapes=({0: batch},))
+    torch.export.save(program, path)
+    return Upload.read(path)
+
+
+def test_the_archive_before_any_change_is_read(plain: Upload, tmp_path: Path) -> None:
+    path = tmp_path / "model.pt2"
+    path.write_bytes(plain.data())
+    assert pt2.read(path).outputs == ("linear",)
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
+def test_attack_is_refused(attack: Attack, plain: Upload, tmp_path: Path) -> None:
+    path = tmp_path / "model.pt2"
+    path.write_bytes(attack.make(plain.copy()))
+    with pytest.raises(Refused) as refusal:
+        pt2.read(path)
+    assert (refusal.value.slug, attack.culprit in refusal.value.detail) == (attack.slug, True), str(
+        refusal.value
+    )
+    assert not CANARY.exists()

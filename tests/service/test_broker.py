@@ -1,0 +1,130 @@
+import json
+import multiprocessing
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from queue import Empty
+
+import pytest
+from kombu import Connection
+
+from service.broker import TASKS, Broker, BrokerUnavailableError, make_celery
+from service.settings import Settings
+
+PRODUCERS, CONSUMERS, MESSAGES = 3, 3, 200
+
+
+@pytest.fixture(params=["folder", "redis"])
+def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
+    if request.param == "folder":
+        return Settings(data=tmp_path)
+    return Settings(data=tmp_path, broker_url=request.getfixturevalue("redis_url"))
+
+
+def take(settings: Settings, queue: str, count: int) -> list[list[object]]:
+    """Return the arguments of the next messages."""
+    taken = []
+    with make_celery(settings).connection_for_read() as connection:
+        simple = connection.SimpleQueue(queue)
+        for _ in range(count):
+            message = simple.get(timeout=5)
+            taken.append(json.loads(message.body)[0])
+            message.ack()
+        simple.close()
+    return taken
+
+
+def test_messages_arrive_in_order(settings: Settings) -> None:
+    broker = Broker(make_celery(settings))
+    assert broker.depth() == 0
+    broker.send("plan", "ana_1")
+    broker.send("shard", "ana_1", 7)
+    broker.send("inspect_model", "mdl_1")
+    assert broker.depth() == 3
+    assert take(settings, "analyze", 2) == [["ana_1"], ["ana_1", 7]]
+    assert take(settings, "inspect", 1) == [["mdl_1"]]
+    assert broker.depth() == 0
+    broker.close()
+
+
+def test_threads_share_a_broker(settings: Settings) -> None:
+    broker = Broker(make_celery(settings))
+    threads = [threading.Thread(target=broker.send, args=("plan", n)) for n in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(take(settings, "analyze", 20)) == [[n] for n in range(20)]
+    broker.close()
+
+
+@pytest.mark.parametrize("url", ["redis://127.0.0.1:1/0", "amqp://127.0.0.1:1//"])
+def test_unreachable(tmp_path: Path, url: str) -> None:
+    broker = Broker(make_celery(Settings(data=tmp_path, broker_url=url)))
+    calls: list[Callable[[], object]] = [lambda: broker.send("plan", "ana_1"), broker.depth]
+    for call in calls:
+        with pytest.raises(BrokerUnavailableError):
+            call()
+    broker.close()
+
+
+def test_folder_that_takes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "broker").write_text("a file where the folder should be")
+    broker = Broker(make_celery(Settings(data=tmp_path)))
+    with pytest.raises(BrokerUnavailableError):
+        broker.send("plan", "ana_1")
+    broker.close()
+
+
+def test_bad_files_harm_nobody(tmp_path: Path) -> None:
+    settings = Settings(data=tmp_path)
+    queue = tmp_path / "broker" / "analyze"
+    queue.mkdir(parents=True)
+    for name, content in {"1": b"", "2": b"\xff\xfe", "3": b"[]", "4": b"{"}.items():
+        (queue / f"{name}.msg").write_bytes(content)
+    broker = Broker(make_celery(settings))
+    broker.send("plan", "ana_1")
+    assert take(settings, "analyze", 1) == [["ana_1"]]
+    assert list(queue.iterdir()) == []
+    broker.close()
+
+
+def _produce(data: Path, producer: int) -> None:
+    broker = Broker(make_celery(Settings(data=data)))
+    for number in range(MESSAGES):
+        broker.send("shard", f"{producer}", number)
+
+
+def _consume(data: Path, into: Path) -> None:
+    options = {"folder": str(data / "broker")}
+    with into.open("w") as file, Connection("folder://", transport_options=options) as connection:
+        queue = connection.SimpleQueue(TASKS["shard"])
+        while True:
+            try:
+                message = queue.get(timeout=60)
+            except Empty:
+                return
+            message.ack()
+            if json.loads(message.body)[0] == ["end"]:
+                return
+            file.write(json.dumps(json.loads(message.body)[0]) + "\n")
+
+
+def test_no_message_is_lost_or_doubled(tmp_path: Path) -> None:
+    spawn = multiprocessing.get_context("spawn")
+    files = [tmp_path / f"consumed-{n}" for n in range(CONSUMERS)]
+    consumers = [spawn.Process(target=_consume, args=(tmp_path, file)) for file in files]
+    producers = [spawn.Process(target=_produce, args=(tmp_path, n)) for n in range(PRODUCERS)]
+    for process in [*consumers, *producers]:
+        process.start()
+    for process in producers:
+        process.join()
+    ending = Broker(make_celery(Settings(data=tmp_path)))
+    for _ in consumers:
+        ending.send("shard", "end")
+    for process in consumers:
+        process.join()
+    assert [process.exitcode for process in [*producers, *consumers]] == [0] * 6
+    consumed = [json.loads(line) for file in files for line in file.read_text().splitlines()]
+    expected = [[f"{p}", n] for p in range(PRODUCERS) for n in range(MESSAGES)]
+    assert sorted(consumed) == expected

@@ -1,0 +1,73 @@
+"""No input makes the service fail: whatever comes, it is served or refused."""
+
+import json
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+FIELDS = [
+    "model_id", "dataset_id", "method", "gate", "loss", "pruning_ratio", "max_samples",
+    "batch_size", "seed", "exclude", "other",
+]  # fmt: skip
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=8,
+)
+# Latin-1 is what a header can carry; the rest of Unicode is for query and body.
+HEADERS = st.text(st.characters(min_codepoint=32, max_codepoint=255), max_size=20)
+fuzz = settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+
+def check(answer: httpx.Response) -> None:
+    assert answer.status_code < 500, answer.text
+    if answer.is_error:
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.json()["status"] == answer.status_code
+
+
+@fuzz
+@given(change=st.dictionaries(st.sampled_from(FIELDS), JSON, max_size=4), key=HEADERS)
+def test_requests(
+    ann: httpx.Client,
+    model: dict[str, Any],
+    dataset: dict[str, Any],
+    change: dict[str, Any],
+    key: str,
+) -> None:
+    body = {"model_id": model["id"], "dataset_id": dataset["id"], **change}
+    headers = {"content-type": "application/json", "Idempotency-Key": key.encode("latin-1")}
+    check(ann.post("/v1/analyses", content=json.dumps(body), headers=headers))
+
+
+@fuzz
+@given(body=st.binary(max_size=200) | JSON.map(lambda value: json.dumps(value).encode()))
+def test_bodies(ann: httpx.Client, body: bytes) -> None:
+    check(ann.post("/v1/analyses", content=body, headers={"content-type": "application/json"}))
+    headers = {"content-type": "multipart/form-data; boundary=B"}
+    check(ann.post("/v1/datasets", content=b"--B\r\n" + body, headers=headers))
+
+
+@fuzz
+@given(
+    state=st.text(max_size=20),
+    size=st.text(max_size=20) | st.integers().map(str),
+    token=st.text(max_size=40) | st.text("ABCWIisx012_-=", max_size=40),
+    header=HEADERS,
+    identity=st.text(min_size=1, max_size=30),
+)
+def test_queries(
+    ann: httpx.Client, state: str, size: str, token: str, header: str, identity: str
+) -> None:
+    headers = {name: header.encode("latin-1") for name in ("If-None-Match", "Last-Event-ID")}
+    for path in ("/v1/models", "/v1/datasets", "/v1/analyses"):
+        for params in ({"state": state}, {"page_size": size}, {"page_token": token}):
+            check(ann.get(path, params=params))
+        check(ann.get(f"{path}/{quote(identity.encode(), safe='')}", headers=headers))
