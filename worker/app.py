@@ -45,6 +45,7 @@ def main() -> None:
 def run_worker(settings: Settings, engine: Engine, queues: str, pipeline: str) -> int:
     """Take messages from `queues` until told to stop; return the exit status."""
     app = make_celery(settings)
+    app.conf.broker_connection_max_retries = None  # outlast any outage
     broker = Broker(app)
     name = f"{socket.gethostname()}:{os.getpid()}"
     jobs = Jobs(

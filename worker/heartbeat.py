@@ -55,8 +55,8 @@ class Heartbeat:
             due = time.monotonic() - beaten >= interval
             try:
                 held = (self._jobs.beat if due else self._jobs.holds)(self._claim)
-            except SQLAlchemyError:
-                log.warning("no heartbeat: the database does not answer", exc_info=True)
+            except SQLAlchemyError as error:
+                log.warning("the database is out of reach: %s", str(error).partition("\n")[0])
                 continue  # the lease may outlast it
             if not held:
                 self._lost.set()

@@ -9,16 +9,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Engine, case, func, insert, or_, select, update
 
 from service.database.clock import epoch_now
-from service.database.tables import (
-    Analysis,
-    Base,
-    Event,
-    Layer,
-    Plan,
-    Shard,
-    Structure,
-    utc_now,
-)
+from service.database.tables import Analysis, Base, Event, Layer, Plan, Shard, Structure, utc_now
 from worker import leases
 from worker.inputs import Inputs, load_inputs
 from worker.leases import INSPECT_DATASET, INSPECT_MODEL, PLAN, REDUCE, SHARD, Claim, Work
@@ -146,7 +137,7 @@ def _commit_plan(
     fresh = {"attempt": 0, "sends": 0, "sent_at": None}
     counts = {"shards": len(ranges), "remaining": len(ranges)}
     leases.settle(connection, claim, state="running", **counts, **fresh)
-    tell(connection, claim.ids[0], "running")
+    tell(connection, analysis_id, "running")
     rows = [
         {"analysis_id": analysis_id, "index": i, "start": start, "stop": stop, "state": "queued"}
         for i, (start, stop) in enumerate(ranges)

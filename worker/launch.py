@@ -39,8 +39,9 @@ def worker(
 
     Example: narrows worker --workers 2 --queues analyze
 
-    SIGTERM or Ctrl-C stops them: work in hand goes back for other workers. A worker that is killed
-    is started again; one that can't start ends the command with status 1.
+    SIGTERM or Ctrl-C stops them; work in hand goes back for others to take.
+    A worker that is killed is started again. One that can't start ends the
+    command with status 1.
     """
     settings = get_settings()
     logging.basicConfig(level=settings.log_level, format="%(levelname)s %(name)s: %(message)s")

@@ -9,16 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    and_,
-    exists,
-    inspect,
-    select,
-    true,
-    update,
-)
+from sqlalchemy import ColumnElement, Connection, and_, exists, inspect, select, true, update
 from sqlalchemy.orm import Mapped, Mapper
 
 from service.database.clock import epoch_now

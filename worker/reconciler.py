@@ -52,8 +52,10 @@ class Reconciler:
             try:
                 if self.leads():
                     self.reconcile()
-            except Exception:
-                log.exception("reconciling failed; next try in %g s", INTERVAL_SECONDS)
+            except SQLAlchemyError as error:
+                log.warning("the database is out of reach: %s", str(error).partition("\n")[0])
+            except Exception:  # whatever it is, the next round must come
+                log.exception("reconciling failed")
 
     def leads(self) -> bool:
         """Take or keep the lead; return False while another worker has it."""

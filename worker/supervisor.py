@@ -77,13 +77,12 @@ class Supervisor:
             try:
                 warm.send((module, function, arguments))
                 self._wait(warm, watch)
-                result = warm.receive()
+                return warm.receive()
             except Refused:
                 raise
             except BaseException:
                 self._end_child()
                 raise
-            return result
 
     def close(self) -> None:
         with self._lock:

@@ -1,20 +1,18 @@
-"""Rows to work on, worker processes, and patience."""
+"""Rows to work on, and worker processes."""
 
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 from sqlalchemy import Engine, insert, text
 
 from service.database.engine import make_engine
 from service.database.tables import Analysis, Base, Dataset, File, Model, new_id
+from tests.worker.helpers import MakeAnalysis, Start, make_jobs
 from worker.jobs import Jobs
 
 ROOT = Path(__file__).parents[2]
@@ -32,13 +30,6 @@ def engine(database_url: str) -> Iterator[Engine]:
 @pytest.fixture
 def jobs(engine: Engine) -> Jobs:
     return make_jobs(engine)
-
-
-def make_jobs(engine: Engine, lease_seconds: float = 60.0, max_attempts: int = 3) -> Jobs:
-    return Jobs(engine, holder="test", lease_seconds=lease_seconds, max_attempts=max_attempts)
-
-
-MakeAnalysis = Callable[..., str]
 
 
 @pytest.fixture
@@ -70,9 +61,6 @@ def make_analysis(engine: Engine) -> MakeAnalysis:
     return make
 
 
-Start = Callable[..., subprocess.Popen[str]]
-
-
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
     """Start `python ARGUMENTS…` on the folder of the service; it ends with the test."""
@@ -97,20 +85,3 @@ def start(tmp_path: Path) -> Iterator[Start]:
     for process in started:
         process.kill()
         process.communicate()
-
-
-def wait_until(condition: Callable[[], object], seconds: float = 30.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it never came to pass"
-        time.sleep(0.05)
-
-
-def alive(pids: Path) -> list[int]:
-    """Return which of the processes listed in `pids` run; a zombie waits for its parent only."""
-    running = []
-    for pid in map(int, pids.read_text().split()):
-        with suppress(psutil.NoSuchProcess):
-            if psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
-                running.append(pid)
-    return running

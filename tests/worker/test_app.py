@@ -15,7 +15,7 @@ from service.database.migrate import upgrade
 from service.database.tables import Analysis, Base, Dataset, File, Model, Shard, new_id
 from service.settings import Settings
 from service.storage import Storage
-from tests.worker.conftest import Start, alive, wait_until
+from tests.worker.helpers import Start, alive, wait_until
 
 
 class Service:

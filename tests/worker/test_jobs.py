@@ -3,11 +3,21 @@ from itertools import chain
 from typing import Any
 
 import pytest
-from sqlalchemy import ColumnElement, Engine, select, update
+from sqlalchemy import Engine
 
 from service.database.tables import Analysis, Dataset, Event, Layer, Model, Shard, Structure
 from service.database.tables import Plan as PlanRow
-from tests.worker.conftest import MakeAnalysis, make_jobs
+from tests.worker.helpers import (
+    MakeAnalysis,
+    ask_to_cancel,
+    claim,
+    history,
+    make_jobs,
+    plan,
+    read,
+    shard_states,
+    state_of,
+)
 from worker.jobs import Jobs
 from worker.leases import (
     INSPECT_DATASET,
@@ -15,11 +25,10 @@ from worker.leases import (
     PLAN,
     REDUCE,
     SHARD,
-    Claim,
     LeaseLostError,
     Work,
 )
-from worker.outbox import Ids, Message
+from worker.outbox import Ids
 from worker.problems import Refused
 
 RESULT: dict[str, Any] = {
@@ -30,44 +39,6 @@ RESULT: dict[str, Any] = {
     "provenance": {"seed": 1},
 }
 PROBLEM = {"type": "urn:narrows:problem:odd", "title": "Odd", "detail": "It is odd."}
-
-
-def read(engine: Engine, column: Any, *where: ColumnElement[bool]) -> Any:
-    with engine.begin() as connection:
-        return list(connection.scalars(select(column).where(*where)))
-
-
-def state_of(engine: Engine, analysis: str) -> str:
-    (state,) = read(engine, Analysis.state, Analysis.id == analysis)
-    return str(state)
-
-
-def shard_states(engine: Engine, analysis: str) -> list[str]:
-    with engine.begin() as connection:
-        states = select(Shard.state).where(Shard.analysis_id == analysis).order_by(Shard.index)
-        return list(connection.scalars(states))
-
-
-def history(engine: Engine, analysis: str) -> list[str]:
-    with engine.begin() as connection:
-        events = select(Event.data).where(Event.analysis_id == analysis).order_by(Event.id)
-        return [data["state"] for data in connection.scalars(events)]
-
-
-def claim(jobs: Jobs, work: Work, *ids: str | int) -> Claim:
-    claimed = jobs.claim(work, ids)
-    assert claimed is not None
-    return claimed
-
-
-def plan(jobs: Jobs, analysis: str, shards: int = 3) -> list[Message]:
-    return jobs.commit(claim(jobs, PLAN, analysis), [(i, i + 1) for i in range(shards)])
-
-
-def ask_to_cancel(engine: Engine, analysis: str) -> None:
-    with engine.begin() as connection:
-        asked = update(Analysis).where(Analysis.id == analysis)
-        connection.execute(asked.values(cancel_requested=True))
 
 
 class TestTheWholeWay:

@@ -8,7 +8,7 @@ import pytest
 
 from service.database.migrate import upgrade
 from service.settings import Settings
-from tests.worker.conftest import Start, wait_until
+from tests.worker.helpers import Start, wait_until
 from worker.launch import visible_gpus
 
 NARROWS_WORKER = ("-c", "import typer, worker.launch as l; typer.run(l.worker)")

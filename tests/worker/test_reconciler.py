@@ -3,28 +3,21 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, delete, update
 
-from service.broker import BrokerUnavailableError
 from service.database.tables import Analysis, Lease, Shard
-from tests.worker.conftest import MakeAnalysis
-from tests.worker.test_jobs import ask_to_cancel, claim, history, plan, read, shard_states, state_of
+from tests.worker.helpers import (
+    FakeBroker,
+    MakeAnalysis,
+    ask_to_cancel,
+    claim,
+    history,
+    plan,
+    read,
+    shard_states,
+    state_of,
+)
 from worker.jobs import Jobs
 from worker.leases import PLAN, REDUCE, SHARD
 from worker.reconciler import Reconciler
-
-
-class FakeBroker:
-    def __init__(self) -> None:
-        self.sent: list[tuple[str | int, ...]] = []
-        self.waiting: int | None = 1
-        self.reachable = True
-
-    def send(self, task: str, *ids: str | int) -> None:
-        if not self.reachable:
-            raise BrokerUnavailableError("it is gone")
-        self.sent.append((task, *ids))
-
-    def depth(self) -> int | None:
-        return self.waiting
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.worker.conftest import alive, wait_until
+from tests.worker.helpers import alive, wait_until
 from worker.endings import (
     ChildCrashedError,
     ChildExitedError,

@@ -1,0 +1,94 @@
+"""What the tests of the worker do over and over."""
+
+import subprocess
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+from sqlalchemy import ColumnElement, Engine, select, update
+
+from service.broker import BrokerUnavailableError
+from service.database.tables import Analysis, Event, Shard
+from worker.jobs import Jobs
+from worker.leases import PLAN, Claim, Work
+from worker.outbox import Message
+
+MakeAnalysis = Callable[..., str]
+Start = Callable[..., subprocess.Popen[str]]
+
+
+def make_jobs(engine: Engine, lease_seconds: float = 60.0, max_attempts: int = 3) -> Jobs:
+    return Jobs(engine, holder="test", lease_seconds=lease_seconds, max_attempts=max_attempts)
+
+
+def read(engine: Engine, column: Any, *where: ColumnElement[bool]) -> Any:
+    with engine.begin() as connection:
+        return list(connection.scalars(select(column).where(*where)))
+
+
+def state_of(engine: Engine, analysis: str) -> str:
+    (state,) = read(engine, Analysis.state, Analysis.id == analysis)
+    return str(state)
+
+
+def shard_states(engine: Engine, analysis: str) -> list[str]:
+    with engine.begin() as connection:
+        states = select(Shard.state).where(Shard.analysis_id == analysis).order_by(Shard.index)
+        return list(connection.scalars(states))
+
+
+def history(engine: Engine, analysis: str) -> list[str]:
+    with engine.begin() as connection:
+        events = select(Event.data).where(Event.analysis_id == analysis).order_by(Event.id)
+        return [data["state"] for data in connection.scalars(events)]
+
+
+def claim(jobs: Jobs, work: Work, *ids: str | int) -> Claim:
+    claimed = jobs.claim(work, ids)
+    assert claimed is not None
+    return claimed
+
+
+def plan(jobs: Jobs, analysis: str, shards: int = 3) -> list[Message]:
+    return jobs.commit(claim(jobs, PLAN, analysis), [(i, i + 1) for i in range(shards)])
+
+
+def ask_to_cancel(engine: Engine, analysis: str) -> None:
+    with engine.begin() as connection:
+        asked = update(Analysis).where(Analysis.id == analysis)
+        connection.execute(asked.values(cancel_requested=True))
+
+
+class FakeBroker:
+    def __init__(self) -> None:
+        self.sent: list[tuple[str | int, ...]] = []
+        self.waiting: int | None = 1
+        self.reachable = True
+
+    def send(self, task: str, *ids: str | int) -> None:
+        if not self.reachable:
+            raise BrokerUnavailableError("it is gone")
+        self.sent.append((task, *ids))
+
+    def depth(self) -> int | None:
+        return self.waiting
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 30.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it never came to pass"
+        time.sleep(0.05)
+
+
+def alive(pids: Path) -> list[int]:
+    """Return which of the processes listed in `pids` run; a zombie waits for its parent only."""
+    running = []
+    for pid in map(int, pids.read_text().split()):
+        with suppress(psutil.NoSuchProcess):
+            if psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+                running.append(pid)
+    return running

@@ -1,0 +1,117 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from sqlalchemy import Engine
+
+from service.broker import Broker
+from service.database.tables import Analysis, Shard
+from service.storage import Storage
+from tests.worker.helpers import (
+    FakeBroker,
+    MakeAnalysis,
+    ask_to_cancel,
+    make_jobs,
+    plan,
+    read,
+    shard_states,
+    state_of,
+)
+from worker.endings import ChildCrashedError
+from worker.jobs import Jobs
+from worker.leases import PLAN, SHARD
+from worker.supervisor import Supervisor
+from worker.tasks import Runner
+
+
+class FakeStorage:
+    def __init__(self, *, lost: bool = False) -> None:
+        self._lost = lost
+
+    def fetch(self, sha256: str, into: Path) -> Path:
+        if self._lost:
+            raise FileNotFoundError(sha256)
+        return into / sha256
+
+
+class FakeSupervisor:
+    """Does in this process what `act` does, while being watched."""
+
+    def __init__(self, act: Callable[[], Any]) -> None:
+        self._act = act
+
+    def call(self, *_: Any, watch: Callable[[], None]) -> Any:
+        result = self._act()
+        watch()
+        return result
+
+
+def make_runner(jobs: Jobs, act: Callable[[], Any] = bytes, *, lost: bool = False) -> Runner:
+    return Runner(
+        jobs,
+        cast("Broker", FakeBroker()),
+        cast("Storage", FakeStorage(lost=lost)),
+        cast("Supervisor", FakeSupervisor(act)),
+        cache=Path("cache"),
+    )
+
+
+def crash() -> None:
+    raise ChildCrashedError("Its process was ended by SIGSEGV.")
+
+
+def test_a_crash_ends_the_analysis_at_once(
+    engine: Engine, jobs: Jobs, make_analysis: MakeAnalysis
+) -> None:
+    analysis = make_analysis()
+    plan(jobs, analysis, shards=2)
+    make_runner(jobs, crash).run(SHARD, analysis, 0)
+    assert state_of(engine, analysis) == "failed"
+    (error,) = read(engine, Analysis.error)
+    assert error["type"] == "urn:narrows:problem:computation-crashed"
+    assert "SIGSEGV" in error["detail"]
+
+
+def test_a_file_out_of_reach_is_tried_again_and_then_given_up(
+    engine: Engine, make_analysis: MakeAnalysis, caplog: pytest.LogCaptureFixture
+) -> None:
+    jobs = make_jobs(engine, max_attempts=2)
+    analysis = make_analysis()
+    plan(jobs, analysis, shards=1)
+    runner = make_runner(jobs, lost=True)
+    runner.run(SHARD, analysis, 0)
+    assert shard_states(engine, analysis) == ["queued"]
+    runner.run(SHARD, analysis, 0)
+    assert state_of(engine, analysis) == "failed"
+    (error,) = read(engine, Analysis.error)
+    assert error["type"] == "urn:narrows:problem:attempts-exhausted"
+    assert "FileNotFoundError" in caplog.text
+    assert "FileNotFoundError" not in str(error)
+
+
+def test_a_cancel_that_came_meanwhile_wins(
+    engine: Engine, jobs: Jobs, make_analysis: MakeAnalysis
+) -> None:
+    analysis = make_analysis()
+
+    def cancelled_meanwhile() -> list[tuple[int, int]]:
+        ask_to_cancel(engine, analysis)
+        return [(0, 1)]
+
+    make_runner(jobs, cancelled_meanwhile).run(PLAN, analysis)
+    assert state_of(engine, analysis) == "cancelled"
+    assert shard_states(engine, analysis) == []
+
+
+def test_stopping_gives_back_what_is_in_hand_and_takes_no_more(
+    engine: Engine, jobs: Jobs, make_analysis: MakeAnalysis
+) -> None:
+    analysis = make_analysis()
+    plan(jobs, analysis, shards=2)
+    runner = make_runner(jobs, lambda: runner.stop())
+    runner.run(SHARD, analysis, 0)
+    assert shard_states(engine, analysis) == ["queued", "queued"]
+    runner.run(SHARD, analysis, 1)
+    assert shard_states(engine, analysis) == ["queued", "queued"]
+    assert read(engine, Shard.attempt) == [0, 0]
