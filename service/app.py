@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from importlib.metadata import PackageNotFoundError, version
 
 from fastapi import FastAPI
 
@@ -29,6 +28,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.services = services = _open(settings or get_settings())
+        services.storage.sweep()
         yield
         services.broker.close()
         services.engine.dispose()
@@ -36,7 +36,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app = FastAPI(
         title="Narrows",
         description=DESCRIPTION,
-        version=_version(),
+        version="1",
         lifespan=lifespan,
         redirect_slashes=False,
         redoc_url=None,
@@ -58,10 +58,3 @@ def _open(settings: Settings) -> Services:
         broker=Broker(make_celery(settings)),
         secret=server_secret(settings),
     )
-
-
-def _version() -> str:
-    try:
-        return version("narrows")
-    except PackageNotFoundError:
-        return "0"

@@ -3,8 +3,8 @@
 import logging
 import re
 import secrets
+import time
 from collections.abc import Callable, Coroutine
-from contextvars import ContextVar
 from typing import Any
 
 from fastapi.routing import APIRoute
@@ -13,21 +13,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.logs import request_id
 from service.problems import TooLarge, respond
 
 log = logging.getLogger(__name__)
 
 MAX_JSON_BYTES = 1 << 20
 _ACCEPTABLE_ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
-_request_id: ContextVar[str] = ContextVar("request_id", default="-")
-
-
-class RequestIdFilter(logging.Filter):
-    """Gives each record `request_id`: `-` outside of requests."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        record.request_id = _request_id.get()
-        return True
 
 
 class RequestContext:
@@ -42,7 +34,8 @@ class RequestContext:
             return
         given = Headers(scope=scope).get("x-request-id", "")
         identity = given if _ACCEPTABLE_ID.fullmatch(given) else f"req_{secrets.token_hex(12)}"
-        _request_id.set(identity)
+        request_id.set(identity)
+        begun = time.monotonic()
         started = False
 
         async def send_with_id(message: Message) -> None:
@@ -50,12 +43,14 @@ class RequestContext:
             if message["type"] == "http.response.start":
                 started = True
                 MutableHeaders(scope=message)["X-Request-Id"] = identity
+                line = scope["method"], scope["path"], message["status"], time.monotonic() - begun
+                log.info("%s %r %d after %.3f s", *line)
             await send(message)
 
         try:
             await self._app(scope, receive, send_with_id)
         except Exception:
-            log.exception("%s %s failed", scope["method"], scope["path"])
+            log.exception("%s %r failed", scope["method"], scope["path"])
             if started:
                 raise  # half an answer is out: only closing the connection tells the client
             response = respond(

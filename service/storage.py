@@ -8,6 +8,7 @@ import errno
 import hashlib
 import os
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from pathlib import Path
 import obstore
 from obstore.exceptions import BaseError
 from obstore.store import LocalStore, from_url
+
+_DAY = 24 * 60 * 60
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,16 @@ class Storage:
         if not path.exists():
             self._download(address, path)
         return path
+
+    def sweep(self) -> None:
+        """Drop what processes that were killed left half-written, more than a day ago.
+
+        In a local folder only; elsewhere that is for the bucket's lifecycle rules.
+        """
+        if isinstance(self._store, LocalStore):
+            for path in Path(str(self._store.prefix)).glob("staging/*"):
+                if path.stat().st_mtime < time.time() - _DAY:
+                    path.unlink(missing_ok=True)
 
     def _download(self, address: str, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -3,10 +3,8 @@ import multiprocessing
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from queue import Empty
 
 import pytest
-from kombu import Connection
 
 from service.broker import TASKS, Broker, BrokerUnavailableError, make_celery
 from service.settings import Settings
@@ -81,7 +79,7 @@ def test_bad_files_harm_nobody(tmp_path: Path) -> None:
     queue = tmp_path / "broker" / "analyze"
     queue.mkdir(parents=True)
     for name, content in {"1": b"", "2": b"\xff\xfe", "3": b"[]", "4": b"{"}.items():
-        (queue / f"{name}.msg").write_bytes(content)
+        (queue / f"0-{name}.msg").write_bytes(content)  # older than the good one
     broker = Broker(make_celery(settings))
     broker.send("plan", "ana_1")
     assert take(settings, "analyze", 1) == [["ana_1"]]
@@ -96,18 +94,16 @@ def _produce(data: Path, producer: int) -> None:
 
 
 def _consume(data: Path, into: Path) -> None:
-    options = {"folder": str(data / "broker")}
-    with into.open("w") as file, Connection("folder://", transport_options=options) as connection:
+    app = make_celery(Settings(data=data))
+    with into.open("w") as file, app.connection_for_read() as connection:
         queue = connection.SimpleQueue(TASKS["shard"])
         while True:
-            try:
-                message = queue.get(timeout=60)
-            except Empty:
-                return
+            message = queue.get(timeout=60)
             message.ack()
-            if json.loads(message.body)[0] == ["end"]:
+            arguments = json.loads(message.body)[0]
+            if arguments == ["end"]:
                 return
-            file.write(json.dumps(json.loads(message.body)[0]) + "\n")
+            file.write(json.dumps(arguments) + "\n")
 
 
 def test_no_message_is_lost_or_doubled(tmp_path: Path) -> None:

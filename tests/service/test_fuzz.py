@@ -43,7 +43,7 @@ def test_requests(
     key: str,
 ) -> None:
     body = {"model_id": model["id"], "dataset_id": dataset["id"], **change}
-    headers = {"content-type": "application/json", "Idempotency-Key": key.encode("latin-1")}
+    headers = {b"content-type": b"application/json", b"idempotency-key": key.encode("latin-1")}
     check(ann.post("/v1/analyses", content=json.dumps(body), headers=headers))
 
 
@@ -66,7 +66,7 @@ def test_bodies(ann: httpx.Client, body: bytes) -> None:
 def test_queries(
     ann: httpx.Client, state: str, size: str, token: str, header: str, identity: str
 ) -> None:
-    headers = {name: header.encode("latin-1") for name in ("If-None-Match", "Last-Event-ID")}
+    headers = {name: header.encode("latin-1") for name in (b"if-none-match", b"prefer")}
     for path in ("/v1/models", "/v1/datasets", "/v1/analyses"):
         for params in ({"state": state}, {"page_size": size}, {"page_token": token}):
             check(ann.get(path, params=params))

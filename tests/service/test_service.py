@@ -1,5 +1,6 @@
 """What holds for the service as a whole: health, ids, problems, its description, its imports."""
 
+import logging
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from service import health
+from service.logs import configure_logging, request_id
 from service.openapi import render
 from service.scope import Services
 from service.settings import Settings
@@ -72,6 +74,7 @@ class TestProblems:
         problem(answer, 405, "method-not-allowed")
         assert answer.headers["allow"] == "GET, POST"
         assert ann.patch("/v1/models/mdl_1").headers["allow"] == "DELETE, GET"
+        assert ann.post("/openapi.json").headers["allow"] == "GET, HEAD"
 
     def test_unexpected_error(
         self,
@@ -92,6 +95,20 @@ class TestProblems:
 
 
 class TestRequestId:
+    def test_in_the_log(
+        self,
+        settings: Settings,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        monkeypatch.setattr(logging.root, "handlers", [])
+        monkeypatch.setattr(logging.root, "level", logging.WARNING)
+        configure_logging(settings)
+        token = request_id.set("abc-1")
+        logging.getLogger("service").warning("something")
+        request_id.reset(token)
+        assert "WARNING service [abc-1] something" in capsys.readouterr().err
+
     def test_given(self, anonymous: httpx.Client) -> None:
         answer = anonymous.get("/livez", headers={"X-Request-Id": "abc-1"})
         assert answer.headers["x-request-id"] == "abc-1"

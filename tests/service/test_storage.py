@@ -1,6 +1,7 @@
 import asyncio
 import errno
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,13 @@ def test_dropped_on_the_way(storage: Storage, folder: Path) -> None:
 
     asyncio.run(begin())
     assert not any(path.parent != folder / "staging" for path in files(folder))
+
+
+def test_left_by_a_killed_process(storage: Storage, folder: Path) -> None:
+    old, new = storage.put(b"old"), storage.put(b"new")
+    os.utime(folder / old.staging, (0, 0))
+    storage.sweep()
+    assert files(folder) == [folder / new.staging]
 
 
 def test_keep_discard_delete(storage: Storage, folder: Path) -> None:
