@@ -93,8 +93,8 @@ SYMBOLIC: Mapping[str, Callable[..., Any]] = {
 """Integer arithmetic on sizes. `sym_size.int` takes `self`, `dim`; the others `a`, `b`."""
 
 _INPLACE = """
-add.Tensor sub.Tensor mul.Tensor div.Tensor alpha_dropout celu clamp clamp_max clamp_min detach
-dropout elu exp feature_alpha_dropout feature_dropout hardsigmoid hardswish hardtanh leaky_relu mish
+add.Tensor sub.Tensor mul.Tensor div.Tensor alpha_dropout celu clamp clamp_max clamp_min dropout elu
+exp feature_alpha_dropout feature_dropout hardsigmoid hardswish hardtanh leaky_relu mish
 masked_fill.Scalar neg relu relu6 selu sigmoid silu sqrt tanh threshold
 """
 INPLACE: Mapping[str, str] = {
@@ -105,10 +105,10 @@ INPLACE: Mapping[str, str] = {
 
 _VIEWS = """
 alias alpha_dropout channel_shuffle chunk contiguous detach dropout einsum expand expand_as
-feature_alpha_dropout feature_dropout flatten.using_ints lift_fresh_copy movedim.int movedim.intlist
-narrow permute pixel_shuffle pixel_unshuffle reshape select.int slice.Tensor split.Tensor
-split_with_sizes squeeze squeeze.dim squeeze.dims t to.device to.dtype to.dtype_layout _to_copy
-transpose.int type_as unbind.int unflatten.int unsqueeze view _unsafe_view view_as
+feature_alpha_dropout feature_dropout flatten.using_ints movedim.int movedim.intlist narrow permute
+pixel_shuffle pixel_unshuffle reshape select.int slice.Tensor split.Tensor split_with_sizes squeeze
+squeeze.dim squeeze.dims t to.device to.dtype to.dtype_layout _to_copy transpose.int type_as
+unbind.int unflatten.int unsqueeze view _unsafe_view view_as
 """
 VIEWS = frozenset(_VIEWS.split())
 """Operators whose result may share memory with their first tensor argument."""

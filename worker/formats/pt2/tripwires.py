@@ -145,6 +145,8 @@ _PICKLE_GLOBALS = frozenset(
     {
         "collections OrderedDict",
         "torch Size",
+        "builtins set",  # torch.export notes dynamic dimensions on the tensors themselves
+        "torch Tensor",
         "torch device",
         "torch._tensor _rebuild_from_type_v2",
         "torch._utils _rebuild_parameter",

@@ -1,0 +1,84 @@
+"""Samples: inputs and targets, and the preprocessing between what is stored and what goes in."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from worker.problems import Refused
+
+BYTE_SCALE = 1 / 255
+"""What 8-bit images are multiplied with unless the upload says otherwise."""
+
+
+@dataclass(frozen=True)
+class Transform:
+    """Declared preprocessing: `(stored · scale − mean) / std`, channels first.
+
+    `mean` and `std` hold one number for all channels, or one each.
+    """
+
+    scale: float = 1.0
+    mean: tuple[float, ...] = (0.0,)
+    std: tuple[float, ...] = (1.0,)
+    layout: Literal["nchw", "nhwc"] = "nchw"
+
+    @classmethod
+    def declared(cls, given: Mapping[str, Any], stored: np.dtype[Any]) -> "Transform":
+        """Complete what was given at upload; 8-bit numbers are scaled to 0…1 by default."""
+        scale = given.get("scale")
+        if scale is None:
+            scale = BYTE_SCALE if stored == np.uint8 else 1.0
+        return cls(
+            float(scale),
+            tuple(given.get("mean") or (0.0,)),
+            tuple(given.get("std") or (1.0,)),
+            given.get("layout") or "nchw",
+        )
+
+    def apply(self, stored: NDArray[Any], dtype: torch.dtype) -> Tensor:
+        """Return a batch of inputs, of shape [batch, channels, …], from its stored form."""
+        batch = torch.from_numpy(stored)
+        if self.layout == "nhwc" and batch.dim() > 2:
+            batch = batch.movedim(-1, 1)
+        if not dtype.is_floating_point:
+            return batch.to(dtype)
+        batch = batch.to(dtype) * self.scale
+        mean, std = (self._along_channels(v, batch) for v in (self.mean, self.std))
+        return ((batch - mean) / std).contiguous()
+
+    @staticmethod
+    def _along_channels(numbers: Sequence[float], batch: Tensor) -> Tensor:
+        if len(numbers) not in (1, batch.shape[1]):
+            raise Refused(
+                "transform-does-not-fit",
+                "The transform does not fit the data",
+                f"mean or std has {len(numbers)} numbers but the inputs, of shape "
+                f"{list(batch.shape[1:])}, have {batch.shape[1]} channels. Give one number for "
+                'all channels or one each; set "layout": "nhwc" if the channels come last.',
+            )
+        return batch.new_tensor(numbers).view(-1, *(1,) * (batch.dim() - 2))
+
+
+@dataclass(frozen=True)
+class Samples:
+    """N samples as stored: `inputs` [N, …] and `targets` [N, …], with their transform."""
+
+    inputs: NDArray[Any]
+    targets: NDArray[Any]
+    transform: Transform
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def batch(
+        self, index: Sequence[int] | NDArray[np.int64], dtype: torch.dtype
+    ) -> tuple[Tensor, Tensor]:
+        """Return preprocessed inputs in `dtype`, and targets: int64 classes, or numbers in `dtype`."""
+        inputs = self.transform.apply(self.inputs[index], dtype)
+        targets = torch.from_numpy(self.targets[index])
+        return inputs, targets.to(dtype) if targets.is_floating_point() else targets.long()

@@ -1,0 +1,97 @@
+"""A model and a dataset, opened together for one analysis."""
+
+from collections.abc import Collection, Mapping
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from service.settings import get_settings
+from worker.fit import check_fit, compute_dtype
+from worker.formats import pt2
+from worker.formats.samples import Samples
+from worker.problems import Refused
+from worker.sosp.channels import Channels, find_channels
+from worker.sosp.gates import GatedNetwork, gate
+from worker.sosp.network import Network
+from worker.sosp.shapes import FREE_BATCH, Shapes
+
+
+@lru_cache(maxsize=1)
+def open_network(path: str) -> Network:
+    """Return the network in a `.pt2` file, in the precision that it is computed in."""
+    network = pt2.read(Path(path))
+    return network.map_tensors(lambda tensor: tensor.to(compute_dtype(tensor.dtype)))
+
+
+def find_structures(network: Network, shapes: Shapes, exclude: Collection[str] = ()) -> Channels:
+    """Return the network's structures; raise Refused where there is none, saying why."""
+    channels = find_channels(network, shapes, exclude)
+    if len(channels) == 0:
+        reasons = "; ".join(f"{layer.name}: {layer.reason}" for layer in channels.layers[:20])
+        raise Refused(
+            "nothing-to-prune",
+            "No layer of the network can be pruned",
+            "Narrows compares channels of convolutions and linear layers, and found "
+            + (f"none whose channels can be removed ({reasons})." if reasons else "no such layer."),
+        )
+    return channels
+
+
+class Opened:
+    """What every step of an analysis works on; raises Refused where the parts do not fit."""
+
+    def __init__(self, network: Network, samples: Samples, request: Mapping[str, Any]) -> None:
+        self.network, self.samples = network, samples
+        exported = network.inputs[0].shape[0]
+        self.batch: int = exported if isinstance(exported, int) else request["batch_size"]
+        self.drawn = _draw(len(samples), request)
+        if isinstance(exported, int):  # the program takes whole batches only
+            self.drawn = self.drawn[: len(self.drawn) // exported * exported]
+        if not len(self.drawn):
+            raise Refused(
+                "too-few-samples",
+                "There are too few samples",
+                f"The model was exported for batches of exactly {exported} samples, and the "
+                "analysis has fewer. Export it with a dynamic batch, as `narrows export` does.",
+            )
+        traced = exported if isinstance(exported, int) else FREE_BATCH
+        self.shapes = check_fit(network, samples, request["loss"], traced)
+        self.channels = find_structures(network, self.shapes, request["exclude"])
+        self.device = _device()
+
+    @cached_property
+    def gated(self) -> GatedNetwork:
+        """The network with its gates, on the device that computes."""
+        return gate(self.network.map_tensors(lambda t: t.to(self.device)), self.channels)
+
+    @property
+    def device_name(self) -> str:
+        cuda = self.device.type == "cuda"
+        return torch.cuda.get_device_name(self.device) if cuda else "cpu"
+
+    def load(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
+        """Return inputs and targets of the drawn samples `start` … `stop − 1`, on the device."""
+        dtype = compute_dtype(self.network.inputs[0].dtype)
+        inputs, targets = self.samples.batch(self.drawn[start:stop], dtype)
+        return inputs.to(self.device), targets.to(self.device)
+
+
+def _draw(count: int, request: Mapping[str, Any]) -> NDArray[np.int64]:
+    """Draw samples without replacement; shuffled, so that each batch is like any other."""
+    order = np.random.default_rng(request["seed"]).permutation(count)
+    return order[: request["max_samples"]]
+
+
+def _device() -> torch.device:
+    wanted = get_settings().device
+    if wanted == "auto":
+        wanted = "cuda" if torch.cuda.is_available() else "cpu"
+    # Saliencies are compared across devices: TF32 keeps only ten bits of the mantissa.
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
+    return torch.device(wanted)

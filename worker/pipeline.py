@@ -1,0 +1,114 @@
+"""What the child process runs: inspect · plan · shard · reduce, as plain functions.
+
+Paths are of content-addressed files, so what was read from one stays true and is kept for the next
+call. Each function raises Refused where the upload or the request is at fault.
+"""
+
+import io
+import json
+import time
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from worker import results
+from worker.formats import arrays
+from worker.opened import Opened, find_structures, open_network
+from worker.problems import Refused
+from worker.sosp.losses import LOSSES
+from worker.sosp.shapes import trace_shapes
+from worker.sosp.sosp_h import Terms, batch_terms
+from worker.sosp.verdict import judge
+
+SHARD_SAMPLES = 512
+"""About how many samples a shard has: seconds of work, little to lose."""
+
+Json = dict[str, Any]
+
+
+def inspect_model(path: str) -> Json:
+    """Return what a model consists of: inputs, outputs, layers, channel groups, costs."""
+    network = open_network(path)
+    shapes = trace_shapes(network)
+    channels = find_structures(network, shapes)
+    return results.model_inspection(network, shapes, channels)
+
+
+def inspect_dataset(path: str, transform: Json) -> Json:
+    """Return what a dataset consists of: counts, shapes, classes, and one sample preprocessed."""
+    return results.dataset_inspection(arrays.read(Path(path), transform))
+
+
+def plan(model_path: str, dataset_path: str, transform: Json, request: Json) -> list[list[int]]:
+    """Check that everything fits, and return the shards: [start, stop] ranges of samples drawn."""
+    opened = _open(model_path, dataset_path, transform, request)
+    count, batch = len(opened.drawn), opened.batch
+    step = max(1, SHARD_SAMPLES // batch) * batch
+    return [[start, min(start + step, count)] for start in range(0, count, step)]
+
+
+def shard(
+    model_path: str, dataset_path: str, transform: Json, request: Json, start: int, stop: int
+) -> bytes:
+    """Return the terms of the drawn samples `start` … `stop − 1`, one row a batch, as `.npz`."""
+    began = time.perf_counter()
+    opened = _open(model_path, dataset_path, transform, request)
+    rows = []
+    for first in range(start, stop, opened.batch):
+        inputs, targets = opened.load(first, min(first + opened.batch, stop))
+        structures, loss = len(opened.channels), LOSSES[request["loss"]]
+        rows.append(batch_terms(opened.gated, structures, [inputs], targets, loss))
+        _require_finite(rows[-1])
+    file = io.BytesIO()
+    seconds = time.perf_counter() - began
+    np.savez(file, **vars(Terms.stack(rows)), seconds=seconds, device=opened.device_name)
+    return file.getvalue()
+
+
+def reduce(
+    model_path: str, dataset_path: str, transform: Json, request: Json, parts: list[bytes]
+) -> Json:
+    """Return the rows of layers, structures and plans, the summary and the provenance."""
+    began = time.perf_counter()
+    opened = _open(model_path, dataset_path, transform, request)
+    shards = [dict(np.load(io.BytesIO(part), allow_pickle=False)) for part in parts]
+    terms = Terms.stack(
+        Terms(*(part[name] for name in ("first", "second", "loss", "samples"))) for part in shards
+    )
+    verdicts = judge(opened.channels, terms, request["pruning_ratio"], request["seed"])
+    seconds = sum(float(part["seconds"]) for part in shards) + time.perf_counter() - began
+    return {
+        **results.analysis(opened, terms, verdicts, request["pruning_ratio"]),
+        "provenance": {
+            **results.versions(),
+            "model_sha256": Path(model_path).name,
+            "dataset_sha256": Path(dataset_path).name,
+            "transform": vars(opened.samples.transform),
+            "devices": sorted({str(part["device"]) for part in shards}),
+            "compute_seconds": round(seconds, 3),
+            **{name: request[name] for name in ("method", "gate", "loss", "seed")},
+        },
+    }
+
+
+def _open(model_path: str, dataset_path: str, transform: Json, request: Json) -> Opened:
+    return _open_once(model_path, dataset_path, json.dumps(transform), json.dumps(request))
+
+
+@lru_cache(maxsize=2)
+def _open_once(model_path: str, dataset_path: str, transform: str, request: str) -> Opened:
+    samples = arrays.read(Path(dataset_path), json.loads(transform))
+    return Opened(open_network(model_path), samples, json.loads(request))
+
+
+def _require_finite(terms: Terms) -> None:
+    if not all(np.isfinite(column).all() for column in (terms.first, terms.second, terms.loss)):
+        raise Refused(
+            "not-finite",
+            "The network's values are not finite",
+            f"A batch of {terms.samples[0]} samples gave the loss {terms.loss[0]} or a derivative "
+            "that is NaN or infinite. Check that the weights are finite and that the data is "
+            "preprocessed as in training (see `transform`).",
+        )
