@@ -47,7 +47,7 @@ def run_worker(settings: Settings, engine: Engine, queues: str, pipeline: str) -
     app = make_celery(settings)
     app.conf.broker_connection_max_retries = None  # outlast any outage
     broker = Broker(app)
-    name = f"{socket.gethostname()}:{os.getpid()}"
+    name = f"{socket.gethostname()[:100]}:{os.getpid()}"
     jobs = Jobs(
         engine,
         holder=name,

@@ -43,6 +43,8 @@ def worker(
     A worker that is killed is started again. One that can't start ends the
     command with status 1.
     """
+    if unknown := set(queues.split(",")) - set(TASKS.values()):
+        raise typer.BadParameter(f"no such queue: {', '.join(sorted(unknown))}")
     settings = get_settings()
     logging.basicConfig(level=settings.log_level, format="%(levelname)s %(name)s: %(message)s")
     gpus = visible_gpus() if settings.device != "cpu" else []

@@ -124,7 +124,7 @@ class _Child:
 
     def send(self, call: tuple[Any, ...]) -> None:
         self._calls += 1
-        with suppress(BrokenPipeError):  # it has died, which `receive` tells in detail
+        with suppress(ConnectionError):  # it has died, which `receive` tells in detail
             self._connection.send(call)
 
     def poll(self, seconds: float) -> bool:

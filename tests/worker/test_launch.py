@@ -52,6 +52,12 @@ class TestStart:
         assert launcher.returncode == 1
         assert "narrows migrate" in log
 
+    def test_unknown_queues_are_a_usage_error(self, start: Start) -> None:
+        launcher = start(*NARROWS_WORKER, "--queues", "analyse")
+        _, log = launcher.communicate(timeout=60)
+        assert launcher.returncode == 2
+        assert "no such queue: analyse" in log
+
     def test_does_not_import_torch(self) -> None:
         check = "import sys, worker.launch, worker.app; sys.exit('torch' in sys.modules)"
         subprocess.run([sys.executable, "-c", check], check=True)
