@@ -13,7 +13,7 @@ from service.datasets import endpoints as datasets
 from service.middleware import RequestContext
 from service.models import endpoints as models
 from service.openapi import add_problem_schema
-from service.problems import add_problem_handlers
+from service.problem_handlers import add_problem_handlers
 from service.scope import Services
 from service.security import server_secret
 from service.settings import Settings, get_settings

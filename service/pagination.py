@@ -81,7 +81,7 @@ def decode_token(token: str | None, key: TypeAdapter[K]) -> K | None:
         text = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
         return key.validate_json(text)
     except (binascii.Error, ValueError, ValidationError):
-        raise Invalid("/page_token", "Not a page token of this list.", where="query") from None
+        raise Invalid(["page_token"], "Not a page token of this list.", where="query") from None
 
 
 def age_key(row: Aged) -> tuple[int, str]:

@@ -1,22 +1,13 @@
-"""Errors as RFC 9457 problem documents, all of them: raised here, by FastAPI or by accident."""
+"""Errors as problem documents (RFC 9457): the kinds there are, and how they are written."""
 
-import errno
 import json
-import logging
 from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
 
-from fastapi import FastAPI
-from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
-from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Match
-
-log = logging.getLogger(__name__)
 
 PREFIX = "urn:narrows:problem:"
 MEDIA_TYPE = "application/problem+json"
@@ -101,20 +92,16 @@ class NotMultipart(Problem):
 
 
 class KeyReused(Problem):
-    status, slug, title = (
-        422,
-        "idempotency-key-reused",
-        "Idempotency-Key belongs to another request",
-    )
+    status, slug, title = 422, "idempotency-key-reused", "The Idempotency-Key is taken"
 
 
 class Invalid(Problem):
-    """A value in the request that can't be; the pointer (RFC 6901) says which."""
+    """A value in the request that can't be; `path` leads to it."""
 
     status, slug, title = 422, "invalid", "The request is invalid"
 
-    def __init__(self, pointer: str, detail: str, *, where: str = "body") -> None:
-        error = {"pointer": pointer, "in": where, "detail": detail}
+    def __init__(self, path: Iterable[int | str], detail: str, *, where: str = "body") -> None:
+        error = {"pointer": pointer(path), "in": where, "detail": detail}
         super().__init__(detail, errors=[error])
 
 
@@ -162,76 +149,3 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
         }
         for status in statuses
     }
-
-
-def add_problem_handlers(app: FastAPI) -> None:
-    """Have every error of `app` answered by a problem document."""
-    app.add_exception_handler(Problem, _problem)
-    app.add_exception_handler(HTTPException, _http_exception)
-    app.add_exception_handler(RequestValidationError, _validation_error)
-    app.add_exception_handler(OperationalError, _database_error)
-    app.add_exception_handler(OSError, _os_error)
-
-
-def _problem(_: Request, error: Exception) -> Response:
-    assert isinstance(error, Problem)  # noqa: S101 - narrows what Starlette calls Exception
-    return error.response()
-
-
-def _http_exception(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)  # noqa: S101
-    phrase = HTTPStatus(error.status_code).phrase
-    headers = dict(error.headers or {})
-    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        headers["Allow"] = _allowed(request)
-    slug = phrase.lower().replace(" ", "-")
-    detail = error.detail if error.detail != phrase else None
-    return respond(error.status_code, slug, phrase.capitalize(), detail, headers=headers)
-
-
-def _allowed(request: Request) -> str:
-    """Return all methods of this path: Starlette names those of the first route that has it."""
-    return ", ".join(
-        method
-        for method in ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
-        for route in request.app.routes
-        if route.matches({**request.scope, "method": method})[0] is Match.FULL
-    )
-
-
-def _validation_error(_: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)  # noqa: S101
-    errors = [
-        {"pointer": _pointer(found), "in": found["loc"][0], "detail": _detail(found)}
-        for found in error.errors()
-    ]
-    return respond(422, Invalid.slug, Invalid.title, "See `errors`.", errors=errors)
-
-
-def _pointer(found: dict[str, Any]) -> str:
-    path = found["loc"][1:]
-    if found["type"] == "json_invalid":  # FastAPI ends the path with the character's position
-        path = [part for part in path if isinstance(part, str)]
-    return pointer(path)
-
-
-def _detail(found: dict[str, Any]) -> str:
-    if found["type"] == "extra_forbidden":
-        return "There is no such field."
-    if found["type"] == "json_invalid":
-        return f"Not JSON: {found['ctx']['error']}."
-    return str(found["msg"])
-
-
-def _database_error(_: Request, error: Exception) -> Response:
-    log.error("The database did not answer: %s", error)
-    return Unavailable(
-        "The database did not answer; try again.", headers={"Retry-After": "5"}
-    ).response()
-
-
-def _os_error(_: Request, error: Exception) -> Response:
-    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        log.error("No space left: %s", error)
-        return StorageFull("The service has no space left for this upload.").response()
-    raise error

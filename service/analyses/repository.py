@@ -23,7 +23,9 @@ class AnalysisRepository:
         once = row.on_conflict_do_nothing(index_elements=[Analysis.owner, Analysis.idempotency_key])
         return self._session.scalar(once.returning(Analysis))
 
-    def by_idempotency_key(self, owner: str, key: str) -> Analysis | None:
+    def by_idempotency_key(self, owner: str, key: str | None) -> Analysis | None:
+        if key is None:
+            return None
         query = select(Analysis).where(Analysis.owner == owner, Analysis.idempotency_key == key)
         return self._session.scalar(query)
 

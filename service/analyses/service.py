@@ -31,35 +31,28 @@ def create(
     """
     analyses = AnalysisRepository(session)
     asked = request.model_dump(mode="json")
-    if idempotency_key is not None:
+    made = analyses.by_idempotency_key(owner, idempotency_key)
+    if made is None:
+        _check(session, owner, request)
+        new = analyses.add(
+            id=new_id("ana"),
+            owner=owner,
+            model_id=request.model_id,
+            dataset_id=request.dataset_id,
+            request=asked,
+            idempotency_key=idempotency_key,
+            state="queued",
+            sent_at=epoch_now(),
+            sends=1,
+        )
+        if new is not None:
+            analyses.add_event(new.id, "created", state=new.state)
+            enqueue(session, "plan", new.id)
+            return new
+        # The same key came twice at once, and the other request was first.
         made = analyses.by_idempotency_key(owner, idempotency_key)
-        if made is not None:
-            return _same(made, asked)
-    _check(session, owner, request)
-    new = analyses.add(
-        id=new_id("ana"),
-        owner=owner,
-        model_id=request.model_id,
-        dataset_id=request.dataset_id,
-        request=asked,
-        idempotency_key=idempotency_key,
-        state="queued",
-        sent_at=epoch_now(),
-        sends=1,
-    )
-    if new is None:  # the same key came twice at once, and the other request was first
-        made = analyses.by_idempotency_key(owner, idempotency_key or "")
-        if made is None:
-            raise InUse("Another request with this Idempotency-Key is being served; try again.")
-        return _same(made, asked)
-    analyses.add_event(new.id, "created", state=new.state)
-    enqueue(session, "plan", new.id)
-    return new
-
-
-def _same(made: Analysis, asked: dict[str, object]) -> Analysis:
-    if made.request != asked:
-        raise KeyReused(f"This Idempotency-Key made {made.id} from another request.")
+    if made is None or made.request != asked:
+        raise KeyReused("This Idempotency-Key came with another request before.")
     return made
 
 
@@ -75,7 +68,7 @@ def _check(session: Session, owner: str, request: AnalysisRequest) -> None:
         names = {layer.get("name") for layer in layers if isinstance(layer, dict)}
         for index, name in enumerate(request.exclude):
             if name not in names:
-                raise Invalid(f"/exclude/{index}", f"The model has no layer {name!r}.")
+                raise Invalid(["exclude", index], f"The model has no layer {name!r}.")
 
 
 def find(session: Session, owner: str, identity: str, *, to_change: bool = False) -> Analysis:

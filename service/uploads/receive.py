@@ -66,9 +66,7 @@ async def receive(request: Request, storage: Storage, *, fields: set[str], limit
         if isinstance(error, ClientDisconnect):
             raise Problem("The client went away.") from None
         if isinstance(error, ParserLimitReached):
-            raise TooLarge(
-                f"A part has too large a header, or there are too many parts: {error}."
-            ) from None
+            raise TooLarge(f"{error}.") from None
         if isinstance(error, MultipartError):
             raise Problem(f"Not a whole multipart/form-data body: {error}.") from None
         raise
@@ -90,50 +88,50 @@ class _Reading:
 
     def __init__(self, storage: Storage, fields: set[str], limit: int) -> None:
         self._storage, self._fields, self._limit = storage, fields, limit
+        self._parts: dict[str, Incoming | bytearray] = {}
         self._name = ""
-        self._incoming: Incoming | None = None
-        self._texts: dict[str, bytearray] = {}
         self._filename: str | None = None
         self.stored: Stored | None = None
 
     async def take(self, event: MultipartSegment | bytes | bytearray | None) -> None:
         if isinstance(event, MultipartSegment):
             self._begin(event)
-        elif event is None:
-            if self._name == "file" and self._incoming is not None:
-                self.stored = await self._incoming.finish()
-        elif self._name == "file" and self._incoming is not None:
-            if self._incoming.size + len(event) > self._limit:
-                raise _too_large(self._limit)
-            await self._incoming.write(event)
-        else:
-            text = self._texts[self._name]
-            text += event
-            if len(text) > MAX_FIELD_BYTES:
+            return
+        part = self._parts[self._name]
+        if isinstance(part, bytearray):
+            part += event or b""
+            if len(part) > MAX_FIELD_BYTES:
                 raise TooLarge(f"The field `{self._name}` may have {MAX_FIELD_BYTES} bytes.")
+        elif event is None:
+            self.stored = await part.finish()
+        elif part.size + len(event) > self._limit:
+            raise _too_large(self._limit)
+        else:
+            await part.write(event)
 
     def _begin(self, part: MultipartSegment) -> None:
-        self._name = part.name or ""
-        if self._name in self._texts or (self._name == "file" and self._incoming is not None):
-            raise Invalid(f"/{self._name}", "There are two parts of this name.")
-        if self._name == "file":
+        self._name = name = part.name or ""
+        if name in self._parts:
+            raise Invalid([name], "There are two parts of this name.")
+        if name == "file":
             self._filename = part.filename
-            self._incoming = self._storage.incoming()
-        elif self._name in self._fields:
-            self._texts[self._name] = bytearray()
+            self._parts[name] = self._storage.incoming()
+        elif name in self._fields:
+            self._parts[name] = bytearray()
         else:
-            raise Invalid(f"/{self._name}", "There is no such field.")
+            raise Invalid([name], "There is no such field.")
 
     def result(self) -> Form:
         if self.stored is None:
-            raise Invalid("/file", "The file is missing: send it as the part named `file`.")
+            raise Invalid(["file"], "The file is missing: send it as the part named `file`.")
         if not self.stored.size:
-            raise Invalid("/file", "The file is empty.")
-        return Form(self.stored, self._filename, {k: _text(k, v) for k, v in self._texts.items()})
+            raise Invalid(["file"], "The file is empty.")
+        texts = {k: _text(k, v) for k, v in self._parts.items() if isinstance(v, bytearray)}
+        return Form(self.stored, self._filename, texts)
 
 
 def _text(name: str, value: bytearray) -> str:
     try:
         return value.decode()
     except UnicodeDecodeError:
-        raise Invalid(f"/{name}", "Not UTF-8.") from None
+        raise Invalid([name], "Not UTF-8.") from None

@@ -54,24 +54,25 @@ async def accept(request: Request, services: Services, owner: str, kind: Kind[U]
 def _store(services: Services, owner: str, form: Form, kind: Kind[U]) -> U:
     file = form.file
     try:
+        row = kind.table(
+            id=new_id(kind.prefix),
+            owner=owner,
+            name=form.field("name", _NAME) or _plain_name(form.filename),
+            sha256=file.sha256,
+            size=file.size,
+            state="inspecting",
+            sent_at=epoch_now(),
+            sends=1,
+            **{name: read(form) for name, read in kind.fields.items()},
+        )
         with services.transaction() as session:
             FileRepository(session).hold(file.sha256, file.size)
-            row = kind.table(
-                id=new_id(kind.prefix),
-                owner=owner,
-                name=form.field("name", _NAME) or _plain_name(form.filename),
-                sha256=file.sha256,
-                size=file.size,
-                state="inspecting",
-                sent_at=epoch_now(),
-                sends=1,
-                **{name: read(form) for name, read in kind.fields.items()},
-            )
             UploadRepository(session, kind.table).add(row)
             enqueue(session, kind.task, row.id)
             services.storage.keep(file)
-    finally:
+    except BaseException:
         services.storage.discard(file)
+        raise
     return row
 
 

@@ -93,6 +93,11 @@ class TestCreate:
         assert answers == [201] * 6
         assert stored(settings) == [SHA256]
 
+
+@pytest.mark.parametrize("database_kind", ["sqlite"])
+class TestBody:
+    """What can be wrong with a body; no database is asked about that."""
+
     def test_not_multipart(self, ann: httpx.Client, path: str) -> None:
         problem(ann.post(path, json={}), 415, "not-multipart")
         problem(ann.post(path, content=b"x"), 415, "not-multipart")

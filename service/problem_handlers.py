@@ -1,0 +1,91 @@
+"""Has every error answered by a problem document, whether raised here, by FastAPI or below."""
+
+import errno
+import logging
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import OperationalError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Match
+
+from service.problems import Invalid, Problem, StorageFull, Unavailable, pointer, respond
+
+log = logging.getLogger(__name__)
+
+
+def add_problem_handlers(app: FastAPI) -> None:
+    """Register the handlers; what none of them knows is for `service.middleware` (500)."""
+    app.add_exception_handler(Problem, _problem)
+    app.add_exception_handler(HTTPException, _http_exception)
+    app.add_exception_handler(RequestValidationError, _validation_error)
+    app.add_exception_handler(OperationalError, _database_error)
+    app.add_exception_handler(OSError, _os_error)
+
+
+def _problem(_: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)  # noqa: S101 - narrows what Starlette calls Exception
+    return error.response()
+
+
+def _http_exception(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101
+    phrase = HTTPStatus(error.status_code).phrase
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = _allowed(request)
+    slug = phrase.lower().replace(" ", "-")
+    detail = error.detail if error.detail != phrase else None
+    return respond(error.status_code, slug, phrase.capitalize(), detail, headers=headers)
+
+
+def _allowed(request: Request) -> str:
+    """Return all methods of this path: Starlette names those of the first route that has it."""
+    return ", ".join(
+        method
+        for method in ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
+        for route in request.app.routes
+        if route.matches({**request.scope, "method": method})[0] is Match.FULL
+    )
+
+
+def _validation_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101
+    errors = [
+        {"pointer": _pointer(found), "in": found["loc"][0], "detail": _detail(found)}
+        for found in error.errors()
+    ]
+    return respond(422, Invalid.slug, Invalid.title, "See `errors`.", errors=errors)
+
+
+def _pointer(found: dict[str, Any]) -> str:
+    path = found["loc"][1:]
+    if found["type"] == "json_invalid":  # FastAPI ends the path with the character's position
+        path = [part for part in path if isinstance(part, str)]
+    return pointer(path)
+
+
+def _detail(found: dict[str, Any]) -> str:
+    if found["type"] == "extra_forbidden":
+        return "There is no such field."
+    if found["type"] == "json_invalid":
+        return f"Not JSON: {found['ctx']['error']}."
+    return str(found["msg"])
+
+
+def _database_error(_: Request, error: Exception) -> Response:
+    log.error("The database did not answer: %s", error)
+    return Unavailable(
+        "The database did not answer; try again.", headers={"Retry-After": "5"}
+    ).response()
+
+
+def _os_error(_: Request, error: Exception) -> Response:
+    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        log.error("No space left: %s", error)
+        return StorageFull("The service has no space left for this upload.").response()
+    raise error
