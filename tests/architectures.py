@@ -18,7 +18,8 @@ class PlainNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.features(x)
-        return self.head(self.dropout(x.view(x.size(0), -1)))
+        y: Tensor = self.head(self.dropout(x.view(x.size(0), -1)))
+        return y
 
 
 class ResidualBlock(nn.Module):
@@ -36,7 +37,8 @@ class ResidualBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         out = self.bn2(self.conv2(self.relu(self.bn1(self.conv1(x)))))
         out += self.downsample(x)
-        return self.relu(out)
+        y: Tensor = self.relu(out)
+        return y
 
 
 class ResidualNet(nn.Module):
@@ -46,7 +48,8 @@ class ResidualNet(nn.Module):
         self.fc = nn.Linear(6, 5)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.fc(torch.flatten(F.adaptive_avg_pool2d(self.layer1(x), 1), 1))
+        y: Tensor = self.fc(torch.flatten(F.adaptive_avg_pool2d(self.layer1(x), 1), 1))
+        return y
 
 
 class SqueezeExcitation(nn.Module):
@@ -79,7 +82,8 @@ class MobileNet(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = self.stem(x)
         x = x + self.act(self.pointwise(self.attention(self.depthwise(x))))
-        return self.head(x.mean([2, 3]))
+        y: Tensor = self.head(x.mean([2, 3]))
+        return y
 
 
 class SignalNet(nn.Module):
@@ -105,7 +109,8 @@ class VolumeNet(nn.Module):
         self.up = nn.ConvTranspose3d(4, 2, 2, stride=2)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.up(F.elu(self.norm(self.down(x)), inplace=True))
+        y: Tensor = self.up(F.elu(self.norm(self.down(x)), inplace=True))
+        return y
 
 
 class UpsamplingNet(nn.Module):
@@ -117,7 +122,7 @@ class UpsamplingNet(nn.Module):
         self.up = nn.ConvTranspose2d(2, 3, 2, stride=2)
 
     def forward(self, x: Tensor) -> Tensor:
-        shuffled = self.up(F.pixel_shuffle(self.body(x), 2))
+        shuffled: Tensor = self.up(F.pixel_shuffle(self.body(x), 2))
         smooth = F.interpolate(x, scale_factor=4, mode="bilinear", align_corners=False)
         return shuffled + smooth + F.interpolate(x, size=shuffled.shape[-2:], mode="nearest")
 
@@ -155,7 +160,8 @@ class SeparateAttention(nn.Module):
             for f in (self.q, self.k, self.v)
         )
         mixed = F.scaled_dot_product_attention(q, k, v, is_causal=True)
-        return self.out(mixed.transpose(1, 2).reshape(batch, tokens, width))
+        y: Tensor = self.out(mixed.transpose(1, 2).reshape(batch, tokens, width))
+        return y
 
 
 class FusedAttention(nn.Module):
@@ -168,11 +174,12 @@ class FusedAttention(nn.Module):
         self.out = nn.Linear(width, width)
 
     def forward(self, x: Tensor) -> Tensor:
-        batch, tokens, width = x.shape
+        batch, tokens, _ = x.shape
         qkv = self.qkv(x).reshape(batch, tokens, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         q, k, v = qkv.unbind(0)
         mixed = F.scaled_dot_product_attention(q, k, v)
-        return self.out(mixed.transpose(1, 2).flatten(2))
+        y: Tensor = self.out(mixed.transpose(1, 2).flatten(2))
+        return y
 
 
 class Transformer(nn.Module):
@@ -193,7 +200,8 @@ class Transformer(nn.Module):
         h = self.tokens(x) + self.positions
         h = h + self.separate(self.norms[0](h))
         h = h + self.fused(self.norms[1](h))
-        return self.head(h + self.mlp(self.norms[2](h)))
+        y: Tensor = self.head(h + self.mlp(self.norms[2](h)))
+        return y
 
 
 class EncoderLayer(nn.Module):
@@ -204,7 +212,8 @@ class EncoderLayer(nn.Module):
         self.layer = nn.TransformerEncoderLayer(8, 2, 12, batch_first=True, norm_first=True)
 
     def forward(self, x: Tensor, padding: Tensor) -> Tensor:
-        return self.layer(x, src_key_padding_mask=padding)
+        y: Tensor = self.layer(x, src_key_padding_mask=padding)
+        return y
 
 
 class TwoTowers(nn.Module):
@@ -239,6 +248,7 @@ class WholeLoss(nn.Module):
 
 def example_inputs(network: nn.Module) -> tuple[Tensor, ...]:
     """Return a batch of 4 random examples, in double precision, that the network takes."""
+    shapes: list[tuple[int, ...]]
     match network:
         case SignalNet():
             shapes = [(4, 2, 16)]

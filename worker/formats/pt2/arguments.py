@@ -44,6 +44,7 @@ def read_arguments(entries: Value, overload: OpOverload, scope: Scope) -> dict[s
     schema = {argument.name: argument for argument in overload._schema.arguments}
     first = next(iter(schema))
     found: dict[str, Argument] = {}
+    numbers = {"self", "other"} <= schema.keys()  # torch writes Python's numbers in arithmetic
     for i, entry in enumerate(entries.items(MAX_ARGUMENTS)):
         fields = entry.fields("name", "arg", optional=("kind",))
         name = fields["name"].text(_NAME)
@@ -51,7 +52,10 @@ def read_arguments(entries: Value, overload: OpOverload, scope: Scope) -> dict[s
             name = first
         if name not in schema or name in found:
             raise entry.refuse(f"passes {name}, which {overload} does not take, or takes once")
-        found[name] = _read(fields["arg"], name, str(schema[name].real_type), scope)
+        kind = str(schema[name].real_type)
+        if numbers and kind == "Tensor" and fields["arg"].union()[0] != "as_tensor":
+            kind = "number"
+        found[name] = _read(fields["arg"], name, kind, scope)
     for name, argument in schema.items():
         if name not in found and not argument.has_default_value():
             raise entries.refuse(f"lacks the argument {name} of {overload}")
@@ -84,8 +88,6 @@ def _read(value: Value, name: str, schema_type: str, scope: Scope) -> Argument:
     if plain == "str" and kind == "as_string" and name in _STRINGS:
         return content.text(_STRINGS[name])
     readers = _READERS.get(plain, {})
-    if plain == "Tensor" and name == "other":  # torch writes Python's numbers here
-        readers = readers | _READERS["number"]
     if kind not in readers:
         raise value.refuse(f"passes {kind} as {name}, which takes {schema_type}")
     return readers[kind](content, scope)

@@ -24,6 +24,7 @@ _TARGETS: Mapping[str, str] = {
         f"torch.ops.aten.{key}" if "." in key else f"torch.ops.aten.{key}.default": key
         for key in (*OPERATORS, *INPLACE, *DROPPED, "sym_size.int")
     },
+    "torch.ops.aten.detach_.default": "detach",  # it writes nothing
     **{f"_{key}": key for key in SYMBOLIC if key.startswith("operator.")},
     **{f"torch.{key}": key for key in SYMBOLIC if key in ("sym_max", "sym_min")},
 }
@@ -106,16 +107,15 @@ class Program:
 
     def _write(self, node: Node, outputs: Value) -> None:
         """Add the pure form of a node that writes its result into its first argument."""
-        target = next(node.references())
-        (result, *more) = node.outputs
-        if result is None or more:
+        target, (result, *more) = next(iter(node.inputs.values())), node.outputs
+        if not isinstance(target, Ref) or result is None or more:
             raise outputs.refuse("are not the one result of an operator in place")
-        stored = self._stored.get(self._aliases.memory(target))
+        stored = self._stored.get(self._aliases.memory(target.name))
         if stored is None:
             self.nodes.append(node)
-            self._aliases.write(target, result)
+            self._aliases.write(target.name, result)
         elif stored.endswith("num_batches_tracked"):  # batch norm's counter in train mode: frozen
-            self._aliases.rename(result, target)
+            self._aliases.rename(result, target.name)
         else:
             raise unsupported(
                 f"{node.op}_ in {describe(node.module)} overwrites {stored!r}, and Narrows needs a "

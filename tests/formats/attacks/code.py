@@ -1,0 +1,125 @@
+"""Texts that torch would evaluate, and names that it would paste (GATE rules 5, 8)."""
+
+import json
+from typing import Any
+
+from tests.formats.attacks.registry import attack
+from tests.formats.upload import Upload, tensor
+
+
+def _with_symbol(upload: Upload, text: str) -> None:
+    upload.graph["tensor_values"]["x"]["sizes"][0]["as_expr"]["expr_str"] = text
+
+
+@attack("unsafe-archive", "__import__")
+def symbol_that_runs_code(upload: Upload) -> None:
+    _with_symbol(upload, "__import__('os').system('true')")
+
+
+@attack("unsafe-archive", "9**9**9")
+def symbol_that_never_ends(upload: Upload) -> None:
+    _with_symbol(upload, "9**9**9")
+
+
+@attack("unsafe-archive", "Pow")
+def symbol_that_never_ends_in_sympy(upload: Upload) -> None:
+    _with_symbol(upload, "Pow(Integer(9), Pow(Integer(9), Integer(9)))")
+
+
+@attack("unsafe-archive", "(((")
+def symbol_that_is_deep(upload: Upload) -> None:
+    _with_symbol(upload, "(" * 2000 + ")" * 2000)
+
+
+@attack("unsafe-archive", "Symbol")
+def symbol_with_another_name(upload: Upload) -> None:
+    _with_symbol(upload, "Symbol('x; import os', positive=True)")
+
+
+@attack("unsafe-archive", "system")
+def guard_that_runs_code(upload: Upload) -> None:
+    upload.model["guards_code"] = ["__import__('os').system('true')"]
+
+
+@attack("unsafe-archive", "lambda")
+def guard_with_a_lambda(upload: Upload) -> None:
+    upload.model["guards_code"] = ["(lambda: 1)()"]
+
+
+def _with_treespec(upload: Upload, kind: str, context: Any) -> None:
+    spec = [1, {"type": kind, "context": context, "children_spec": []}]
+    signature = upload.model["graph_module"]["module_call_graph"][0]["signature"]
+    signature["in_spec"] = json.dumps(spec)
+
+
+@attack("unsafe-archive", "collections.namedtuple")
+def treespec_that_imports(upload: Upload) -> None:
+    _with_treespec(upload, "collections.namedtuple", '"os.system"')
+
+
+@attack("unsafe-archive", "context")
+def treespec_with_a_context(upload: Upload) -> None:
+    _with_treespec(
+        upload, "builtins.tuple", {"__enum__": True, "fqn": "os:environ", "name": "HOME"}
+    )
+
+
+@attack("malformed-archive", "treespec")
+def treespec_that_is_deep(upload: Upload) -> None:
+    _with_treespec(upload, "builtins.tuple", None)
+    signature = upload.model["graph_module"]["module_call_graph"][0]["signature"]
+    signature["in_spec"] = "[1, " + '{"children_spec": [' * 1000
+
+
+@attack("malformed-archive", "import os")
+def name_that_is_code(upload: Upload) -> None:
+    upload.node("conv2d")["outputs"][0]["as_tensor"]["name"] = "x\nimport os"
+
+
+@attack("malformed-archive", "import os")
+def argument_name_that_is_code(upload: Upload) -> None:
+    upload.node("conv2d")["inputs"][0]["name"] = "input=0); import os; f("
+
+
+@attack("malformed-archive", "import os")
+def forward_argument_that_is_code(upload: Upload) -> None:
+    signature = upload.model["graph_module"]["module_call_graph"][0]["signature"]
+    signature["forward_arg_names"] = ["x): import os #"]
+
+
+@attack("malformed-archive", "second time")
+def assigned_twice(upload: Upload) -> None:
+    upload.node("linear")["outputs"] = [tensor("view")]
+
+
+@attack("malformed-archive", "not defined")
+def used_before_it_is_defined(upload: Upload) -> None:
+    upload.set_argument("conv2d", "input", **tensor("linear"))
+
+
+@attack("malformed-archive", "not defined")
+def output_that_is_not_defined(upload: Upload) -> None:
+    name = upload.node("linear")["outputs"][0]["as_tensor"]["name"]
+    upload.graph["nodes"].pop()
+    assert upload.graph["outputs"][0] == tensor(name)
+
+
+@attack("operator-not-supported", "reads before")
+def reads_an_overwritten_view(upload: Upload) -> None:
+    upload.describe("before", "batch_norm")
+    inputs = {"self": tensor("batch_norm")}
+    upload.insert(3, "torch.ops.aten.detach.default", inputs, tensor("before"))
+    upload.set_argument("max_pool2d", "self", **tensor("before"))
+
+
+@attack("operator-not-supported", "'head.weight'")
+def overwrites_a_weight(upload: Upload) -> None:
+    upload.set_argument("relu_", "self", **tensor("p_head_weight"))
+
+
+@attack("malformed-archive", "in place")
+def writes_into_a_number(upload: Upload) -> None:
+    upload.node("relu_")["target"] = "torch.ops.aten.add_.Tensor"
+    upload.set_argument("relu_", "self", as_int=1)
+    upload.set_argument("relu_", "other", **tensor("batch_norm"))
+    upload.describe("relu_", "batch_norm")
