@@ -48,7 +48,7 @@ class Settings(BaseSettings):
     @property
     def resolved_broker_url(self) -> str:
         """The Celery broker; by default the folder broker of `service.folder_broker`."""
-        return self.broker_url or "folder://"
+        return self.broker_url or "folder://localhost"
 
     @property
     def resolved_storage_url(self) -> str:

@@ -14,6 +14,7 @@ from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
 
 from service.database.migrate import upgrade
+from service.database.tables import Base
 from service.settings import Settings
 
 POSTGRES_URL = os.environ.get("NARROWS_TEST_POSTGRES_URL", "postgresql://postgres@127.0.0.1:5432")
@@ -27,13 +28,13 @@ def _unreachable(what: str) -> NoReturn:
 
 
 @contextmanager
-def _scratch_database(template: str = "template1") -> Iterator[str]:
+def _scratch_database() -> Iterator[str]:
     server = make_url(Settings(database_url=POSTGRES_URL).resolved_database_url)
     admin = create_engine(server.set(database="postgres"), isolation_level="AUTOCOMMIT")
     name = f"narrows_test_{secrets.token_hex(6)}"
     try:
         with admin.connect() as connection:
-            connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
+            connection.execute(text(f"CREATE DATABASE {name}"))
     except OperationalError:
         _unreachable("PostgreSQL")
     yield admin.url.set(database=name).render_as_string(hide_password=False)
@@ -46,7 +47,7 @@ def _scratch_database(template: str = "template1") -> Iterator[str]:
 def _migrated_postgres() -> Iterator[str]:
     with _scratch_database() as url:
         upgrade(Settings(database_url=url))
-        yield make_url(url).database or ""
+        yield url
 
 
 @pytest.fixture(scope="session")
@@ -81,8 +82,13 @@ def database_url(
         shutil.copy(request.getfixturevalue("_migrated_sqlite"), path)
         yield f"sqlite:///{path}"
     else:
-        with _scratch_database(request.getfixturevalue("_migrated_postgres")) as url:
-            yield url
+        url: str = request.getfixturevalue("_migrated_postgres")
+        yield url
+        engine = create_engine(url)
+        with engine.begin() as connection:
+            tables = ", ".join(Base.metadata.tables)
+            connection.execute(text(f"TRUNCATE {tables} CASCADE"))
+        engine.dispose()
 
 
 @pytest.fixture

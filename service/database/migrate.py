@@ -9,6 +9,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine
 
+from service.database.engine import make_engine
 from service.settings import Settings
 
 
@@ -26,6 +27,16 @@ def alembic_config(url: str) -> Config:
 def upgrade(settings: Settings) -> None:
     """Migrate the database to this version; of processes that start together one does the work."""
     command.upgrade(alembic_config(settings.resolved_database_url), "head")
+
+
+def revision(settings: Settings) -> str | None:
+    """Return which version of the schema the database has; None if it has none."""
+    engine = make_engine(settings.resolved_database_url)
+    try:
+        with engine.connect() as connection:
+            return MigrationContext.configure(connection).get_current_revision()
+    finally:
+        engine.dispose()
 
 
 def is_current(engine: Engine) -> bool:

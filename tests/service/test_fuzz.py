@@ -18,7 +18,7 @@ JSON = st.recursive(
     max_leaves=8,
 )
 # Latin-1 is what a header can carry; the rest of Unicode is for query and body.
-HEADERS = st.text(st.characters(min_codepoint=32, max_codepoint=255), max_size=20)
+HEADERS = st.text(st.characters(min_codepoint=32, max_codepoint=255), max_size=20).map(str.strip)
 fuzz = settings(
     max_examples=60,
     deadline=None,

@@ -1,0 +1,65 @@
+"""`narrows api`: the HTTP server."""
+
+import errno
+import socket
+from typing import Annotated
+
+import typer
+
+from service.cli.errors import Failure, Terminated
+
+Host = Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 is all of them.")]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 is any free one.")]
+
+
+def api(
+    host: Host = "127.0.0.1",
+    port: Port = 8000,
+    fd: Annotated[
+        int | None, typer.Option(hidden=True, help="A socket that listens already.")
+    ] = None,
+) -> None:
+    """Run the HTTP server alone; workers are started elsewhere.
+
+    Example: narrows api --host 0.0.0.0 --port 8000
+
+    An embedded database (SQLite) is migrated first; another one by `narrows migrate`.
+    """
+    listener = listen(host, port) if fd is None else socket.socket(fileno=fd)
+
+    import uvicorn
+
+    from service.app import create_app
+    from service.cli.prepare import is_embedded, local_key, require_schema
+    from service.logs import configure_logging
+    from service.settings import get_settings
+
+    settings = get_settings()
+    require_schema(settings)
+    if is_embedded(settings):
+        local_key(settings)
+    configure_logging(settings)
+    config = uvicorn.Config(create_app(settings), log_config=None, timeout_graceful_shutdown=3)
+    try:
+        uvicorn.Server(config).run([listener])
+    except Terminated:
+        pass  # uvicorn has shut down, and then passes the signal on
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a listening socket; raise Failure where there can be none."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise Failure(f"Port {port} of {host} is in use; choose another with --port.") from None
+        reason = error.strerror or error
+        raise Failure(f"Can't listen on port {port} of {host}: {reason}.") from None
+
+
+def url_of(listener: socket.socket) -> str:
+    """Return the URL at which this machine reaches what `listener` serves."""
+    host, port = listener.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

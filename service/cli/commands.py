@@ -1,0 +1,65 @@
+"""All commands; those that need torch are found by name, for `service` never imports `worker`."""
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from importlib.metadata import EntryPoint, entry_points
+from typing import Annotated, Any
+
+import typer
+
+from service.cli.analyze import analyze
+from service.cli.api import api
+from service.cli.demo import demo
+from service.cli.errors import Failure
+from service.cli.keys import keys
+from service.cli.migrate import migrate
+from service.cli.up import up
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def narrows(
+    tied: Annotated[
+        bool, typer.Option("--tied", hidden=True, help="Stop when standard input ends.")
+    ] = False,
+) -> None:
+    """Find where your network narrows.
+
+    Example: narrows demo
+
+    Start a service with `narrows up`, export a network with `narrows export`, and ask with
+    `narrows analyze` which of its layers are bottlenecks.
+    """
+    if tied:
+        threading.Thread(target=_stop_at_end_of_input, daemon=True).start()
+
+
+def _stop_at_end_of_input() -> None:
+    """Stop as on SIGTERM once whoever started this, and holds the other end, is gone."""
+    while os.read(0, 1024):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _load(point: EntryPoint) -> Callable[..., Any]:
+    """Return the command, or where it can't be had (no torch) one that says so."""
+    try:
+        command: Callable[..., Any] = point.load()
+    except Exception as error:
+        reason = f"`narrows {point.name}` can't be loaded: {error}"
+
+        def command() -> None:
+            raise Failure(reason)
+
+        command.__doc__ = f"Not available here: {error}."
+    return command
+
+
+for _command in (demo, up, analyze, api, migrate):
+    app.command()(_command)
+app.add_typer(keys, name="keys")
+for _point in sorted(entry_points(group="narrows.commands"), key=lambda point: point.name):
+    app.command(_point.name)(_load(_point))

@@ -1,0 +1,9 @@
+"""How a command ends when it can't do what it was asked."""
+
+
+class Failure(Exception):
+    """Ends the command with status 1; the text is for the user."""
+
+
+class Terminated(BaseException):
+    """SIGTERM came; like KeyboardInterrupt it is nothing that a command should handle."""

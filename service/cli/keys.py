@@ -1,0 +1,91 @@
+"""`narrows keys`: makes, lists and revokes API keys, in the database itself."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from service.cli.errors import Failure
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+keys = typer.Typer(no_args_is_help=True, help="Make, list and revoke API keys.")
+
+
+@keys.command()
+def create(
+    owner: Annotated[str, typer.Option(help="Whose models and analyses the key reaches.")],
+    name: Annotated[str, typer.Option(help="What the key is for.")] = "",
+    scope: Annotated[
+        list[Literal["read", "write", "admin"]] | None,
+        typer.Option(help="What it allows; may be given several times. Default: read and write."),
+    ] = None,
+) -> None:
+    """Make a key and print it. It is shown this once: only a hash is kept.
+
+    Example: narrows keys create --owner ann --name laptop --scope read
+    """
+    from service.keys.service import create_key
+    from service.settings import get_settings
+
+    scopes = scope or ["read", "write"]
+    with _session() as session:
+        row, key = create_key(get_settings(), session, owner=owner, name=name, scopes=scopes)
+        described = f"{row.id} of {owner}, for {' and '.join(scopes)}; it is not shown again:"
+    typer.echo(described, err=True)
+    typer.echo(key)
+
+
+@keys.command("list")
+def list_(
+    owner: Annotated[str | None, typer.Option(help="Only the keys of this owner.")] = None,
+) -> None:
+    """List the keys, oldest first; revoked ones too.
+
+    Example: narrows keys list --owner ann
+    """
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    from service.keys.service import list_keys
+
+    table = Table("id", "owner", "name", "scopes", "made", "revoked", box=box.SIMPLE_HEAD)
+    with _session() as session:
+        for key in list_keys(session, owner):
+            revoked = f"{key.revoked_at:%Y-%m-%d}" if key.revoked_at else ""
+            made = f"{key.created_at:%Y-%m-%d}"
+            table.add_row(key.id, key.owner, key.name, " ".join(key.scopes), made, revoked)
+    Console().print(table)
+
+
+@keys.command()
+def revoke(key_id: Annotated[str, typer.Argument(help="Its id: key_…")]) -> None:
+    """Revoke a key, at once.
+
+    Example: narrows keys revoke key_3fa1c02b9d5e4f6071829304
+    """
+    from service.keys.service import revoke_key
+
+    with _session() as session:
+        if not revoke_key(session, key_id):
+            raise Failure(f"There is no valid key {key_id}.")
+    typer.echo(f"Revoked {key_id}.")
+
+
+@contextmanager
+def _session() -> Iterator["Session"]:
+    from sqlalchemy.orm import Session
+
+    from service.cli.prepare import require_schema
+    from service.database.engine import make_engine
+    from service.settings import get_settings
+
+    settings = get_settings()
+    require_schema(settings)
+    engine = make_engine(settings.resolved_database_url)
+    with Session(engine) as session, session.begin():
+        yield session
+    engine.dispose()

@@ -1,0 +1,50 @@
+"""`narrows`: whatever goes wrong ends in a status and a line on standard error, no traceback."""
+
+import os
+import signal
+import sys
+from types import FrameType
+
+from service.cli.errors import Failure, Terminated
+
+
+def main() -> None:
+    """Run the command in `sys.argv`; exit with its status."""
+    try:
+        signal.signal(signal.SIGTERM, _terminate)
+        from service.cli.commands import app  # takes half a second: Ctrl-C then is quiet, too
+
+        app()
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
+    except Terminated:
+        sys.exit(128 + signal.SIGTERM)
+    except Exception as error:
+        if os.environ.get("NARROWS_LOG_LEVEL") == "DEBUG":
+            raise
+        sys.exit(_explain(error))
+
+
+def _terminate(_number: int, _frame: FrameType | None) -> None:
+    raise Terminated
+
+
+def _explain(error: Exception) -> str:
+    from pydantic import ValidationError
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from service.client import ApiError, UnreachableError
+
+    if isinstance(error, Failure | ApiError | UnreachableError):
+        return str(error)
+    if isinstance(error, SQLAlchemyError):
+        return f"The database can't be used: {str(error).partition(chr(10))[0]}"
+    if isinstance(error, ValidationError):
+        wrong = "; ".join(f"{'_'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        return f"The settings (NARROWS_*) are wrong: {wrong}"
+    if isinstance(error, OSError):
+        return str(error)
+    return (
+        f"A fault in Narrows: {type(error).__name__}: {error}\n"
+        "With NARROWS_LOG_LEVEL=DEBUG it says where."
+    )

@@ -1,0 +1,23 @@
+"""`narrows migrate`: brings the database to the schema of this version."""
+
+import typer
+
+
+def migrate() -> None:
+    """Bring the database to the schema of this version.
+
+    Example: NARROWS_DATABASE_URL=postgresql://narrows@db/narrows narrows migrate
+
+    Safe to run again, and by several at once. The embedded database migrates by itself.
+    """
+    from service.database.migrate import revision, upgrade
+    from service.settings import get_settings
+
+    settings = get_settings()
+    before = revision(settings)
+    upgrade(settings)
+    after = revision(settings)
+    if before == after:
+        typer.echo(f"The database is up to date: {after}.")
+    else:
+        typer.echo(f"Migrated the database from {before or 'nothing'} to {after}.")

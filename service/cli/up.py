@@ -1,0 +1,49 @@
+"""`narrows up`: the whole service on one machine."""
+
+import time
+from typing import Annotated
+
+import typer
+
+from service.cli.api import Host, Port, listen, url_of
+from service.cli.errors import Terminated
+
+POLL_SECONDS = 0.2
+
+
+def up(
+    host: Host = "127.0.0.1",
+    port: Port = 8000,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="How many workers. Default: one per visible GPU, or one."),
+    ] = None,
+) -> None:
+    """Run the whole service: API and workers. Ctrl-C stops both.
+
+    Example: narrows up --port 8000 --workers 1
+
+    Without further settings it keeps all in one folder, `NARROWS_DATA`. The API key that it makes
+    on its first start is there in the file `api-key`, where `narrows analyze` finds it.
+    """
+    from service.cli.embedded import embedded_service
+    from service.cli.prepare import local_key
+    from service.database.migrate import upgrade
+    from service.settings import get_settings
+
+    settings = get_settings()
+    listener = listen(host, port)
+    url = url_of(listener)
+    upgrade(settings)
+    key, new = local_key(settings)
+    try:
+        with embedded_service(settings, listener, workers) as children:
+            typer.echo(f"Narrows listens on {url}")
+            typer.echo(f"Data lies in {settings.data}")
+            key_file = settings.data / "api-key"
+            typer.echo(f"API key: {key} (kept in {key_file})" if new else f"API key: in {key_file}")
+            while True:
+                children.check()
+                time.sleep(POLL_SECONDS)
+    except Terminated:
+        pass  # being told to stop is the regular end

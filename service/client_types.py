@@ -1,0 +1,98 @@
+"""What the API's JSON looks like to a client; see `openapi.json` for every field."""
+
+from typing import Any, Literal, TypedDict
+
+
+class Transform(TypedDict, total=False):
+    """What is done to each sample: `(x * scale - mean) / std`."""
+
+    scale: float
+    mean: list[float]
+    std: list[float]
+    layout: Literal["nchw", "nhwc"]
+
+
+class Options(TypedDict, total=False):
+    """What may be asked of an analysis, beyond the model and the dataset."""
+
+    method: str
+    gate: str
+    loss: str
+    pruning_ratio: float
+    max_samples: int
+    batch_size: int
+    seed: int
+    exclude: list[str]
+
+
+class Upload(TypedDict):
+    id: str
+    state: Literal["inspecting", "ready", "rejected"]
+    name: str
+    sha256: str
+    size: int
+    inspection: dict[str, Any] | None
+    error: dict[str, Any] | None
+
+
+class Progress(TypedDict):
+    stage: Literal["queued", "plan", "shards", "reduce", "done"]
+    done: int
+    total: int
+    seconds_left: float | None
+
+
+class Analysis(TypedDict):
+    id: str
+    state: str
+    model_id: str
+    dataset_id: str
+    request: dict[str, Any]
+    progress: Progress
+    summary: dict[str, Any] | None
+    provenance: dict[str, Any] | None
+    error: dict[str, Any] | None
+
+
+class Layer(TypedDict):
+    name: str
+    op: str
+    group: int | None
+    width: int
+    parameters: int
+    macs: int
+    pruning_ratio: float | None
+    interval: tuple[float, float] | None
+    p_value: float | None
+    score: float | None
+    verdict: str
+    reason: str | None
+    sweep: list[tuple[float, float]]
+
+
+class Structure(TypedDict):
+    group: int
+    channel: int
+    saliency: float
+    first_order: float
+    second_order: float
+    rank: int
+    members: list[tuple[str, int]]
+
+
+Edit = TypedDict("Edit", {"module": str, "attribute": str, "from": int, "to": int})
+
+
+class PlannedLayer(TypedDict):
+    name: str
+    width: int
+    new_width: int
+    edits: list[Edit]
+
+
+class Plan(TypedDict):
+    name: str
+    layers: list[PlannedLayer]
+    parameters: tuple[int, int]
+    macs: tuple[int, int]
+    artifact: str | None
