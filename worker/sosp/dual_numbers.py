@@ -215,12 +215,14 @@ def _convolution_options(options: Arguments, rank: int) -> Arguments:
 
 def along_channels(op: str, vector: Tensor, rank: int) -> Tensor:
     """View a vector of channels so that it broadcasts over the operator's result of that rank."""
-    return vector if op == "linear" else vector.view(-1, *(1,) * (rank - 2))
+    shape = [1] * rank
+    shape[-1 if op == "linear" else 1] = len(vector)
+    return vector.view(shape)
 
 
 def _for_value(tensor: Tensor) -> Tensor:
     """Return what adds `tensor` to values and nothing to tangents."""
-    return torch.stack([tensor, torch.zeros_like(tensor)]).unsqueeze(1)
+    return torch.stack([tensor, torch.zeros_like(tensor)])
 
 
 @rule("batch_norm")
@@ -287,7 +289,7 @@ def _clamped(op: str, arguments: Arguments) -> Any:
     value = both[0].detach()
     inside = (value > low) & (value < high)
     outside = value.clamp(low, high) * ~inside
-    return Dual(both * inside + torch.stack([outside, torch.zeros_like(outside)]))
+    return Dual(both * inside + _for_value(outside))
 
 
 @rule("max_pool1d", "max_pool2d", "max_pool3d")

@@ -32,12 +32,18 @@ def _batch_norm(
     eps: float = 1e-5,
     **_: Any,
 ) -> Tensor:
-    """Normalize by the running statistics; as torch does, by the batch's where there are none."""
-    batch = running_mean is None or running_var is None
-    result: Tensor = aten.batch_norm(
-        input, weight, bias, running_mean, running_var, batch, 0.0, eps, False
-    )
-    return result
+    """Normalize by the running statistics; as torch does, by the batch's where there are none.
+
+    The latter is written out: torch's kernel is wrong in reverse mode over forward mode (2.13).
+    """
+    if running_mean is not None and running_var is not None:
+        result: Tensor = aten.batch_norm(
+            input, weight, bias, running_mean, running_var, False, 0.0, eps, False
+        )
+        return result
+    along = (1, -1, *(1,) * (input.dim() - 2))
+    weight, bias = (None if v is None else v.view(along) for v in (weight, bias))
+    return _normalize(input, [0, *range(2, input.dim())], weight, bias, eps)
 
 
 def _native_batch_norm(**arguments: Any) -> tuple[Tensor, None, None]:
@@ -59,21 +65,36 @@ def _instance_norm(
     eps: float,
     **_: Any,
 ) -> Tensor:
-    own = running_mean is None or running_var is None
-    result: Tensor = aten.instance_norm(
-        input, weight, bias, running_mean, running_var, own, 0.0, eps, False
-    )
+    """Normalize as `_batch_norm` does, by each sample's own statistics where there are none."""
+    if running_mean is not None and running_var is not None:
+        return _batch_norm(input, weight, bias, running_mean, running_var, eps)
+    result: Tensor = aten.group_norm(input, input.shape[1], weight, bias, eps, False)
     return result
 
 
-def _native_layer_norm(
+def _layer_norm(
     input: Tensor,  # noqa: A002
     normalized_shape: Sequence[int],
-    weight: Tensor | None,
-    bias: Tensor | None,
-    eps: float,
-) -> tuple[Tensor, None, None]:
-    return aten.layer_norm(input, normalized_shape, weight, bias, eps, False), None, None
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+    **_: Any,
+) -> Tensor:
+    """Normalize the last dimensions, written out for the same reason as `_batch_norm`."""
+    return _normalize(input, range(-len(normalized_shape), 0), weight, bias, eps)
+
+
+def _native_layer_norm(**arguments: Any) -> tuple[Tensor, None, None]:
+    return _layer_norm(**arguments), None, None
+
+
+def _normalize(
+    x: Tensor, over: Sequence[int], weight: Tensor | None, bias: Tensor | None, eps: float
+) -> Tensor:
+    variance, mean = torch.var_mean(x, list(over), correction=0, keepdim=True)
+    result = (x - mean) * torch.rsqrt(variance + eps)
+    result = result if weight is None else result * weight
+    return result if bias is None else result + bias
 
 
 def _native_group_norm(
@@ -166,6 +187,7 @@ REWRITES: Mapping[str, Callable[..., Any]] = {
     "_native_batch_norm_legit_no_training": _native_batch_norm,
     "_native_batch_norm_legit_functional": _functional_batch_norm,
     "instance_norm": _instance_norm,
+    "layer_norm": _layer_norm,
     "native_layer_norm": _native_layer_norm,
     "native_group_norm": _native_group_norm,
     "scaled_dot_product_attention": _attention,
