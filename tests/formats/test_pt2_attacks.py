@@ -1,5 +1,6 @@
 """Hostile archives are refused with a reason that names the culprit, and run nothing."""
 
+import copy
 import json
 import random
 from collections.abc import Callable
@@ -75,9 +76,9 @@ def replace_json(upload: Upload, dice: random.Random) -> bytes:
             case 0:
                 del holder[key]
             case 1 if isinstance(holder, list):
-                holder[key] = dice.choice(holder)
+                holder[key] = copy.deepcopy(dice.choice(holder))
             case _:
-                holder[key] = dice.choice(HOSTILE)
+                holder[key] = copy.deepcopy(dice.choice(HOSTILE))
     return upload.data()
 
 

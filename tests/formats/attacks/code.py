@@ -64,6 +64,11 @@ def treespec_with_a_context(upload: Upload) -> None:
     )
 
 
+@attack("malformed-archive", "context")
+def treespec_with_half_a_character(upload: Upload) -> None:
+    _with_treespec(upload, "builtins.dict", '["\ud800"]')
+
+
 @attack("malformed-archive", "treespec")
 def treespec_that_is_deep(upload: Upload) -> None:
     _with_treespec(upload, "builtins.tuple", None)

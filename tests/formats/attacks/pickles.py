@@ -35,7 +35,7 @@ def sample_inputs_that_run_code(upload: Upload) -> None:
     upload.members["data/sample_inputs/model.pt"] = file.getvalue()
 
 
-@attack("not-an-archive", "zip")
+@attack("unsafe-archive", "torch.save")
 def sample_inputs_that_are_a_bare_pickle(upload: Upload) -> None:
     upload.members["data/sample_inputs/model.pt"] = pickle.dumps(Canary(), protocol=2)
 

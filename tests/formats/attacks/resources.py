@@ -50,7 +50,7 @@ def too_many_operations(upload: Upload) -> None:
     upload.give_back(last)
 
 
-@attack("too-large", "bytes")
+@attack("too-large", "input x")
 def huge_input(upload: Upload) -> None:
     upload.graph["tensor_values"]["x"]["sizes"][0]["as_expr"]["hint"]["as_int"] = 1 << 40
 

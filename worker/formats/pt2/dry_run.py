@@ -16,7 +16,6 @@ from torch.utils.flop_counter import FlopCounterMode
 from worker.formats.pt2.program import describe
 from worker.formats.pt2.refusals import malformed, out_of_bounds, quoted, too_large, unsupported
 from worker.formats.pt2.tensors import Meta
-from worker.problems import Refused
 from worker.sosp import operators
 from worker.sosp.bounds import OutOfBoundsError
 from worker.sosp.network import Network, Node, bind, resolve
@@ -37,12 +36,15 @@ def check(network: Network, metas: Mapping[str, Meta]) -> None:
     environment: dict[str, Any] = {
         leaf: fake.from_tensor(network.tensors[name]) for leaf, name in network.leaves.items()
     }
-    with torch.no_grad(), fake, operations, _ByteCounterMode():
+    with torch.no_grad(), fake, operations, _ByteCounterMode() as memory:
         for spec in network.inputs:
             environment[spec.name] = _example(spec.name, metas[spec.name])
+            memory.check(f"The input {spec.name}")
         for node, dead in zip(network.nodes, network.last_reads, strict=True):
-            _run(environment, node)
-            _compare(environment, node, metas)
+            where = f"{node.op} in {describe(node.module)}"
+            _run(environment, node, where)
+            memory.check(where)
+            _compare(environment, node, where, metas)
             for name in dead:
                 environment.pop(name, None)
     if operations.get_total_flops() > MAX_FLOPS:
@@ -60,12 +62,9 @@ def _example(name: str, meta: Meta) -> Tensor:
         raise too_large(f"The input {name} of shape {shape} is too large.") from None
 
 
-def _run(environment: dict[str, Any], node: Node) -> None:
-    where = f"{node.op} in {describe(node.module)}"
+def _run(environment: dict[str, Any], node: Node, where: str) -> None:
     try:
         bind(environment, node, operators.run(node.op, resolve(environment, node)))
-    except Refused:
-        raise
     except OutOfBoundsError as error:
         raise out_of_bounds(f"{error} ({describe(node.module)}).") from None
     except (DataDependentOutputException, DynamicOutputShapeException):
@@ -74,7 +73,9 @@ def _run(environment: dict[str, Any], node: Node) -> None:
         raise malformed(f"{where} does not run: {quoted(str(error))}.") from None
 
 
-def _compare(environment: Mapping[str, Any], node: Node, metas: Mapping[str, Meta]) -> None:
+def _compare(
+    environment: Mapping[str, Any], node: Node, where: str, metas: Mapping[str, Meta]
+) -> None:
     for name in filter(None, node.outputs):
         value, meta = environment[name], metas.get(name)
         if meta is None:
@@ -82,10 +83,8 @@ def _compare(environment: Mapping[str, Any], node: Node, metas: Mapping[str, Met
         else:
             fits = isinstance(value, Tensor) and value.dtype == meta.dtype and _agree(value, meta)
         if not fits:
-            raise malformed(
-                f"{node.op} in {describe(node.module)} returns {_shown(value)}, which is not what "
-                f"the graph says of {name}."
-            )
+            said = f"which is not what the graph says of {name}"
+            raise malformed(f"{where} returns {_shown(value)}, {said}.")
 
 
 def _agree(value: Tensor, meta: Meta) -> bool:
@@ -100,11 +99,20 @@ def _shown(value: object) -> str:
 
 
 class _ByteCounterMode(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Refuse a result, or a sum of results, that is too large."""
+    """Counts the bytes of results."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._total = 0
+        self.largest = self.total = 0
+
+    def check(self, where: str) -> None:
+        """Raise Refused if a result so far, or the sum of all, is too large."""
+        if self.largest > MAX_TENSOR_BYTES or self.total > MAX_TOTAL_BYTES:
+            raise too_large(
+                f"{where} brings results to {self.total:.1e} bytes, the largest to "
+                f"{self.largest:.1e}, on the export's example; at most {MAX_TOTAL_BYTES:.1e} and "
+                f"{MAX_TENSOR_BYTES:.1e} are run. Export with a smaller example batch."
+            )
 
     def __torch_dispatch__(
         self,
@@ -116,12 +124,6 @@ class _ByteCounterMode(TorchDispatchMode):  # type: ignore[no-untyped-call]
         result = func(*args, **(kwargs or {}))
         for item in result if isinstance(result, list | tuple) else (result,):
             if isinstance(item, Tensor):
-                size = item.numel() * item.element_size()
-                self._total += size
-                if size > MAX_TENSOR_BYTES or self._total > MAX_TOTAL_BYTES:
-                    raise too_large(
-                        f"{func} makes {size:.1e} bytes of {self._total:.1e} so far, on the "
-                        f"export's example; at most {MAX_TENSOR_BYTES:.1e} for one result and "
-                        f"{MAX_TOTAL_BYTES:.1e} in all are run."
-                    )
+                self.largest = max(self.largest, item.nbytes)
+                self.total += item.nbytes
         return result

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from worker.formats.pt2.archive import Archive
-from worker.formats.pt2.refusals import unsafe
+from worker.formats.pt2.refusals import malformed, unsafe
 from worker.formats.pt2.strict_json import Value
 from worker.formats.pt2.tensors import read_meta
 
@@ -32,18 +32,15 @@ class Stored:
     member: str
     layout: Layout
 
-    def load(self, payload: bytes) -> Tensor:
-        """Copy the tensor out of its payload."""
-        start, end, shape, strides, dtype = self.layout
-        if end * dtype.itemsize > len(payload):
+    def copy_from(self, elements: Tensor) -> Tensor:
+        """Copy the tensor out of the elements of its payload."""
+        start, end, shape, strides, _ = self.layout
+        if end > len(elements):
             raise self.entry.refuse(
                 f"describes a tensor of shape {list(shape)}, for which the payload "
-                f"{self.member!r} of {len(payload)} bytes is too small"
+                f"{self.member!r} of {elements.nbytes} bytes is too small"
             )
-        if dtype == torch.bool and payload.translate(None, b"\0\1"):
-            raise self.entry.refuse("is a bool tensor with bytes other than 0 and 1")
-        flat = torch.frombuffer(bytearray(payload), dtype=dtype, count=end)
-        view = flat.as_strided(shape, strides, start)
+        view = elements.as_strided(shape, strides, start)
         return view.clone(memory_format=torch.contiguous_format)
 
 
@@ -88,16 +85,27 @@ def load(
     tensors: dict[str, Tensor] = {}
     names: dict[str, str] = {}
     for member, sharing in members.items():
-        payload = archive.read(member)
         first: dict[Layout, str] = {}
         for name in sharing:
             names[name] = first.setdefault(stored[name].layout, name)
-        if len({layout.dtype for layout in first}) > 1:
+        dtype, *others = {layout.dtype for layout in first}
+        if others:
             raise unsafe(f"The payload {member!r} is read as numbers of several types.")
+        elements = _elements(archive, member, dtype)
         end = 0
         for layout, name in sorted(first.items(), key=lambda item: item[0].start):
             if layout.start < end:
                 raise unsafe(f"The tensor {name!r} shares memory with another of another layout.")
-            tensors[name] = stored[name].load(payload)
+            tensors[name] = stored[name].copy_from(elements)
             end = layout.end
     return tensors, names
+
+
+def _elements(archive: Archive, member: str, dtype: torch.dtype) -> Tensor:
+    payload = bytearray(archive.read(member))
+    if dtype == torch.bool and payload.translate(None, b"\0\1"):
+        raise malformed(f"The payload {member!r} of a bool tensor has bytes other than 0 and 1.")
+    count = len(payload) // dtype.itemsize
+    if not count:
+        return torch.empty(0, dtype=dtype)
+    return torch.frombuffer(payload, dtype=dtype, count=count)

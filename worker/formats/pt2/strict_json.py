@@ -3,7 +3,8 @@
 import json
 import math
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sized
 from typing import Any
 
 from worker.formats.pt2.refusals import malformed, quoted, too_large
@@ -11,8 +12,9 @@ from worker.problems import Refused
 
 MAX_BYTES = 32 << 20
 MAX_DEPTH = 64
+MAX_TABLE = 65_536  # entries of an object whose keys are free
 MAX_INT = (1 << 63) - 1
-_TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[{\]}]', re.DOTALL)
+_NO_BRACKETS = re.compile(rb'"[^"]*"?|[^][{}"]+')
 
 
 class Value:
@@ -52,6 +54,7 @@ class Value:
     def table(self, pattern: re.Pattern[str]) -> dict[str, "Value"]:
         """Return the object's values by key, where each key matches the pattern."""
         items = self._expect(dict, "an object")
+        self._check_length(items, MAX_TABLE)
         for key in items:
             if not pattern.fullmatch(key):
                 raise self.refuse(f"has the name {quoted(key)}, which is not a plain name")
@@ -67,8 +70,7 @@ class Value:
 
     def items(self, limit: int) -> list["Value"]:
         items = self._expect(list, "a list")
-        if len(items) > limit:
-            raise too_large(f"{self.where} has {len(items)} entries; at most {limit} are read.")
+        self._check_length(items, limit)
         return [Value(item, self, i) for i, item in enumerate(items)]
 
     def text(self, pattern: re.Pattern[str]) -> str:
@@ -93,6 +95,10 @@ class Value:
         flag: bool = self._expect(bool, "true or false")
         return flag
 
+    def _check_length(self, items: Sized, limit: int) -> None:
+        if len(items) > limit:
+            raise too_large(f"{self.where} has {len(items)} entries; at most {limit} are read.")
+
     def _expect(self, kind: type, name: str) -> Any:
         if type(self.raw) is not kind:  # not isinstance: a bool is no integer here
             raise self.refuse(f"is not {name}")
@@ -105,8 +111,7 @@ def parse(data: bytes, where: str) -> Value:
     def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         result = dict(pairs)
         if len(result) < len(pairs):
-            keys = [key for key, _ in pairs]
-            twice = next(key for key in keys if keys.count(key) > 1)
+            (twice, _), *_ = Counter(key for key, _ in pairs).most_common(1)
             raise malformed(f"{where} has a duplicate key {quoted(twice)}.")
         return result
 
@@ -141,10 +146,10 @@ def parse(data: bytes, where: str) -> Value:
 
 
 def _check_depth(data: bytes, where: str) -> None:
-    """Count brackets before the recursive parser sees them."""
+    """Count brackets outside strings, in linear time, before the recursive parser sees them."""
+    unescaped = data.replace(rb"\\", b"").replace(rb"\"", b"")
     depth = 0
-    for token in _TOKEN.finditer(data):
-        first = data[token.start()]
-        depth += (first in b"[{") - (first in b"]}")
+    for bracket in _NO_BRACKETS.sub(b"", unescaped):
+        depth += 1 if bracket in b"[{" else -1
         if depth > MAX_DEPTH:
             raise malformed(f"{where} is nested deeper than {MAX_DEPTH} levels.")

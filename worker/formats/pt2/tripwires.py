@@ -11,11 +11,13 @@ import pickletools
 import re
 import warnings
 from collections.abc import Iterator
+from functools import lru_cache
 
 from worker.formats.pt2 import strict_json
 from worker.formats.pt2.archive import Archive, read_directory
 from worker.formats.pt2.refusals import quoted, unsafe
 from worker.formats.pt2.strict_json import Value
+from worker.problems import Refused
 
 _TEXT = re.compile(r"[ -~]{0,4096}")
 _SYMBOL = re.compile(r"z?[suf]\d{1,6}", re.ASCII)
@@ -31,18 +33,23 @@ _ASSUMPTIONS = frozenset({"positive", "nonnegative", "integer"})
 def check_expression(value: Value) -> str:
     """Return a symbolic size such as `Mul(Integer(2), Symbol('s0', positive=True))`, checked."""
     text = value.text(_TEXT)
-    if not _is_expression(_parse(value, text), depth=0):
+    if not _is_symbolic(text):
         raise unsafe(f"{value.where} is {quoted(text)}, which is no symbolic size.")
     return text
 
 
-def _parse(value: Value, text: str) -> ast.expr:
+@lru_cache(maxsize=1024)  # an archive repeats the few that it has
+def _is_symbolic(text: str) -> bool:
+    tree = _parse(text)
+    return tree is not None and _is_expression(tree, depth=0)
+
+
+def _parse(text: str) -> ast.expr | None:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", SyntaxWarning)
+        with warnings.catch_warnings(action="ignore"):
             return ast.parse(text, mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        raise unsafe(f"{value.where} is {quoted(text)}, which does not parse.") from None
+        return None
 
 
 def _is_expression(node: ast.expr, depth: int) -> bool:
@@ -87,7 +94,8 @@ _GUARD_ATTRIBUTES = frozenset({"size", "stride", "storage_offset"})
 def check_guard(value: Value) -> None:
     """Check a guard such as `L['x'].size()[0] <= 64`."""
     text = value.text(_TEXT)
-    for node in ast.walk(_parse(value, text)):
+    tree = _parse(text)
+    for node in ast.walk(tree) if tree else [None]:
         match node:
             case ast.Name(name):
                 plain = name in _GUARD_NAMES
@@ -118,7 +126,9 @@ def _check_node(spec: Value) -> None:
     fields = spec.fields("type", "context", "children_spec")
     kind, context = fields["type"].raw, fields["context"]
     if kind == "builtins.dict" and isinstance(context.raw, str):
-        names = strict_json.parse(context.raw.encode("ascii"), context.where).items(1024)
+        names = strict_json.parse(context.raw.encode(errors="surrogatepass"), context.where).items(
+            1024
+        )
         for name in names:
             name.text(_NAME)
     elif kind not in (None, "builtins.tuple", "builtins.list"):
@@ -163,13 +173,15 @@ def check_sample_inputs(data: bytes) -> None:
     if not data:
         return
     file = io.BytesIO(data)
-    pickled = Archive(file, read_directory(file), _TORCH_SAVE).read("data.pkl", 8 << 20)
     try:
-        for name in _imports(pickled):
-            if name not in _PICKLE_GLOBALS:
-                raise unsafe(f"The pickled example inputs import {quoted(name)}.")
+        pickled = Archive(file, read_directory(file), _TORCH_SAVE).read("data.pkl", 8 << 20)
+        imported = set(_imports(pickled))
+    except Refused as refusal:
+        raise unsafe(f"The example inputs are no file of torch.save: {refusal.detail}") from None
     except (ValueError, IndexError, AttributeError, TypeError, OverflowError):
-        raise unsafe("The pickled example inputs are no pickle.") from None
+        raise unsafe("The example inputs are no pickle that torch.save writes.") from None
+    if unknown := imported - _PICKLE_GLOBALS:
+        raise unsafe(f"The example inputs are a pickle that imports {quoted(min(unknown))}.")
 
 
 def _imports(pickled: bytes) -> Iterator[str]:
