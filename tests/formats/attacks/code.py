@@ -122,6 +122,31 @@ def overwrites_a_weight(upload: Upload) -> None:
     upload.set_argument("relu_", "self", **tensor("p_head_weight"))
 
 
+def _with_input(upload: Upload, target: str, inputs: dict[str, Any]) -> None:
+    """Replace the first layer's input by the result of a node."""
+    upload.describe("made", "x")
+    upload.insert(1, target, inputs, tensor("made"))
+    upload.set_argument("conv2d", "input", **tensor("made"))
+
+
+@attack("malformed-archive", "einsum")
+def view_of_nothing(upload: Upload) -> None:
+    inputs = {"equation": {"as_string": "i->i"}, "tensors": {"as_tensors": []}}
+    _with_input(upload, "torch.ops.aten.einsum.default", inputs)
+
+
+@attack("malformed-archive", "type_as")
+def view_of_a_size(upload: Upload) -> None:
+    size = {"as_sym_int": {"as_name": "sym_size_int_1"}}
+    _with_input(upload, "torch.ops.aten.type_as.default", {"self": size, "other": {"as_int": 1}})
+
+
+@attack("malformed-archive", "in place")
+def writes_into_a_size(upload: Upload) -> None:
+    size = {"as_sym_int": {"as_name": "sym_size_int_1"}}
+    _with_input(upload, "torch.ops.aten.mul_.Tensor", {"self": size, "other": {"as_int": 1}})
+
+
 @attack("malformed-archive", "in place")
 def writes_into_a_number(upload: Upload) -> None:
     upload.node("relu_")["target"] = "torch.ops.aten.add_.Tensor"

@@ -51,7 +51,7 @@ def read_arguments(entries: Value, overload: OpOverload, scope: Scope) -> dict[s
         if i == 0 and name == "self":
             name = first
         if name not in schema or name in found:
-            raise entry.refuse(f"passes {name}, which {overload} does not take, or takes once")
+            raise entry.refuse(f"passes {name}, which {overload} does not take, or not twice")
         kind = str(schema[name].real_type)
         if numbers and kind == "Tensor" and fields["arg"].union()[0] != "as_tensor":
             kind = "number"

@@ -100,7 +100,8 @@ class Program:
         return tuple(reversed(live))
 
     def _append(self, node: Node) -> None:
-        viewed = next(node.references()) if node.op in VIEWS else None
+        read = (name for name in node.references() if name in self._metas)
+        viewed = next(read, None) if node.op in VIEWS else None
         for name in filter(None, node.outputs):
             self._aliases.add(name, viewed)
         self.nodes.append(node)
@@ -108,8 +109,8 @@ class Program:
     def _write(self, node: Node, outputs: Value) -> None:
         """Add the pure form of a node that writes its result into its first argument."""
         target, (result, *more) = next(iter(node.inputs.values())), node.outputs
-        if not isinstance(target, Ref) or result is None or more:
-            raise outputs.refuse("are not the one result of an operator in place")
+        if not isinstance(target, Ref) or target.name not in self._metas or not result or more:
+            raise outputs.refuse("are not the one result of an operator on a tensor in place")
         stored = self._stored.get(self._aliases.memory(target.name))
         if stored is None:
             self.nodes.append(node)
