@@ -101,16 +101,16 @@ class Client:
         return self._watch_upload(f"/v1/datasets/{dataset_id}")
 
     def analyze(self, model_id: str, dataset_id: str, **options: Unpack[Options]) -> Analysis:
-        """Ask for an analysis; return it, queued. What `options` leave out is as the server has it."""
+        """Ask for an analysis; return it, queued. The server has defaults for all `options`."""
         body = {"model_id": model_id, "dataset_id": dataset_id, **options}
         return cast("Analysis", self._send("POST", "/v1/analyses", json=body).json())
 
     def analysis(self, analysis_id: str, wait: int = 0) -> Analysis:
-        """Return an analysis: as it is, or as it is once it has ended or `wait` seconds are over."""
+        """Return an analysis as it is, or once it has ended, or `wait` seconds are over."""
         return cast("Analysis", self._analysis(analysis_id, wait, None).json())
 
     def watch(self, analysis_id: str) -> Iterator[Analysis]:
-        """Yield an analysis as it is, on every change or after some seconds, at last as it ended."""
+        """Yield an analysis now, on every change and after some seconds, at last as it ended."""
         answer = self._analysis(analysis_id, 0, None)
         while True:
             if answer.status_code != httpx.codes.NOT_MODIFIED:

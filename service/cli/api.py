@@ -2,11 +2,12 @@
 
 import errno
 import socket
+from contextlib import suppress
 from typing import Annotated
 
 import typer
 
-from service.cli.errors import Failure, Terminated
+from service.cli.errors import CommandError, Terminated
 
 Host = Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 is all of them.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 is any free one.")]
@@ -40,22 +41,22 @@ def api(
         local_key(settings)
     configure_logging(settings)
     config = uvicorn.Config(create_app(settings), log_config=None, timeout_graceful_shutdown=3)
-    try:
+    with suppress(Terminated):  # uvicorn passes the signal on once it has shut down
         uvicorn.Server(config).run([listener])
-    except Terminated:
-        pass  # uvicorn has shut down, and then passes the signal on
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a listening socket; raise Failure where there can be none."""
+    """Return a listening socket; raise CommandError where there can be none."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            raise Failure(f"Port {port} of {host} is in use; choose another with --port.") from None
+            raise CommandError(
+                f"Port {port} of {host} is in use; choose another with --port."
+            ) from None
         reason = error.strerror or error
-        raise Failure(f"Can't listen on port {port} of {host}: {reason}.") from None
+        raise CommandError(f"Can't listen on port {port} of {host}: {reason}.") from None
 
 
 def url_of(listener: socket.socket) -> str:

@@ -12,12 +12,12 @@ import typer
 from service.cli.analyze import analyze
 from service.cli.api import api
 from service.cli.demo import demo
-from service.cli.errors import Failure
+from service.cli.errors import CommandError
 from service.cli.keys import keys
 from service.cli.migrate import migrate
 from service.cli.up import up
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(rich_markup_mode="markdown", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 
 @app.callback()
@@ -52,7 +52,7 @@ def _load(point: EntryPoint) -> Callable[..., Any]:
         reason = f"`narrows {point.name}` can't be loaded: {error}"
 
         def command() -> None:
-            raise Failure(reason)
+            raise CommandError(reason)
 
         command.__doc__ = f"Not available here: {error}."
     return command

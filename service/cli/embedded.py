@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, Self
 
-from service.cli.errors import Failure
+from service.cli.errors import CommandError
 from service.settings import Settings
 
 STOP_SECONDS = 20
@@ -38,11 +38,11 @@ class Children:
         )
 
     def check(self) -> None:
-        """Raise Failure if one has ended."""
+        """Raise CommandError if one has ended."""
         for name, process in self._processes.items():
             if (status := process.poll()) is not None:
                 how = f"was killed by signal {-status}" if status < 0 else f"exited with {status}"
-                raise Failure(f"The {name} {how}; stopped everything.")
+                raise CommandError(f"The {name} {how}; stopped everything.")
 
     def __enter__(self) -> Self:
         return self

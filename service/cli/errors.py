@@ -1,7 +1,7 @@
 """How a command ends when it can't do what it was asked."""
 
 
-class Failure(Exception):
+class CommandError(Exception):
     """Ends the command with status 1; the text is for the user."""
 
 

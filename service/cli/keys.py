@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from service.cli.errors import Failure
+from service.cli.errors import CommandError
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -19,18 +19,23 @@ def create(
     owner: Annotated[str, typer.Option(help="Whose models and analyses the key reaches.")],
     name: Annotated[str, typer.Option(help="What the key is for.")] = "",
     scope: Annotated[
-        list[Literal["read", "write", "admin"]] | None,
-        typer.Option(help="What it allows; may be given several times. Default: read and write."),
-    ] = None,
+        list[str], typer.Option(help="What it allows: read, write, admin; may be repeated.")
+    ] = ["read", "write"],  # noqa: B006 - typer copies it
 ) -> None:
     """Make a key and print it. It is shown this once: only a hash is kept.
 
     Example: narrows keys create --owner ann --name laptop --scope read
     """
+    from pydantic import TypeAdapter, ValidationError
+
     from service.keys.service import create_key
+    from service.security import Scope
     from service.settings import get_settings
 
-    scopes = scope or ["read", "write"]
+    try:
+        scopes = TypeAdapter(list[Scope]).validate_python(scope)
+    except ValidationError:
+        raise typer.BadParameter("A scope is read, write or admin.") from None
     with _session() as session:
         row, key = create_key(get_settings(), session, owner=owner, name=name, scopes=scopes)
         described = f"{row.id} of {owner}, for {' and '.join(scopes)}; it is not shown again:"
@@ -71,7 +76,7 @@ def revoke(key_id: Annotated[str, typer.Argument(help="Its id: key_…")]) -> No
 
     with _session() as session:
         if not revoke_key(session, key_id):
-            raise Failure(f"There is no valid key {key_id}.")
+            raise CommandError(f"There is no valid key {key_id}.")
     typer.echo(f"Revoked {key_id}.")
 
 

@@ -5,7 +5,7 @@ import signal
 import sys
 from types import FrameType
 
-from service.cli.errors import Failure, Terminated
+from service.cli.errors import CommandError, Terminated
 
 
 def main() -> None:
@@ -35,7 +35,7 @@ def _explain(error: Exception) -> str:
 
     from service.client import ApiError, UnreachableError
 
-    if isinstance(error, Failure | ApiError | UnreachableError):
+    if isinstance(error, CommandError | ApiError | UnreachableError):
         return str(error)
     if isinstance(error, SQLAlchemyError):
         return f"The database can't be used: {str(error).partition(chr(10))[0]}"

@@ -2,7 +2,7 @@
 
 from sqlalchemy.orm import Session
 
-from service.cli.errors import Failure
+from service.cli.errors import CommandError
 from service.database.engine import make_engine
 from service.database.migrate import is_current, upgrade
 from service.keys.service import ensure_local_key
@@ -15,14 +15,14 @@ def is_embedded(settings: Settings) -> bool:
 
 
 def require_schema(settings: Settings) -> None:
-    """Migrate an embedded database; raise Failure where another one is not migrated."""
+    """Migrate an embedded database; raise CommandError where another one is not migrated."""
     if is_embedded(settings):
         upgrade(settings)
         return
     engine = make_engine(settings.resolved_database_url)
     try:
         if not is_current(engine):
-            raise Failure("The database is not of this version: run `narrows migrate` first.")
+            raise CommandError("The database is not of this version: run `narrows migrate` first.")
     finally:
         engine.dispose()
 

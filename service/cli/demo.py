@@ -1,0 +1,114 @@
+"""`narrows demo`: trains a network with a narrow layer on real digits, and has it found."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from service.cli.api import listen, url_of
+from service.cli.errors import CommandError
+
+if TYPE_CHECKING:
+    from service.cli.run_analysis import Result
+    from service.settings import Settings
+
+
+def demo(
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON document instead of tables.")
+    ] = False,
+) -> None:
+    """Train a small network with a narrow layer, and see whether Narrows finds it.
+
+    Example: narrows demo
+
+    Everything is real: scikit-learn's digits, the service with its worker, HTTP in between. It
+    takes well under a minute; the network, the data and the results stay in `demo` of the data
+    folder.
+    """
+    from service.cli.analyze import print_json
+    from service.cli.embedded import embedded_service
+    from service.cli.prepare import local_key
+    from service.cli.report import print_result
+    from service.cli.run_analysis import run_analysis
+    from service.client import Client
+    from service.database.migrate import upgrade
+    from service.settings import get_settings
+
+    settings = _own_settings(get_settings())
+    listener = listen("127.0.0.1", 0)
+    url = url_of(listener)
+    upgrade(settings)
+    key, _ = local_key(settings)
+    folder = settings.data
+    with (
+        (folder / "service.log").open("wb") as log,
+        embedded_service(settings, listener, workers=1, log=log) as children,
+    ):
+        narrow = _train(folder, log)  # while the worker loads torch
+        with Client(url, key) as client:
+            result = run_analysis(
+                client, folder / "model.pt2", folder / "digits.npz", check=children.check
+            )
+    (folder / "result.json").write_text(json.dumps(result, indent=2))
+    if as_json:
+        print_json(result)
+    else:
+        print_result(result)
+        typer.echo(f"\n{_conclusion(result, narrow)}")
+        typer.echo(f"Network, data and results are in {folder}")
+
+
+def _own_settings(settings: "Settings") -> "Settings":
+    folder = settings.data / "demo"
+    folder.mkdir(exist_ok=True, mode=0o700)
+    return settings.model_copy(
+        update={"data": folder, "database_url": "", "broker_url": "", "storage_url": ""}
+    )
+
+
+def _train(folder: Path, log: IO[bytes]) -> str:
+    """Have `worker.demo` make the network and the dataset; return the name of the narrow layer.
+
+    Should this process be killed, the trainer ends by itself when next it reports to nobody.
+    """
+    from service.cli.progress import Steps
+
+    command = [sys.executable, "-m", "worker.demo", str(folder)]
+    report: dict[str, Any] = {}
+    with (
+        subprocess.Popen(  # noqa: S603
+            command, stdout=subprocess.PIPE, stderr=log, start_new_session=True
+        ) as trainer,
+        _killed_if_interrupted(trainer),
+        Steps().step("Training on 1,500 digits") as step,
+    ):
+        for line in trainer.stdout or ():
+            report |= json.loads(line)
+            note = f"{report['accuracy']:.1%} right" if "accuracy" in report else ""
+            step.update(report["epoch"], report["epochs"], note)
+    if trainer.returncode:
+        raise CommandError(f"The training failed; {log.name} says why.")
+    return str(report["narrow"])
+
+
+@contextmanager
+def _killed_if_interrupted(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        process.kill()
+        raise
+
+
+def _conclusion(result: "Result", narrow: str) -> str:
+    found = (result["analysis"]["summary"] or {})["bottlenecks"]
+    others = [name for name in found if name != narrow]
+    also = f" It also named {', '.join(others)}." if others else ""
+    was = "was found" if narrow in found else "was not found"
+    return f"The narrow layer that was planted, {narrow}, {was}.{also}"
