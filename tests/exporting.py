@@ -27,8 +27,9 @@ def randomized(module: nn.Module, seed: int = 0) -> nn.Module:
     torch.manual_seed(seed)
     for norm in module.double().eval().modules():
         if isinstance(norm, nn.modules.batchnorm._BatchNorm):
-            norm.running_mean.normal_()
-            norm.running_var.uniform_(0.5, 2.0)
+            if norm.running_mean is not None and norm.running_var is not None:
+                norm.running_mean.normal_()
+                norm.running_var.uniform_(0.5, 2.0)
             if norm.affine:
                 nn.init.uniform_(norm.weight, 0.5, 1.5)
                 nn.init.normal_(norm.bias)

@@ -2,8 +2,6 @@
 
 from functools import partial
 
-import torch
-
 from worker.formats.samples import Samples
 from worker.problems import Refused
 from worker.sosp.losses import CLASS_LOSSES
@@ -17,13 +15,13 @@ _bad_targets = partial(Refused, "targets-do-not-fit", "The targets do not fit th
 def check_fit(network: Network, samples: Samples, loss: str, batch: int) -> Shapes:
     """Return the shapes of all values for a batch of these samples.
 
-    Raises Refused where the inputs' shapes don't go through the network, or the targets are not what
-    `loss` takes for the outputs: class numbers within range, or an array of the outputs' shape.
+    Raises Refused where the inputs' shapes don't go through the network, or the targets are not
+    what `loss` takes for the outputs: class numbers within range, or an array of their shape.
     """
     if len(network.inputs) != 1:
         raise _unfit(f"The model takes {len(network.inputs)} inputs; a dataset has one, x.")
     spec = network.inputs[0]
-    sample, _ = samples.batch([0], compute_dtype(spec.dtype))
+    sample, _ = samples.batch([0], spec.dtype)
     shape = (batch, *sample.shape[1:])
     expected = ["batch" if i == 0 else size for i, size in enumerate(spec.shape)]
     fits = len(shape) == len(spec.shape) and all(
@@ -43,11 +41,6 @@ def check_fit(network: Network, samples: Samples, loss: str, batch: int) -> Shap
         ) from None
     _check_targets(samples, shapes.of(network.outputs[0]), loss)
     return shapes
-
-
-def compute_dtype(dtype: torch.dtype) -> torch.dtype:
-    """Return what a value of that dtype is computed in: half precision in single."""
-    return torch.float32 if dtype in (torch.float16, torch.bfloat16) else dtype
 
 
 def _check_targets(samples: Samples, outputs: tuple[int, ...], loss: str) -> None:

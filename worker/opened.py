@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from service.settings import get_settings
-from worker.fit import check_fit, compute_dtype
+from worker.fit import check_fit
 from worker.formats import pt2
 from worker.formats.samples import Samples
 from worker.problems import Refused
@@ -23,9 +23,8 @@ from worker.sosp.shapes import FREE_BATCH, Shapes
 
 @lru_cache(maxsize=1)
 def open_network(path: str) -> Network:
-    """Return the network in a `.pt2` file, in the precision that it is computed in."""
-    network = pt2.read(Path(path))
-    return network.map_tensors(lambda tensor: tensor.to(compute_dtype(tensor.dtype)))
+    """Return the network in a `.pt2` file, half precision turned into single."""
+    return pt2.read(Path(path)).in_single_precision()
 
 
 def find_structures(network: Network, shapes: Shapes, exclude: Collection[str] = ()) -> Channels:
@@ -76,8 +75,8 @@ class Opened:
 
     def load(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
         """Return inputs and targets of the drawn samples `start` … `stop − 1`, on the device."""
-        dtype = compute_dtype(self.network.inputs[0].dtype)
-        inputs, targets = self.samples.batch(self.drawn[start:stop], dtype)
+        drawn, dtype = self.drawn[start:stop], self.network.inputs[0].dtype
+        inputs, targets = self.samples.batch(drawn, dtype)
         return inputs.to(self.device), targets.to(self.device)
 
 

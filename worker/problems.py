@@ -3,7 +3,7 @@
 from typing import Any
 
 
-class Refused(Exception):
+class Refused(Exception):  # noqa: N818 - it is no error of ours
     """An upload or a request that can't be served; the text is for the person who sent it.
 
     `slug` ends the problem's stable type URI, `title` says what kind of thing went wrong, `detail`

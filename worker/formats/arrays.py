@@ -56,7 +56,7 @@ def _read_array(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
                 f"{MAX_BYTES:,} are read. Upload a sample of the data: a few thousand rows suffice."
             )
         array = np.frombuffer(_read_exactly(file, size, name), dtype)
-    return np.ascontiguousarray(array.reshape(shape, order="F" if fortran else "C"))
+    return array.reshape(shape, order="F" if fortran else "C")
 
 
 def _read_header(file: IO[bytes], name: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:

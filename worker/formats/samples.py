@@ -78,7 +78,7 @@ class Samples:
     def batch(
         self, index: Sequence[int] | NDArray[np.int64], dtype: torch.dtype
     ) -> tuple[Tensor, Tensor]:
-        """Return preprocessed inputs in `dtype`, and targets: int64 classes, or numbers in `dtype`."""
+        """Return preprocessed inputs and targets: int64 for classes, else numbers in `dtype`."""
         inputs = self.transform.apply(self.inputs[index], dtype)
         targets = torch.from_numpy(self.targets[index])
         return inputs, targets.to(dtype) if targets.is_floating_point() else targets.long()

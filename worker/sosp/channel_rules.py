@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from worker.sosp.labels import Dims, LabelBook, Labels, Producer
-from worker.sosp.network import Network, Node, Ref
+from worker.sosp.network import Argument, Network, Node, Ref, as_int, as_ref
 from worker.sosp.shapes import Shapes
 
 Rule = Callable[[LabelBook, Node, int], Sequence[Dims]]
@@ -60,9 +60,7 @@ def _untracked(book: LabelBook, name: str | None) -> Dims:
 
 def _subject(node: Node) -> Ref:
     """Return the value that an operator of one main argument works on."""
-    ref = node.inputs.get("self", node.inputs.get("input"))
-    assert isinstance(ref, Ref)
-    return ref
+    return as_ref(node.inputs.get("self", node.inputs.get("input")))
 
 
 def _owner(book: LabelBook, ref: object) -> str:
@@ -80,7 +78,7 @@ def _convolution(book: LabelBook, node: Node, index: int) -> Sequence[Dims]:
         return _pin_everything(book, node, index)
     batch, into, *_ = book.dims(source)
     rows, columns, *_ = book.dims(weight)
-    groups = int(node.inputs.get("groups", 1))  # type: ignore[arg-type] - an int by its schema
+    groups = as_int(node.inputs.get("groups", 1))
     in_channels, out_channels = book.shape(source)[1], book.shape(weight)[0]
     module = _owner(book, weight)
     if groups == 1:
@@ -118,12 +116,12 @@ def _produce(
     """Enter the layer into the book; its bias rides along with the rows of its weight."""
     if rows is None:  # a single output channel: nothing that could be pruned or compared
         return None
-    weight, bias = book.tensor(node.inputs["weight"]), node.inputs.get("bias")
-    assert weight is not None
+    weight, bias = as_ref(node.inputs["weight"]), node.inputs.get("bias")
     if isinstance(bias, Ref):
         book.couple(book.dims(bias)[0], rows, node.op)
-    book.producers.append(Producer(index, node.op, weight, book.tensor(bias), rows))
-    book.count(_owner(book, node.inputs["weight"]), attribute, rows)
+    name = book.network.leaves[weight.name]
+    book.producers.append(Producer(index, node.op, name, book.tensor(bias), rows))
+    book.count(_owner(book, weight), attribute, rows)
     return rows
 
 
@@ -145,7 +143,7 @@ def _batch_norm(book: LabelBook, node: Node, _index: int) -> Sequence[Dims]:
 def _group_norm(book: LabelBook, node: Node, _index: int) -> Sequence[Dims]:
     dims = book.dims(_subject(node))
     if dims[1] is not None:
-        book.tie(dims[1], int(node.inputs["num_groups"]))  # type: ignore[arg-type] - an int
+        book.tie(dims[1], as_int(node.inputs["num_groups"]))
     _ride_along(book, node, dims[1], "num_channels")
     return [dims]
 
@@ -164,19 +162,20 @@ def _ride_along(book: LabelBook, node: Node, channels: Labels | None, attribute:
 
 
 @rule(
-    *"abs alias atan celu ceil clamp clamp_max clamp_min clone contiguous cos cosh detach dropout elu "
-    "erf exp expm1 floor gelu hardsigmoid hardswish hardtanh leaky_relu lift_fresh_copy log log1p mish "
-    "neg pow.Tensor_Scalar reciprocal relu relu6 round rsqrt rsub.Scalar selu sigmoid sign silu sin "
-    "sinh softplus sqrt square tan tanh to.dtype _to_copy type_as add.Scalar sub.Scalar mul.Scalar "
-    "div.Scalar".split()
+    *"abs alias atan celu ceil clamp clamp_max clamp_min clone contiguous cos cosh detach dropout "
+    "elu erf exp expm1 floor gelu hardsigmoid hardswish hardtanh leaky_relu lift_fresh_copy log "
+    "log1p mish neg pow.Tensor_Scalar reciprocal relu relu6 round rsqrt rsub.Scalar selu sigmoid "
+    "sign silu sin sinh softplus sqrt square tan tanh to.dtype _to_copy type_as add.Scalar "
+    "sub.Scalar mul.Scalar div.Scalar".split()
 )
 def _elementwise(book: LabelBook, node: Node, _index: int) -> Sequence[Dims]:
     return [book.dims(_subject(node))]
 
 
 @rule(
-    *"avg_pool1d avg_pool2d adaptive_avg_pool1d adaptive_avg_pool2d _adaptive_avg_pool2d max_pool1d "
-    "max_pool2d max_pool2d_with_indices upsample_nearest2d.vec upsample_bilinear2d.vec "
+    *"avg_pool1d avg_pool2d avg_pool3d adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d "
+    "_adaptive_avg_pool2d _adaptive_avg_pool3d max_pool1d max_pool2d max_pool3d "
+    "max_pool2d_with_indices upsample_nearest2d.vec upsample_bilinear2d.vec "
     "reflection_pad2d".split()
 )
 def _spatial(book: LabelBook, node: Node, _index: int) -> Sequence[Dims]:
@@ -203,8 +202,7 @@ def _binary(book: LabelBook, node: Node, _index: int) -> Sequence[Dims]:
 
 @rule("prelu")
 def _prelu(book: LabelBook, node: Node, _index: int) -> Sequence[Dims]:
-    dims, slope = book.dims(_subject(node)), node.inputs["weight"]
-    assert isinstance(slope, Ref)
+    dims, slope = book.dims(_subject(node)), as_ref(node.inputs["weight"])
     if book.shape(slope) != (1,):
         book.couple(book.dims(slope)[0], dims[1], node.op)
         book.count(_owner(book, slope), "num_parameters", dims[1])
@@ -320,10 +318,9 @@ def _reduce(book: LabelBook, node: Node, _index: int) -> Sequence[Dims]:
     return [tuple(ids for i, ids in enumerate(dims) if i not in axes)]
 
 
-def _list(argument: object) -> list[object]:
+def _list(argument: Argument) -> list[Argument]:
     return argument if isinstance(argument, list) else [argument]
 
 
-def _axis(dim: object, rank: int) -> int:
-    assert isinstance(dim, int)
-    return dim % rank
+def _axis(dim: Argument, rank: int) -> int:
+    return as_int(dim) % rank

@@ -21,8 +21,9 @@ NO_STRUCTURE = -1
 class Layer:
     """A convolution or linear map: its weights *go into* the channels that it makes.
 
-    `structures[c]` is the structure of output channel c, or `NO_STRUCTURE` where the channel can't be
-    pruned; `reason` says why when that is so of all of them. `nodes` are the calls that use `weight`.
+    `structures[c]` is the structure of output channel c, or `NO_STRUCTURE` where the channel can't
+    be pruned; `reason` says why when that is so of all of them. `nodes` are the calls that use
+    `weight`.
     """
 
     name: str
@@ -72,8 +73,8 @@ class Channels:
 def find_channels(network: Network, shapes: Shapes, exclude: Collection[str] = ()) -> Channels:
     """Find the structures of `network` and group them by the layers that they span.
 
-    `exclude` names layers to leave alone. What an operator's rule does not understand is pinned, with
-    the reason: never a crash, never a silent skip.
+    `exclude` names layers to leave alone. What an operator's rule does not understand is pinned,
+    with the reason: never a crash, never a silent skip.
     """
     book = trace(network, shapes)
     for producer in book.producers:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.sosp.channels import NO_STRUCTURE, Channels, Layer
-from worker.sosp.network import Network, Ref
+from worker.sosp.channels import NO_STRUCTURE, Channels
+from worker.sosp.network import Network
 from worker.sosp.shapes import Shapes
 
 
@@ -40,7 +40,7 @@ def cost(
     layers: dict[str, tuple[int, int]] = {}
     for layer in channels.layers:
         parameters = sizes[layer.weight] + (sizes[layer.bias] if layer.bias else 0)
-        macs = sum(_positions(network, shapes, layer, i) for i in layer.nodes) * sizes[layer.weight]
+        macs = sum(_positions(network, shapes, i) for i in layer.nodes) * sizes[layer.weight]
         layers[layer.name] = (parameters, macs)
     total = sum(sizes[name] for name in network.parameters)
     return Cost(layers, total, sum(macs for _, macs in layers.values()))
@@ -63,12 +63,10 @@ def channel_count(channels: Channels, labels: NDArray[np.int64], copies: NDArray
     return int(np.count_nonzero(~free) + copies[structures[free]].sum())
 
 
-def _positions(network: Network, shapes: Shapes, layer: Layer, index: int) -> int:
+def _positions(network: Network, shapes: Shapes, index: int) -> int:
     """Return how often a sample applies each weight: the positions of the result."""
     node = network.nodes[index]
     result = shapes.of(node.outputs[0] or "")
-    source = node.inputs["input"]
-    assert isinstance(source, Ref)
     if node.op == "linear":
         return math.prod(result[:-1]) // shapes.batch
     return math.prod(result[2:]) * result[0] // shapes.batch

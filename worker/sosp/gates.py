@@ -4,7 +4,7 @@ Scaling the weights that go into a channel scales the channel before anything el
 derivatives along weights become derivatives along gates, and no weight gradient is ever computed.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -54,15 +54,17 @@ class GatedNetwork:
         """Run a batch with every value's derivative along θ_struc; return outputs and gates."""
         network, leaves = self.network, []
         environment = network.environment(*inputs)
-        for index, (node, dead) in enumerate(zip(network.nodes, network.last_reads, strict=True)):
-            result = dual_numbers.run(node.op, resolve(environment, node))
-            if gate := self.gates.get(index):
-                leaf = _leaf(gate)
-                leaves.append(leaf)
-                result = Dual(_apply(gate, leaf, node.op, result))
-            bind(environment, node, result)
-            for name in dead:
-                del environment[name]
+        with inputs[0].device:  # where tensors made from nothing go
+            for index, (node, dead) in enumerate(
+                zip(network.nodes, network.last_reads, strict=True)
+            ):
+                result = dual_numbers.run(node.op, resolve(environment, node))
+                if gate := self.gates.get(index):
+                    leaves.append(leaf := _leaf(gate))
+                    result = Dual(_apply(gate, leaf, node.op, result))
+                bind(environment, node, result)
+                for name in dead:
+                    del environment[name]
         return [environment[name] for name in network.outputs], leaves
 
 
@@ -158,8 +160,8 @@ def _leaf(gate: Gate) -> Leaf:
 def _apply(gate: Gate, leaf: Leaf, op: str, u: Dual | Tensor) -> Tensor:
     dual = isinstance(u, Dual)
     both = u.both if isinstance(u, Dual) else u
-    result: Tensor = _ApplyGate.apply(both, leaf.value, leaf.tangent, gate, op, dual)
-    return result
+    apply: Callable[..., Tensor] = _ApplyGate.apply
+    return apply(both, leaf.value, leaf.tangent, gate, op, dual)
 
 
 class _ApplyGate(torch.autograd.Function):
@@ -194,7 +196,7 @@ class _ApplyGate(torch.autograd.Function):
         return result
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         (result,) = ctx.saved_tensors
         gate, op = ctx.gate, ctx.op
         channels = partial(along_channels, op, rank=result.dim() - 1)
@@ -210,9 +212,13 @@ class _ApplyGate(torch.autograd.Function):
 
 def _relu_gradient(grad: Tensor, value: Tensor, out: Tensor | None = None) -> Tensor:
     """Return `grad` where `value` is positive and 0 elsewhere."""
-    if out is None:
-        return torch.ops.aten.threshold_backward(grad, value, 0)
-    return torch.ops.aten.threshold_backward.grad_input(grad, value, 0, grad_input=out)
+    operator: Any = torch.ops.aten.threshold_backward
+    result: Tensor = (
+        operator(grad, value, 0)
+        if out is None
+        else operator.grad_input(grad, value, 0, grad_input=out)
+    )
+    return result
 
 
 def _channel_sums(op: str, a: Tensor, b: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ Dims = tuple[Labels | None, ...]
 
 @dataclass(frozen=True)
 class Attribute:
-    """A module's attribute that counts channels, such as `in_channels`; `labels` are those counted."""
+    """A module's attribute that counts the channels `labels`, such as `in_channels`."""
 
     module: str
     name: str

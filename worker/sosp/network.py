@@ -21,6 +21,20 @@ class Ref:
 Argument: TypeAlias = Ref | Tensor | torch.dtype | str | float | bool | list["Argument"] | None
 
 
+def as_ref(argument: Argument) -> Ref:
+    """Return an argument that its operator's schema says is a tensor."""
+    if not isinstance(argument, Ref):
+        raise TypeError(f"expected a reference, not {argument!r}")
+    return argument
+
+
+def as_int(argument: Argument) -> int:
+    """Return an argument that its operator's schema says is an integer."""
+    if not isinstance(argument, int):
+        raise TypeError(f"expected an integer, not {argument!r}")
+    return argument
+
+
 @dataclass(frozen=True, slots=True)
 class Node:
     """One operator call.
@@ -101,6 +115,25 @@ class Network:
     def map_tensors(self, function: Callable[[Tensor], Tensor]) -> "Network":
         """Return the same program over `function(tensor)`, for a move to a device or a dtype."""
         return replace(self, tensors={name: function(t) for name, t in self.tensors.items()})
+
+    def in_single_precision(self) -> "Network":
+        """Return the same program with half precision, wherever it stands, replaced by single."""
+
+        def widened(argument: Argument) -> Argument:
+            return widen(argument) if isinstance(argument, torch.dtype) else argument
+
+        nodes = tuple(
+            replace(node, inputs={name: widened(item) for name, item in node.inputs.items()})
+            for node in self.nodes
+        )
+        inputs = tuple(replace(spec, dtype=widen(spec.dtype)) for spec in self.inputs)
+        single = self.map_tensors(lambda tensor: tensor.to(widen(tensor.dtype)))
+        return replace(single, nodes=nodes, inputs=inputs)
+
+
+def widen(dtype: torch.dtype) -> torch.dtype:
+    """Return single precision for either half precision, and any other dtype as it is."""
+    return torch.float32 if dtype in (torch.float16, torch.bfloat16) else dtype
 
 
 def resolve(environment: Mapping[str, Any], node: Node) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Plans for a wider architecture: new widths, and what to edit in the model's source (METHOD §4)."""
+"""Plans for a wider architecture: new widths, and what to edit in the source (METHOD §4)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from worker.sosp.channels import NO_STRUCTURE
 from worker.sosp.dual_numbers import Dual
-from worker.sosp.gates import GatedNetwork
+from worker.sosp.gates import GatedNetwork, Leaf
 from worker.sosp.losses import Loss
 
 Floats = NDArray[np.float64]
@@ -70,25 +70,25 @@ def batch_terms(
     then ∂S/∂ṁ_s = θ_s·g and ∂S/∂m_s = θ_s·(Hθ_struc).
     """
     outputs, leaves = gated(*inputs)
-    first = torch.zeros(structures, dtype=torch.float64, device=targets.device)
-    second = torch.zeros_like(first)
     output = outputs[0]
-    if isinstance(output, Dual):
+    if not isinstance(output, Dual):  # no structure reaches the output
+        value, first, second = loss(output, targets), np.zeros(structures), np.zeros(structures)
+    else:
         value, along = torch.func.jvp(
             lambda f: loss(f, targets), (output.value,), (output.tangent,)
-        )
-        gates = [gate for leaf in leaves for gate in (leaf.tangent, leaf.value)]
-        gradients = iter(torch.autograd.grad(along, gates, materialize_grads=True))
-        for leaf, of_tangent, of_value in zip(leaves, gradients, gradients, strict=True):
-            gated_rows = leaf.structures != NO_STRUCTURE
-            index = leaf.structures[gated_rows]
-            first.index_add_(0, index, of_tangent[gated_rows])
-            second.index_add_(0, index, of_value[gated_rows])
-    else:  # no structure reaches the output
-        value = loss(output, targets)
-    return Terms(
-        first=first.cpu().numpy()[None],
-        second=second.cpu().numpy()[None],
-        loss=np.array([value.item()]),
-        samples=np.array([len(targets)]),
-    )
+        )[:2]
+        gates = [leaf.tangent for leaf in leaves] + [leaf.value for leaf in leaves]
+        gradients = torch.autograd.grad(along, gates, materialize_grads=True)
+        first = _by_structure(leaves, gradients[: len(leaves)], structures)
+        second = _by_structure(leaves, gradients[len(leaves) :], structures)
+    return Terms(first[None], second[None], np.array([value.item()]), np.array([len(targets)]))
+
+
+def _by_structure(leaves: Sequence[Leaf], gradients: Sequence[Tensor], count: int) -> Floats:
+    """Add up what the rows of all layers say of their structures, always in the same order."""
+    structures = torch.cat([leaf.structures for leaf in leaves]).numpy(force=True)
+    of_rows = torch.cat(list(gradients)).numpy(force=True)
+    kept = structures != NO_STRUCTURE
+    sums: Floats = np.zeros(count)
+    np.add.at(sums, structures[kept], of_rows[kept])
+    return sums

@@ -25,7 +25,7 @@ _NAME = re.compile(r"[A-Za-z_]\w{0,255}", re.ASCII)
 _FUNCTIONS = frozenset(
     """Add And CeilDiv CeilToInt CleanDiv Eq Equality FloatTrueDiv FloorDiv FloorToInt Ge Gt
     GreaterThan Identity IntTrueDiv Le LessThan Lt Max Min Mod ModularIndexing Mul Ne Not Or Pow
-    PythonMod StrictGreaterThan StrictLessThan ToFloat TruncToInt Unequality""".split()  # noqa: SIM905
+    PythonMod StrictGreaterThan StrictLessThan ToFloat TruncToInt Unequality""".split()
 )
 _ASSUMPTIONS = frozenset({"positive", "nonnegative", "integer"})
 
@@ -87,7 +87,7 @@ _GUARD_SYNTAX = (
     ast.Sub, ast.Mult, ast.FloorDiv, ast.Mod, ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE,
     ast.Constant, ast.Subscript, ast.Name, ast.Load, ast.Call, ast.Attribute,
 )  # fmt: skip
-_GUARD_NAMES = frozenset("L Eq FloorDiv Max Min Mod Ne PythonMod max min".split())  # noqa: SIM905
+_GUARD_NAMES = frozenset("L Eq FloorDiv Max Min Mod Ne PythonMod max min".split())
 _GUARD_ATTRIBUTES = frozenset({"size", "stride", "storage_offset"})
 
 
@@ -149,7 +149,7 @@ _TORCH_SAVE = re.compile(
 )
 _STORAGES = (
     f"torch {kind}Storage"
-    for kind in "BFloat16 Bool Byte Char Double Float Half Int Long Short".split()  # noqa: SIM905
+    for kind in "BFloat16 Bool Byte Char Double Float Half Int Long Short".split()
 )
 _PICKLE_GLOBALS = frozenset(
     {

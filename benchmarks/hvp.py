@@ -1,0 +1,140 @@
+"""Time and memory of SOSP-H beside a training gradient and beside double backward.
+
+    python -m benchmarks.hvp [--json] [--batch 16] [--size 32] [--rounds 7]
+
+For a residual and a plain network, interleaved in one process, medians over rounds: one batch of
+SOSP-H (both terms of every structure), one plain training gradient (forward and backward over all
+weights), and the Hessian-vector product over weights by double backward, all in eval mode.
+"""
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor, nn
+from torch.profiler import ProfilerActivity, profile
+
+from benchmarks.networks import ResNet18, settle, vgg11
+from worker.export import export_module
+from worker.formats import pt2
+from worker.sosp.channels import find_channels
+from worker.sosp.gates import gate
+from worker.sosp.losses import LOSSES
+from worker.sosp.network import Network
+from worker.sosp.shapes import trace_shapes
+from worker.sosp.sosp_h import batch_terms
+
+Work = Callable[[], object]
+
+
+def sosp_h(module: nn.Module, x: Tensor, y: Tensor) -> Work:
+    network = _read_back(module, x)
+    channels = find_channels(network, trace_shapes(network))
+    gated = gate(network, channels)
+    return lambda: batch_terms(gated, len(channels), [x], y, LOSSES["cross_entropy"])
+
+
+def gradient(module: nn.Module, x: Tensor, y: Tensor) -> Work:
+    weights = list(module.parameters())
+    return lambda: torch.autograd.grad(F.cross_entropy(module(x), y), weights)
+
+
+def double_backward(module: nn.Module, x: Tensor, y: Tensor) -> Work:
+    layers = [m for m in module.modules() if isinstance(m, nn.Conv2d | nn.Linear)][:-1]
+    weights = [layer.weight for layer in layers]
+
+    def product() -> object:
+        loss = F.cross_entropy(module(x), y)
+        g = torch.autograd.grad(loss, weights, create_graph=True)
+        along = torch.stack([(a * w.detach()).sum() for a, w in zip(g, weights, strict=True)]).sum()
+        return torch.autograd.grad(along, weights)
+
+    return product
+
+
+def _read_back(module: nn.Module, x: Tensor) -> Network:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.pt2"
+        export_module(module, (x[:2],), path)
+        return pt2.read(path)
+
+
+def peak_bytes(work: Work) -> int:
+    """Return the most memory that torch holds at once for the work alone."""
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as recorded:
+        work()
+    held = peak = 0
+    results: Any = recorded.profiler
+    for event in results.kineto_results.events():
+        if event.name() == "[memory]":
+            held += event.nbytes()
+            peak = max(peak, held)
+    return peak
+
+
+def measure(module: nn.Module, batch: int, size: int, rounds: int) -> dict[str, float]:
+    """Return medians relative to one training gradient."""
+    x, y = torch.randn(batch, 3, size, size), torch.randint(10, (batch,))
+    works = {
+        "sosp_h": sosp_h(module, x, y),
+        "gradient": gradient(module, x, y),
+        "double_backward": double_backward(module, x, y),
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in works}
+    for round_number in range(rounds + 1):
+        for name, work in works.items():
+            began = time.perf_counter()
+            work()
+            if round_number:  # the first warms up
+                seconds[name].append(time.perf_counter() - began)
+
+    def ratio(name: str) -> float:
+        pairs = zip(seconds[name], seconds["gradient"], strict=True)
+        return statistics.median(a / b for a, b in pairs)
+
+    memory = {name: peak_bytes(work) for name, work in works.items()}
+    return {
+        "time_per_gradient": ratio("sosp_h"),
+        "memory_per_gradient": memory["sosp_h"] / memory["gradient"],
+        "double_backward_per_gradient": ratio("double_backward"),
+        "double_backward_memory_per_gradient": memory["double_backward"] / memory["gradient"],
+        "gradient_seconds": statistics.median(seconds["gradient"]),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--json", action="store_true", help="print one JSON list and nothing else")
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--size", type=int, default=32, help="height and width of the images")
+    parser.add_argument("--rounds", type=int, default=7)
+    options = parser.parse_args()
+    torch.manual_seed(0)
+    rows = []
+    for name, module in (("resnet18", ResNet18()), ("vgg11_bn", vgg11())):
+        settle(module, (3, options.size, options.size))
+        measured = measure(module, options.batch, options.size, options.rounds)
+        rows.append({"network": name, **{key: round(value, 3) for key, value in measured.items()}})
+    if options.json:
+        print(json.dumps(rows))
+        return
+    table = Table(title=f"Per training gradient ({options.batch} × 3 × {options.size}²)")
+    for heading in ("network", "SOSP-H time", "memory", "double backward time", "memory"):
+        table.add_column(heading, justify="left" if heading == "network" else "right")
+    for row in rows:
+        label, *ratios, _ = row.values()
+        table.add_row(str(label), *(f"{value:.2f} ×" for value in ratios))
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,179 @@
+"""The four steps on real files, and every way in which files do not fit together."""
+
+import json
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from worker import pipeline
+from worker.problems import Refused
+
+REQUEST = {
+    "method": "sosp_h",
+    "gate": "weights",
+    "loss": "cross_entropy",
+    "pruning_ratio": 0.5,
+    "max_samples": 4096,
+    "batch_size": 64,
+    "seed": 0,
+    "exclude": [],
+}
+
+
+def small() -> nn.Sequential:
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(1, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 6, 3), nn.ReLU(),
+        nn.Flatten(), nn.Linear(6 * 16, 5),
+    )  # fmt: skip
+
+
+def saved(module: nn.Module, path: Path, *shape: int, dynamic: bool = True) -> str:
+    shapes = ({0: torch.export.Dim.DYNAMIC},) if dynamic else None
+    program = torch.export.export(module.eval(), (torch.randn(shape),), dynamic_shapes=shapes)
+    torch.export.save(program, path)
+    return str(path)
+
+
+def data(path: Path, count: int = 300, shape: tuple[int, ...] = (1, 8, 8), **named: Any) -> str:
+    rng = np.random.default_rng(0)
+    x, y = rng.random((count, *shape), np.float32), rng.integers(0, 5, count)
+    arrays: dict[str, Any] = {"x": x, "y": y} | named
+    np.savez(path, **arrays)
+    return str(path)
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> str:
+    return saved(small(), tmp_path / "model.pt2", 2, 1, 8, 8)
+
+
+def analyze(model: str, dataset: str, **request: Any) -> dict[str, Any]:
+    asked = REQUEST | request
+    shards = pipeline.plan(model, dataset, {}, asked)
+    parts = [pipeline.shard(model, dataset, {}, asked, *limits) for limits in shards]
+    return pipeline.reduce(model, dataset, {}, asked, parts)
+
+
+def test_results_are_json_and_name_every_layer(model: str, tmp_path: Path) -> None:
+    result = analyze(model, data(tmp_path / "d.npz"))
+    json.dumps(result, allow_nan=False)
+    assert [layer["name"] for layer in result["layers"]] == ["0", "3", "6"]
+    assert len(result["structures"]) == result["summary"]["structures"] == 14
+    assert sorted(row["rank"] for row in result["structures"]) == list(range(14))
+    assert result["summary"]["samples"] == 300
+    assert result["provenance"]["devices"] == ["cpu"]
+
+
+def test_any_sharding_gives_the_same_bits(model: str, tmp_path: Path) -> None:
+    dataset = data(tmp_path / "d.npz")
+    results = []
+    for cuts in ([], [64], [64, 128, 192, 256], [192]):
+        edges = [0, *cuts, 300]
+        parts = [pipeline.shard(model, dataset, {}, REQUEST, a, b) for a, b in pairwise(edges)]
+        result = pipeline.reduce(model, dataset, {}, REQUEST, parts)
+        results.append({name: result[name] for name in ("layers", "structures", "summary")})
+    assert all(result == results[0] for result in results)
+
+
+def test_a_seed_draws_its_own_samples(model: str, tmp_path: Path) -> None:
+    dataset = data(tmp_path / "d.npz")
+    losses = [
+        analyze(model, dataset, max_samples=100, seed=seed)["summary"]["loss"] for seed in (0, 0, 1)
+    ]
+    assert losses[0] == losses[1] != losses[2]
+
+
+def test_a_fixed_batch_is_kept_to(tmp_path: Path) -> None:
+    fixed = saved(small(), tmp_path / "fixed.pt2", 32, 1, 8, 8, dynamic=False)
+    result = analyze(fixed, data(tmp_path / "d.npz"))
+    assert result["summary"]["samples"] == 288
+    free = saved(small(), tmp_path / "free.pt2", 2, 1, 8, 8)
+    same = analyze(free, data(tmp_path / "d.npz", 288), batch_size=32)
+    assert same["summary"]["structures"] == result["summary"]["structures"]
+
+
+def test_half_precision_is_computed_in_single(tmp_path: Path) -> None:
+    half = saved(small().half().float(), tmp_path / "a.pt2", 2, 1, 8, 8)
+    dataset = data(tmp_path / "d.npz")
+    expected = analyze(half, dataset)["summary"]["loss"]
+    program = torch.export.export(small().half().eval(), (torch.randn(2, 1, 8, 8).half(),))
+    torch.export.save(program, tmp_path / "b.pt2")
+    assert analyze(str(tmp_path / "b.pt2"), dataset, batch_size=2)["summary"][
+        "loss"
+    ] == pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("named", "request_", "slug", "text"),
+    [
+        ({"shape": (1, 8, 9)}, {}, "shapes-do-not-fit", "['batch', 1, 8, 8]"),
+        ({"shape": (3, 8, 8)}, {}, "shapes-do-not-fit", "['batch', 3, 8, 8]"),
+        ({"shape": (64,)}, {}, "shapes-do-not-fit", "['batch', 64]"),
+        ({"y": np.full(300, 5)}, {}, "targets-do-not-fit", "labels from 5 to 5"),
+        ({"y": np.full(300, -1)}, {}, "targets-do-not-fit", "0 … 4"),
+        ({"y": np.zeros(300)}, {}, "targets-do-not-fit", "dtype float64"),
+        ({"y": np.zeros((300, 2), int)}, {}, "targets-do-not-fit", "its y [2]"),
+        ({}, {"loss": "mse"}, "targets-do-not-fit", "its output [5]"),
+        ({}, {"exclude": ["0", "3"]}, "nothing-to-prune", "excluded by the request"),
+    ],
+)
+def test_what_does_not_fit_is_refused_before_any_work(
+    named: dict[str, Any],
+    request_: dict[str, Any],
+    slug: str,
+    text: str,
+    model: str,
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(Refused) as refusal:
+        pipeline.plan(model, data(tmp_path / "d.npz", **named), {}, REQUEST | request_)
+    assert refusal.value.slug == slug
+    assert text in refusal.value.detail
+
+
+def test_too_few_samples_for_a_fixed_batch_are_refused(tmp_path: Path) -> None:
+    fixed = saved(small(), tmp_path / "fixed.pt2", 32, 1, 8, 8, dynamic=False)
+    with pytest.raises(Refused, match="batches of exactly 32"):
+        pipeline.plan(fixed, data(tmp_path / "d.npz", 31), {}, REQUEST)
+
+
+def test_a_network_without_prunable_layers_is_refused(tmp_path: Path) -> None:
+    single = saved(nn.Linear(4, 3), tmp_path / "single.pt2", 2, 4)
+    with pytest.raises(Refused) as refusal:
+        pipeline.inspect_model(single)
+    assert refusal.value.slug == "nothing-to-prune"
+    assert "network's outputs" in refusal.value.detail
+    none = saved(nn.ReLU(), tmp_path / "none.pt2", 2, 4)
+    with pytest.raises(Refused, match="no such layer"):
+        pipeline.inspect_model(none)
+
+
+def test_values_that_overflow_are_refused(tmp_path: Path) -> None:
+    module = small()
+    with torch.no_grad():
+        for weight in module.parameters():
+            weight.mul_(1e12)
+    model = saved(module, tmp_path / "huge.pt2", 2, 1, 8, 8)
+    with pytest.raises(Refused) as refusal:
+        pipeline.shard(model, data(tmp_path / "d.npz"), {}, REQUEST, 0, 64)
+    assert refusal.value.slug == "not-finite"
+
+
+def test_inspection_shows_what_was_found(model: str, tmp_path: Path) -> None:
+    found = pipeline.inspect_model(model)
+    assert found["structures"] == 14
+    assert found["parameters"] == sum(p.numel() for p in small().parameters())
+    assert found["groups"] == [
+        {"group": 0, "width": 8, "layers": ["0"]},
+        {"group": 1, "width": 6, "layers": ["3"]},
+    ]
+    described = pipeline.inspect_dataset(data(tmp_path / "d.npz"), {"scale": 2.0})
+    assert (described["samples"], described["classes"]) == (300, 5)
+    assert described["x"] == {"shape": [1, 8, 8], "dtype": "float32"}
+    assert 1.0 < described["first_sample"]["max"] <= 2.0
