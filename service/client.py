@@ -180,7 +180,7 @@ class Client:
             ) from None
         except (httpx.TransportError, httpx.InvalidURL) as error:
             reason = str(error) or type(error).__name__
-            raise UnreachableError(f"The server at {self.url} gave no answer: {reason}.") from error
+            raise UnreachableError(f"The server at {self.url} gave no answer: {reason}") from error
         if not answer.is_success and answer.status_code != httpx.codes.NOT_MODIFIED:
             raise ApiError(answer.status_code, _document(answer))
         if answer.content and not answer.headers["Content-Type"].startswith("application/json"):

@@ -7,9 +7,11 @@ import signal
 import socket
 import sys
 import threading
+import warnings
 from typing import Any
 
 from celery import signals
+from celery.platforms import SecurityWarning
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -102,6 +104,8 @@ def _log_to_stderr(settings: Settings) -> None:
     )
     logging.getLogger("celery").setLevel(logging.WARNING)  # the tasks speak for themselves
     signals.setup_logging.connect(_keep_logging)
+    # About root: in a container that is its owner's choice, and no message is ever unpickled.
+    warnings.filterwarnings("ignore", category=SecurityWarning)
 
 
 def _keep_logging(**_: Any) -> None:

@@ -83,7 +83,7 @@ def export_module(
     from worker.problems import Refused
 
     module.eval()
-    draft = path.with_name(f".{path.name}.draft")
+    draft = path.with_name(f".{path.name}.draft.pt2")
     try:
         with warnings.catch_warnings():
             # torch's own use of its deprecated parts

@@ -43,10 +43,13 @@ def worker(
     A worker that is killed is started again. One that can't start ends the
     command with status 1.
     """
+    from service.database.migrate import upgrade_embedded  # slow, and unneeded for --help
+
     if unknown := set(queues.split(",")) - set(TASKS.values()):
         raise typer.BadParameter(f"no such queue: {', '.join(sorted(unknown))}")
     settings = get_settings()
     logging.basicConfig(level=settings.log_level, format="%(levelname)s %(name)s: %(message)s")
+    upgrade_embedded(settings)
     gpus = visible_gpus() if settings.device != "cpu" else []
     if settings.device == "cuda" and not gpus:
         typer.echo("NARROWS_DEVICE is cuda, but no GPU is visible here.", err=True)

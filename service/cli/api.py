@@ -31,13 +31,13 @@ def api(
     import uvicorn
 
     from service.app import create_app
-    from service.cli.prepare import is_embedded, local_key, require_schema
+    from service.cli.prepare import local_key, require_schema
     from service.logs import configure_logging
     from service.settings import get_settings
 
     settings = get_settings()
     require_schema(settings)
-    if is_embedded(settings):
+    if not settings.database_url:
         local_key(settings)
     configure_logging(settings)
     config = uvicorn.Config(create_app(settings), log_config=None, timeout_graceful_shutdown=3)

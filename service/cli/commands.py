@@ -17,7 +17,12 @@ from service.cli.keys import keys
 from service.cli.migrate import migrate
 from service.cli.up import up
 
-app = typer.Typer(rich_markup_mode="markdown", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(
+    rich_markup_mode="markdown",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
 
 
 @app.callback()
@@ -58,8 +63,16 @@ def _load(point: EntryPoint) -> Callable[..., Any]:
     return command
 
 
-for _command in (demo, up, analyze, api, migrate):
-    app.command()(_command)
-app.add_typer(keys, name="keys")
+_OWN: dict[str, Callable[..., None]] = {
+    "demo": demo,
+    "up": up,
+    "analyze": analyze,
+    "api": api,
+    "migrate": migrate,
+}
+for _name, _command in _OWN.items():
+    app.command(_name)(_command)
 for _point in sorted(entry_points(group="narrows.commands"), key=lambda point: point.name):
-    app.command(_point.name)(_load(_point))
+    if _point.name not in _OWN:
+        app.command(_point.name)(_load(_point))
+app.add_typer(keys, name="keys")

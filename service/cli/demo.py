@@ -1,6 +1,7 @@
 """`narrows demo`: trains a network with a narrow layer on real digits, and has it found."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -40,6 +41,7 @@ def demo(
     from service.database.migrate import upgrade
     from service.settings import get_settings
 
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # so small a network gains nothing from more
     settings = _own_settings(get_settings())
     listener = listen("127.0.0.1", 0)
     url = url_of(listener)

@@ -53,11 +53,12 @@ def list_(
     """
     from rich import box
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from service.keys.service import list_keys
 
-    table = Table("id", "owner", "name", "scopes", "made", "revoked", box=box.SIMPLE_HEAD)
+    table = Table(Column("id", no_wrap=True), "owner", "name", "scopes", "made", "revoked")
+    table.box = box.SIMPLE_HEAD
     with _session() as session:
         for key in list_keys(session, owner):
             revoked = f"{key.revoked_at:%Y-%m-%d}" if key.revoked_at else ""

@@ -14,7 +14,7 @@ def main() -> None:
         signal.signal(signal.SIGTERM, _terminate)
         from service.cli.commands import app  # takes half a second: Ctrl-C then is quiet, too
 
-        app()
+        app(prog_name="narrows")
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
     except Terminated:
@@ -30,6 +30,7 @@ def _terminate(_number: int, _frame: FrameType | None) -> None:
 
 
 def _explain(error: Exception) -> str:
+    from alembic.util import CommandError as MigrationError
     from pydantic import ValidationError
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -37,8 +38,8 @@ def _explain(error: Exception) -> str:
 
     if isinstance(error, CommandError | ApiError | UnreachableError):
         return str(error)
-    if isinstance(error, SQLAlchemyError):
-        return f"The database can't be used: {str(error).partition(chr(10))[0]}"
+    if isinstance(error, SQLAlchemyError | MigrationError):
+        return f"The database can't be used: {str(error).splitlines()[0]}"
     if isinstance(error, ValidationError):
         wrong = "; ".join(f"{'_'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         return f"The settings (NARROWS_*) are wrong: {wrong}"

@@ -4,21 +4,14 @@ from sqlalchemy.orm import Session
 
 from service.cli.errors import CommandError
 from service.database.engine import make_engine
-from service.database.migrate import is_current, upgrade
+from service.database.migrate import is_current, upgrade_embedded
 from service.keys.service import ensure_local_key
 from service.settings import Settings
 
 
-def is_embedded(settings: Settings) -> bool:
-    """Return whether the database is a file of ours, which nobody else migrates."""
-    return settings.resolved_database_url.startswith("sqlite")
-
-
 def require_schema(settings: Settings) -> None:
-    """Migrate an embedded database; raise CommandError where another one is not migrated."""
-    if is_embedded(settings):
-        upgrade(settings)
-        return
+    """Migrate the database if it is SQLite; raise CommandError if another one is not migrated."""
+    upgrade_embedded(settings)
     engine = make_engine(settings.resolved_database_url)
     try:
         if not is_current(engine):

@@ -32,7 +32,7 @@ def run_analysis(
     """Upload what is a path rather than an id, analyse, and return the result.
 
     `check` is called now and then, to raise what makes waiting useless. An interruption calls the
-    analysis off. Raises CommandError where the server rejects a file or the analysis does not succeed.
+    analysis off. Raises CommandError where a file is rejected or the analysis does not succeed.
     """
     steps = Steps()
     if isinstance(model, Path):

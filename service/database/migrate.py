@@ -29,6 +29,12 @@ def upgrade(settings: Settings) -> None:
     command.upgrade(alembic_config(settings.resolved_database_url), "head")
 
 
+def upgrade_embedded(settings: Settings) -> None:
+    """Migrate the database if it is SQLite: a file of this machine, for which nobody else does."""
+    if settings.resolved_database_url.startswith("sqlite"):
+        upgrade(settings)
+
+
 def revision(settings: Settings) -> str | None:
     """Return which version of the schema the database has; None if it has none."""
     engine = make_engine(settings.resolved_database_url)

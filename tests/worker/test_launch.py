@@ -6,17 +6,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from service.database.migrate import upgrade
-from service.settings import Settings
 from tests.worker.helpers import Start, wait_until
 from worker.launch import visible_gpus
 
-NARROWS_WORKER = ("-c", "import typer, worker.launch as l; typer.run(l.worker)")
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> None:
-    upgrade(Settings(data=tmp_path, database_url=""))
+NARROWS_WORKER = ("-m", "service.cli", "worker")
 
 
 def workers_of(launcher: "subprocess.Popen[str]") -> list[psutil.Process]:
@@ -25,7 +18,6 @@ def workers_of(launcher: "subprocess.Popen[str]") -> list[psutil.Process]:
     return [child for child in children if child.status() != "zombie" and child.children()]
 
 
-@pytest.mark.usefixtures("database")
 class TestWorker:
     @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
     def test_leaves_nothing_behind(self, start: Start, number: signal.Signals) -> None:
@@ -46,11 +38,12 @@ class TestWorker:
 
 
 class TestStart:
-    def test_says_why_it_can_not(self, start: Start) -> None:
+    def test_says_why_it_can_not(self, start: Start, tmp_path: Path) -> None:
+        (tmp_path / "narrows.db").write_text("This is no database, but longer than its header." * 9)
         launcher = start(*NARROWS_WORKER, "--workers", "2")
         _, log = launcher.communicate(timeout=60)
         assert launcher.returncode == 1
-        assert "narrows migrate" in log
+        assert log.startswith("The database can't be used: ")
 
     def test_unknown_queues_are_a_usage_error(self, start: Start) -> None:
         launcher = start(*NARROWS_WORKER, "--queues", "analyse")

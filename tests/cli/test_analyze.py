@@ -1,0 +1,84 @@
+import json
+from pathlib import Path
+
+from tests.cli.conftest import Narrows, run_narrows
+
+Files = tuple[Path, Path]
+
+
+class TestAnalyze:
+    def test_json_is_all_there_is_on_standard_output(self, narrows: Narrows, files: Files) -> None:
+        done = narrows("analyze", *files, "--json", "--fail-on", "bottleneck", "--seed", 3)
+        assert done.returncode == 3, done.stderr
+        result = json.loads(done.stdout)
+        assert result.keys() == {"analysis", "layers", "plans"}
+        assert result["analysis"]["request"]["seed"] == 3
+        assert "Uploading model.pt2" in done.stderr
+
+    def test_tables_for_people(self, narrows: Narrows, files: Files) -> None:
+        done = narrows("analyze", *files, "--max-samples", 600)
+        assert done.returncode == 0, done.stderr
+        assert "\x1b" not in done.stdout + done.stderr
+        assert max(map(len, done.stdout.splitlines())) <= 80
+        for part in ("conv3", "bottleneck", "conv4.in_channels", "/v1/analyses/ana_", "outputs"):
+            assert part in done.stdout
+
+    def test_ids_stand_for_uploads(self, narrows: Narrows, files: Files) -> None:
+        result = json.loads(narrows("analyze", *files, "--json").stdout)["analysis"]
+        again = narrows("analyze", result["model_id"], result["dataset_id"], "--exclude", "head.2")
+        assert again.returncode == 0, again.stderr
+        assert "Uploading" not in again.stderr
+
+    def test_a_rejected_file(self, narrows: Narrows, files: Files, tmp_path: Path) -> None:
+        bad = tmp_path / "bad.pt2"
+        bad.write_text("not a network")
+        done = narrows("analyze", bad, files[1])
+        assert (done.returncode, done.stdout) == (1, "")
+        assert f"{bad} was rejected.\nNot a torch.export archive: " in done.stderr
+        assert "Traceback" not in done.stderr
+
+    def test_a_failed_analysis(self, narrows: Narrows, files: Files) -> None:
+        done = narrows("analyze", *files, "--loss", "mse", "--json")
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "failed.\nThe targets do not fit the model: " in done.stderr
+
+    def test_a_refused_request(self, narrows: Narrows, files: Files) -> None:
+        done = narrows("analyze", *files, "--pruning-ratio", 2)
+        assert done.returncode == 1
+        assert done.stderr.endswith("/pruning_ratio: Input should be less than 1\n")
+
+    def test_usage(self, narrows: Narrows, files: Files) -> None:
+        for arguments in (("no-file", files[1]), (*files, "--transform", "[1]")):
+            assert narrows("analyze", *arguments).returncode == 2
+
+    def test_an_unknown_key(self, narrows: Narrows, files: Files) -> None:
+        done = narrows("analyze", *files, NARROWS_API_KEY="nrw_unknown")
+        assert done.returncode == 1
+        assert "A valid API key is needed" in done.stderr
+
+
+def test_without_a_server(files: Files, tmp_path: Path) -> None:
+    done = run_narrows(tmp_path, "analyze", *files, NARROWS_URL="http://127.0.0.1:1")
+    assert done.returncode == 1
+    said = "No Narrows server at http://127.0.0.1:1. Start one with: narrows up"
+    assert done.stderr.splitlines()[-1] == said
+
+
+def test_keys_and_migrations(tmp_path: Path) -> None:
+    assert "from nothing to 0001" in run_narrows(tmp_path, "migrate").stdout
+    made = run_narrows(tmp_path, "keys", "create", "--owner", "ann", "--scope", "read")
+    assert made.stdout.startswith("nrw_")
+    identity = made.stderr.split()[0]
+    assert identity in run_narrows(tmp_path, "keys", "list").stdout
+    assert run_narrows(tmp_path, "keys", "revoke", identity).stdout == f"Revoked {identity}.\n"
+    again = run_narrows(tmp_path, "keys", "revoke", identity)
+    assert (again.returncode, again.stderr) == (1, f"There is no valid key {identity}.\n")
+
+
+def test_an_unreachable_database_is_one_line(tmp_path: Path) -> None:
+    url = "postgresql://nobody@127.0.0.1:1/nothing"
+    for command in (["api", "--port", "0"], ["migrate"]):
+        done = run_narrows(tmp_path, *command, NARROWS_DATABASE_URL=url)
+        assert done.returncode == 1
+        assert done.stderr.startswith("The database can't be used: ")
+        assert done.stderr.count("\n") == 1

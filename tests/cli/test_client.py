@@ -1,0 +1,100 @@
+from collections.abc import Callable, Iterator
+
+import httpx
+import pytest
+
+from service.cli.errors import Terminated
+from service.cli.run_analysis import run_analysis
+from service.client import ApiError, Client, UnreachableError
+
+Handler = Callable[[httpx.Request], httpx.Response]
+
+
+@pytest.fixture
+def client_of() -> Iterator[Callable[[Handler], Client]]:
+    """Make a client of a server that answers as the given function does."""
+    clients = []
+
+    def make(handler: Handler) -> Client:
+        client = Client("http://narrows", "nrw_key")
+        client._http = httpx.Client(
+            base_url=client.url, transport=httpx.MockTransport(handler), timeout=1
+        )
+        clients.append(client)
+        return client
+
+    yield make
+    for client in clients:
+        client.close()
+
+
+def test_pages_are_followed(client_of: Callable[[Handler], Client]) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        token = request.url.params.get("page_token")
+        item = {"name": token or "first"}
+        next_token = {None: "second", "second": "third"}.get(token)
+        return httpx.Response(200, json={"items": [item], "next_page_token": next_token})
+
+    names = [layer["name"] for layer in client_of(answer).layers("ana_1")]
+    assert names == ["first", "second", "third"]
+
+
+def test_watching_asks_for_news(client_of: Callable[[Handler], Client]) -> None:
+    answers = iter(["queued", None, "running", "succeeded"])
+    asked = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append((request.headers.get("If-None-Match"), request.headers.get("Prefer")))
+        state = next(answers)
+        headers = {"ETag": f'W/"{len(asked)}"'}
+        return (
+            httpx.Response(200, json={"id": "ana_1", "state": state}, headers=headers)
+            if state
+            else httpx.Response(304, headers={"ETag": 'W/"1"'})
+        )
+
+    states = [analysis["state"] for analysis in client_of(answer).watch("ana_1")]
+    assert states == ["queued", "queued", "running", "succeeded"]
+    assert [tag for tag, _ in asked] == [None, 'W/"1"', 'W/"1"', 'W/"3"']
+    assert asked[0][1] is None
+    assert all(prefer for _, prefer in asked[1:])
+
+
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt, Terminated])
+def test_an_interrupted_analysis_is_called_off(
+    interruption: type[BaseException], client_of: Callable[[Handler], Client]
+) -> None:
+    asked = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append((request.method, request.url.path))
+        if request.method == "GET":
+            raise interruption
+        return httpx.Response(202, json={"id": "ana_1"})
+
+    with pytest.raises(interruption):
+        run_analysis(client_of(answer), "mdl_1", "dst_1")
+    assert asked[-1] == ("POST", "/v1/analyses/ana_1/cancel")
+
+
+def test_a_problem_becomes_an_error(client_of: Callable[[Handler], Client]) -> None:
+    document = {
+        "type": "urn:narrows:problem:invalid", "title": "The request is invalid", "status": 422,
+        "detail": "See errors.", "errors": [{"pointer": "/seed", "in": "body", "detail": "No."}],
+    }  # fmt: skip
+    with pytest.raises(ApiError) as raised:
+        client_of(lambda _: httpx.Response(422, json=document)).cancel("ana_1")
+    assert str(raised.value) == "The request is invalid: /seed: No."
+    assert (raised.value.status, raised.value.type) == (422, document["type"])
+    assert raised.value.errors == document["errors"]
+
+
+@pytest.mark.parametrize("status", [302, 502])
+def test_answers_from_in_between(status: int, client_of: Callable[[Handler], Client]) -> None:
+    with pytest.raises(ApiError, match=f"HTTP status {status}: a proxy speaks"):
+        client_of(lambda _: httpx.Response(status, text="a proxy speaks")).cancel("ana_1")
+
+
+def test_another_server(client_of: Callable[[Handler], Client]) -> None:
+    with pytest.raises(UnreachableError, match="is not Narrows"):
+        client_of(lambda _: httpx.Response(200, html="<p>Hello")).cancel("ana_1")

@@ -1,0 +1,109 @@
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+from typer.testing import CliRunner, Result
+
+from service.cli.commands import app
+from worker.export import ExportError, export_module
+
+
+class Small(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+        self.head = nn.Linear(4, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        result: Tensor = self.head(self.conv(x).mean((2, 3)))
+        return result
+
+
+class Branching(Small):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) if x.sum() > 0 else x
+
+
+class OneBatch(Small):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.view(2, 3, 8, 8))
+
+
+class Folding(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = nn.Sequential(nn.Fold((4, 4), (2, 2)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        result: Tensor = self.inner(x)
+        return result
+
+
+INSTANCE = Small()
+
+
+def export(name: str, *arguments: object, size: str = "2x3x8x8") -> Result:
+    """Run `narrows export` for a network in this file."""
+    command = ["export", f"{__name__}:{name}", "--input", size, *map(str, arguments)]
+    return CliRunner().invoke(app, command)
+
+
+@pytest.mark.parametrize("name", ["Small", "INSTANCE"])
+def test_it_says_what_it_made(name: str, tmp_path: Path) -> None:
+    done = export(name, "-o", tmp_path / "m.pt2", size="1x3x8x8")
+    assert done.exit_code == 0, done.output
+    assert "2 layers, of which 1 can be pruned; 122 parameters" in done.output
+    assert "input x: float32 [batch, 3, 8, 8]" in done.output
+    assert [path.name for path in tmp_path.iterdir()] == ["m.pt2"]
+
+
+def test_weights_are_loaded(tmp_path: Path) -> None:
+    weights = {name: tensor + 1 for name, tensor in INSTANCE.state_dict().items()}
+    torch.save(weights, tmp_path / "w.pt")
+    done = export("Small", "-o", tmp_path / "m.pt2", "--weights", tmp_path / "w.pt")
+    assert done.exit_code == 0, done.output
+    torch.save({}, tmp_path / "w.pt")
+    done = export("Small", "-o", tmp_path / "m.pt2", "--weights", tmp_path / "w.pt")
+    assert done.exit_code == 1
+    assert "Missing key(s)" in done.output
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "said"),
+    [
+        ("Branching", "2x3x8x8", "data-dependent"),
+        ("OneBatch", "2x3x8x8", "--static"),
+        ("Folding", "2x8x9", "aten.col2im.default in module 'inner.0'"),
+        ("Small", "2x4x8x8", "expected input"),
+        ("nowhere", "2x3x8x8", "no attribute 'nowhere'"),
+        ("Tensor", "2x3x8x8", "gives a Tensor, not a torch.nn.Module"),
+    ],
+)
+def test_what_can_not_be_exported(name: str, size: str, said: str, tmp_path: Path) -> None:
+    done = export(name, "-o", tmp_path / "m.pt2", size=size)
+    assert done.exit_code == 1
+    assert said in done.output
+    assert "Traceback" not in done.output
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_fixed_batch(tmp_path: Path) -> None:
+    done = export("OneBatch", "-o", tmp_path / "m.pt2", "--static")
+    assert done.exit_code == 0, done.output
+    assert "[2, 3, 8, 8]" in done.output
+
+
+@pytest.mark.parametrize(("name", "size"), [("Small", "3xx"), ("", "2x3x8x8"), ("Small", "0x3")])
+def test_usage(name: str, size: str, tmp_path: Path) -> None:
+    assert export(name, "-o", tmp_path / "m.pt2", size=size).exit_code == 2
+
+
+def test_outputs_must_be_those_of_the_module(tmp_path: Path) -> None:
+    network = Small()
+    inputs = (torch.randn(2, 3, 8, 8),)
+    calls = iter(range(100))
+    network.conv.register_forward_hook(lambda _m, _i, out: out * float(next(calls)))
+    with pytest.raises(ExportError, match="other outputs than the module"):
+        export_module(network, inputs, tmp_path / "m.pt2")
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,64 @@
+"""However `up` and `demo` end, nothing that they started stays behind."""
+
+import json
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import line_of, processes_in, run_narrows, started
+from tests.worker.helpers import wait_until
+
+
+def test_the_demo_finds_what_it_planted(demo: "subprocess.CompletedProcess[str]") -> None:
+    assert demo.returncode == 0, demo.stderr
+    assert json.loads(demo.stdout)["analysis"]["summary"]["bottlenecks"] == ["features.conv3"]
+    assert processes_in(demo.args[0]) == []
+
+
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 0), (signal.SIGKILL, -9)]
+)
+def test_up(number: signal.Signals, status: int, tmp_path: Path) -> None:
+    with started(tmp_path, "up", "--port", 0) as up:
+        line_of(up, "API key: nrw_", "stdout")
+        wait_until(lambda: len(processes_in(tmp_path)) >= 5)  # API, launcher, worker, fork server
+        up.send_signal(number)
+        _, log = up.communicate(timeout=60)
+    assert up.returncode == status
+    assert "Traceback" not in log
+    wait_until(lambda: not processes_in(tmp_path))
+
+
+def test_up_ends_when_its_api_does(tmp_path: Path) -> None:
+    with started(tmp_path, "up", "--port", 0) as up:
+        line_of(up, "API key: ", "stdout")
+        (api,) = (p for p in processes_in(tmp_path) if "api" in p.cmdline())
+        api.kill()
+        _, log = up.communicate(timeout=60)
+    assert up.returncode == 1
+    assert log.endswith("The API was killed by signal 9; stopped everything.\n")
+    wait_until(lambda: not processes_in(tmp_path))
+
+
+def test_a_port_in_use(tmp_path: Path) -> None:
+    with started(tmp_path, "api", "--port", 0) as api:
+        line_of(api, "", "stderr")
+        (port,) = {c.laddr.port for p in processes_in(tmp_path) for c in p.net_connections()}
+        done = run_narrows(tmp_path, "up", "--port", port)
+    assert done.returncode == 1
+    assert done.stderr == f"Port {port} of 127.0.0.1 is in use; choose another with --port.\n"
+
+
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)]
+)
+def test_an_interrupted_demo(number: signal.Signals, status: int, tmp_path: Path) -> None:
+    with started(tmp_path, "demo") as demo:
+        line_of(demo, "Training", "stderr")
+        demo.send_signal(number)
+        _, log = demo.communicate(timeout=60)
+    assert demo.returncode == status
+    assert "Traceback" not in log
+    wait_until(lambda: not processes_in(tmp_path))
