@@ -4,8 +4,10 @@ The evidence for a layer is the rank-sum of its structures among all: the ratio 
 pruning cuts it, averaged over every global ratio. With few channels, the ratio at one point throws
 most of that away; it is what is shown.
 
-A first rule, to be calibrated on networks with planted narrow layers. On 5-layer networks for
-scikit-learn's digits it named 15 of 15 layers of 6 channels among 32, and none of 75 others.
+A first rule, to be calibrated on networks with planted narrow layers. Of 5-layer networks for
+scikit-learn's digits, six seeds each, with 6 channels among 32 at the first, the third or the last
+layer, it named 16 of 18 narrow layers (the two others, both first, are suspected), no other of the
+72 layers beside them, and none of 30 in networks without one.
 """
 
 from collections.abc import Mapping, Sequence
@@ -80,7 +82,7 @@ def _decide(score: float, interval: tuple[float, float], p_high: float, p_low: f
     """Apply the rule; `interval` is the score's."""
     if score >= HIGH_SCORE and p_high <= FALSE_DISCOVERIES and interval[0] > 0.5:
         return "bottleneck"
-    if score >= RAISED_SCORE and p_high <= 2 * FALSE_DISCOVERIES:
+    if score >= HIGH_SCORE or (score >= RAISED_SCORE and p_high <= FALSE_DISCOVERIES):
         return "suspected"
     if score <= LOW_SCORE and p_low <= FALSE_DISCOVERIES and interval[1] < 0.5:
         return "redundant"

@@ -1,0 +1,202 @@
+"""The whole way: files over real HTTP, real worker processes, a planted narrow layer found.
+
+On the embedded pair (SQLite, folder broker) and on PostgreSQL with Redis.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from service.client import Client, UnreachableError
+from worker.demo.network import DigitsNet, digits, train
+from worker.export import export_module
+
+POSITIONS = {"first": 0, "middle": 2, "last": 4}
+NARROW, WIDE = 6, 32
+SCALE = {"scale": 1 / 16}
+
+
+@pytest.fixture(scope="session")
+def trained(request: pytest.FixtureRequest) -> Path:
+    """A folder with a trained network for each position of the narrow layer, kept between runs."""
+    folder = Path(request.config.cache.mkdir("narrow-digits"))
+    for name, position in POSITIONS.items():
+        path = folder / f"{name}.pt2"
+        if not path.exists():
+            torch.manual_seed(0)
+            network = DigitsNet([NARROW if i == position else WIDE for i in range(5)])
+            *_, accuracy = train(network)
+            assert accuracy > 0.85
+            export_module(network, (torch.zeros(2, 1, 8, 8),), path)
+    x, y = digits()
+    np.savez_compressed(folder / "digits.npz", x=x, y=y)
+    return folder
+
+
+@contextmanager
+def running(environment: dict[str, str], data: Path) -> Iterator[Client]:
+    """Run `narrows up` and stop it; yield a client once it answers."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "service.cli", "up", "--port", str(port)],
+        env={**os.environ, "NARROWS_DATA": str(data), **environment},
+    )
+    try:
+        url = f"http://127.0.0.1:{port}"
+        wait_until(lambda: (data / "api-key").exists() and answers(url))
+        with Client(url, (data / "api-key").read_text().strip()) as client:
+            yield client
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(30)
+
+
+def wait_until(condition: Any, seconds: float = 60) -> None:
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "the service does not answer"
+        time.sleep(0.1)
+
+
+def answers(url: str) -> bool:
+    try:
+        with Client(url, "none") as client:
+            client._send("GET", "/livez")
+    except UnreachableError:
+        return False
+    return True
+
+
+@pytest.fixture(scope="module")
+def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    with running({}, tmp_path_factory.mktemp("embedded")) as client:
+        yield client
+
+
+def finished(client: Client, model: Path, dataset: Path, **options: Any) -> dict[str, Any]:
+    model_id = client.upload_model(model)["id"]
+    dataset_id = client.upload_dataset(dataset, SCALE)["id"]
+    *_, analysis = client.watch(client.analyze(model_id, dataset_id, **options)["id"])
+    return dict(analysis)
+
+
+def assert_found(client: Client, trained: Path, name: str) -> dict[str, Any]:
+    analysis = finished(client, trained / f"{name}.pt2", trained / "digits.npz")
+    planted = f"features.conv{POSITIONS[name] + 1}"
+    assert analysis["state"] == "succeeded", analysis["error"]
+    assert analysis["summary"]["bottlenecks"] == [planted]
+    layers = {layer["name"]: layer for layer in client.layers(analysis["id"])}
+    assert layers[planted]["pruning_ratio"] <= 0.35
+    assert layers[planted]["width"] == NARROW
+    (plan,) = client.plans(analysis["id"])
+    assert [layer["new_width"] for layer in plan["layers"]] == [2 * NARROW]
+    return analysis
+
+
+@pytest.mark.parametrize("name", POSITIONS)
+def test_a_planted_narrow_layer_is_found(embedded: Client, trained: Path, name: str) -> None:
+    analysis = assert_found(embedded, trained, name)
+    assert analysis["progress"] == {"stage": "done", "done": 4, "total": 4, "seconds_left": None}
+    structures = embedded.structures(analysis["id"])
+    assert len(structures) == analysis["summary"]["structures"] == 4 * WIDE + NARROW
+    saliencies = [s["saliency"] for s in sorted(structures, key=lambda s: s["rank"])]
+    assert saliencies == sorted(saliencies)
+
+
+def test_postgresql_and_redis_give_the_same(
+    embedded: Client, trained: Path, tmp_path: Path, redis_url: str, postgres_url: str
+) -> None:
+    expected = assert_found(embedded, trained, "middle")
+    urls = {"NARROWS_DATABASE_URL": postgres_url, "NARROWS_BROKER_URL": redis_url}
+    with running(urls, tmp_path) as client:
+        actual = assert_found(client, trained, "middle")
+        assert actual["summary"] == expected["summary"]
+        assert client.layers(actual["id"]) == embedded.layers(expected["id"])
+        assert client.structures(actual["id"]) == embedded.structures(expected["id"])
+
+
+class Unsupported(nn.Module):
+    """Ends in an operator that no table lists."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fold = nn.Sequential(nn.Fold((4, 4), (2, 2)))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.fold(x)
+
+
+def bad_models(folder: Path) -> Iterator[tuple[str, Path, str, str]]:
+    """Yield (name, file, slug, what its detail says) of uploads that are no use."""
+    path = folder / "text.pt2"
+    path.write_text("not a zip")
+    yield "not a zip", path, "not-an-archive", "torch.export"
+    path = folder / "checkpoint.pt"
+    torch.save(nn.Linear(2, 2).state_dict(), path)
+    yield "checkpoint", path, "pickle-checkpoint", "narrows export"
+    path = folder / "unsupported.pt2"
+    torch.export.save(torch.export.export(Unsupported(), (torch.randn(1, 8, 9),)), path)
+    yield "operator", path, "operator-not-supported", "aten.col2im.default in module 'fold.0'"
+    path = folder / "single.pt2"
+    torch.export.save(torch.export.export(nn.Linear(4, 2), (torch.randn(2, 4),)), path)
+    yield "nothing to prune", path, "nothing-to-prune", "the network's outputs"
+
+
+def test_bad_models_are_rejected_and_say_why(embedded: Client, tmp_path: Path) -> None:
+    for name, path, slug, text in bad_models(tmp_path):
+        *_, model = embedded.watch_model(embedded.upload_model(path)["id"])
+        assert model["state"] == "rejected", name
+        error: Any = model["error"]
+        assert error["type"] == f"urn:narrows:problem:{slug}", name
+        assert text in error["detail"], name
+
+
+@pytest.mark.parametrize(
+    ("arrays", "slug", "text"),
+    [
+        ({"x": np.full((8, 1, 8, 8), np.nan), "y": np.zeros(8, int)}, "dataset-invalid", "NaN"),
+        ({"x": np.zeros((0, 1, 8, 8)), "y": np.zeros(0, int)}, "dataset-invalid", "empty"),
+    ],
+    ids=["NaN", "empty"],
+)
+def test_bad_datasets_are_rejected_and_say_why(
+    embedded: Client, tmp_path: Path, arrays: dict[str, Any], slug: str, text: str
+) -> None:
+    np.savez(tmp_path / "data.npz", **arrays)
+    *_, dataset = embedded.watch_dataset(embedded.upload_dataset(tmp_path / "data.npz")["id"])
+    error: Any = dataset["error"]
+    assert (dataset["state"], error["type"]) == ("rejected", f"urn:narrows:problem:{slug}")
+    assert text in error["detail"]
+
+
+@pytest.mark.parametrize(
+    ("arrays", "slug", "text"),
+    [
+        ({"x": np.zeros((8, 1, 8, 8)), "y": np.full(8, 10)}, "targets-do-not-fit", "0 … 9"),
+        ({"x": np.zeros((8, 3, 8, 8)), "y": np.zeros(8, int)}, "shapes-do-not-fit", "3, 8, 8"),
+    ],
+    ids=["labels out of range", "shapes"],
+)
+def test_what_does_not_fit_fails_and_says_why(
+    embedded: Client, trained: Path, tmp_path: Path, arrays: dict[str, Any], slug: str, text: str
+) -> None:
+    np.savez(tmp_path / "data.npz", **arrays)
+    analysis = finished(embedded, trained / "middle.pt2", tmp_path / "data.npz")
+    assert (analysis["state"], analysis["error"]["type"]) == (
+        "failed",
+        f"urn:narrows:problem:{slug}",
+    )
+    assert text in analysis["error"]["detail"]
