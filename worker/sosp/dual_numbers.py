@@ -1,8 +1,8 @@
 """Dual numbers: every value of the network together with its derivative along one direction.
 
-Value and tangent travel as one tensor `both` of shape [2, batch, …], so that a linear operator, which
-treats the two alike, is one native call on a doubled batch. Everything else follows the product rule
-or, for operators that are rare in hot places, `torch.func.jvp` (METHOD §2).
+Value and tangent travel as one tensor `both` of shape [2, batch, …], so that a linear operator,
+which treats the two alike, is one native call on a doubled batch. Everything else follows the
+product rule or, for operators that are rare in hot places, `torch.func.jvp` (METHOD §2).
 """
 
 from collections.abc import Callable
@@ -53,22 +53,27 @@ def rule(*ops: str) -> Callable[[Rule], Rule]:
 
 
 def run(op: str, arguments: Arguments) -> Any:
-    """Run one operator, of whose arguments any may be dual; return its result, dual where it varies.
+    """Run one operator, any of whose arguments may be dual; its result is dual if it varies.
 
     >>> x = Dual.of(torch.tensor([3.0]), torch.tensor([1.0]))
     >>> y = run("mul.Tensor", {"self": x, "other": x})
     >>> y.value, y.tangent
     (tensor([9.]), tensor([6.]))
     """
-    if not any(_is_dual(argument) for argument in arguments.values()):
+    if not _varying(arguments):
         return operators.run(op, arguments)
     return RULES.get(op, differentiate)(op, arguments)
 
 
-def _is_dual(argument: Any) -> bool:
-    if isinstance(argument, list):
-        return any(isinstance(item, Dual) for item in argument)
-    return isinstance(argument, Dual)
+def _varying(arguments: Arguments) -> set[str]:
+    """Return the names of the arguments that are, or hold, dual numbers."""
+
+    def varies(argument: Any) -> bool:
+        if isinstance(argument, list):
+            return any(map(varies, argument))
+        return isinstance(argument, Dual)
+
+    return {name for name, argument in arguments.items() if varies(argument)}
 
 
 def _substitute(arguments: Arguments, replace: Callable[[Dual], Any]) -> Arguments:
@@ -85,23 +90,32 @@ def _substitute(arguments: Arguments, replace: Callable[[Dual], Any]) -> Argumen
 def differentiate(op: str, arguments: Arguments) -> Any:
     """Run any operator by torch's own forward mode: right for all, the fastest for none."""
     duals: list[Dual] = []
+    missing: list[int] = []
     _substitute(arguments, duals.append)
 
     def call(*values: Tensor) -> Any:
         remaining = iter(values)
-        return operators.run(op, _substitute(arguments, lambda _: next(remaining)))
+        results = operators.run(op, _substitute(arguments, lambda _: next(remaining)))
+        if isinstance(results, Tensor):
+            return results
+        missing.extend(place for place, result in enumerate(results) if result is None)
+        return [result for result in results if result is not None]
 
     values = tuple(dual.value for dual in duals)
-    results, tangents = torch.func.jvp(call, values, tuple(dual.tangent for dual in duals))
+    derived: Any = torch.func.jvp(call, values, tuple(dual.tangent for dual in duals))
+    results, tangents = derived
     if isinstance(results, Tensor):
         return _pair(results, tangents)
-    return [_pair(result, tangent) for result, tangent in zip(results, tangents, strict=True)]
+    pairs: list[Any] = [_pair(*pair) for pair in zip(results, tangents, strict=True)]
+    for place in missing:
+        pairs.insert(place, None)
+    return pairs
 
 
-def _pair(value: Tensor | None, tangent: Tensor) -> Dual | Tensor | None:
-    if value is None or not value.is_floating_point():
+def _pair(value: Tensor, tangent: Tensor) -> Dual | Tensor:
+    if not value.is_floating_point():
         return value
-    return Dual.of(value, tangent)
+    return Dual.of(value, tangent.to(value.dtype))  # torch may widen a tangent of no dimensions
 
 
 # --- operators whose result does not vary ---------------------------------------------------------
@@ -109,9 +123,10 @@ def _pair(value: Tensor | None, tangent: Tensor) -> Dual | Tensor | None:
 
 @rule(*operators.SYMBOLIC)
 @rule(
-    *"argmax argmin any any.dim ceil floor round sign eq.Scalar eq.Tensor ne.Scalar ne.Tensor ge.Scalar "
-    "ge.Tensor gt.Scalar gt.Tensor le.Scalar le.Tensor lt.Scalar lt.Tensor zeros_like ones_like "
-    "full_like new_zeros new_ones new_full".split()
+    *"argmax argmin any any.dim ceil detach floor round sign eq.Scalar eq.Tensor ne.Scalar "
+    "ne.Tensor ge.Scalar ge.Tensor gt.Scalar gt.Tensor le.Scalar le.Tensor lt.Scalar lt.Tensor "
+    "logical_and logical_not logical_or zeros_like ones_like full_like new_zeros new_ones "
+    "new_full".split()
 )
 def _of_the_value_alone(op: str, arguments: Arguments) -> Any:
     return operators.run(op, _substitute(arguments, lambda dual: dual.value))
@@ -121,9 +136,9 @@ def _of_the_value_alone(op: str, arguments: Arguments) -> Any:
 
 
 @rule(
-    *"alias chunk clone constant_pad_nd contiguous div.Scalar expand flatten.using_ints flip mean "
-    "mean.dim movedim.int mul.Scalar narrow neg permute pixel_shuffle pixel_unshuffle repeat reshape "
-    "roll select.int slice.Tensor split.Tensor split_with_sizes squeeze squeeze.dim squeeze.dims sum "
+    *"alias chunk clone contiguous div.Scalar expand flatten.using_ints flip mean mean.dim "
+    "movedim.int mul.Scalar narrow neg permute pixel_shuffle pixel_unshuffle repeat reshape roll "
+    "select.int slice.Tensor split.Tensor split_with_sizes squeeze squeeze.dim squeeze.dims sum "
     "sum.dim_IntList t to.dtype _to_copy transpose.int unbind.int unflatten.int unsqueeze view "
     "_unsafe_view".split()
 )
@@ -137,7 +152,16 @@ def _linear(op: str, arguments: Arguments) -> Any:
         return operators.run(op, _substitute(arguments, lambda _: next(remaining)))
 
     result = torch.vmap(call)(*(dual.both for dual in duals))
-    return Dual(result) if isinstance(result, Tensor) else [Dual(both) for both in result]
+    return _unpack(result) if isinstance(result, Tensor) else [_unpack(both) for both in result]
+
+
+def _unpack(both: Tensor) -> Dual | Tensor:
+    return Dual(both) if both.is_floating_point() else both[0]  # a cast to integers ends variation
+
+
+@rule("constant_pad_nd")
+def _pad(op: str, arguments: Arguments) -> Any:
+    return (differentiate if arguments.get("value") else _linear)(op, arguments)  # 0 is linear
 
 
 @rule("cat", "stack")
@@ -147,8 +171,9 @@ def _join(op: str, arguments: Arguments) -> Any:
 
 
 @rule(
-    *"avg_pool1d avg_pool2d avg_pool3d adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d "
-    "_adaptive_avg_pool2d _adaptive_avg_pool3d upsample_nearest2d.vec upsample_bilinear2d.vec".split()
+    *"avg_pool1d avg_pool2d avg_pool3d adaptive_avg_pool1d adaptive_avg_pool2d "
+    "adaptive_avg_pool3d _adaptive_avg_pool2d _adaptive_avg_pool3d upsample_nearest2d.vec "
+    "upsample_bilinear2d.vec".split()
 )
 def _on_doubled_batch(op: str, arguments: Arguments) -> Any:
     """Apply an operator that keeps samples apart to a batch of twice the size."""
@@ -160,12 +185,15 @@ def _on_doubled_batch(op: str, arguments: Arguments) -> Any:
 
 @rule("conv1d", "conv2d", "conv3d", "conv1d.padding", "conv2d.padding", "linear")
 def _affine(op: str, arguments: Arguments) -> Any:
-    if not isinstance(arguments["input"], Dual) or _is_dual(arguments["weight"]):
+    if _varying(arguments) != {"input"}:
+        return differentiate(op, arguments)
+    if arguments["input"].value.dim() < arguments["weight"].dim():  # one sample, no batch
         return differentiate(op, arguments)
     arguments, bias = {**arguments, "bias": None}, arguments.get("bias")
     if op in ("conv1d", "conv2d", "conv3d"):
         both = arguments["input"].both
-        product = _Convolution.apply(both.flatten(0, 1), arguments["weight"], op, arguments)
+        convolve: Callable[..., Any] = _Convolution.apply
+        product = convolve(both.flatten(0, 1), arguments["weight"], op, arguments)
         result = Dual(product.unflatten(0, both.shape[:2]))
     else:
         result = _on_doubled_batch(op, arguments)
@@ -189,7 +217,7 @@ class _Convolution(torch.autograd.Function):
         return result
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         (weight,) = ctx.saved_tensors
         of_input = torch.ops.aten.convolution_backward(
             grad,
@@ -227,8 +255,9 @@ def _for_value(tensor: Tensor) -> Tensor:
 
 @rule("batch_norm")
 def _batch_norm(op: str, arguments: Arguments) -> Any:
-    if arguments["running_mean"] is None:
-        return differentiate(op, arguments)
+    if arguments["running_mean"] is None or _varying(arguments) != {"input"}:
+        # not the kernel of `batch_norm`, which has no derivative along the statistics
+        return differentiate("_native_batch_norm_legit", arguments)[0]
     scale, shift = batch_norm_map(arguments)
     both = arguments["input"].both
     rank = both.dim() - 1
@@ -276,7 +305,7 @@ def _quotient(op: str, arguments: Arguments) -> Any:
 
 
 @rule("relu")
-def _relu(op: str, arguments: Arguments) -> Any:
+def _relu(_: str, arguments: Arguments) -> Any:
     both = arguments["self"].both
     return Dual(both * (both[0] > 0))
 

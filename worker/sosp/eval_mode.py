@@ -25,6 +25,24 @@ def _native_dropout(input: Tensor, **_: Any) -> tuple[Tensor, Tensor]:  # noqa: 
 
 def _batch_norm(
     input: Tensor,  # noqa: A002
+    weight: Tensor | None,
+    bias: Tensor | None,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    eps: float,
+    **_: Any,
+) -> Tensor:
+    """Normalize by the running statistics; as torch does, by the batch's where there are none."""
+    if running_mean is None or running_var is None:
+        return _written_out_batch_norm(input, weight, bias, eps=eps)
+    result: Tensor = aten.batch_norm(
+        input, weight, bias, running_mean, running_var, False, 0.0, eps, False
+    )
+    return result
+
+
+def _written_out_batch_norm(
+    input: Tensor,  # noqa: A002
     weight: Tensor | None = None,
     bias: Tensor | None = None,
     running_mean: Tensor | None = None,
@@ -32,27 +50,27 @@ def _batch_norm(
     eps: float = 1e-5,
     **_: Any,
 ) -> Tensor:
-    """Normalize by the running statistics; as torch does, by the batch's where there are none.
+    """Do as `_batch_norm`, differentiably along every argument.
 
-    The latter is written out: torch's kernel is wrong in reverse mode over forward mode (2.13).
+    Torch's kernel is wrong in reverse mode over forward mode where it computes the statistics
+    (2.13), and has no derivative along those that it is given.
     """
-    if running_mean is not None and running_var is not None:
-        result: Tensor = aten.batch_norm(
-            input, weight, bias, running_mean, running_var, False, 0.0, eps, False
-        )
-        return result
     along = (1, -1, *(1,) * (input.dim() - 2))
-    weight, bias = (None if v is None else v.view(along) for v in (weight, bias))
-    return _normalize(input, [0, *range(2, input.dim())], weight, bias, eps)
+    weight, bias, mean, variance = (
+        None if vector is None else vector.view(along)
+        for vector in (weight, bias, running_mean, running_var)
+    )
+    over = [0, *range(2, input.dim())]
+    return _normalize(input, over, weight, bias, eps, mean, variance)
 
 
 def _native_batch_norm(**arguments: Any) -> tuple[Tensor, None, None]:
-    return _batch_norm(**arguments), None, None
+    return _written_out_batch_norm(**arguments), None, None
 
 
 def _functional_batch_norm(**arguments: Any) -> tuple[Tensor, None, None, Tensor, Tensor]:
     """Return the running statistics unchanged as the new ones: they are frozen."""
-    result = _batch_norm(**arguments)
+    result = _written_out_batch_norm(**arguments)
     return result, None, None, arguments["running_mean"], arguments["running_var"]
 
 
@@ -67,7 +85,7 @@ def _instance_norm(
 ) -> Tensor:
     """Normalize as `_batch_norm` does, by each sample's own statistics where there are none."""
     if running_mean is not None and running_var is not None:
-        return _batch_norm(input, weight, bias, running_mean, running_var, eps)
+        return _written_out_batch_norm(input, weight, bias, running_mean, running_var, eps)
     result: Tensor = aten.group_norm(input, input.shape[1], weight, bias, eps, False)
     return result
 
@@ -89,9 +107,16 @@ def _native_layer_norm(**arguments: Any) -> tuple[Tensor, None, None]:
 
 
 def _normalize(
-    x: Tensor, over: Sequence[int], weight: Tensor | None, bias: Tensor | None, eps: float
+    x: Tensor,
+    over: Sequence[int],
+    weight: Tensor | None,
+    bias: Tensor | None,
+    eps: float,
+    mean: Tensor | None = None,
+    variance: Tensor | None = None,
 ) -> Tensor:
-    variance, mean = torch.var_mean(x, list(over), correction=0, keepdim=True)
+    if mean is None or variance is None:
+        variance, mean = torch.var_mean(x, list(over), correction=0, keepdim=True)
     result = (x - mean) * torch.rsqrt(variance + eps)
     result = result if weight is None else result * weight
     return result if bias is None else result + bias
@@ -146,6 +171,26 @@ def _glu(self: Tensor, dim: int = -1) -> Tensor:
     return value * gate.sigmoid()
 
 
+def _embedding(weight: Tensor, indices: Tensor, **_: Any) -> Tensor:
+    """Look up rows; the other options alter the gradient alone, away from the derivative."""
+    return F.embedding(indices, weight)
+
+
+def _gather(self: Tensor, dim: int, index: Tensor, **_: Any) -> Tensor:
+    return self.gather(dim, index)  # a sparse gradient can't be differentiated
+
+
+def _binary_cross_entropy(
+    self: Tensor, target: Tensor, weight: Tensor | None = None, reduction: int = 1
+) -> Tensor:
+    """Return torch's loss, written out: its kernel fails in reverse over forward along `target`."""
+    least = math.exp(-100)  # torch bounds the logarithms by -100
+    hit, miss = self.clamp_min(least).log(), (1 - self).clamp_min(least).log()
+    loss = -(target * hit + (1 - target) * miss)
+    loss = loss if weight is None else loss * weight
+    return (loss, loss.mean(), loss.sum())[reduction]
+
+
 def _huber_loss(self: Tensor, target: Tensor, reduction: int = 1, delta: float = 1.0) -> Tensor:
     result: Tensor = aten.smooth_l1_loss(self, target, reduction, delta) * delta
     return result
@@ -153,6 +198,32 @@ def _huber_loss(self: Tensor, target: Tensor, reduction: int = 1, delta: float =
 
 def _hardsigmoid(self: Tensor) -> Tensor:
     return F.hardtanh(self + 3, 0.0, 6.0) / 6
+
+
+def _root(power: Tensor, degree: float = 2.0) -> Tensor:
+    """Return the root, all of whose derivatives at zero are 0, as torch's norms have the first.
+
+    Torch's own second derivative there is NaN, and one dead sample would make everything NaN.
+    """
+    nothing = power == 0
+    return power.masked_fill(nothing, 1.0).pow(1 / degree).masked_fill(nothing, 0.0)
+
+
+def _vector_norm(
+    self: Tensor,
+    ord: float = 2.0,  # noqa: A002
+    dim: list[int] | None = None,
+    keepdim: bool = False,
+    dtype: torch.dtype | None = None,
+) -> Tensor:
+    if 1 < ord < math.inf:
+        return _root(self.abs().pow(ord).sum(dim, keepdim, dtype=dtype), ord)
+    result: Tensor = aten.linalg_vector_norm(self, ord, dim, keepdim, dtype=dtype)
+    return result
+
+
+def _deviation(variance: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    return lambda **arguments: _root(variance(**arguments))
 
 
 def _view(self: Tensor, size: Sequence[int]) -> Tensor:
@@ -192,9 +263,16 @@ REWRITES: Mapping[str, Callable[..., Any]] = {
     "native_group_norm": _native_group_norm,
     "scaled_dot_product_attention": _attention,
     "_scaled_dot_product_flash_attention_for_cpu": _cpu_attention,
+    "binary_cross_entropy": _binary_cross_entropy,
+    "embedding": _embedding,
+    "gather": _gather,
     "glu": _glu,
     "hardsigmoid": _hardsigmoid,
     "huber_loss": _huber_loss,
+    "linalg_vector_norm": _vector_norm,
+    "std": _deviation(aten.var.default),
+    "std.correction": _deviation(aten.var.correction),
+    "std.dim": _deviation(aten.var.dim),
     "view": _view,
     "_unsafe_view": _view,
     **{name: _on_default_device(factory) for name, factory in _FACTORIES.items()},
