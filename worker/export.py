@@ -1,6 +1,11 @@
 """`narrows export`: makes of a network in Python code the archive that the service reads."""
 
+import contextlib
 import importlib
+import inspect
+import io
+import logging
+import pickle
 import sys
 import warnings
 from pathlib import Path
@@ -131,7 +136,12 @@ def _load_weights(module: "nn.Module", path: Path) -> None:
 
     try:
         module.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-    except Exception as error:  # of pickle, zip and torch
+    except pickle.UnpicklingError as error:
+        raise ExportError(
+            f"{path} is no plain state_dict, and other pickles can run code. Save one with "
+            "torch.save(network.state_dict(), path)."
+        ) from error
+    except Exception as error:  # of zip files and torch
         raise ExportError(f"The weights in {path} can't be loaded: {_shown(error)}") from error
 
 
@@ -148,18 +158,26 @@ def _example(sizes: tuple[int, ...], dtype: str, *, dynamic: bool) -> "Tensor":
 
 def _traced(module: "nn.Module", inputs: "tuple[Tensor, ...]", dynamic_batch: bool) -> Any:
     import torch
+    from torch.utils import _pytree as pytree
 
     batch = torch.export.Dim("batch")
+    torch_log = logging.getLogger("torch")
+    level = torch_log.level
+    torch_log.setLevel(logging.CRITICAL)  # it logs and prints the graph, then raises
     try:
-        shapes = tuple({0: batch} for _ in inputs) if dynamic_batch else None
-        return torch.export.export(module, inputs, dynamic_shapes=shapes)
+        given = inspect.signature(module.forward).bind(*inputs).arguments
+        free = pytree.tree_map(lambda _: {0: batch}, dict(given)) if dynamic_batch else None
+        with contextlib.redirect_stderr(io.StringIO()):
+            return torch.export.export(module, inputs, dynamic_shapes=free)
     except Exception as error:  # torch raises all sorts, and so does the module
-        advice = (
-            "If it works for one batch size only, --static keeps that of --input."
-            if dynamic_batch
-            else "torch.export can't follow branches on values, nor code beyond tensors."
-        )
+        advice = "torch.export follows no branches on values, and no code beyond tensors."
+        if dynamic_batch:
+            advice += (
+                " If the network works for one batch size only, --static keeps that of --input."
+            )
         raise ExportError(f"torch.export can't export it: {_shown(error)}\n{advice}") from error
+    finally:
+        torch_log.setLevel(level)
 
 
 def _compare(module: "nn.Module", network: "Network", inputs: "tuple[Tensor, ...]") -> None:

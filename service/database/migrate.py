@@ -1,5 +1,6 @@
 """Brings a database to the schema of this version, and says whether it is there."""
 
+import logging
 from functools import cache
 from importlib.util import find_spec
 
@@ -11,6 +12,8 @@ from sqlalchemy import Engine
 
 from service.database.engine import make_engine
 from service.settings import Settings
+
+logging.getLogger("alembic.runtime.migration").setLevel(logging.WARNING)  # it tells of every look
 
 
 def alembic_config(url: str) -> Config:

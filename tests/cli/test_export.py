@@ -30,6 +30,11 @@ class OneBatch(Small):
         return super().forward(x.view(2, 3, 8, 8))
 
 
+class Several(Small):
+    def forward(self, *images: Tensor) -> Tensor:
+        return super().forward(torch.stack(images).sum(0))
+
+
 class Folding(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -86,6 +91,19 @@ def test_what_can_not_be_exported(name: str, size: str, said: str, tmp_path: Pat
     assert said in done.output
     assert "Traceback" not in done.output
     assert list(tmp_path.iterdir()) == []
+
+
+def test_weights_that_could_run_code_are_not_loaded(tmp_path: Path) -> None:
+    torch.save(INSTANCE, tmp_path / "w.pt")
+    done = export("Small", "-o", tmp_path / "m.pt2", "--weights", tmp_path / "w.pt")
+    assert done.exit_code == 1
+    assert "is no plain state_dict" in done.output
+
+
+def test_several_inputs(tmp_path: Path) -> None:
+    done = export("Several", "-o", tmp_path / "m.pt2", "--input", "2x3x8x8")
+    assert done.exit_code == 0, done.output
+    assert done.output.count("float32 [batch, 3, 8, 8]") == 2
 
 
 def test_a_fixed_batch(tmp_path: Path) -> None:
