@@ -23,6 +23,7 @@ from service.client_types import Analysis, Layer, Options, Plan, Structure, Tran
 from service.settings import Settings
 
 DEFAULT_URL = "http://127.0.0.1:8000"
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 ENDED = frozenset({"succeeded", "failed", "cancelled"})
 WATCH_SECONDS = 10
 POLL_SECONDS = 0.2
@@ -52,14 +53,16 @@ class UnreachableError(Exception):
 class Client:
     """A connection to a Narrows server.
 
-    `url` defaults to `NARROWS_URL` or this machine, `api_key` to `NARROWS_API_KEY` or the key that
-    the embedded server keeps in its data folder. Every method raises ApiError for an answer that
-    is an error, and UnreachableError where there is none.
+    `url` defaults to `NARROWS_URL` or this machine, `api_key` to `NARROWS_API_KEY` or, on this
+    machine, the key that the embedded server keeps in its data folder. Every method raises
+    ApiError for an answer that is an error, and UnreachableError where there is none.
     """
 
     def __init__(self, url: str | None = None, api_key: str | None = None) -> None:
         self.url = (url or os.environ.get("NARROWS_URL") or DEFAULT_URL).rstrip("/")
-        key = api_key or os.environ.get("NARROWS_API_KEY") or _embedded_key()
+        key = api_key or os.environ.get("NARROWS_API_KEY")
+        if not key and httpx.URL(self.url).host in LOOPBACK:  # it is nobody else's business
+            key = _embedded_key()
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._http = httpx.Client(base_url=self.url, headers=headers, timeout=TIMEOUT_SECONDS)
 

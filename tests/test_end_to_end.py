@@ -20,12 +20,13 @@ import torch
 from torch import nn
 
 from service.client import Client, UnreachableError
+from service.client_types import Transform
 from worker.demo.network import DigitsNet, digits, train
 from worker.export import export_module
 
 POSITIONS = {"first": 0, "middle": 2, "last": 4}
 NARROW, WIDE = 6, 32
-SCALE = {"scale": 1 / 16}
+SCALE: Transform = {"scale": 1 / 16}
 
 
 @pytest.fixture(scope="session")
@@ -99,7 +100,9 @@ def assert_found(client: Client, trained: Path, name: str) -> dict[str, Any]:
     assert analysis["state"] == "succeeded", analysis["error"]
     assert analysis["summary"]["bottlenecks"] == [planted]
     layers = {layer["name"]: layer for layer in client.layers(analysis["id"])}
-    assert layers[planted]["pruning_ratio"] <= 0.35
+    ratio = layers[planted]["pruning_ratio"]
+    assert ratio is not None
+    assert ratio <= 0.35
     assert layers[planted]["width"] == NARROW
     (plan,) = client.plans(analysis["id"])
     assert [layer["new_width"] for layer in plan["layers"]] == [2 * NARROW]

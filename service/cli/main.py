@@ -12,6 +12,7 @@ def main() -> None:
     """Run the command in `sys.argv`; exit with its status."""
     try:
         signal.signal(signal.SIGTERM, _terminate)
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a script's `&` has it ignored
         from service.cli.commands import app  # takes half a second: Ctrl-C then is quiet, too
 
         app(prog_name="narrows")

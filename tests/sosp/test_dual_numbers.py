@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from worker.sosp import dual_numbers, eval_mode, operators
-from worker.sosp.dual_numbers import Dual
+from worker.sosp.dual import Dual, constant
 
 pytestmark = [
     # torch.func.jvp warns when it is first used.
@@ -547,7 +547,7 @@ class Run:
         items = dict(zip(self.places, map(Dual.of, values, tangents), strict=True))
         results = outputs(dual_numbers.run(self.op, replaced(self.arguments, items)))
         duals = [
-            result if isinstance(result, Dual) else dual_numbers.constant(result)
+            result if isinstance(result, Dual) else constant(result)
             for result in results
             if is_floating(result)
         ]
@@ -585,7 +585,7 @@ def test_dual_numbers(op: str, arguments: Arguments) -> None:
 
 
 def check_what_is_no_number(op: str, arguments: Arguments, places: Sequence[Place]) -> None:
-    duals = {place: dual_numbers.constant(read(arguments, place)) for place in places}
+    duals = {place: constant(read(arguments, place)) for place in places}
     ours = outputs(dual_numbers.run(op, replaced(arguments, duals)))
     for our, plain in zip(ours, outputs(operators.run(op, arguments)), strict=True):
         if not is_floating(plain):
@@ -649,7 +649,7 @@ def test_what_does_not_vary(op: str, arguments: Arguments) -> None:
 
 @parametrized(REFUSED)
 def test_weights_of_classes_must_not_vary(op: str, arguments: Arguments) -> None:
-    varying = dual_numbers.constant(arguments["weight"].clone().requires_grad_())
+    varying = constant(arguments["weight"].clone().requires_grad_())
     with pytest.raises(RuntimeError, match="not differentiable"):
         dual_numbers.run(op, {**arguments, "weight": varying})
 

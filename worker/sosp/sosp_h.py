@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from worker.sosp.channels import NO_STRUCTURE
-from worker.sosp.dual_numbers import Dual
-from worker.sosp.gates import GatedNetwork, Leaf
+from worker.sosp.dual import Dual
+from worker.sosp.gated_call import Leaf
+from worker.sosp.gates import GatedNetwork
 from worker.sosp.losses import Loss
 
 Floats = NDArray[np.float64]
