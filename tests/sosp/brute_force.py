@@ -75,6 +75,7 @@ def every_row_alone(network: Network) -> Channels:
         structure_of=np.empty(0, np.int64),
         attributes=(),
         tensors={},
+        values={},
     )
 
 

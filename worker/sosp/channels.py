@@ -11,7 +11,7 @@ import numpy as np
 
 from worker.sosp.channel_rules import trace
 from worker.sosp.labels import Attribute, Dims, LabelBook, Labels
-from worker.sosp.network import Network
+from worker.sosp.network import Network, Ref
 from worker.sosp.shapes import Shapes
 
 NO_STRUCTURE = -1
@@ -46,7 +46,8 @@ class Channels:
 
     Structure s is channel `positions[s]` of group `groups[s]`. `structure_of` maps a label to its
     structure or to `NO_STRUCTURE`; `tensors` holds the labels of the named tensors' dimensions, and
-    `attributes` those that a module's attributes count.
+    `attributes` those that a module's attributes count. `values` holds those of every value of the
+    program, by the value's name; a dimension without labels (None) never changes its size.
     """
 
     layers: tuple[Layer, ...]
@@ -55,6 +56,7 @@ class Channels:
     structure_of: Labels
     attributes: tuple[Attribute, ...]
     tensors: Mapping[str, Dims]
+    values: Mapping[str, Dims]
 
     def __len__(self) -> int:
         """Return S, the number of structures."""
@@ -80,6 +82,7 @@ def find_channels(network: Network, shapes: Shapes, exclude: Collection[str] = (
     for producer in book.producers:
         if layer_name(producer.weight) in exclude:
             book.pin(producer.rows, "they are excluded by the request")
+    leaves = {leaf: book.dims(Ref(leaf)) for leaf in network.leaves}
     component = book.components()
     pinned: dict[int, str] = {}
     for labels, reason in book.pins:
@@ -99,6 +102,7 @@ def find_channels(network: Network, shapes: Shapes, exclude: Collection[str] = (
         structure_of=structure_of_component[component],
         attributes=tuple(book.attributes),
         tensors=book.tensors,
+        values=book.values | leaves,
     )
 
 
