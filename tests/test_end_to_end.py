@@ -104,8 +104,9 @@ def assert_found(client: Client, trained: Path, name: str) -> dict[str, Any]:
     assert ratio is not None
     assert ratio <= 0.35
     assert layers[planted]["width"] == NARROW
-    (plan,) = client.plans(analysis["id"])
-    assert [layer["new_width"] for layer in plan["layers"]] == [2 * NARROW]
+    plans = {plan["name"]: plan for plan in client.plans(analysis["id"])}
+    assert plans.keys() == {"double", "uniform", "reallocate"}
+    assert [layer["new_width"] for layer in plans["double"]["layers"]] == [2 * NARROW]
     return analysis
 
 

@@ -15,10 +15,12 @@ from worker.fit import check_fit
 from worker.formats import pt2
 from worker.formats.samples import Samples
 from worker.problems import Refused
+from worker.sosp.analysis import Analysis
 from worker.sosp.channels import Channels, find_channels
 from worker.sosp.gates import GatedNetwork, gate
 from worker.sosp.network import Network
 from worker.sosp.shapes import FREE_BATCH, Shapes
+from worker.sosp.sosp_h import Terms
 
 
 @lru_cache(maxsize=1)
@@ -45,7 +47,7 @@ class Opened:
     """What every step of an analysis works on; raises Refused where the parts do not fit."""
 
     def __init__(self, network: Network, samples: Samples, request: Mapping[str, Any]) -> None:
-        self.network, self.samples = network, samples
+        self.network, self.samples, self._request = network, samples, request
         exported = network.inputs[0].shape[0]
         self.batch: int = exported if isinstance(exported, int) else request["batch_size"]
         self.drawn = _draw(len(samples), request)
@@ -67,6 +69,18 @@ class Opened:
     def gated(self) -> GatedNetwork:
         """The network with its gates, on the device that computes."""
         return gate(self.network.map_tensors(lambda t: t.to(self.device)), self.channels)
+
+    def analysis(self, terms: Terms) -> Analysis:
+        """Return the analysis that the terms of all batches make."""
+        return Analysis(
+            self.network,
+            self.shapes,
+            self.channels,
+            terms,
+            pruning_ratio=self._request["pruning_ratio"],
+            price=self._request.get("cost", "structures"),
+            seed=self._request["seed"],
+        )
 
     @property
     def device_name(self) -> str:

@@ -13,14 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from worker import results
+from worker import inspection
 from worker.formats import arrays
 from worker.opened import Opened, find_structures, open_network
 from worker.problems import Refused
 from worker.sosp.losses import LOSSES
 from worker.sosp.shapes import trace_shapes
 from worker.sosp.sosp_h import Terms, batch_terms
-from worker.sosp.verdict import judge
 
 SHARD_SAMPLES = 512
 """About how many samples a shard has: seconds of work, little to lose."""
@@ -33,12 +32,12 @@ def inspect_model(path: str) -> Json:
     network = open_network(path)
     shapes = trace_shapes(network)
     channels = find_structures(network, shapes)
-    return results.model_inspection(network, shapes, channels)
+    return inspection.model_inspection(network, shapes, channels)
 
 
 def inspect_dataset(path: str, transform: Json) -> Json:
     """Return what a dataset consists of: counts, shapes, classes, and one sample preprocessed."""
-    return results.dataset_inspection(arrays.read(Path(path), transform))
+    return inspection.dataset_inspection(arrays.read(Path(path), transform))
 
 
 def plan(model_path: str, dataset_path: str, transform: Json, request: Json) -> list[list[int]]:
@@ -77,12 +76,12 @@ def reduce(
     terms = Terms.stack(
         Terms(*(part[name] for name in ("first", "second", "loss", "samples"))) for part in shards
     )
-    verdicts = judge(opened.channels, terms, request["pruning_ratio"], request["seed"])
+    found = opened.analysis(terms).to_dict()
     seconds = sum(float(part["seconds"]) for part in shards) + time.perf_counter() - began
     return {
-        **results.analysis(opened, terms, verdicts, request["pruning_ratio"]),
+        **found,
         "provenance": {
-            **results.versions(),
+            **inspection.versions(),
             "model_sha256": Path(model_path).name,
             "dataset_sha256": Path(dataset_path).name,
             "transform": vars(opened.samples.transform),

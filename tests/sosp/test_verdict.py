@@ -1,4 +1,4 @@
-"""Ranking, verdicts and plans on numbers whose answer is known."""
+"""Ranking and verdicts on numbers whose answer is known."""
 
 import numpy as np
 import pytest
@@ -12,10 +12,9 @@ from tests.exporting import randomized, read_back
 from worker.sosp import ranking
 from worker.sosp.channels import Channels, find_channels
 from worker.sosp.network import Network
-from worker.sosp.plans import Edit, double
 from worker.sosp.shapes import trace_shapes
 from worker.sosp.sosp_h import Terms
-from worker.sosp.verdict import Verdict, judge
+from worker.sosp.verdict import judge
 
 WIDTHS = (32, 6, 32)
 
@@ -103,34 +102,3 @@ def test_the_layers_ratios_add_up_to_the_global_ratio(saliency: np.ndarray, rati
     layers = np.split(np.arange(40), [5, 17])
     removed = sum(ranking.pruning_ratio(places, own, ratio) * len(own) for own in layers)
     assert round(removed) == ranking.removals(40, ratio)
-
-
-def test_doubling_a_bottleneck_lists_every_edit(network: Network, channels: Channels) -> None:
-    verdicts = {layer.name: Verdict("balanced") for layer in channels.layers}
-    verdicts["2"] = Verdict("bottleneck")
-    plan = double(network, trace_shapes(network), channels, verdicts)
-    (layer,) = plan.layers
-    assert (layer.name, layer.width, layer.new_width) == ("2", 6, 12)
-    assert set(layer.edits) == {
-        Edit("2", "out_channels", 6, 12),
-        Edit("3", "num_features", 6, 12),
-        Edit("5", "in_channels", 6, 12),
-    }
-    gained = 6 * (32 * 9 + 1) + 2 * 6 + 32 * 6 * 9
-    assert plan.after.parameters - plan.before.parameters == gained
-
-
-def test_widening_before_a_flatten_counts_its_positions(
-    network: Network, channels: Channels
-) -> None:
-    verdicts = {layer.name: Verdict("balanced") for layer in channels.layers}
-    verdicts["5"] = Verdict("bottleneck")
-    (layer,) = double(network, trace_shapes(network), channels, verdicts).layers
-    assert Edit("7", "in_features", 32 * 16, 64 * 16) in layer.edits
-
-
-def test_without_bottlenecks_there_is_nothing_to_do(network: Network, channels: Channels) -> None:
-    verdicts = {layer.name: Verdict("balanced") for layer in channels.layers}
-    plan = double(network, trace_shapes(network), channels, verdicts)
-    assert plan.layers == ()
-    assert plan.before == plan.after

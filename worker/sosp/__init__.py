@@ -1,1 +1,8 @@
-"""Second-order structured pruning as a library; knows torch, numpy and scipy and nothing else."""
+"""Second-order structured pruning as a library; knows torch, numpy and scipy and nothing else.
+
+>>> from worker.sosp import analyze
+"""
+
+from worker.sosp.analysis import Analysis, analyze
+
+__all__ = ["Analysis", "analyze"]

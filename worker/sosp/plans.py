@@ -1,16 +1,20 @@
-"""Plans for a wider architecture: new widths, and what to edit in the source (METHOD §4)."""
+"""Plans for another architecture: new widths, and what to edit in the source (METHOD §4)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from worker.sosp.budget import Pricing, reach
 from worker.sosp.channels import NO_STRUCTURE, Channels
-from worker.sosp.cost import Cost, channel_count, cost
-from worker.sosp.network import Network
-from worker.sosp.shapes import Shapes
-from worker.sosp.verdict import Verdict
+from worker.sosp.cost import Cost, channel_count
+
+Ints = NDArray[np.int64]
+
+STEPS = 20
+"""Bisections of a factor: fine enough for any width."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,14 @@ class Edit:
     before: int
     after: int
 
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "module": self.module,
+            "attribute": self.attribute,
+            "from": self.before,
+            "to": self.after,
+        }
+
 
 @dataclass(frozen=True)
 class LayerPlan:
@@ -32,43 +44,130 @@ class LayerPlan:
     new_width: int
     edits: tuple[Edit, ...]
 
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "width": self.width,
+            "new_width": self.new_width,
+            "edits": [edit.to_dict() for edit in self.edits],
+        }
+
 
 @dataclass(frozen=True)
 class Plan:
-    """A change of the architecture with what it costs before and after, for one sample."""
+    """A change of the architecture with what it costs before and after, for one sample.
+
+    `copies` [S] says how often each structure exists afterwards (`surgery.resize` builds it);
+    layers whose channels are tied to changed ones change too, and are listed.
+    """
 
     name: str
+    copies: Ints
     layers: tuple[LayerPlan, ...]
     before: Cost
     after: Cost
 
-
-def double(
-    network: Network, shapes: Shapes, channels: Channels, verdicts: Mapping[str, Verdict]
-) -> Plan:
-    """Return the paper's expansion: every bottleneck layer twice as wide.
-
-    Layers whose channels are tied to a bottleneck's grow with it, and are listed too.
-    """
-    copies = np.ones(len(channels), np.int64)
-    for layer in channels.layers:
-        if verdicts[layer.name].verdict == "bottleneck":
-            copies[layer.structures[layer.structures != NO_STRUCTURE]] = 2
-    return Plan(
-        "double",
-        _layer_plans(channels, copies),
-        cost(network, shapes, channels),
-        cost(network, shapes, channels, copies),
-    )
+    def to_dict(self) -> dict[str, Any]:
+        """Return the plan in the API's shape."""
+        return {
+            "name": self.name,
+            "layers": [layer.to_dict() for layer in self.layers],
+            "parameters": [self.before.parameters, self.after.parameters],
+            "macs": [self.before.macs, self.after.macs],
+            "artifact": None,
+        }
 
 
-def _layer_plans(channels: Channels, copies: NDArray[np.int64]) -> tuple[LayerPlan, ...]:
+@dataclass(frozen=True)
+class Planner:
+    """Makes plans for one network from the ranks of its structures and what was said of them."""
+
+    channels: Channels
+    places: Ints
+    pricing: Pricing
+
+    def double(self, bottlenecks: Collection[int]) -> Plan:
+        """Return the paper's expansion: every bottleneck group twice as wide."""
+        return self._plan("double", {group: 2 * self._width(group) for group in bottlenecks})
+
+    def uniform(self, bottlenecks: Collection[int]) -> Plan:
+        """Return the paper's baseline: every group wider by one factor, for what `double` adds."""
+        budget = self.double(bottlenecks).after.parameters
+        factor = _largest(
+            lambda f: self.pricing(self._scaled(f)).parameters <= budget, low=1.0, high=2.0
+        )
+        return self._plan("uniform", self._widths(factor))
+
+    def reallocate(self, bottlenecks: Collection[int], redundant: Collection[int]) -> Plan:
+        """Return bottlenecks wider (at most doubled) and redundant groups leaner, MACs unchanged.
+
+        Redundant groups give at most half of their channels. Without either kind nothing changes.
+        """
+        if not bottlenecks or not redundant:
+            return self._plan("reallocate", {})
+
+        def widths(more: float, less: float) -> dict[int, int]:
+            wider = {g: round(more * self._width(g)) for g in bottlenecks}
+            leaner = {g: max(1, round(less * self._width(g))) for g in redundant}
+            return wider | leaner
+
+        budget = self.pricing(self._copies({})).macs
+
+        def fits(more: float, less: float) -> bool:
+            return self.pricing(self._copies(widths(more, less))).macs <= budget
+
+        more = _largest(lambda factor: fits(factor, 0.5), low=1.0, high=2.0)
+        less = _largest(lambda factor: fits(more, factor), low=0.5, high=1.0)
+        return self._plan("reallocate", widths(more, less))
+
+    def custom(self, factors: Mapping[int, float], name: str = "custom") -> Plan:
+        """Return a plan that multiplies the widths of groups by factors of your own."""
+        return self._plan(name, {g: max(1, round(f * self._width(g))) for g, f in factors.items()})
+
+    def resized(self, name: str, copies: Ints) -> Plan:
+        """Return the plan that makes so many copies of each structure."""
+        return Plan(
+            name,
+            copies,
+            _layer_plans(self.channels, copies),
+            self.pricing(np.ones_like(copies)),
+            self.pricing(copies),
+        )
+
+    def _plan(self, name: str, widths: dict[int, int]) -> Plan:
+        return self.resized(name, self._copies(widths))
+
+    def _copies(self, widths: dict[int, int]) -> Ints:
+        return reach(self.channels, self.places, widths)
+
+    def _width(self, group: int) -> int:
+        return int(np.count_nonzero(self.channels.groups == group))
+
+    def _widths(self, factor: float) -> dict[int, int]:
+        groups = np.unique(self.channels.groups).tolist()
+        return {group: int(factor * self._width(group)) for group in groups}
+
+    def _scaled(self, factor: float) -> Ints:
+        return self._copies(self._widths(factor))
+
+
+def _largest(fits: Callable[[float], bool], low: float, high: float) -> float:
+    """Return the largest factor found to fit by bisection; `low` is taken to fit."""
+    if fits(high):
+        return high
+    for _ in range(STEPS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if fits(middle) else (low, middle)
+    return low
+
+
+def _layer_plans(channels: Channels, copies: Ints) -> tuple[LayerPlan, ...]:
     """List the layers that `copies` changes; an edit stands with the first that calls for it."""
     plans = []
     seen: set[tuple[str, str]] = set()
     for layer in channels.layers:
-        own = np.unique(layer.structures[layer.structures != NO_STRUCTURE])
-        changed = own[copies[own] != 1]
+        own = layer.structures[layer.structures != NO_STRUCTURE]
+        changed = np.unique(own[copies[own] != 1])
         if not len(changed):
             continue
         edits = []
@@ -78,8 +177,6 @@ def _layer_plans(channels: Channels, copies: NDArray[np.int64]) -> tuple[LayerPl
                 seen.add(key)
                 after = channel_count(channels, attribute.labels, copies)
                 edits.append(Edit(*key, before=len(attribute.labels), after=after))
-        new_width = layer.width + int(
-            (copies[layer.structures[layer.structures != NO_STRUCTURE]] - 1).sum()
-        )
+        new_width = layer.width + int((copies[own] - 1).sum())
         plans.append(LayerPlan(layer.name, layer.width, new_width, tuple(edits)))
     return tuple(plans)

@@ -49,14 +49,21 @@ class Verdict:
     score: float | None = None
 
 
-def judge(channels: Channels, terms: Terms, ratio: float, seed: int = 0) -> dict[str, Verdict]:
+def judge(
+    channels: Channels,
+    terms: Terms,
+    ratio: float,
+    seed: int = 0,
+    prices: Floats | float = 1.0,
+) -> dict[str, Verdict]:
     """Return a verdict for every layer, by name, at a global pruning ratio.
 
-    `seed` is that of the resampling. Layers that share their structures are one case, not several.
+    The ranking goes by saliency over `prices` [S]. `seed` is that of the resampling. Layers that
+    share their structures are one case, not several.
     """
     first, second, _ = terms.means()
-    places = ranking.ranks(saliencies(first, second))
-    resampled = _resample(terms, seed)
+    places = ranking.ranks(saliencies(first, second) / prices)
+    resampled = _resample(terms, prices, seed)
     cases = {layer.name: own.tobytes() for layer in channels.layers if len(own := _own(layer))}
     owned = {_own(layer).tobytes(): _own(layer) for layer in channels.layers if len(_own(layer))}
     high = _adjusted_p_values(places, owned, "greater")
@@ -103,7 +110,7 @@ def _interval(values: Sequence[float]) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _resample(terms: Terms, seed: int) -> list[Ints]:
+def _resample(terms: Terms, prices: Floats | float, seed: int) -> list[Ints]:
     """Return the ranks of all structures in samples of as many batches, drawn with replacement."""
     batches = len(terms.samples)
     draws = np.random.default_rng(seed).multinomial(
@@ -111,7 +118,7 @@ def _resample(terms: Terms, seed: int) -> list[Ints]:
     )
     totals = (draws @ terms.samples)[:, None]
     first, second = draws @ terms.first / totals, draws @ terms.second / totals
-    return [ranking.ranks(sample) for sample in saliencies(first, second)]
+    return [ranking.ranks(sample) for sample in saliencies(first, second) / prices]
 
 
 def _adjusted_p_values(

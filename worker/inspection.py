@@ -1,0 +1,77 @@
+"""What inspections find, in the words of the API."""
+
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import torch
+
+from worker.formats.samples import Samples
+from worker.sosp.analysis import describe_layer
+from worker.sosp.channels import Channels
+from worker.sosp.cost import cost
+from worker.sosp.network import Network
+from worker.sosp.shapes import Shapes
+
+Json = dict[str, Any]
+
+
+def model_inspection(network: Network, shapes: Shapes, channels: Channels) -> Json:
+    """Describe a model: its inputs and outputs, what it costs, its layers and channel groups."""
+    costs = cost(network, shapes, channels)
+    return {
+        "inputs": [
+            {"name": spec.name, "dtype": _name(spec.dtype), "shape": list(spec.shape)}
+            for spec in network.inputs
+        ],
+        "outputs": [list(shapes.of(name)[1:]) for name in network.outputs],
+        "parameters": costs.parameters,
+        "macs": costs.macs,
+        "structures": len(channels),
+        "layers": [describe_layer(layer, costs) for layer in channels.layers],
+        "groups": [
+            {
+                "group": group,
+                "width": int(np.count_nonzero(channels.groups == group)),
+                "layers": [
+                    layer.name
+                    for layer in channels.layers
+                    if group in channels.groups[layer.structures[layer.structures >= 0]]
+                ],
+            }
+            for group in np.unique(channels.groups).tolist()
+        ],
+    }
+
+
+def dataset_inspection(samples: Samples) -> Json:
+    """Describe a dataset: counts, shapes, classes, and what the transform makes of a sample."""
+    first, _ = samples.batch([0], torch.float32)
+    described: Json = {
+        "samples": len(samples),
+        "x": {"shape": list(samples.inputs.shape[1:]), "dtype": str(samples.inputs.dtype)},
+        "y": {"shape": list(samples.targets.shape[1:]), "dtype": str(samples.targets.dtype)},
+        "transform": vars(samples.transform),
+        "first_sample": {
+            "shape": list(first.shape[1:]),
+            "min": first.min().item(),
+            "max": first.max().item(),
+            "mean": first.mean().item(),
+        },
+    }
+    if samples.targets.dtype.kind in "biu":
+        labels, counts = np.unique(samples.targets, return_counts=True)
+        described["classes"] = len(labels)
+        described["counts"] = dict(
+            zip(map(str, labels[:1000].tolist()), counts.tolist(), strict=False)
+        )
+    return described
+
+
+def versions() -> Json:
+    """Return which code computed a result."""
+    return {"narrows": version("narrows"), "torch": torch.__version__, "numpy": np.__version__}
+
+
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")

@@ -1,0 +1,251 @@
+"""An analysis from start to end: what a notebook calls, and what the service calls too."""
+
+import sys
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.export import ExportedProgram
+
+from worker.sosp import budget, ranking
+from worker.sosp.budget import Price
+from worker.sosp.channels import Channels, Layer, find_channels
+from worker.sosp.cost import Cost, cost
+from worker.sosp.exported import as_network
+from worker.sosp.gates import gate
+from worker.sosp.losses import LOSSES, Loss
+from worker.sosp.network import Network
+from worker.sosp.plans import Plan, Planner
+from worker.sosp.shapes import Shapes, trace_shapes
+from worker.sosp.sosp_h import Terms, batch_terms, saliencies
+from worker.sosp.verdict import Verdict, judge
+
+Ints = NDArray[np.int64]
+Batch = tuple[Tensor, Tensor]
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What the terms of a network say: its layers, its structures, and plans to change it."""
+
+    network: Network
+    shapes: Shapes
+    channels: Channels
+    terms: Terms
+    pruning_ratio: float = 0.5
+    price: Price = "structures"
+    seed: int = 0
+    factors: Mapping[str, float] | None = None
+
+    @cached_property
+    def _means(self) -> tuple[Any, Any, float]:
+        return self.terms.means()
+
+    @property
+    def loss(self) -> float:
+        """The loss per sample."""
+        return self._means[2]
+
+    @cached_property
+    def saliency(self) -> NDArray[np.float64]:
+        """λ_H of each structure, in units of the loss, [S]."""
+        return saliencies(*self._means[:2])
+
+    @cached_property
+    def prices(self) -> NDArray[np.float64]:
+        """What each structure costs, [S]; the ranking goes by saliency over price."""
+        return budget.prices(self.channels, self._price, self.price)
+
+    @cached_property
+    def places(self) -> Ints:
+        """The rank of each structure, [S], 0 being the first to go."""
+        return ranking.ranks(self.saliency / self.prices)
+
+    @cached_property
+    def cost(self) -> Cost:
+        return cost(self.network, self.shapes, self.channels)
+
+    @cached_property
+    def verdicts(self) -> dict[str, Verdict]:
+        """The verdict on each layer, by name."""
+        return judge(self.channels, self.terms, self.pruning_ratio, self.seed, self.prices)
+
+    def named(self, verdict: str) -> list[str]:
+        """Return the names of the layers that have this verdict."""
+        return [name for name, found in self.verdicts.items() if found.verdict == verdict]
+
+    @cached_property
+    def plans(self) -> dict[str, Plan]:
+        """The plans by name: double, uniform, reallocate, and custom where factors were given."""
+        planner = self._planner
+        bottlenecks, redundant = (self._groups(self.named(v)) for v in ("bottleneck", "redundant"))
+        plans = [
+            planner.double(bottlenecks),
+            planner.uniform(bottlenecks),
+            planner.reallocate(bottlenecks, redundant),
+        ]
+        if self.factors:
+            plans.append(planner.custom(self._group_factors(self.factors)))
+        return {plan.name: plan for plan in plans}
+
+    def pruned(self, ratio: float | None = None, price: Price | None = None) -> Plan:
+        """Return the plan of a global pruning."""
+        copies = budget.cut(
+            self.channels,
+            self.places,
+            self.pruning_ratio if ratio is None else ratio,
+            self._price,
+            price or self.price,
+        )
+        return self._planner.resized("pruned", copies)
+
+    @cached_property
+    def layers(self) -> list[dict[str, Any]]:
+        """One row a layer, in the network's order."""
+        return [
+            {
+                **describe_layer(layer, self.cost),
+                **vars(self.verdicts[layer.name]),
+                "sweep": ranking.sweep(self.places, layer) if layer.group is not None else [],
+            }
+            for layer in self.channels.layers
+        ]
+
+    @cached_property
+    def structures(self) -> list[dict[str, Any]]:
+        """One row a structure."""
+        first, second, _ = self._means
+        return [
+            {
+                "group": int(self.channels.groups[s]),
+                "channel": int(self.channels.positions[s]),
+                "saliency": float(self.saliency[s]),
+                "first_order": float(first[s]),
+                "second_order": float(second[s]),
+                "rank": int(self.places[s]),
+                "members": members,
+            }
+            for s, members in enumerate(self.channels.members())
+        ]
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """What to say in a line or two."""
+        return {
+            "loss": self.loss,
+            "structures": len(self.channels),
+            "samples": int(self.terms.samples.sum()),
+            "pruning_ratio": self.pruning_ratio,
+            "bottlenecks": self.named("bottleneck"),
+            "suspected": self.named("suspected"),
+            "redundant": self.named("redundant"),
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything found, ready for JSON, in the shapes of the API."""
+        return {
+            "summary": self.summary,
+            "layers": self.layers,
+            "structures": self.structures,
+            "plans": [plan.to_dict() for plan in self.plans.values()],
+        }
+
+    def __repr__(self) -> str:
+        lines = [f"{'layer':<32} {'width':>6} {'pruned':>7} {'score':>6}  verdict"]
+        for row in self.layers:
+            ratio = "" if row["pruning_ratio"] is None else f"{row['pruning_ratio']:.0%}"
+            score = "" if row["score"] is None else f"{row['score']:.2f}"
+            name, verdict = row["name"][-32:], row["verdict"]
+            lines.append(f"{name:<32} {row['width']:>6} {ratio:>7} {score:>6}  {verdict}")
+        return "\n".join(lines)
+
+    def _price(self, copies: Ints) -> Cost:
+        return cost(self.network, self.shapes, self.channels, copies)
+
+    @property
+    def _planner(self) -> Planner:
+        return Planner(self.channels, self.places, self._price)
+
+    def _groups(self, names: Collection[str]) -> list[int]:
+        """Return the groups of layers, each once."""
+        found = (layer.group for layer in self.channels.layers if layer.name in names)
+        return sorted({group for group in found if group is not None})
+
+    def _group_factors(self, factors: Mapping[str, float]) -> dict[int, float]:
+        return {group: f for name, f in factors.items() for group in self._groups([name])}
+
+
+def describe_layer(layer: Layer, costs: Cost) -> dict[str, Any]:
+    """Return what a layer is and costs."""
+    parameters, macs = costs.layers[layer.name]
+    return {
+        "name": layer.name,
+        "op": layer.op,
+        "group": layer.group,
+        "width": layer.width,
+        "parameters": parameters,
+        "macs": macs,
+        "reason": layer.reason and f"Its channels can't be pruned: {layer.reason}.",
+    }
+
+
+def analyze(
+    model: nn.Module | ExportedProgram,
+    batches: Iterable[Batch],
+    *,
+    loss: str | Loss = "cross_entropy",
+    pruning_ratio: float = 0.5,
+    price: Price = "structures",
+    exclude: Collection[str] = (),
+    factors: Mapping[str, float] | None = None,
+    seed: int = 0,
+    progress: bool | Callable[[int, int | None], object] = True,
+) -> Analysis:
+    """Find the bottlenecks of a network of yours.
+
+    `batches` gives (inputs, targets) pairs; each passes through the network once. It is analysed in
+    eval mode and on the device of its weights. `progress` shows a counter on standard error, or is
+    called with the batches done and their number, if that is known.
+
+    Raises ValueError where nothing can be pruned, or for an operator that Narrows does not know.
+
+    >>> import torch
+    >>> net = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Tanh(), torch.nn.Linear(8, 2))
+    >>> batch = torch.randn(16, 4), torch.randint(2, (16,))
+    >>> found = analyze(net, [batch], progress=False)
+    >>> [(layer["name"], layer["width"], layer["reason"]) for layer in found.layers]
+    [('0', 8, None), ('2', 2, "Its channels can't be pruned: they are the network's outputs.")]
+    """
+    function = LOSSES[loss] if isinstance(loss, str) else loss
+    report = progress if callable(progress) else _counter(shown=progress)
+    total = len(batches) if hasattr(batches, "__len__") else None  # type: ignore[arg-type]
+    rows: list[Terms] = []
+    for inputs, targets in batches:
+        if not rows:
+            network = as_network(model, (inputs,))
+            shapes = trace_shapes(network, [(2, *inputs.shape[1:])])
+            channels = find_channels(network, shapes, exclude)
+            if not len(channels):
+                raise ValueError("no layer of the network can be pruned")
+            gated = gate(network, channels)
+        rows.append(batch_terms(gated, len(channels), [inputs], targets, function))
+        report(len(rows), total)
+    if not rows:
+        raise ValueError("there are no batches")
+    return Analysis(
+        network, shapes, channels, Terms.stack(rows), pruning_ratio, price, seed, factors
+    )
+
+
+def _counter(*, shown: bool) -> Callable[[int, int | None], None]:
+    def show(done: int, total: int | None) -> None:
+        if shown:
+            end = "\n" if done == total else ""
+            sys.stderr.write(f"\rbatch {done}" + (f" of {total}" if total else "") + end)
+            sys.stderr.flush()
+
+    return show
