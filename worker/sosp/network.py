@@ -1,7 +1,7 @@
 """A network as a straight-line program of ATen operators, always in eval mode (DESIGN §2)."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, TypeAlias
 
@@ -73,7 +73,8 @@ class Network:
 
     `tensors` holds parameters, buffers and constants under the user's names, such as
     `layer1.0.bn1.weight`; `leaves` says which value of the program is which tensor; `parameters`
-    names the trainable ones.
+    names the trainable ones, `transient` those that no state dict holds (constants, buffers that
+    don't persist), and `aliases` gives the other names of tied ones.
     Calling a network runs it; batch norm is frozen and dropout off, whatever the export was.
     """
 
@@ -83,6 +84,8 @@ class Network:
     parameters: frozenset[str]
     inputs: tuple[Input, ...]
     outputs: tuple[str, ...]
+    transient: frozenset[str] = frozenset()
+    aliases: Mapping[str, str] = field(default_factory=dict)
 
     def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """Run the program on a batch; return its outputs."""
@@ -116,19 +119,23 @@ class Network:
         """Return the same program over `function(tensor)`, for a move to a device or a dtype."""
         return replace(self, tensors={name: function(t) for name, t in self.tensors.items()})
 
-    def in_single_precision(self) -> "Network":
-        """Return the same program with half precision, wherever it stands, replaced by single."""
+    def map_dtypes(self, function: Callable[[torch.dtype], torch.dtype]) -> "Network":
+        """Return the same program with every number type, wherever it stands, replaced."""
 
-        def widened(argument: Argument) -> Argument:
-            return widen(argument) if isinstance(argument, torch.dtype) else argument
+        def mapped(argument: Argument) -> Argument:
+            return function(argument) if isinstance(argument, torch.dtype) else argument
 
         nodes = tuple(
-            replace(node, inputs={name: widened(item) for name, item in node.inputs.items()})
+            replace(node, inputs={name: mapped(item) for name, item in node.inputs.items()})
             for node in self.nodes
         )
-        inputs = tuple(replace(spec, dtype=widen(spec.dtype)) for spec in self.inputs)
-        single = self.map_tensors(lambda tensor: tensor.to(widen(tensor.dtype)))
-        return replace(single, nodes=nodes, inputs=inputs)
+        inputs = tuple(replace(spec, dtype=function(spec.dtype)) for spec in self.inputs)
+        converted = self.map_tensors(lambda tensor: tensor.to(function(tensor.dtype)))
+        return replace(converted, nodes=nodes, inputs=inputs)
+
+    def in_single_precision(self) -> "Network":
+        """Return the same program with half precision, wherever it stands, replaced by single."""
+        return self.map_dtypes(widen)
 
 
 def widen(dtype: torch.dtype) -> torch.dtype:

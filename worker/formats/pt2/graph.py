@@ -43,7 +43,9 @@ def read_graph(archive: Archive) -> tuple[Network, Mapping[str, Meta]]:
     signature = module["signature"].fields("input_specs", "output_specs")
 
     program = Program(metas, sizes)
-    leaves, parameters, users = _read_inputs(graph["inputs"], signature["input_specs"], program)
+    leaves, parameters, transient, users = _read_inputs(
+        graph["inputs"], signature["input_specs"], program
+    )
     for node in graph["nodes"].items(MAX_NODES):
         program.add(node)
     outputs = _read_outputs(graph["outputs"], signature["output_specs"], program)
@@ -56,6 +58,8 @@ def read_graph(archive: Archive) -> tuple[Network, Mapping[str, Meta]]:
         parameters=frozenset(names[name] for name in parameters),
         inputs=tuple(_input(name, value, metas[name]) for name, value in users.items()),
         outputs=outputs,
+        transient=frozenset(name for name in transient if names[name] == name),
+        aliases={name: first for name, first in names.items() if name != first},
     )
     return network, metas
 
@@ -75,10 +79,11 @@ def _read_sizes(*tables: Value) -> frozenset[str]:
 
 def _read_inputs(
     ends: Value, specs: Value, program: Program
-) -> tuple[dict[str, Value], list[str], dict[str, Value]]:
-    """Return the leaves with their users' names, the parameters' names, and the user's inputs."""
+) -> tuple[dict[str, Value], list[str], list[str], dict[str, Value]]:
+    """Return the leaves, the names of parameters and of what no state dict has, and the inputs."""
     leaves: dict[str, Value] = {}
     parameters: list[str] = []
+    transient: list[str] = []
     users: dict[str, Value] = {}
     for end, spec in _pair(ends, specs, MAX_TENSORS):
         kind, content = spec.union()
@@ -98,9 +103,12 @@ def _read_inputs(
         leaves[program.define_input(name, user_name)] = fields[field]
         if kind == "parameter":
             parameters.append(user_name)
+        persistent = fields["persistent"].flag() if "persistent" in fields else True
+        if kind == "tensor_constant" or not persistent:
+            transient.append(user_name)
     if not 1 <= len(users) <= MAX_ENDS:
         raise specs.refuse(f"gives the network {len(users)} inputs, not 1 to {MAX_ENDS}")
-    return leaves, parameters, users
+    return leaves, parameters, transient, users
 
 
 def _read_outputs(ends: Value, specs: Value, program: Program) -> tuple[str, ...]:

@@ -1,0 +1,172 @@
+"""From a network back to an archive: `torch.export` of a module that runs the program (DESIGN §2).
+
+Tensors and calls are where the user's modules had them: the file has the upload's state dict, and
+every node its module's name.
+"""
+
+import inspect
+import warnings
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from worker.sosp import eval_mode
+from worker.sosp.network import Network, Node, bind, resolve
+from worker.sosp.operators import OPERATORS, SYMBOLIC
+from worker.sosp.shapes import input_shapes
+
+aten: Any = torch.ops.aten
+
+
+class BuildError(ValueError):
+    """A network that can't be written; the text says why."""
+
+
+def save(network: Network, path: Path) -> None:
+    """Write the network as an archive that `torch.export.load` opens, its free dimensions kept.
+
+    The operators are torch's own, in eval mode. The module takes the network's inputs and returns
+    its output, or the tuple of its outputs. Raises BuildError where torch can't export it.
+    """
+    inputs = tuple(
+        torch.zeros(shape, dtype=spec.dtype)
+        for spec, shape in zip(network.inputs, input_shapes(network), strict=True)
+    )
+    try:
+        with warnings.catch_warnings():
+            # torch's own use of its deprecated parts
+            warnings.filterwarnings("ignore", ".*LeafSpec", FutureWarning)
+            program = torch.export.export(
+                as_module(network), inputs, dynamic_shapes=_free_dimensions(network)
+            )
+            for node in program.graph.nodes:
+                node.meta.pop("stack_trace", None)  # it names files of this machine
+            torch.export.save(program, path)
+    except Exception as error:  # torch raises all sorts
+        raise BuildError(f"torch can't export the network: {error}") from error
+
+
+def _free_dimensions(network: Network) -> tuple[dict[int, Any], ...]:
+    """Return the free dimensions of each input; one symbol is one size."""
+    symbols = [size for spec in network.inputs for size in spec.shape if isinstance(size, str)]
+    free = {s: torch.export.Dim(f"size{i}") for i, s in enumerate(dict.fromkeys(symbols))}
+    return tuple(
+        {axis: free[size] for axis, size in enumerate(spec.shape) if isinstance(size, str)}
+        for spec in network.inputs
+    )
+
+
+class _Scope(nn.Module):
+    """A module of the user's: a name, its tensors, and the calls that are made in it."""
+
+    def forward(self, call: Callable[..., Any], arguments: dict[str, Any]) -> Any:
+        return call(**arguments)
+
+
+def as_module(network: Network) -> nn.Module:
+    """Return a module that runs the program, with the state dict and the modules of the upload.
+
+    Raises KeyError for a name that no module can have, such as that of a method.
+    """
+    root = nn.Module()
+    stored = {
+        name: nn.Parameter(tensor, requires_grad=tensor.is_floating_point())
+        if name in network.parameters
+        else tensor
+        for name, tensor in network.tensors.items()
+    }
+    owners = {name: _register(root, name, stored[name], network) for name in stored}
+    for alias, name in network.aliases.items():
+        _register(root, alias, stored[name], network)
+    scopes = {node.module: _scope(root, node.module.split(".")) for node in network.nodes}
+
+    def forward(*inputs: Tensor) -> Any:
+        # The tensors are looked up at every call: torch.export puts others in their place.
+        environment: dict[str, Any] = {
+            leaf: getattr(*owners[name]) for leaf, name in network.leaves.items()
+        }
+        environment |= {spec.name: x for spec, x in zip(network.inputs, inputs, strict=True)}
+        for node in network.nodes:
+            call, arguments = _call(node), resolve(environment, node)
+            result = scopes[node.module](call, arguments) if node.module else call(**arguments)
+            bind(environment, node, result)
+        first, *more = (environment[name] for name in network.outputs)
+        return (first, *more) if more else first
+
+    forward.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [inspect.Parameter(x.name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for x in network.inputs]
+    )
+    root.forward = forward
+    return root
+
+
+def _scope(root: nn.Module, path: Iterable[str]) -> nn.Module:
+    """Return the module at `path`, made where there is none."""
+    for name in filter(None, path):
+        if name not in root._modules:
+            root.add_module(name, _Scope())
+        root = root.get_submodule(name)
+    return root
+
+
+def _register(
+    root: nn.Module, name: str, tensor: Tensor, network: Network
+) -> tuple[nn.Module, str]:
+    """Put the tensor in its module; return that module and the tensor's name in it."""
+    *path, attribute = name.split(".")
+    owner = _scope(root, path)
+    if isinstance(tensor, nn.Parameter):
+        owner.register_parameter(attribute, tensor)
+    else:
+        owner.register_buffer(attribute, tensor, persistent=name not in network.transient)
+    return owner, attribute
+
+
+def _call(node: Node) -> Callable[..., Any]:
+    """Return torch's own operator, but in eval mode and without a view that strides forbid."""
+    if node.op in SYMBOLIC:
+        function = SYMBOLIC[node.op]
+        return lambda **sizes: function(*sizes.values())
+    if node.op in _IN_EVAL_MODE:
+        return _IN_EVAL_MODE[node.op]
+    return OPERATORS[node.op]
+
+
+def _with(op: str, **fixed: Any) -> Callable[..., Any]:
+    return lambda **arguments: OPERATORS[op](**{**arguments, **fixed})
+
+
+def _batch_norm(**arguments: Any) -> Any:
+    own = arguments["running_mean"] is None  # as torch does: normalize by the batch's statistics
+    return aten.batch_norm(**{**arguments, "training": own})
+
+
+def _instance_norm(**arguments: Any) -> Any:
+    own = arguments["running_mean"] is None
+    return aten.instance_norm(**{**arguments, "use_input_stats": own})
+
+
+def _functional_batch_norm(**arguments: Any) -> Any:
+    del arguments["training"]
+    result = aten._native_batch_norm_legit_no_training(**arguments)
+    return *result, arguments["running_mean"], arguments["running_var"]
+
+
+_IN_EVAL_MODE: dict[str, Callable[..., Any]] = {
+    "batch_norm": _batch_norm,
+    "instance_norm": _instance_norm,
+    "_native_batch_norm_legit": _with("_native_batch_norm_legit", training=False),
+    "_native_batch_norm_legit_functional": _functional_batch_norm,
+    **{
+        op: _with(op, train=False)
+        for op in ("dropout", "feature_dropout", "alpha_dropout", "feature_alpha_dropout")
+    },
+    "native_dropout": _with("native_dropout", train=False),
+    "scaled_dot_product_attention": _with("scaled_dot_product_attention", dropout_p=0.0),
+    "view": eval_mode.REWRITES["view"],
+    "_unsafe_view": eval_mode.REWRITES["_unsafe_view"],
+}
+"""Operators that would not be in eval mode if they ran as the upload asks."""
