@@ -9,7 +9,7 @@ import hashlib
 import os
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from obstore.exceptions import BaseError
 from obstore.store import LocalStore, from_url
 
 _DAY = 24 * 60 * 60
+_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,24 @@ class Storage:
             obstore.put(self._store, stored.staging, data)
         return stored
 
+    def put_file(self, path: Path) -> Stored:
+        """Stage a file of any size, read piece by piece."""
+        staging, digest, size = _staging_name(), hashlib.sha256(), 0
+        try:
+            with (
+                _as_os_error(),
+                path.open("rb") as file,
+                obstore.open_writer(self._store, staging) as writer,
+            ):
+                while chunk := file.read(_CHUNK):
+                    digest.update(chunk)
+                    size += len(chunk)
+                    writer.write(chunk)
+        except BaseException:
+            self._delete(staging)
+            raise
+        return Stored(digest.hexdigest(), size, staging)
+
     def keep(self, stored: Stored) -> None:
         """Move a staged object to its address, where it replaces its own equal at most."""
         with _as_os_error():
@@ -82,6 +101,17 @@ class Storage:
         if not path.exists():
             self._download(address, path)
         return path
+
+    async def read(self, sha256: str, start: int, stop: int) -> AsyncIterator[bytes]:
+        """Return the bytes `start` … `stop − 1` of an object, at least one, piece by piece.
+
+        Raises FileNotFoundError, before there is a first piece, when there is no such object.
+        """
+        with _as_os_error():
+            found = await obstore.get_async(
+                self._store, _address(sha256), options={"range": (start, stop)}
+            )
+        return _pieces(found)
 
     def sweep(self) -> None:
         """Drop what processes that were killed left half-written, more than a day ago.
@@ -133,6 +163,12 @@ class Incoming:
         with _as_os_error():
             await self._writer.close()
         return Stored(self._digest.hexdigest(), self.size, self._staging)
+
+
+async def _pieces(found: "obstore.GetResult") -> AsyncIterator[bytes]:
+    with _as_os_error():
+        async for chunk in found.stream(_CHUNK):
+            yield bytes(chunk)
 
 
 def _staging_name() -> str:

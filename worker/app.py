@@ -20,6 +20,7 @@ from service.database.engine import make_engine
 from service.database.migrate import is_current
 from service.settings import Settings, get_settings
 from service.storage import Storage
+from worker.artifacts import sweep
 from worker.jobs import Jobs
 from worker.memory import memory_budget
 from worker.reconciler import Reconciler
@@ -62,8 +63,11 @@ def run_worker(settings: Settings, engine: Engine, queues: str, pipeline: str) -
         memory_bytes=settings.memory_bytes or memory_budget(),
     )
     storage = Storage(settings.resolved_storage_url)
-    cache = settings.data / "cache"
-    runner = Runner(jobs, broker, storage, supervisor, cache=cache, pipeline=pipeline)
+    cache, scratch = settings.data / "cache", settings.data / "scratch"
+    sweep(scratch)
+    runner = Runner(
+        jobs, broker, storage, supervisor, cache=cache, scratch=scratch, pipeline=pipeline
+    )
     register(app, runner)
     reconciler = Reconciler(jobs, broker)
 

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine, case, func, insert, or_, select, upda
 from service.database.clock import epoch_now
 from service.database.tables import Analysis, Base, Event, Layer, Plan, Shard, Structure, utc_now
 from worker import leases
+from worker.artifacts import Artifacts
 from worker.inputs import Inputs, load_inputs
 from worker.leases import INSPECT_DATASET, INSPECT_MODEL, PLAN, REDUCE, SHARD, Claim, Work
 from worker.outbox import Ids, Message
@@ -57,15 +58,17 @@ class Jobs:
         with self.engine.begin() as connection:
             return load_inputs(connection, claim)
 
-    def commit(self, claim: Claim, result: Any) -> list[Message]:
-        """Write what the pipeline returned for the claimed work."""
+    def commit(
+        self, claim: Claim, result: Any, artifacts: Artifacts | None = None
+    ) -> list[Message]:
+        """Write what the pipeline returned for the claimed work, and what files it built."""
         with self.engine.begin() as connection:
             if claim.work is PLAN:
                 return _commit_plan(connection, claim, result)
             if claim.work is SHARD:
                 return _commit_shard(connection, claim, result)
             if claim.work is REDUCE:
-                return _commit_reduce(connection, claim, result)
+                return _commit_reduce(connection, claim, result, artifacts)
             return _end_inspection(connection, claim, state="ready", inspection=result)
 
     def fail(self, claim: Claim, problem: dict[str, Any]) -> list[Message]:
@@ -161,7 +164,9 @@ def _commit_shard(connection: Connection, claim: Claim, result: bytes) -> list[M
     return messages
 
 
-def _commit_reduce(connection: Connection, claim: Claim, result: dict[str, Any]) -> list[Message]:
+def _commit_reduce(
+    connection: Connection, claim: Claim, result: dict[str, Any], artifacts: Artifacts | None
+) -> list[Message]:
     (analysis_id,) = claim.ids
     leases.settle(connection, claim)
     for name, table in RESULTS.items():
@@ -170,6 +175,8 @@ def _commit_reduce(connection: Connection, claim: Claim, result: dict[str, Any])
             connection.execute(insert(table), rows)
     summary, provenance = result["summary"], result["provenance"]
     _end_analysis(connection, analysis_id, "succeeded", summary=summary, provenance=provenance)
+    if artifacts:
+        artifacts.add(connection, analysis_id)
     return []
 
 

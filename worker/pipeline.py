@@ -67,7 +67,12 @@ def shard(
 
 
 def reduce(
-    model_path: str, dataset_path: str, transform: Json, request: Json, parts: list[bytes]
+    model_path: str,
+    dataset_path: str,
+    transform: Json,
+    request: Json,
+    parts: list[bytes],
+    folder: str,  # noqa: ARG001 - for what is built
 ) -> Json:
     """Return the rows of layers, structures and plans, the summary and the provenance."""
     began = time.perf_counter()

@@ -4,12 +4,13 @@ import logging
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from celery import Celery
 
 from service.broker import Broker
 from service.storage import Storage
+from worker.artifacts import built, scratch_folder, stage
 from worker.endings import ChildFailedError
 from worker.heartbeat import Heartbeat, StoppingError
 from worker.jobs import Jobs
@@ -26,7 +27,8 @@ log = logging.getLogger(__name__)
 class Runner:
     """Does leased work in the child of its supervisor, by the functions of the module `pipeline`.
 
-    `cache` is the folder for copies of files that are stored elsewhere.
+    `cache` is the folder for copies of files that are stored elsewhere, `scratch` that for files
+    that are being built.
     """
 
     def __init__(
@@ -37,11 +39,12 @@ class Runner:
         supervisor: Supervisor,
         *,
         cache: Path,
+        scratch: Path,
         pipeline: str = "worker.pipeline",
     ) -> None:
         self._jobs, self._broker, self._storage = jobs, broker, storage
         self._supervisor = supervisor
-        self._cache, self._pipeline = cache, pipeline
+        self._cache, self._scratch, self._pipeline = cache, scratch, pipeline
         self._stopping = threading.Event()
 
     def stop(self) -> None:
@@ -67,7 +70,7 @@ class Runner:
         """Bring the work to one of its ends; raise LeaseLostError if it is no longer ours."""
         with Heartbeat(self._jobs, claim, self._stopping) as heartbeat:
             try:
-                return self._jobs.commit(claim, self._compute(claim, heartbeat))
+                return self._do(claim, heartbeat)
             except (Refused, ChildFailedError) as ending:
                 log.info("%s %s: %s", claim.work.task, claim.ids, ending)
                 return self._jobs.fail(claim, ending.as_problem())
@@ -82,11 +85,25 @@ class Runner:
                 delay = RETRY_SECONDS * claim.attempt
                 return self._jobs.retry(claim, happened, delay=delay)
 
-    def _compute(self, claim: Claim, heartbeat: Heartbeat) -> object:
+    def _do(self, claim: Claim, heartbeat: Heartbeat) -> list[Message]:
+        """Compute and commit; a reduce is also given a folder, for the files that it builds."""
+        if claim.work is not REDUCE:
+            return self._jobs.commit(claim, self._compute(claim, heartbeat))
+        with scratch_folder(self._scratch) as folder:
+            result = self._compute(claim, heartbeat, str(folder))
+            with stage(self._storage, folder, built(result)) as artifacts:
+                return self._jobs.commit(claim, result, artifacts)
+
+    def _compute(self, claim: Claim, heartbeat: Heartbeat, *more: str) -> Any:
         inputs = self._jobs.inputs(claim)
         paths = [str(self._storage.fetch(sha256, into=self._cache)) for sha256 in inputs.files]
         return self._supervisor.call(
-            self._pipeline, claim.work.task, *paths, *inputs.arguments, watch=heartbeat.check
+            self._pipeline,
+            claim.work.task,
+            *paths,
+            *inputs.arguments,
+            *more,
+            watch=heartbeat.check,
         )
 
 

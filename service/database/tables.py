@@ -226,6 +226,18 @@ class Plan(Base):
     artifact: Mapped[str | None] = mapped_column(Text)
 
 
+class Artifact(Base):
+    """A file that an analysis has built, such as a wider network."""
+
+    __tablename__ = "artifacts"
+    __table_args__ = (UniqueConstraint("analysis_id", "name"),)
+    analysis_id: Mapped[str] = _of_analysis()
+    index: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(64))
+    sha256: Mapped[str] = mapped_column(ForeignKey("files.sha256"), index=True)
+    size: Mapped[int]
+
+
 class Event(Base):
     """What happened to an analysis, in order: the history that `…/events` streams."""
 

@@ -1,14 +1,13 @@
-"""All SQL about uploads: models, datasets and the files that they refer to."""
+"""All SQL about uploads: models and datasets."""
 
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Generic, TypeVar
 
-from sqlalchemy import delete, exists, select, tuple_
+from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
-from service.database.insert import insert
-from service.database.tables import Analysis, Dataset, File, Model
+from service.database.tables import Analysis, Dataset, Model
 
 U = TypeVar("U", Model, Dataset)
 
@@ -58,26 +57,3 @@ class UploadRepository(Generic[U]):
     def delete(self, row: U) -> None:
         self._session.delete(row)
         self._session.flush()
-
-
-class FileRepository:
-    """The rows of `files`, each the lock of its object."""
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-
-    def hold(self, sha256: str, size: int) -> None:
-        """Hold the row of a file until the transaction ends; make it when there is none."""
-        row = insert(self._session, File).values(sha256=sha256, size=size)
-        self._session.execute(
-            row.on_conflict_do_update(index_elements=[File.sha256], set_={"size": size})
-        )
-
-    def delete_unused(self, sha256: str) -> bool:
-        """Delete the row if nothing refers to it; return whether that was so."""
-        self._session.execute(select(File).where(File.sha256 == sha256).with_for_update())
-        used = [exists().where(table.sha256 == sha256) for table in (Model, Dataset)]
-        if self._session.scalar(select(used[0] | used[1])):
-            return False
-        self._session.execute(delete(File).where(File.sha256 == sha256))
-        return True

@@ -11,13 +11,14 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from service.database.clock import epoch_now
+from service.database.files import FileRepository
 from service.database.tables import new_id
 from service.pagination import Slice, age_key, cut, decode_age
 from service.problems import InUse, NotFound
 from service.scope import Services, enqueue
 from service.storage import Storage
 from service.uploads.receive import Form, receive
-from service.uploads.repository import FileRepository, U, UploadRepository
+from service.uploads.repository import U, UploadRepository
 
 _NAME: TypeAdapter[str] = TypeAdapter(
     Annotated[

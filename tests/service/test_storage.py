@@ -59,6 +59,31 @@ def test_dropped_on_the_way(storage: Storage, folder: Path) -> None:
     assert not any(path.parent != folder / "staging" for path in files(folder))
 
 
+@pytest.mark.parametrize("url", ["file", "memory:///"])
+def test_a_file_goes_in_and_parts_come_out(url: str, folder: Path, tmp_path: Path) -> None:
+    storage = Storage(folder.as_uri() if url == "file" else url)
+    content = os.urandom(5 << 20)
+    (tmp_path / "built").write_bytes(content)
+    stored = storage.put_file(tmp_path / "built")
+    assert (stored.sha256, stored.size) == (hashlib.sha256(content).hexdigest(), len(content))
+    storage.keep(stored)
+
+    async def read(start: int, stop: int) -> bytes:
+        return b"".join([chunk async for chunk in await storage.read(stored.sha256, start, stop)])
+
+    assert asyncio.run(read(0, len(content))) == content
+    assert asyncio.run(read(3, 2 << 20)) == content[3 : 2 << 20]
+    storage.delete(stored.sha256)
+    with pytest.raises(FileNotFoundError):
+        asyncio.run(read(0, 1))
+
+
+def test_a_file_that_can_not_be_read_leaves_nothing(storage: Storage, folder: Path) -> None:
+    with pytest.raises(OSError, match="directory"):
+        storage.put_file(folder)
+    assert files(folder) == []
+
+
 def test_left_by_a_killed_process(storage: Storage, folder: Path) -> None:
     old, new = storage.put(b"old"), storage.put(b"new")
     os.utime(folder / old.staging, (0, 0))

@@ -12,7 +12,7 @@ from sqlalchemy import insert, select, update
 from service.broker import Broker, make_celery
 from service.database.engine import make_engine
 from service.database.migrate import upgrade
-from service.database.tables import Analysis, Base, Dataset, File, Model, Shard, new_id
+from service.database.tables import Analysis, Artifact, Base, Dataset, File, Model, Shard, new_id
 from service.settings import Settings
 from service.storage import Storage
 from tests.worker.helpers import Start, alive, wait_until
@@ -74,6 +74,19 @@ def test_from_upload_to_result(service: Service, start: Start) -> None:
     service.wait_for(Analysis.state, "succeeded")
     assert service.read(Analysis.summary) == [{"text": "0-4;4-8;8-12;"}]
     assert service.read(Dataset.inspection) == [{"text": "data", "transform": {}}]
+
+
+def test_what_is_built_is_stored(service: Service, start: Start, tmp_path: Path) -> None:
+    start_worker(start)
+    service.analyse(shards=1, build=["uniform", "pruned"])
+    service.wait_for(Analysis.state, "succeeded")
+    assert set(service.read(Artifact.name)) == {"uniform.pt2", "pruned.pt2"}
+    contents = {
+        service.storage.fetch(sha256, tmp_path).read_text()
+        for sha256 in service.read(Artifact.sha256)
+    }
+    assert contents == {"uniform network", "pruned network"}
+    wait_until(lambda: not list((tmp_path / "scratch").iterdir()))
 
 
 def test_a_rejected_model_fails_the_analysis_that_waits_for_it(

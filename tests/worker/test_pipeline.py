@@ -57,7 +57,7 @@ def analyze(model: str, dataset: str, **request: Any) -> dict[str, Any]:
     asked = REQUEST | request
     shards = pipeline.plan(model, dataset, {}, asked)
     parts = [pipeline.shard(model, dataset, {}, asked, *limits) for limits in shards]
-    return pipeline.reduce(model, dataset, {}, asked, parts)
+    return pipeline.reduce(model, dataset, {}, asked, parts, str(Path(model).parent))
 
 
 def test_results_are_json_and_name_every_layer(model: str, tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_any_sharding_gives_the_same_bits(model: str, tmp_path: Path) -> None:
     for cuts in ([], [64], [64, 128, 192, 256], [192]):
         edges = [0, *cuts, 300]
         parts = [pipeline.shard(model, dataset, {}, REQUEST, a, b) for a, b in pairwise(edges)]
-        result = pipeline.reduce(model, dataset, {}, REQUEST, parts)
+        result = pipeline.reduce(model, dataset, {}, REQUEST, parts, str(tmp_path))
         results.append({name: result[name] for name in ("layers", "structures", "summary")})
     assert all(result == results[0] for result in results)
 

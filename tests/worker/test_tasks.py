@@ -54,6 +54,7 @@ def make_runner(jobs: Jobs, act: Callable[[], Any] = bytes, *, lost: bool = Fals
         cast("Storage", FakeStorage(lost=lost)),
         cast("Supervisor", FakeSupervisor(act)),
         cache=Path("cache"),
+        scratch=Path("scratch"),
     )
 
 

@@ -1,0 +1,34 @@
+"""All SQL about files, which uploads and artifacts refer to; the worker writes them, too."""
+
+from sqlalchemy import Connection, delete, exists, or_, select
+from sqlalchemy.orm import Session
+
+from service.database.insert import insert
+from service.database.tables import Artifact, Dataset, File, Model
+
+
+class FileRepository:
+    """The rows of `files`, each the lock of its object.
+
+    Whoever needs several takes them in the order of their hashes, so that nobody waits in a circle.
+    """
+
+    def __init__(self, session: Session | Connection) -> None:
+        self._session = session
+
+    def hold(self, sha256: str, size: int) -> None:
+        """Hold the row of a file until the transaction ends; make it when there is none."""
+        row = insert(self._session, File).values(sha256=sha256, size=size)
+        self._session.execute(
+            row.on_conflict_do_update(index_elements=[File.sha256], set_={"size": size})
+        )
+
+    def delete_unused(self, sha256: str) -> bool:
+        """Delete the row if nothing refers to it; return whether that was so."""
+        this = File.sha256 == sha256
+        self._session.execute(select(File.sha256).where(this).with_for_update())
+        used = (exists().where(table.sha256 == sha256) for table in (Model, Dataset, Artifact))
+        if self._session.scalar(select(or_(*used))):
+            return False
+        self._session.execute(delete(File).where(this))
+        return True
