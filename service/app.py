@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from service import health
+from service.analyses import artifacts
 from service.analyses import endpoints as analyses
 from service.broker import Broker, make_celery
 from service.database.engine import make_engine
@@ -45,7 +46,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(RequestContext)
     add_problem_handlers(app)
     add_problem_schema(app)
-    for resource in (health, models, datasets, analyses):
+    for resource in (health, models, datasets, analyses, artifacts):
         app.include_router(resource.router)
     return app
 

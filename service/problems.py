@@ -91,6 +91,10 @@ class NotMultipart(Problem):
     status, slug, title = 415, "not-multipart", "Not multipart/form-data"
 
 
+class NoSuchRange(Problem):
+    status, slug, title = 416, "no-such-range", "No such range"
+
+
 class KeyReused(Problem):
     status, slug, title = 422, "idempotency-key-reused", "The Idempotency-Key is taken"
 

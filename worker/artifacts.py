@@ -4,6 +4,7 @@ Until the result is committed they lie where nobody looks; a worker that dies on
 row. At worst it leaves an object without one, which the next attempt, building the same, takes up.
 """
 
+import re
 import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,6 +21,7 @@ from service.database.tables import Artifact
 from service.storage import Storage, Stored
 
 DAY: Final = 24 * 60 * 60
+NAME: Final = r"[a-z0-9][a-z0-9-]{0,59}\.pt2"
 
 
 @contextmanager
@@ -86,6 +88,6 @@ def built(result: Mapping[str, Any]) -> list[str]:
 def _inside(folder: Path, name: str) -> Path:
     """Return the path; raise ValueError where a child speaks of what it did not write there."""
     path = folder / name
-    if path.parent != folder or path.is_symlink() or not path.is_file():
+    if not re.fullmatch(NAME, name) or path.is_symlink() or not path.is_file():
         raise ValueError(f"no file of the child: {name!r}")
     return path

@@ -11,9 +11,9 @@ from starlette.concurrency import run_in_threadpool
 
 from service.analyses import service as analyses
 from service.analyses.conditional import entity_tag, matches, wait_seconds
+from service.analyses.request import AnalysisRequest
 from service.analyses.schemas import (
     AnalysisOut,
-    AnalysisRequest,
     LayerOut,
     PlanOut,
     State,
@@ -125,9 +125,9 @@ def cancel_analysis(analysis_id: Id, caller: Writer, session: Session) -> Analys
 
 
 @router.delete("/{analysis_id}", status_code=204, responses=responses(404, 409))
-def delete_analysis(analysis_id: Id, caller: Writer, session: Session) -> None:
-    """Delete an ended analysis and its results."""
-    analyses.remove(session, caller.owner, analysis_id)
+def delete_analysis(analysis_id: Id, caller: Writer, session: Session, services: FromApp) -> None:
+    """Delete an ended analysis, its results and what it built."""
+    analyses.remove(session, services.storage, caller.owner, analysis_id)
 
 
 def _known(analysis_id: Id, caller: Reader, services: FromApp) -> str:

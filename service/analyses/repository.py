@@ -8,9 +8,9 @@ from sqlalchemy import delete, select, tuple_
 from sqlalchemy.orm import Session
 
 from service.database.insert import insert
-from service.database.tables import Analysis, Event, Layer, Plan, Structure
+from service.database.tables import Analysis, Artifact, Event, Layer, Plan, Structure
 
-R = TypeVar("R", Layer, Structure, Plan)
+R = TypeVar("R", Layer, Structure, Plan, Artifact)
 
 
 class AnalysisRepository:
@@ -46,9 +46,14 @@ class AnalysisRepository:
         return self._session.scalars(query.order_by(*order).limit(limit)).all()
 
     def results(self, table: type[R], identity: str, after: int, limit: int) -> Sequence[R]:
-        """Return an analysis's layers, structures or plans whose index is beyond `after`."""
+        """Return an analysis's rows of results whose index is beyond `after`."""
         query = select(table).where(table.analysis_id == identity, table.index > after)
         return self._session.scalars(query.order_by(table.index).limit(limit)).all()
+
+    def artifacts(self, identity: str) -> Sequence[Artifact]:
+        """Return all that an analysis built."""
+        query = select(Artifact).where(Artifact.analysis_id == identity)
+        return self._session.scalars(query.order_by(Artifact.index)).all()
 
     def events(self, identity: str, after: int, limit: int) -> Sequence[Event]:
         query = select(Event).where(Event.analysis_id == identity, Event.id > after)

@@ -1,15 +1,13 @@
-"""What is asked of an analysis, and what it answers."""
+"""What an analysis answers."""
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, computed_field
 
 from service.database.tables import Analysis
 
 State = Literal["queued", "planning", "running", "reducing", "succeeded", "failed", "cancelled"]
 Stage = Literal["queued", "plan", "shards", "reduce", "done"]
-LayerName = Annotated[str, StringConstraints(min_length=1, max_length=1000, pattern=r"^[^\x00]+$")]
-UploadId = Annotated[str, StringConstraints(max_length=64, pattern=r"^[\x21-\x7e]+$")]
 
 _STAGES: dict[str, Stage] = {
     "queued": "queued",
@@ -17,48 +15,6 @@ _STAGES: dict[str, Stage] = {
     "running": "shards",
     "reducing": "reduce",
 }
-
-
-class AnalysisRequest(BaseModel):
-    """Which model to judge on which dataset, and how. The first two fields are enough."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
-        protected_namespaces=(),
-        json_schema_extra={
-            "example": {
-                "model_id": "mdl_3fa1c02b9d5e4f6071829304",
-                "dataset_id": "dst_0b9d5e4f60718293043fa1c0",
-                "pruning_ratio": 0.5,
-                "exclude": ["head"],
-            }
-        },
-    )
-
-    model_id: UploadId = Field(description="A model of yours")
-    dataset_id: UploadId = Field(description="A dataset of yours")
-    method: Literal["sosp_h"] = Field(
-        default="sosp_h",
-        description="How saliencies are computed: second order, by Hessian products",
-    )
-    gate: Literal["weights"] = Field(
-        default="weights", description="What removing a channel sets to zero: its weights"
-    )
-    loss: Literal["cross_entropy", "mse", "nll", "bce_with_logits"] = Field(
-        default="cross_entropy", description="What the network was trained to make small"
-    )
-    pruning_ratio: float = Field(
-        default=0.5, gt=0, lt=1, description="Share of all structures that is removed"
-    )
-    max_samples: int = Field(
-        default=4096, ge=1, le=2**31 - 1, description="At most so many samples are used"
-    )
-    batch_size: int = Field(default=64, ge=1, le=4096)
-    seed: int = Field(default=0, ge=0, le=2**63 - 1, description="Chooses the samples")
-    exclude: list[LayerName] = Field(
-        default_factory=list, max_length=10_000, description="Layers that are left out, by name"
-    )
 
 
 class Progress(BaseModel):
@@ -138,4 +94,19 @@ class PlanOut(_Result):
     layers: list[dict[str, Any]] = Field(description="New widths and the attributes to edit")
     parameters: list[int] = Field(description="Before and after")
     macs: list[int] = Field(description="Before and after")
-    artifact: str | None
+    artifact: str | None = Field(description="The network that was built, one of `…/artifacts`")
+
+
+class ArtifactOut(_Result):
+    """A network that was built: a `.pt2` file that can be uploaded as a model."""
+
+    analysis_id: str = Field(exclude=True)
+    name: str = Field(examples=["double.pt2"])
+    size: int = Field(description="Bytes")
+    sha256: str = Field(description="SHA-256 of the file, in hexadecimal digits")
+
+    @computed_field  # type: ignore[prop-decorator]  # mypy's, not ours: pydantic documents it so
+    @property
+    def url(self) -> str:
+        """Where the bytes are."""
+        return f"/v1/analyses/{self.analysis_id}/artifacts/{self.name}"

@@ -5,15 +5,19 @@ from typing import Final
 
 from sqlalchemy.orm import Session
 
+from service.analyses.combinations import check_layers, check_plans
 from service.analyses.repository import AnalysisRepository, R
-from service.analyses.schemas import AnalysisOut, AnalysisRequest
+from service.analyses.request import AnalysisRequest
+from service.analyses.schemas import AnalysisOut
 from service.database.clock import epoch_now
-from service.database.tables import Analysis, Event, new_id, utc_now
+from service.database.files import FileRepository
+from service.database.tables import Analysis, Artifact, Event, new_id, utc_now
 from service.datasets.service import DATASETS
 from service.models.service import MODELS
 from service.pagination import ByIndex, Slice, age_key, cut, decode_age, decode_token
-from service.problems import InUse, Invalid, KeyReused, NoResult, NotFound, Rejected
+from service.problems import InUse, KeyReused, NoResult, NotFound, Rejected
 from service.scope import enqueue
+from service.storage import Storage
 from service.uploads.service import find_to_refer
 
 ENDED: Final = frozenset({"succeeded", "failed", "cancelled"})
@@ -26,8 +30,8 @@ def create(
     """Return a queued analysis, or the one that this idempotency key made before.
 
     Raises NotFound for a model or dataset that is not the owner's, Rejected when one is no good,
-    Invalid when `exclude` names a layer that the model lacks, KeyReused when the key came with
-    another request.
+    Invalid when parts of the request fit neither each other nor the model, KeyReused when the key
+    came with another request.
     """
     analyses = AnalysisRepository(session)
     asked = request.model_dump(mode="json")
@@ -63,12 +67,9 @@ def _check(session: Session, owner: str, request: AnalysisRequest) -> None:
         if upload.state == "rejected":
             why = (upload.error or {}).get("detail", "see its `error`")
             raise Rejected(f"The {noun} {upload.id} was rejected: {why}", error=upload.error)
-    layers = (model.inspection or {}).get("layers")
-    if model.state == "ready" and isinstance(layers, list):
-        names = {layer.get("name") for layer in layers if isinstance(layer, dict)}
-        for index, name in enumerate(request.exclude):
-            if name not in names:
-                raise Invalid(["exclude", index], f"The model has no layer {name!r}.")
+    check_plans(request)
+    if model.state == "ready" and model.inspection:
+        check_layers(request, model.inspection)
 
 
 def find(session: Session, owner: str, identity: str, *, to_change: bool = False) -> Analysis:
@@ -102,17 +103,30 @@ def results(
     session: Session, owner: str, identity: str, table: type[R], page_size: int, token: str | None
 ) -> Slice[R]:
     """Return a page of results; raise NoResult unless the analysis succeeded."""
-    analysis = find(session, owner, identity)
-    if analysis.state != "succeeded":
-        raise NoResult(
-            f"The analysis is {analysis.state}; only one that succeeded has results.",
-            state=analysis.state,
-        )
+    _require_success(find(session, owner, identity))
     after = decode_token(token, ByIndex)
     rows = AnalysisRepository(session).results(
         table, identity, -1 if after is None else after, page_size + 1
     )
     return cut(rows, page_size, lambda row: row.index)
+
+
+def artifact(session: Session, owner: str, identity: str, name: str) -> Artifact:
+    """Return what is known of a file; raise NotFound, or NoResult as `results` does."""
+    _require_success(find(session, owner, identity))
+    built = {row.name: row for row in AnalysisRepository(session).artifacts(identity)}
+    if name not in built:
+        there_are = f"there are: {', '.join(built)}" if built else "nothing was built"
+        raise NotFound(f"There is no artifact of this name; {there_are}.")
+    return built[name]
+
+
+def _require_success(analysis: Analysis) -> None:
+    if analysis.state != "succeeded":
+        raise NoResult(
+            f"The analysis is {analysis.state}; only one that succeeded has results.",
+            state=analysis.state,
+        )
 
 
 def cancel(session: Session, owner: str, identity: str) -> Analysis:
@@ -134,12 +148,19 @@ def cancel(session: Session, owner: str, identity: str) -> Analysis:
     return row
 
 
-def remove(session: Session, owner: str, identity: str) -> None:
-    """Delete an ended analysis with its results; raise InUse while it is under way."""
+def remove(session: Session, storage: Storage, owner: str, identity: str) -> None:
+    """Delete an ended analysis with its results, and the files that nothing else refers to.
+
+    Raises NotFound, and InUse while it is under way.
+    """
     row = find(session, owner, identity, to_change=True)
     if row.state not in ENDED:
         raise InUse(f"The analysis is {row.state}; cancel it first.", state=row.state)
-    AnalysisRepository(session).delete(identity)
+    analyses, files = AnalysisRepository(session), FileRepository(session)
+    hashes = sorted({built.sha256 for built in analyses.artifacts(identity)})
+    analyses.delete(identity)
+    for sha256 in [sha256 for sha256 in hashes if files.delete_unused(sha256)]:
+        storage.delete(sha256)
 
 
 def events_since(

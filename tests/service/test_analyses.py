@@ -45,6 +45,8 @@ class TestCreate:
         assert made["request"] == body | {
             "method": "sosp_h", "gate": "weights", "loss": "cross_entropy", "pruning_ratio": 0.5,
             "max_samples": 4096, "batch_size": 64, "seed": 0, "exclude": [],
+            "cost": "structures", "plans": ["double", "uniform", "reallocate"], "build": [],
+            "init": "preserve",
         }  # fmt: skip
         assert waiting("analyze") == 1
         assert ann.get(answer.headers["location"]).json() == made
@@ -63,7 +65,18 @@ class TestCreate:
             ({"method": "magic"}, "/method"),
             ({"exclude": [""]}, "/exclude/0"),
             ({"exclude": ["a\0"]}, "/exclude/0"),
-            ({"cost": "macs"}, "/cost"),
+            ({"cost": "seconds"}, "/cost"),
+            ({"init": "random"}, "/init"),
+            ({"plans": ["treble"]}, "/plans/0"),
+            ({"plans": [3]}, "/plans/0"),
+            ({"plans": [{"name": "Mine", "factors": {"a": 2}}]}, "/plans/0/name"),
+            ({"plans": [{"name": "a" * 61, "factors": {"a": 2}}]}, "/plans/0/name"),
+            ({"plans": [{"name": "mine", "factors": {}}]}, "/plans/0/factors"),
+            ({"plans": ["double", {"name": "x", "factors": {"a/b": 17}}]}, "/plans/1/factors/a~1b"),
+            ({"plans": [{"name": "x", "factors": {"a": 0}}]}, "/plans/0/factors/a"),
+            ({"plans": [{"name": "x", "factors": {"a": "2"}}]}, "/plans/0/factors/a"),
+            ({"build": ["../x"]}, "/build/0"),
+            ({"other": 1}, "/other"),
             ({"model_id": None}, "/model_id"),
             ({"model_id": "\0"}, "/model_id"),
         ],

@@ -10,12 +10,22 @@ from hypothesis import strategies as st
 
 FIELDS = [
     "model_id", "dataset_id", "method", "gate", "loss", "pruning_ratio", "max_samples",
-    "batch_size", "seed", "exclude", "other",
+    "batch_size", "seed", "exclude", "cost", "plans", "build", "init", "other",
 ]  # fmt: skip
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=8,
+)
+PLANS = st.lists(
+    st.sampled_from(["double", "uniform", "treble"])
+    | st.fixed_dictionaries(
+        {
+            "name": st.text("ab-", max_size=3) | st.sampled_from(["double", "pruned"]),
+            "factors": st.dictionaries(st.text(), st.floats() | st.integers(), max_size=2),
+        }
+    ),
+    max_size=3,
 )
 # Latin-1 is what a header can carry; the rest of Unicode is for query and body.
 HEADERS = st.text(st.characters(min_codepoint=32, max_codepoint=255), max_size=20).map(str.strip)
@@ -34,15 +44,23 @@ def check(answer: httpx.Response) -> None:
 
 
 @fuzz
-@given(change=st.dictionaries(st.sampled_from(FIELDS), JSON, max_size=4), key=HEADERS)
+@given(
+    change=st.dictionaries(st.sampled_from(FIELDS), JSON, max_size=4),
+    plans=PLANS,
+    build=st.lists(st.sampled_from(["a", "double", "pruned"]), max_size=2),
+    key=HEADERS,
+)
 def test_requests(
     ann: httpx.Client,
     model: dict[str, Any],
     dataset: dict[str, Any],
     change: dict[str, Any],
+    plans: list[Any],
+    build: list[str],
     key: str,
 ) -> None:
-    body = {"model_id": model["id"], "dataset_id": dataset["id"], **change}
+    body = {"model_id": model["id"], "dataset_id": dataset["id"], "plans": plans, "build": build}
+    body |= change
     headers = {b"content-type": b"application/json", b"idempotency-key": key.encode("latin-1")}
     check(ann.post("/v1/analyses", content=json.dumps(body), headers=headers))
 

@@ -108,9 +108,9 @@ def test_files_come_with_the_result(engine: Engine, worker: Worker, analysis: st
 
 def test_the_same_content_is_one_file(engine: Engine, worker: Worker, analysis: str) -> None:
     def build(folder: Path) -> dict[str, Any]:
-        for name in ("a", "b"):
+        for name in ("a.pt2", "b.pt2"):
             (folder / name).write_bytes(b"upload")
-        return result("a", "b")
+        return result("a.pt2", "b.pt2")
 
     worker.reduce(analysis, build)
     assert read(engine, Artifact.sha256) == [digest(b"upload")] * 2

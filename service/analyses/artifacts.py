@@ -1,0 +1,85 @@
+"""`/v1/analyses/{analysis_id}/artifacts`: the networks that were built."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header
+from fastapi.responses import Response, StreamingResponse
+from starlette.concurrency import run_in_threadpool
+
+from service.analyses import service as analyses
+from service.analyses.conditional import matches
+from service.analyses.schemas import ArtifactOut
+from service.byte_range import byte_range
+from service.database.tables import Artifact
+from service.ids import Id
+from service.pagination import Page, PageSize, PageToken, Slice
+from service.problems import NotFound, responses
+from service.scope import FromApp, Services, Session
+from service.security import Reader
+
+MEDIA_TYPE = "application/octet-stream"
+_BYTES = {"content": {MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}}}
+
+router = APIRouter(
+    prefix="/v1/analyses/{analysis_id}/artifacts",
+    tags=["analyses"],
+    responses=responses(401, 403, 404, 409, 422, 500),
+)
+
+
+@router.get("", response_model=Page[ArtifactOut])
+def list_artifacts(
+    analysis_id: Id,
+    caller: Reader,
+    session: Session,
+    page_size: PageSize = 1000,
+    page_token: PageToken = None,
+) -> Slice[Artifact]:
+    """List what was built: `.pt2` files, of the plans that `build` named."""
+    return analyses.results(session, caller.owner, analysis_id, Artifact, page_size, page_token)
+
+
+def _find(services: Services, owner: str, analysis_id: str, name: str) -> Artifact:
+    with services.transaction() as session:
+        return analyses.artifact(session, owner, analysis_id, name)
+
+
+@router.get(
+    "/{name}",
+    response_class=StreamingResponse,
+    responses={
+        200: {"description": "The whole file", **_BYTES},
+        206: {"description": "The part that `Range` names", **_BYTES},
+        304: {"description": "It is as `If-None-Match` has it"},
+        **responses(416),
+    },
+)
+async def download_artifact(
+    analysis_id: Id,
+    name: str,
+    caller: Reader,
+    services: FromApp,
+    wanted: Annotated[str | None, Header(alias="Range")] = None,
+    if_range: Annotated[str | None, Header()] = None,
+    if_none_match: Annotated[str | None, Header()] = None,
+) -> Response:
+    """Download a file, or one range of its bytes; the entity tag is its SHA-256."""
+    file = await run_in_threadpool(_find, services, caller.owner, analysis_id, name)
+    tag = f'"{file.sha256}"'
+    headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Accept-Ranges": "bytes"}
+    if matches(tag, if_none_match):
+        return Response(status_code=304, headers=headers)
+    part = byte_range(wanted, file.size) if if_range in (None, tag) else None
+    start, stop = part or (0, file.size)
+    try:
+        content = await services.storage.read(file.sha256, start, stop)
+    except FileNotFoundError:  # deleted since the look at its row
+        raise NotFound("The artifact is gone.") from None
+    headers |= {
+        "Content-Length": str(stop - start),
+        "Content-Disposition": f'attachment; filename="{file.name}"',
+        "X-Content-Type-Options": "nosniff",
+    }
+    if part:
+        headers["Content-Range"] = f"bytes {start}-{stop - 1}/{file.size}"
+    return StreamingResponse(content, 206 if part else 200, headers, MEDIA_TYPE)

@@ -1,0 +1,106 @@
+"""Whether the parts of a request fit together and fit the model, told with what to choose instead.
+
+What only the computation can know, such as whether the data fits, is said there.
+"""
+
+from collections.abc import Collection, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+from service.analyses.request import OWN_PLANS, PRUNED, AnalysisRequest, CustomPlan
+from service.problems import Invalid
+
+NAMES_SHOWN = 10
+
+
+def check_plans(request: AnalysisRequest) -> None:
+    """Check what can be told without the model; raise Invalid."""
+    names: list[str] = []
+    for index, plan in enumerate(request.plans):
+        name = plan.name if isinstance(plan, CustomPlan) else plan
+        if isinstance(plan, CustomPlan):
+            _check_custom(request, index, plan)
+        if name in names:
+            raise Invalid(
+                ["plans", index], f"There are two plans {name!r}; leave one out or rename it."
+            )
+        names.append(name)
+    for index, name in enumerate(request.build):
+        if name in request.build[:index]:
+            raise Invalid(["build", index], f"{name!r} is named twice; leave one out.")
+        if name not in (*names, PRUNED):
+            choice = f"choose from {_listed([*names, PRUNED])}, or add it to `plans`"
+            raise Invalid(
+                ["build", index], f"No plan of this request is called {name!r}; {choice}."
+            )
+
+
+def _check_custom(request: AnalysisRequest, index: int, plan: CustomPlan) -> None:
+    if plan.name in (*OWN_PLANS, PRUNED):
+        raise Invalid(
+            ["plans", index, "name"],
+            f"{plan.name!r} is a name of Narrows' own; choose another one for your factors.",
+        )
+    for layer in plan.factors:
+        if layer in request.exclude:
+            raise Invalid(
+                ["plans", index, "factors", layer],
+                f"{layer!r} is in `exclude`, so its width stays; take it out of one of the two.",
+            )
+
+
+def check_layers(request: AnalysisRequest, inspection: dict[str, Any]) -> None:
+    """Check that the layers that are named are in the model and can be had; raise Invalid."""
+    model = _Model(inspection)
+    for index, name in enumerate(request.exclude):
+        if name not in model.reasons:
+            raise Invalid(["exclude", index], model.no_layer(name, model.reasons))
+    if model.groups and all(members & set(request.exclude) for members in model.groups):
+        one = _listed(sorted(model.free & set(request.exclude)))
+        raise Invalid(["exclude"], f"That leaves nothing to prune; take out one of {one}.")
+    for index, plan in enumerate(request.plans):
+        if isinstance(plan, CustomPlan):
+            for name in plan.factors:
+                if problem := model.objection(name, plan.factors, request.exclude):
+                    raise Invalid(["plans", index, "factors", name], problem)
+
+
+class _Model:
+    """What inspection found of layers and of the channels that they share."""
+
+    def __init__(self, inspection: dict[str, Any]) -> None:
+        layers = inspection.get("layers", [])
+        self.reasons: dict[str, str | None] = {row["name"]: row.get("reason") for row in layers}
+        self.groups = [set(row["layers"]) for row in inspection.get("groups", [])]
+        self.free: set[str] = set().union(*self.groups)
+
+    def objection(
+        self, name: str, factors: dict[str, float], exclude: Collection[str]
+    ) -> str | None:
+        """Say why a layer can't have this factor; None if it can."""
+        if name not in self.reasons:
+            return self.no_layer(name, self.free)
+        if name not in self.free:
+            reason = self.reasons[name] or "Its channels can't be pruned."
+            return f"{reason} Choose from {_listed(self._free_in_order())}."
+        shares = set().union(*(members for members in self.groups if name in members))
+        if tied := sorted(shares & set(exclude)):
+            both = f"shares its channels with {_listed(tied)}, which `exclude` names"
+            return f"{name!r} {both}; take out one of the two."
+        if other := next((o for o in factors if o in shares and factors[o] != factors[name]), None):
+            return f"{name!r} and {other!r} share their channels; give them the same factor."
+        return None
+
+    def no_layer(self, name: str, choices: Collection[str]) -> str:
+        """Say that there is no such layer, and which one may have been meant."""
+        ordered = [layer for layer in self.reasons if layer in choices]
+        close = get_close_matches(name, ordered, n=3)
+        return f"The model has no layer {name!r}; choose from {_listed(close or ordered)}."
+
+    def _free_in_order(self) -> list[str]:
+        return [name for name in self.reasons if name in self.free]
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(map(repr, names[:NAMES_SHOWN]))
+    return f"{shown}, …" if len(names) > NAMES_SHOWN else shown

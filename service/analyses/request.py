@@ -1,0 +1,110 @@
+"""What may be asked of an analysis."""
+
+from typing import Annotated, Final, Literal, get_args
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    TypeAdapter,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
+
+LayerName = Annotated[str, StringConstraints(min_length=1, max_length=1000, pattern=r"^[^\x00]+$")]
+UploadId = Annotated[str, StringConstraints(max_length=64, pattern=r"^[\x21-\x7e]+$")]
+PlanName = Annotated[
+    str, StringConstraints(min_length=1, max_length=60, pattern=r"^[a-z0-9][a-z0-9-]*$")
+]
+OwnPlan = Literal["double", "uniform", "reallocate"]
+
+OWN_PLANS: Final[tuple[OwnPlan, ...]] = get_args(OwnPlan)
+PRUNED: Final = "pruned"
+"""Not a plan to ask for, but a network to build: without what is removed at `pruning_ratio`."""
+
+_OWN_PLAN: TypeAdapter[OwnPlan] = TypeAdapter(OwnPlan)
+
+
+class CustomPlan(BaseModel):
+    """Widths of your own: factors for layers by name; those that share their channels follow."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    name: PlanName = Field(examples=["mine"])
+    factors: dict[LayerName, Annotated[float, Field(gt=0, le=16)]] = Field(
+        min_length=1, max_length=10_000, examples=[{"features.3": 1.5}]
+    )
+
+
+def _plan(value: object, _: ValidatorFunctionWrapHandler) -> OwnPlan | CustomPlan:
+    """Validate by the kind that is meant, for a union tells what is wrong by every kind."""
+    if isinstance(value, str):
+        return _OWN_PLAN.validate_python(value)
+    return CustomPlan.model_validate(value)
+
+
+Plan = Annotated[OwnPlan | CustomPlan, WrapValidator(_plan)]
+
+
+class AnalysisRequest(BaseModel):
+    """Which model to judge on which dataset, and how. The first two fields are enough."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        protected_namespaces=(),
+        json_schema_extra={
+            "example": {
+                "model_id": "mdl_3fa1c02b9d5e4f6071829304",
+                "dataset_id": "dst_0b9d5e4f60718293043fa1c0",
+                "pruning_ratio": 0.5,
+                "exclude": ["head"],
+                "plans": ["double", {"name": "mine", "factors": {"features.3": 1.5}}],
+                "build": ["mine", "pruned"],
+            }
+        },
+    )
+
+    model_id: UploadId = Field(description="A model of yours")
+    dataset_id: UploadId = Field(description="A dataset of yours")
+    method: Literal["sosp_h"] = Field(
+        default="sosp_h",
+        description="How saliencies are computed: second order, by Hessian products",
+    )
+    gate: Literal["weights"] = Field(
+        default="weights", description="What removing a channel sets to zero: its weights"
+    )
+    loss: Literal["cross_entropy", "mse", "nll", "bce_with_logits"] = Field(
+        default="cross_entropy", description="What the network was trained to make small"
+    )
+    pruning_ratio: float = Field(
+        default=0.5, gt=0, lt=1, description="Share of all structures that is removed"
+    )
+    max_samples: int = Field(
+        default=4096, ge=1, le=2**31 - 1, description="At most so many samples are used"
+    )
+    batch_size: int = Field(default=64, ge=1, le=4096)
+    seed: int = Field(default=0, ge=0, le=2**63 - 1, description="Chooses the samples")
+    exclude: list[LayerName] = Field(
+        default_factory=list, max_length=10_000, description="Layers that are left out, by name"
+    )
+    cost: Literal["structures", "parameters", "macs"] = Field(
+        default="structures",
+        description="What `pruning_ratio` is a share of, and what the ranking weighs loss against",
+    )
+    plans: list[Plan] = Field(
+        default=[*OWN_PLANS],
+        max_length=20,
+        description="Which changes of widths to work out: by name, or factors of your own",
+    )
+    build: list[PlanName] = Field(
+        default_factory=list,
+        max_length=21,
+        description="Plans that come back as networks, too, or `pruned`: the network without the "
+        "channels that are removed",
+    )
+    init: Literal["preserve", "fresh"] = Field(
+        default="preserve",
+        description="A wider network computes what the original does, or has new random channels",
+    )
