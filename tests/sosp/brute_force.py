@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -15,8 +16,16 @@ from worker.sosp.network import Network, Ref
 Floats = NDArray[np.float64]
 
 
-Row = tuple[Tensor, NDArray[np.int64]]
-"""A weight or bias, and the structure of each of its rows."""
+class Rows(NamedTuple):
+    """A weight or bias, and the structure of each index along its dimension `dim`."""
+
+    weight: Tensor
+    structures: NDArray[np.int64]
+    dim: int = 0
+
+    def along(self, vector: Tensor) -> Tensor:
+        """View a vector so that it broadcasts along the dimension."""
+        return vector.view([-1 if d == self.dim else 1 for d in range(self.weight.dim())])
 
 
 def weight_space(
@@ -28,38 +37,40 @@ def weight_space(
         for name, tensor in network.tensors.items()
     }
     outputs = replace(network, tensors=tensors)(inputs)[0]
-    rows = [
-        (tensors[name], layer.structures)
-        for layer in channels.layers
-        for name in (layer.weight, layer.bias)
-        if name
-    ]
+    rows = [_rows_of(layer, tensors[layer.weight]) for layer in channels.layers]
+    rows += [Rows(tensors[a.bias], a.structures) for a in channels.layers if a.bias]
     g, h = gradient_and_product(loss(outputs, targets), rows)
     return _per_structure(channels, rows, g), _per_structure(channels, rows, h)
 
 
+def _rows_of(layer: Layer, weight: Tensor) -> Rows:
+    """Tell the structure of each row; grouped transposed convolutions reuse rows in each group."""
+    size = weight.shape[layer.channel_dim]
+    step = layer.width // size if layer.channel_dim == 0 else 1
+    return Rows(weight, layer.structures[::step][:size], layer.channel_dim)
+
+
 def gradient_and_product(
-    loss: Tensor, rows: Sequence[Row]
+    loss: Tensor, rows: Sequence[Rows]
 ) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
     """Return g and Hθ_struc, a tensor for each weight, by differentiating twice."""
-    weights = [weight for weight, _ in rows]
+    weights = [row.weight for row in rows]
     g = torch.autograd.grad(loss, weights, create_graph=True)
-    theta = [w.detach() * _rows_of(structures, w) for w, structures in rows]
+    theta = [
+        row.weight.detach() * row.along(torch.from_numpy(row.structures != NO_STRUCTURE))
+        for row in rows
+    ]
     along = torch.stack([(a * b).sum() for a, b in zip(g, theta, strict=True)]).sum()
     return [a.detach() for a in g], torch.autograd.grad(along, weights)
 
 
-def _rows_of(structures: NDArray[np.int64], weight: Tensor) -> Tensor:
-    mask = torch.from_numpy(structures != NO_STRUCTURE)
-    return mask.view(-1, *(1,) * (weight.dim() - 1)).to(weight.dtype)
-
-
-def _per_structure(channels: Channels, rows: Sequence[Row], vectors: Sequence[Tensor]) -> Floats:
+def _per_structure(channels: Channels, rows: Sequence[Rows], vectors: Sequence[Tensor]) -> Floats:
     total = np.zeros(len(channels))
-    for (weight, structures), vector in zip(rows, vectors, strict=True):
-        products = (weight.detach() * vector).reshape(len(weight), -1).sum(1).numpy()
-        free = structures != NO_STRUCTURE
-        np.add.at(total, structures[free], products[free])
+    for row, vector in zip(rows, vectors, strict=True):
+        products = (row.weight.detach() * vector).movedim(row.dim, 0)
+        products = products.reshape(len(row.structures), -1).sum(1)
+        free = row.structures != NO_STRUCTURE
+        np.add.at(total, row.structures[free], products.numpy()[free])
     return total
 
 
@@ -84,10 +95,12 @@ def _layers(network: Network) -> Iterator[Layer]:
     calls: dict[str, list[int]] = {}
     for index, node in enumerate(network.nodes):
         weight = node.inputs.get("weight")
-        if node.op in ("conv1d", "conv2d", "conv3d", "linear") and isinstance(weight, Ref):
+        if (node.op.startswith("conv") or node.op == "linear") and isinstance(weight, Ref):
             calls.setdefault(network.leaves[weight.name], []).append(index)
     for group, (weight, nodes) in enumerate(calls.items()):
-        node, width = network.nodes[nodes[0]], len(network.tensors[weight])
+        node = network.nodes[nodes[0]]
+        channel_dim = int(node.op.startswith("conv_transpose"))
+        width = network.tensors[weight].shape[channel_dim]
         bias = node.inputs.get("bias")
         yield Layer(
             name=layer_name(weight),
@@ -98,5 +111,6 @@ def _layers(network: Network) -> Iterator[Layer]:
             structures=np.arange(count, count + width),
             group=group,
             reason=None,
+            channel_dim=channel_dim,
         )
         count += width

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tests.architectures import BranchingNet, MobileNet, PlainNet, Transformer
+from tests.architectures import MobileNet, PlainNet
 from tests.exporting import randomized, read_back
 from worker.sosp.channels import Channels, find_channels
 from worker.sosp.shapes import trace_shapes
@@ -105,18 +105,19 @@ def test_an_excluded_layer_takes_its_group_with_it() -> None:
     assert reasons["inner1"] is None
 
 
-def test_what_is_not_followed_is_pinned_with_its_operator() -> None:
-    channels = channels_of(BranchingNet())
-    reasons = {layer.name: layer.reason for layer in channels.layers}
-    assert reasons["stem"] == "the operator chunk is not followed"
-    assert reasons["left"] is None
+def test_what_is_not_followed_is_pinned_with_its_reason() -> None:
+    class Mixing(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.stem, self.free, self.head = nn.Linear(3, 4), nn.Linear(4, 5), nn.Linear(5, 2)
 
+        def forward(self, x: Tensor) -> Tensor:
+            return self.head(self.free(torch.einsum("bc,bd->bd", self.stem(x), self.stem(x))))
 
-def test_attention_is_pinned_and_its_mlp_is_not() -> None:
-    channels = channels_of(Transformer(), torch.randint(11, (2, 6)))
-    reasons = {layer.name: layer.reason for layer in channels.layers}
-    assert "q" in str({name for name, reason in reasons.items() if reason})
-    assert all(reason for name, reason in reasons.items() if "separate" in name)
+    reasons = {a.name: a.reason for a in channels_of(Mixing(), torch.randn(4, 3).double()).layers}
+    assert reasons["stem"] is not None
+    assert reasons["stem"].startswith("einsum is not followed")
+    assert reasons["free"] is None
 
 
 def test_tied_weights_are_one_layer() -> None:

@@ -22,7 +22,7 @@ from tests.architectures import (
     example_inputs,
 )
 from tests.exporting import randomized, read_back
-from tests.sosp.brute_force import every_row_alone, gradient_and_product, weight_space
+from tests.sosp.brute_force import Rows, every_row_alone, gradient_and_product, weight_space
 from worker.sosp.channels import Channels, find_channels
 from worker.sosp.gates import gate
 from worker.sosp.losses import LOSSES
@@ -167,7 +167,7 @@ def test_in_train_mode_the_second_order_would_say_nothing_new() -> None:
         norm.eps = 1e-18  # else the scale shows a little
     loss = LOSSES["cross_entropy"](module(inputs_of(module)), torch.randint(5, (4,)))
     weights = (module.conv1.weight, module.conv2.weight)
-    g, h = gradient_and_product(loss, [(weight, np.arange(len(weight))) for weight in weights])
+    g, h = gradient_and_product(loss, [Rows(weight, np.arange(len(weight))) for weight in weights])
     for ours, theirs in zip(h, g, strict=True):
         assert theirs.abs().max() > 1e-3
         torch.testing.assert_close(ours, -theirs, rtol=0, atol=1e-10)

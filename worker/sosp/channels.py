@@ -12,6 +12,7 @@ import numpy as np
 from worker.sosp.channel_rules import trace
 from worker.sosp.labels import Attribute, Dims, LabelBook, Labels
 from worker.sosp.network import Network, Ref
+from worker.sosp.settling import final_dims, settle
 from worker.sosp.shapes import Shapes
 
 NO_STRUCTURE = -1
@@ -19,11 +20,12 @@ NO_STRUCTURE = -1
 
 @dataclass(frozen=True)
 class Layer:
-    """A convolution or linear map: its weights *go into* the channels that it makes.
+    """A convolution, linear map or embedding: its weights *go into* the channels that it makes.
 
     `structures[c]` is the structure of output channel c, or `NO_STRUCTURE` where the channel can't
     be pruned; `reason` says why when that is so of all of them. `nodes` are the calls that use
-    `weight`.
+    `weight`, whose dimension `channel_dim` has an index for each channel; where a transposed
+    convolution has groups, index j there makes the channel at place j of every group.
     """
 
     name: str
@@ -34,6 +36,7 @@ class Layer:
     structures: Labels
     group: int | None
     reason: str | None
+    channel_dim: int = 0
 
     @property
     def width(self) -> int:
@@ -82,8 +85,7 @@ def find_channels(network: Network, shapes: Shapes, exclude: Collection[str] = (
     for producer in book.producers:
         if layer_name(producer.weight) in exclude:
             book.pin(producer.rows, "they are excluded by the request")
-    leaves = {leaf: book.dims(Ref(leaf)) for leaf in network.leaves}
-    component = book.components()
+    component = settle(book)
     pinned: dict[int, str] = {}
     for labels, reason in book.pins:
         for c in np.unique(component[labels]).tolist():
@@ -101,14 +103,23 @@ def find_channels(network: Network, shapes: Shapes, exclude: Collection[str] = (
         positions=np.concatenate([np.arange(len(group)) for group in groups] or [group_of]),
         structure_of=structure_of_component[component],
         attributes=tuple(book.attributes),
-        tensors=book.tensors,
-        values=book.values | leaves,
+        tensors={
+            name: final_dims(labelling, network.tensors[name].dim(), component)
+            for name, labelling in book.tensors.items()
+        },
+        values={
+            name: final_dims(book.labelling(Ref(name)), len(shape), component)
+            for name, shape in shapes.values.items()
+        },
     )
 
 
 def layer_name(weight: str) -> str:
-    """Return the module that owns a weight: `layer1.0.conv1` of `layer1.0.conv1.weight`."""
-    return weight.rpartition(".")[0] or weight
+    """Return the module that owns a weight: `layer1.0.conv1` of `layer1.0.conv1.weight`.
+
+    A module of several weights, such as one with an `in_proj_weight`, does not name them all.
+    """
+    return weight.removesuffix(".weight")
 
 
 def _group(rows: Mapping[str, Labels], pinned: Collection[int]) -> list[list[int]]:
@@ -146,5 +157,6 @@ def _layers(
             structures=structures,
             group=int(group_of[prunable[0]]) if len(prunable) else None,
             reason=None if len(prunable) else pinned[int(rows[weight][0])],
+            channel_dim=producer.channel_dim,
         )
     return tuple(layers.values())

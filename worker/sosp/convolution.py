@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from worker.sosp import operators
+from worker.sosp.layer_ops import is_transposed
 
 Arguments = dict[str, Any]
 
@@ -20,7 +21,8 @@ class Convolution(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, weight: Tensor, op: str, arguments: Arguments) -> Tensor:
         options = {k: v for k, v in arguments.items() if k not in ("input", "weight", "bias")}
         ctx.save_for_backward(weight)
-        ctx.shape, ctx.options = x.shape, options
+        ctx.shape, ctx.options = x.shape, _convolution_options(op, options, weight.dim() - 2)
+        options = {**options, "bias": None} if op == "convolution" else options
         result: Tensor = operators.run(op, {"input": x, "weight": weight, **options})
         return result
 
@@ -32,16 +34,16 @@ class Convolution(torch.autograd.Function):
             grad.new_empty(ctx.shape),  # read for its shape alone
             weight,
             None,
-            **_convolution_options(ctx.options, weight.dim() - 2),
-            transposed=False,
-            output_padding=[0],
+            **ctx.options,
             output_mask=[True, False, False],
         )[0]
         return of_input, None, None, None
 
 
-def _convolution_options(options: Arguments, rank: int) -> Arguments:
+def _convolution_options(op: str, options: Arguments, rank: int) -> Arguments:
     return {
+        "transposed": is_transposed(op, options),
+        "output_padding": options.get("output_padding", [0] * rank),
         "stride": options.get("stride", [1] * rank),
         "padding": options.get("padding", [0] * rank),
         "dilation": options.get("dilation", [1] * rank),

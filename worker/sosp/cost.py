@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worker.sosp.channels import NO_STRUCTURE, Channels
-from worker.sosp.network import Network
+from worker.sosp.layer_ops import is_convolution, is_transposed
+from worker.sosp.network import Network, as_ref
 from worker.sosp.shapes import Shapes
 
 
@@ -64,9 +65,17 @@ def channel_count(channels: Channels, labels: NDArray[np.int64], copies: NDArray
 
 
 def _positions(network: Network, shapes: Shapes, index: int) -> int:
-    """Return how often a sample applies each weight: the positions of the result."""
+    """Return how often a sample applies each weight.
+
+    That is once a position of the result, or of the input of a transposed convolution; an embedding
+    looks rows up and multiplies nothing.
+    """
     node = network.nodes[index]
+    if node.op == "embedding":
+        return 0
     result = shapes.of(node.outputs[0] or "")
-    if node.op == "linear":
+    if not is_convolution(node.op):
         return math.prod(result[:-1]) // shapes.batch
+    if is_transposed(node.op, dict(node.inputs)):
+        result = shapes.of(as_ref(node.inputs["input"]).name)
     return math.prod(result[2:]) * result[0] // shapes.batch

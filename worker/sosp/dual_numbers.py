@@ -22,6 +22,7 @@ from worker.sosp.dual import (
     substitute,
     varying,
 )
+from worker.sosp.layer_ops import along_channels, is_convolution
 
 Rule = Callable[[str, Arguments], Any]
 
@@ -100,14 +101,15 @@ def _on_doubled_batch(op: str, arguments: Arguments) -> Any:
     return Dual(result.unflatten(0, both.shape[:2]))
 
 
-@rule("conv1d", "conv2d", "conv3d", "conv1d.padding", "conv2d.padding", "linear")
+@rule("conv1d", "conv2d", "conv3d", "conv1d.padding", "conv2d.padding", "linear", "convolution")
+@rule("conv_transpose1d", "conv_transpose2d.input", "conv_transpose3d.input")
 def _affine(op: str, arguments: Arguments) -> Any:
     if varying(arguments) != {"input"}:
         return differentiate(op, arguments)
     if arguments["input"].value.dim() < arguments["weight"].dim():  # one sample, no batch
         return differentiate(op, arguments)
     arguments, bias = {**arguments, "bias": None}, arguments.get("bias")
-    if op in ("conv1d", "conv2d", "conv3d"):
+    if is_convolution(op) and not op.endswith(".padding"):
         both = arguments["input"].both
         convolve: Callable[..., Any] = Convolution.apply
         product = convolve(both.flatten(0, 1), arguments["weight"], op, arguments)
@@ -119,16 +121,32 @@ def _affine(op: str, arguments: Arguments) -> Any:
     return Dual(result.both + _for_value(along_channels(op, bias, result.value.dim())))
 
 
-def along_channels(op: str, vector: Tensor, rank: int) -> Tensor:
-    """View a vector of channels so that it broadcasts over the operator's result of that rank."""
-    shape = [1] * rank
-    shape[-1 if op == "linear" else 1] = len(vector)
-    return vector.view(shape)
-
-
 def _for_value(tensor: Tensor) -> Tensor:
     """Return what adds `tensor` to values and nothing to tangents."""
     return torch.stack([tensor, torch.zeros_like(tensor)])
+
+
+@rule("mm", "matmul", "bmm")
+def _matrix_product(op: str, arguments: Arguments) -> Any:
+    """Multiply both halves by a weight; in general, follow the product rule."""
+    if op == "mm" and varying(arguments) == {"self"}:
+        both = arguments["self"].both
+        return Dual(torch.matmul(both, arguments["mat2"]))
+    return (map_linearly if len(varying(arguments)) == 1 else differentiate)(op, arguments)
+
+
+@rule("addmm")
+def _add_matrix_product(op: str, arguments: Arguments) -> Any:
+    scaled = any(arguments.get(factor, 1) != 1 for factor in ("alpha", "beta"))
+    if scaled or varying(arguments) != {"mat1"}:
+        return differentiate(op, arguments)
+    product = torch.matmul(arguments["mat1"].both, arguments["mat2"])
+    return Dual(product + _for_value(arguments["self"].expand_as(product[0])))
+
+
+@rule("_native_batch_norm_legit_no_training")
+def _core_batch_norm(_: str, arguments: Arguments) -> Any:
+    return [_batch_norm("batch_norm", arguments), None, None]
 
 
 @rule("batch_norm")

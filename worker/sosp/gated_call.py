@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from worker.sosp.dual import Dual
-from worker.sosp.dual_numbers import along_channels
+from worker.sosp.layer_ops import along_channels, is_convolution
 
 
 @dataclass(frozen=True)
@@ -110,8 +110,8 @@ def _relu_gradient(grad: Tensor, value: Tensor, out: Tensor | None = None) -> Te
 
 def _channel_sums(op: str, a: Tensor, b: Tensor) -> Tensor:
     """Sum `a · b` over all but the channels: float64 of shape [channels]."""
-    if op == "linear":
-        per_sample = (a * b).reshape(a.shape[0], -1, a.shape[-1]).sum(1)
+    if is_convolution(op):
+        per_sample: Tensor = torch.linalg.vecdot(a.flatten(2), b.flatten(2))
     else:
-        per_sample = torch.linalg.vecdot(a.flatten(2), b.flatten(2))
+        per_sample = (a * b).reshape(a.shape[0], -1, a.shape[-1]).sum(1)
     return per_sample.sum(0, dtype=torch.float64)

@@ -12,10 +12,14 @@ import torch
 from torch import Tensor
 
 from worker.sosp import dual_numbers
-from worker.sosp.channels import NO_STRUCTURE, Channels
+from worker.sosp.channels import NO_STRUCTURE, Channels, Layer
 from worker.sosp.dual_numbers import batch_norm_map
 from worker.sosp.gated_call import Gate, Leaf, apply_gate, leaf_of
+from worker.sosp.layer_ops import scale_channels
 from worker.sosp.network import Network, Node, bind, resolve
+
+BATCH_NORMS = ("batch_norm", "_native_batch_norm_legit_no_training")
+"""Batch norms that a convolution takes in; the second, of core ATen, has three results."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +53,8 @@ def gate(network: Network, channels: Channels) -> GatedNetwork:
     The gate sits where the paper's θ_s acts: on the layer's own output, before the batch norm. That
     norm and a ReLU behind it become part of the gated call where nothing else reads in between.
     """
-    structures = {
-        index: torch.from_numpy(layer.structures)
+    layers = {
+        index: layer
         for layer in channels.layers
         for index in layer.nodes
         if (layer.structures != NO_STRUCTURE).any()
@@ -60,27 +64,27 @@ def gate(network: Network, channels: Channels) -> GatedNetwork:
     gates: dict[int, Gate] = {}
     folded: set[int] = set()
     for index, node in enumerate(network.nodes):
-        if index in structures:
+        if index in layers:
             chain = list(_chain(network, readers, index))
             folded.update(chain)
-            call, gates[len(nodes)] = _gate_call(network, node, chain, structures[index])
+            call, gates[len(nodes)] = _gate_call(network, node, chain, layers[index])
             nodes.append(call)
         elif index not in folded:
             nodes.append(node)
     return GatedNetwork(replace(network, nodes=tuple(nodes)), gates)
 
 
-def _gate_call(
-    network: Network, node: Node, chain: list[int], structures: Tensor
-) -> tuple[Node, Gate]:
+def _gate_call(network: Network, node: Node, chain: list[int], layer: Layer) -> tuple[Node, Gate]:
     """Return the call without its bias and the gate that takes over bias, norm and ReLU."""
     tensors = resolve(_Tensors(network), node)
-    weight, bias, shift = tensors["weight"], tensors.get("bias"), None
+    bias, shift = tensors.get("self" if node.op == "addmm" else "bias"), None
+    inputs = dict(node.inputs)
     behind = [network.nodes[index] for index in chain]
-    for norm in (follower for follower in behind if follower.op == "batch_norm"):
+    for norm in (follower for follower in behind if follower.op in BATCH_NORMS):
         scale, shift = batch_norm_map(resolve(_Tensors(network), norm))
-        weight = weight * scale.view(-1, *(1,) * (weight.dim() - 1))
+        inputs["weight"] = scale_channels(node.op, tensors, scale)
         bias = None if bias is None else bias * scale
+    weight, structures = network.tensors[layer.weight], torch.from_numpy(layer.structures)
     gate = Gate(
         bias=bias,
         shift=shift,
@@ -88,8 +92,13 @@ def _gate_call(
         direction=(structures != NO_STRUCTURE).to(weight),
         structures=structures.to(weight.device),
     )
-    inputs = {**node.inputs, "weight": weight, "bias": None}
-    return replace(node, inputs=inputs, outputs=[node, *behind][-1].outputs), gate
+    op = node.op
+    if op == "addmm":  # its bias stands first
+        op, inputs = "mm", {"self": inputs["mat1"], "mat2": inputs["mat2"]}
+    elif "bias" in inputs:
+        inputs["bias"] = None
+    outputs = ([node, *behind][-1].outputs[0],)
+    return replace(node, op=op, inputs=inputs, outputs=outputs), gate
 
 
 class _Tensors(dict[str, Any]):
@@ -112,15 +121,15 @@ def _readers(network: Network) -> dict[str, list[int]]:
 
 def _chain(network: Network, readers: Mapping[str, list[int]], index: int) -> Iterator[int]:
     """Yield the batch norm and the ReLU, or the one of them, that alone read call `index`."""
-    foldable = ["batch_norm", "relu"] if network.nodes[index].op.startswith("conv") else ["relu"]
+    foldable = [*BATCH_NORMS, "relu"] if network.nodes[index].op.startswith("conv") else ["relu"]
     while foldable:
-        (result,) = network.nodes[index].outputs
+        result = network.nodes[index].outputs[0]
         match readers.get(result or "", []):
             case [reader] if reader >= 0 and network.nodes[reader].op in foldable:
                 node = network.nodes[reader]
-                if node.op == "batch_norm" and node.inputs.get("running_mean") is None:
+                if node.op in BATCH_NORMS and node.inputs.get("running_mean") is None:
                     return
-                foldable = foldable[foldable.index(node.op) + 1 :]
+                foldable = ["relu"] if node.op in BATCH_NORMS else []
                 index = reader
                 yield index
             case _:

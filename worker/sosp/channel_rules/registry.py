@@ -1,0 +1,115 @@
+"""The table of rules, and the walk through a program that applies them.
+
+A rule couples labels in the book and returns the labellings of the operator's results. An operator
+without one pins what it reads: its channels are reported as not prunable, with the reason.
+"""
+
+from collections.abc import Callable, Sequence
+
+from worker.sosp.channel_rules.unfollowed import UNFOLLOWED
+from worker.sosp.labels import LabelBook, Labelling, placed
+from worker.sosp.network import Argument, Network, Node, Ref, as_int, as_ref
+from worker.sosp.shapes import Shapes
+
+Rule = Callable[[LabelBook, Node, int], Sequence[Labelling]]
+"""Takes the book, the call and its index in the program."""
+
+RULES: dict[str, Rule] = {}
+
+
+def rule(*ops: str) -> Callable[[Rule], Rule]:
+    """Register a function as the rule of these operators."""
+
+    def register(function: Rule) -> Rule:
+        RULES.update(dict.fromkeys(ops, function))
+        return function
+
+    return register
+
+
+def trace(network: Network, shapes: Shapes) -> LabelBook:
+    """Walk through the program and return the book with every coupling and pin."""
+    book = LabelBook(network, shapes)
+    for spec in network.inputs:
+        sizes = shapes.of(spec.name)
+        book.values[spec.name] = tuple(
+            array
+            for dim, size in enumerate(sizes)
+            if dim > 0 and size > 1
+            for array in placed(book.fixed(size, "they are the network's inputs"), dim, len(sizes))
+        )
+    for index, node in enumerate(network.nodes):
+        results = RULES.get(node.op, pin_everything)(book, node, index)
+        for place, name in enumerate(node.outputs):
+            if name and name in shapes.values:
+                book.values[name] = tuple(results[place])
+    for name in network.outputs:
+        for labels in book.labelling(Ref(name)):
+            book.pin(labels, "they are the network's outputs")
+    _pin_weights_of_two_uses(book)
+    return book
+
+
+def _pin_weights_of_two_uses(book: LabelBook) -> None:
+    """Pin channels whose weights do something else elsewhere: scaling them scales that, too."""
+    dims: dict[str, set[int]] = {}
+    calls: dict[str, set[int]] = {}
+    for producer in book.producers:
+        dims.setdefault(producer.weight, set()).add(producer.channel_dim)
+        calls.setdefault(producer.weight, set()).add(producer.node)
+    for producer in book.producers:
+        others = readers(book, producer.weight) - calls[producer.weight]
+        if others or len(dims[producer.weight]) > 1:
+            book.pin(producer.rows, "their weights are also used in another way")
+
+
+def readers(book: LabelBook, tensor: str) -> set[int]:
+    """Return the calls that read a named tensor, but for those that only move its dimensions."""
+    views = {value for value, (name, _) in book.weights.items() if name == tensor}
+    return {
+        index
+        for index, node in enumerate(book.network.nodes)
+        if views.intersection(node.references()) and not views.intersection(node.outputs)
+    }
+
+
+def pin_everything(book: LabelBook, node: Node, _index: int) -> Sequence[Labelling]:
+    """Pin all that the operator reads, for want of a rule, and follow none of its results."""
+    where = f" in {node.module}" if node.module else ""
+    reason = UNFOLLOWED.get(node.op, f"the operator {node.op} is not followed")
+    for name in node.references():
+        if name in book.shapes.values:
+            for labels in book.labelling(Ref(name)):
+                book.pin(labels, reason + where)
+    return [()] * len(node.outputs)
+
+
+# --- what rules share -----------------------------------------------------------------------------
+
+
+def subject(node: Node) -> Ref:
+    """Return the value that an operator of one main argument works on."""
+    return as_ref(node.inputs.get("self", node.inputs.get("input")))
+
+
+def owner(book: LabelBook, ref: object) -> str:
+    """Return the module that owns a named tensor, "" where there is none."""
+    return (book.tensor(ref) or "").rpartition(".")[0]
+
+
+def tensors_of(book: LabelBook, node: Node) -> list[Ref]:
+    """Return every tensor that the operator reads."""
+    return [Ref(name) for name in node.references() if name in book.shapes.values]
+
+
+def result_shape(book: LabelBook, node: Node, place: int = 0) -> tuple[int, ...]:
+    return book.shapes.of(node.outputs[place] or "")
+
+
+def as_list(argument: Argument) -> list[Argument]:
+    return argument if isinstance(argument, list) else [argument]
+
+
+def axis(dim: Argument, rank: int) -> int:
+    """Return a dimension that may be counted from the end as one counted from the front."""
+    return as_int(dim) % max(rank, 1)

@@ -1,0 +1,28 @@
+"""Operators that channels are not followed through, each with the reason in words."""
+
+from collections.abc import Mapping
+
+_LOSS = "a loss compares them with targets"
+_NOT_ALIGNED = "the positions that it picks are only known at run time"
+
+UNFOLLOWED: Mapping[str, str] = {
+    "lstm.input": "recurrent layers are not followed",
+    "gru.input": "recurrent layers are not followed",
+    "einsum": "einsum is not followed: write it as matmul, or export with run_decompositions()",
+    "baddbmm": "baddbmm is not followed",
+    "outer": "an outer product mixes them",
+    "dot": "a product of vectors runs over them",
+    "mv": "a product with a vector runs over them",
+    "gather": _NOT_ALIGNED,
+    "binary_cross_entropy": _LOSS,
+    "binary_cross_entropy_with_logits": _LOSS,
+    "cross_entropy_loss": _LOSS,
+    "huber_loss": _LOSS,
+    "l1_loss": _LOSS,
+    "mse_loss": _LOSS,
+    "nll_loss2d_forward": _LOSS,
+    "nll_loss_forward": _LOSS,
+    "nll_loss_nd": _LOSS,
+    "smooth_l1_loss": _LOSS,
+}
+"""Their channels are pinned. Every other operator of the table has a rule."""
