@@ -21,7 +21,7 @@ def check_fit(network: Network, samples: Samples, loss: str, batch: int) -> Shap
     if len(network.inputs) != 1:
         raise _unfit(f"The model takes {len(network.inputs)} inputs; a dataset has one, x.")
     spec = network.inputs[0]
-    sample, _ = samples.batch([0], spec.dtype)
+    sample = samples.transform.apply(samples.inputs[:1], spec.dtype)
     shape = (batch, *sample.shape[1:])
     expected = ["batch" if i == 0 else size for i, size in enumerate(spec.shape)]
     fits = len(shape) == len(spec.shape) and all(

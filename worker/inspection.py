@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from worker.formats.samples import Samples
+from worker.problems import Refused
 from worker.sosp.analysis import describe_layer
 from worker.sosp.channels import Channels
 from worker.sosp.cost import cost
@@ -46,7 +47,14 @@ def model_inspection(network: Network, shapes: Shapes, channels: Channels) -> Js
 
 def dataset_inspection(samples: Samples) -> Json:
     """Describe a dataset: counts, shapes, classes, and what the transform makes of a sample."""
-    first, _ = samples.batch([0], torch.float32)
+    first = samples.transform.apply(samples.inputs[:1], torch.float32)
+    if not first.isfinite().all():
+        raise Refused(
+            "dataset-invalid",
+            "The dataset can't be used",
+            "The transform makes of the first sample what is not finite: its numbers, or `scale`, "
+            f"are too large (the sample reaches {np.abs(samples.inputs[0]).max():.3g}).",
+        )
     described: Json = {
         "samples": len(samples),
         "x": {"shape": list(samples.inputs.shape[1:]), "dtype": str(samples.inputs.dtype)},

@@ -55,7 +55,8 @@ def worker(
         typer.echo("NARROWS_DEVICE is cuda, but no GPU is visible here.", err=True)
         raise typer.Exit(1)
     count = workers or len(gpus) or 1
-    environments = [_environment(gpus[i % len(gpus)] if gpus else "") for i in range(count)]
+    chosen = (gpus[i % len(gpus)] if gpus else "" for i in range(count))
+    environments = [_environment(gpu, count) for gpu in chosen]
     raise typer.Exit(Fleet(queues, environments).run())
 
 
@@ -71,8 +72,10 @@ def visible_gpus() -> list[str]:
     return [gpu for gpu in chosen.replace(" ", "").split(",") if gpu not in {"", "-1"}]
 
 
-def _environment(gpu: str) -> dict[str, str]:
-    return {**os.environ, "CUDA_VISIBLE_DEVICES": gpu}
+def _environment(gpu: str, count: int) -> dict[str, str]:
+    """Return the environment of one of `count` workers, which share the processor's cores."""
+    cores = max(1, (os.cpu_count() or 1) // count)
+    return {"OMP_NUM_THREADS": str(cores), **os.environ, "CUDA_VISIBLE_DEVICES": gpu}
 
 
 class Fleet:

@@ -18,9 +18,14 @@ from worker.problems import Refused
 from worker.sosp.analysis import Analysis
 from worker.sosp.channels import Channels, find_channels
 from worker.sosp.gates import GatedNetwork, gate
+from worker.sosp.losses import CLASS_LOSSES
 from worker.sosp.network import Network
 from worker.sosp.shapes import FREE_BATCH, Shapes
 from worker.sosp.sosp_h import Terms
+
+
+MIN_BATCHES = 32
+"""Into how many batches the samples are split at least, as far as there are so many."""
 
 
 @lru_cache(maxsize=1)
@@ -49,8 +54,12 @@ class Opened:
     def __init__(self, network: Network, samples: Samples, request: Mapping[str, Any]) -> None:
         self.network, self.samples, self._request = network, samples, request
         exported = network.inputs[0].shape[0]
-        self.batch: int = exported if isinstance(exported, int) else request["batch_size"]
         self.drawn = _draw(len(samples), request)
+        # Certainty comes from resampling batches, so there must be some, however few the samples.
+        most = max(1, len(self.drawn) // MIN_BATCHES)
+        self.batch: int = (
+            exported if isinstance(exported, int) else min(request["batch_size"], most)
+        )
         if isinstance(exported, int):  # the program takes whole batches only
             self.drawn = self.drawn[: len(self.drawn) // exported * exported]
         if not len(self.drawn):
@@ -90,7 +99,9 @@ class Opened:
     def load(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
         """Return inputs and targets of the drawn samples `start` … `stop − 1`, on the device."""
         drawn, dtype = self.drawn[start:stop], self.network.inputs[0].dtype
-        inputs, targets = self.samples.batch(drawn, dtype)
+        classes = self._request["loss"] in CLASS_LOSSES
+        target = torch.int64 if classes else self.network.precision
+        inputs, targets = self.samples.batch(drawn, dtype, target)
         return inputs.to(self.device), targets.to(self.device)
 
 

@@ -9,6 +9,7 @@ import json
 import logging
 import multiprocessing
 import os
+import secrets
 import signal
 import threading
 import time
@@ -141,10 +142,11 @@ class _Child:
             return value
         if kind == "refused":
             raise Refused(*value)
-        log.error("the child reports:\n%s", value)
+        reference = secrets.token_hex(4)
+        log.error("fault %s, the child reports:\n%s", reference, value)
         if kind == "memory":
             raise ChildOutOfMemoryError("An allocation failed.")
-        raise ChildUnexpectedError("The worker's log says what.")
+        raise ChildUnexpectedError(f"The worker's log says what, under fault {reference}.")
 
     def _post_mortem(self) -> ChildCrashedError | ChildExitedError:
         self._process.join(5)

@@ -53,13 +53,23 @@ def test_arrays_come_back_as_saved(save: Any, order: Any, tmp_path: Path) -> Non
     np.testing.assert_array_equal(samples.targets, Y)
 
 
+def test_foreign_byte_order_is_read(tmp_path: Path) -> None:
+    big = (X * 1.5).astype(">f4")
+    samples = arrays.read(npz(tmp_path / "a.npz", x=big, y=Y.astype(">i8")), {"scale": 2.0})
+    inputs, targets = samples.batch([0, 1], torch.float32, torch.int64)
+    torch.testing.assert_close(inputs, torch.from_numpy(X * 3.0).float())
+    assert targets.tolist() == Y.tolist()
+
+
 def test_bytes_are_scaled_to_one_by_default_and_floats_are_not(tmp_path: Path) -> None:
     stored = arrays.read(npz(tmp_path / "a.npz", x=X, y=Y), {})
-    inputs, targets = stored.batch([1, 0], torch.float32)
+    inputs, targets = stored.batch([1, 0], torch.float32, torch.int64)
     torch.testing.assert_close(inputs, torch.from_numpy(X[[1, 0]]) / 255)
     assert targets.tolist() == [0, 1]
     floats = arrays.read(npz(tmp_path / "b.npz", x=X * 1.0, y=Y), {})
-    torch.testing.assert_close(floats.batch([0], torch.float64)[0], torch.from_numpy(X[:1] * 1.0))
+    torch.testing.assert_close(
+        floats.batch([0], torch.float64, torch.int64)[0], torch.from_numpy(X[:1] * 1.0)
+    )
 
 
 def test_the_declared_transform_is_applied() -> None:
@@ -102,8 +112,9 @@ def test_what_is_not_an_archive_is_refused(tmp_path: Path) -> None:
         ({"x": X, "y": np.array(3)}, "first dimension counts samples"),
         ({"x": np.where(X == 13, np.nan, X), "y": Y}, "x holds NaN or infinity, first in sample 1"),
         ({"x": X, "y": np.array([0.0, np.inf])}, "y holds NaN or infinity, first in sample 1"),
-        ({"x": X, "y": np.array(["a", "b"])}, "only numbers are read"),
-        ({"x": X + 1j, "y": Y}, "only numbers are read"),
+        ({"x": X, "y": np.array(["a", "b"])}, "only numbers of up to 64 bits"),
+        ({"x": X + 1j, "y": Y}, "only numbers of up to 64 bits are read"),
+        ({"x": X.astype(np.longdouble), "y": Y}, "only numbers of up to 64 bits are read"),
     ],
 )
 def test_unusable_data_is_refused(named: dict[str, Any], text: str, tmp_path: Path) -> None:

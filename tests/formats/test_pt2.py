@@ -178,9 +178,15 @@ class UnknownOperator(nn.Module):
         return y
 
 
+class ComplexNumbers(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.fft.rfft(x).abs()
+
+
 @pytest.mark.parametrize(
     ("network", "shape", "culprit"),
     [
+        (ComplexNumbers(), (3, 4), "torch.ops.aten.fft_rfft.default"),
         (Overwriting(), (3, 4), "overwritten"),
         (UnknownOperator(), (1, 8, 9), "torch.ops.aten.col2im.default in module 'inner.0'"),
     ],

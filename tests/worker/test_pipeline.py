@@ -73,7 +73,7 @@ def test_results_are_json_and_name_every_layer(model: str, tmp_path: Path) -> No
 def test_any_sharding_gives_the_same_bits(model: str, tmp_path: Path) -> None:
     dataset = data(tmp_path / "d.npz")
     results = []
-    for cuts in ([], [64], [64, 128, 192, 256], [192]):
+    for cuts in ([], [9], [18, 27, 90, 261], [297]):  # batches are of 9
         edges = [0, *cuts, 300]
         parts = [pipeline.shard(model, dataset, {}, REQUEST, a, b) for a, b in pairwise(edges)]
         result = pipeline.reduce(model, dataset, {}, REQUEST, parts, str(tmp_path))
@@ -87,6 +87,37 @@ def test_a_seed_draws_its_own_samples(model: str, tmp_path: Path) -> None:
         analyze(model, dataset, max_samples=100, seed=seed)["summary"]["loss"] for seed in (0, 0, 1)
     ]
     assert losses[0] == losses[1] != losses[2]
+
+
+@pytest.mark.parametrize("dtype", [bool, np.int32, np.float64])
+def test_numbers_of_any_type_are_targets_of_a_regression(dtype: Any, tmp_path: Path) -> None:
+    model = saved(
+        nn.Sequential(nn.Linear(6, 9), nn.Tanh(), nn.Linear(9, 2)), tmp_path / "r.pt2", 2, 6
+    )
+    y = np.random.default_rng(0).integers(0, 2, (300, 2))
+    expected = analyze(model, data(tmp_path / "f.npz", shape=(6,), y=y * 1.0), loss="mse")
+    actual = analyze(model, data(tmp_path / "d.npz", shape=(6,), y=y.astype(dtype)), loss="mse")
+    assert actual["summary"] == expected["summary"]
+
+
+def test_few_samples_or_large_batches_still_give_intervals(model: str, tmp_path: Path) -> None:
+    dataset = data(tmp_path / "d.npz")
+    for options in ({"max_samples": 40}, {"batch_size": 4096}):
+        layers = analyze(model, dataset, **options)["layers"]
+        low, high = layers[0]["interval"]
+        assert low < high
+
+
+def test_too_few_samples_for_certainty_name_nothing(model: str, tmp_path: Path) -> None:
+    result = analyze(model, data(tmp_path / "d.npz"), max_samples=5)
+    assert [layer["interval"] for layer in result["layers"]] == [None, None, None]
+    verdicts = {layer["verdict"] for layer in result["layers"]}
+    assert verdicts <= {"suspected", "balanced", "not_prunable"}
+
+
+def test_a_transform_beyond_all_numbers_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="not finite"):
+        pipeline.inspect_dataset(data(tmp_path / "d.npz"), {"scale": 1e39})
 
 
 def test_a_fixed_batch_is_kept_to(tmp_path: Path) -> None:

@@ -56,7 +56,8 @@ def _read_array(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
                 f"{MAX_BYTES:,} are read. Upload a sample of the data: a few thousand rows suffice."
             )
         array = np.frombuffer(_read_exactly(file, size, name), dtype)
-    return array.reshape(shape, order="F" if fortran else "C")
+    native = array.astype(dtype.newbyteorder("="), copy=False)
+    return native.reshape(shape, order="F" if fortran else "C")
 
 
 def _read_header(file: IO[bytes], name: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
@@ -67,9 +68,10 @@ def _read_header(file: IO[bytes], name: str) -> tuple[tuple[int, ...], bool, np.
         shape, fortran, dtype = read(file)
     except ValueError as error:
         raise _invalid(f"The array {name!r} has no valid header ({error}). {_HOW_TO}") from None
-    if dtype.kind not in "biuf":
+    if dtype.kind not in "biuf" or dtype.itemsize > 8:
         raise _invalid(
-            f"The array {name!r} has dtype {dtype}; only numbers are read, never Python objects."
+            f"The array {name!r} has dtype {dtype}; only numbers of up to 64 bits are "
+            "read, never Python objects."
         )
     if any(size < 0 for size in shape):
         raise _invalid(f"The array {name!r} has the impossible shape {shape}.")

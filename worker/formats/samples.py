@@ -76,9 +76,8 @@ class Samples:
         return len(self.inputs)
 
     def batch(
-        self, index: Sequence[int] | NDArray[np.int64], dtype: torch.dtype
+        self, index: Sequence[int] | NDArray[np.int64], dtype: torch.dtype, target: torch.dtype
     ) -> tuple[Tensor, Tensor]:
-        """Return preprocessed inputs and targets: int64 for classes, else numbers in `dtype`."""
+        """Return preprocessed inputs in `dtype`, and targets in `target`."""
         inputs = self.transform.apply(self.inputs[index], dtype)
-        targets = torch.from_numpy(self.targets[index])
-        return inputs, targets.to(dtype) if targets.is_floating_point() else targets.long()
+        return inputs, torch.from_numpy(self.targets[index]).to(target)

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.export import ExportedProgram
@@ -26,6 +27,9 @@ from worker.sosp.verdict import Verdict, judge
 
 Ints = NDArray[np.int64]
 Batch = tuple[Tensor, Tensor]
+
+RESAMPLED = 32
+"""Samples that are drawn together when intervals are found; larger batches are split."""
 
 
 @dataclass(frozen=True)
@@ -224,7 +228,7 @@ def analyze(
     report = progress if callable(progress) else _counter(shown=progress)
     total = len(batches) if hasattr(batches, "__len__") else None  # type: ignore[arg-type]
     rows: list[Terms] = []
-    for inputs, targets in batches:
+    for number, (inputs, targets) in enumerate(batches, start=1):
         if not rows:
             network = as_network(model, (inputs,))
             shapes = trace_shapes(network, [(2, *inputs.shape[1:])])
@@ -232,8 +236,13 @@ def analyze(
             if not len(channels):
                 raise ValueError("no layer of the network can be pruned")
             gated = gate(network, channels)
-        rows.append(batch_terms(gated, len(channels), [inputs], targets, function))
-        report(len(rows), total)
+        rows += [
+            batch_terms(gated, len(channels), [x], y, function)
+            for x, y in zip(
+                torch.split(inputs, RESAMPLED), torch.split(targets, RESAMPLED), strict=True
+            )
+        ]
+        report(number, total)
     if not rows:
         raise ValueError("there are no batches")
     return Analysis(

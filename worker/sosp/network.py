@@ -115,6 +115,12 @@ class Network:
                 freed[i].append(name)
         return tuple(map(tuple, freed))
 
+    @property
+    def precision(self) -> torch.dtype:
+        """The floating-point number type of the tensors."""
+        dtypes = (tensor.dtype for tensor in self.tensors.values())
+        return next((d for d in dtypes if d.is_floating_point), torch.get_default_dtype())
+
     def map_tensors(self, function: Callable[[Tensor], Tensor]) -> "Network":
         """Return the same program over `function(tensor)`, for a move to a device or a dtype."""
         return replace(self, tensors={name: function(t) for name, t in self.tensors.items()})

@@ -30,6 +30,8 @@ FALSE_DISCOVERIES = 0.15
 HIGH_SCORE, RAISED_SCORE, LOW_SCORE = 2 / 3, 0.6, 1 / 3
 """Mean ranks: of a bottleneck at least, of one to be suspected at least, of a redundant at most."""
 RESAMPLES = 200
+MIN_BATCHES = 8
+"""With fewer, nothing can be said of how certain a verdict is, so none is final."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Verdict:
     """What is said of a layer.
 
     `pruning_ratio` is the share of its channels that the global pruning removes and `interval` its
-    95 % bootstrap interval over batches; `score` the mean rank of its structures, from 0 (all go
+    95 % bootstrap interval over batches, None where there are too few; `score` the mean rank of its structures, from 0 (all go
     first) to 1 (all stay longest), one half being the average; `p_value` the chance of so high a
     score for channels drawn at random, adjusted for the number of layers.
     """
@@ -85,13 +87,16 @@ def judge(
     return verdicts
 
 
-def _decide(score: float, interval: tuple[float, float], p_high: float, p_low: float) -> str:
+def _decide(
+    score: float, interval: tuple[float, float] | None, p_high: float, p_low: float
+) -> str:
     """Apply the rule; `interval` is the score's."""
-    if score >= HIGH_SCORE and p_high <= FALSE_DISCOVERIES and interval[0] > 0.5:
+    low, high = interval or (0.0, 1.0)
+    if score >= HIGH_SCORE and p_high <= FALSE_DISCOVERIES and low > 0.5:
         return "bottleneck"
     if score >= HIGH_SCORE or (score >= RAISED_SCORE and p_high <= FALSE_DISCOVERIES):
         return "suspected"
-    if score <= LOW_SCORE and p_low <= FALSE_DISCOVERIES and interval[1] < 0.5:
+    if score <= LOW_SCORE and p_low <= FALSE_DISCOVERIES and high < 0.5:
         return "redundant"
     return "balanced"
 
@@ -105,14 +110,21 @@ def _score(places: Ints, own: Ints) -> float:
     return float(np.mean(places[own] + 0.5) / len(places))
 
 
-def _interval(values: Sequence[float]) -> tuple[float, float]:
+def _interval(values: Sequence[float]) -> tuple[float, float] | None:
+    if not values:
+        return None
     low, high = np.quantile(values, [0.025, 0.975])
     return float(low), float(high)
 
 
 def _resample(terms: Terms, prices: Floats | float, seed: int) -> list[Ints]:
-    """Return the ranks of all structures in samples of as many batches, drawn with replacement."""
+    """Return the ranks of all structures in samples of as many batches, drawn with replacement.
+
+    None are returned where there are too few batches to draw from.
+    """
     batches = len(terms.samples)
+    if batches < MIN_BATCHES:
+        return []
     draws = np.random.default_rng(seed).multinomial(
         batches, np.full(batches, 1 / batches), size=RESAMPLES
     )

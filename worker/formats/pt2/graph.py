@@ -184,4 +184,6 @@ def _input(name: str, value: Value, meta: Meta) -> Input:
                 f"has a size {size.expression!r}; Narrows reads numbers and plain dynamic sizes"
             )
         shape.append(dimension)
+    if meta.dtype is None:
+        raise value.refuse("has a number type that Narrows does not read")
     return Input(name, meta.dtype, tuple(shape))

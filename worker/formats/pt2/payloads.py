@@ -67,6 +67,8 @@ def read_stored(entry: Value, folder: str, prefix: str) -> Stored:
                 f"{list(shape)}. If it is an expanded buffer, store `buffer.clone()`."
             )
         reach += (size - 1) * step
+    if meta.dtype is None:
+        raise entry.refuse("has a number type that Narrows does not read")
     layout = Layout(start, start + reach + 1, shape, strides, meta.dtype)
     return Stored(entry, f"{folder}/{path}", layout)
 

@@ -47,9 +47,9 @@ class Size:
 
 @dataclass(frozen=True, slots=True)
 class Meta:
-    """What the archive says of a tensor."""
+    """What the archive says of a tensor; no dtype means one that Narrows does not read."""
 
-    dtype: torch.dtype
+    dtype: torch.dtype | None
     sizes: tuple[Size, ...]
     strides: tuple[Size, ...]
     offset: Size
@@ -89,6 +89,10 @@ def read_size(value: Value) -> Size:
 
 
 def read_meta(value: Value) -> Meta:
+    """Read what is said of a tensor.
+
+    A strange number type is no fault here: the operator that makes the tensor is, and gets named.
+    """
     fields = value.fields(
         "dtype", "sizes", "requires_grad", "device", "strides", "storage_offset", "layout"
     )
@@ -99,7 +103,8 @@ def read_meta(value: Value) -> Meta:
     strides = tuple(map(read_size, fields["strides"].items(MAX_RANK)))
     if len(sizes) != len(strides):
         raise value.refuse("has as many strides as it has not sizes")
-    return Meta(read_dtype(fields["dtype"]), sizes, strides, read_size(fields["storage_offset"]))
+    dtype = DTYPES.get(fields["dtype"].integer())
+    return Meta(dtype, sizes, strides, read_size(fields["storage_offset"]))
 
 
 def check_device(value: Value) -> None:
