@@ -1,0 +1,137 @@
+"""What keeps a network's function when channels are copied: readers divide (METHOD §3, fact 6).
+
+A copied channel carries the same numbers as the channel, so whatever sums over k copies of it
+divides by k. Elementwise operators, norms over each channel and depthwise convolutions sum over no
+channels, and are only copied.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from worker.sosp.labels import Labels
+from worker.sosp.network import Network, Node, Ref
+from worker.sosp.surgery.contractions import Operand, Origin, contractions, origins, sum_axes
+from worker.sosp.surgery.recount import Ints, Recount
+
+
+@dataclass(frozen=True)
+class Shares:
+    """What divides by the number of copies.
+
+    `divided` are the dimensions of named tensors that do. Where a weight can't, for it is tied to
+    another use or the call multiplies two values, the value that the call reads does: `scaled` has
+    the call's place in the program, that value's name, and the number of copies. `reasons` say
+    which calls are left: those whose channels have unequally many copies.
+    """
+
+    divided: frozenset[tuple[str, int]] = frozenset()
+    scaled: Mapping[int, tuple[str, int]] = field(default_factory=dict)
+    reasons: tuple[str, ...] = ()
+
+
+def shares(network: Network, recount: Recount) -> Shares:
+    """Find where copied channels are summed, and what takes its share there."""
+    known = origins(network, recount.shapes)
+    divided: set[tuple[str, int]] = set()
+    rest: list[tuple[int, Operand]] = []
+    for index, node in enumerate(network.nodes):
+        for value, weight in contractions(node, recount.shapes):
+            if not (_copied(value, recount) or _copied(weight, recount)):
+                continue
+            name, axes = known.get(weight.value, ("", ()))
+            if name and _is_summed_everywhere(network, recount, known, name, axes[weight.axis]):
+                divided.add((name, axes[weight.axis]))
+            else:
+                rest.append((index, value))
+        rest += [(index, o) for o in sum_axes(node, recount.shapes) if _copied(o, recount)]
+    scaled: dict[int, tuple[str, int]] = {}
+    reasons = []
+    for index, operand in rest:
+        times = np.unique(_times(operand, recount))
+        if len(times) == 1 and index not in scaled:
+            scaled[index] = operand.value, int(times[0])
+        else:
+            reasons.append(f"{_call(network.nodes[index])} sums over channels copied unevenly")
+    return Shares(frozenset(divided), scaled, tuple(reasons))
+
+
+def scale(call: Node, value: str, times: int) -> list[Node]:
+    """Return the call on `value / times`, behind the call that divides."""
+    share = f"{value}.{times}"  # no name of an upload has dots in it
+    name = next(name for name, argument in call.inputs.items() if argument == Ref(value))
+    division = Node(
+        "div.Scalar", {"self": Ref(value), "other": float(times)}, (share,), call.module
+    )
+    return [division, replace(call, inputs={**call.inputs, name: Ref(share)})]
+
+
+def _is_summed_everywhere(
+    network: Network, recount: Recount, known: Mapping[str, Origin], name: str, axis: int
+) -> bool:
+    """Tell whether every call that reads a tensor sums over this dimension of it."""
+    values = {value for value, (origin, _) in known.items() if origin == name}
+    for node in network.nodes:
+        if values.intersection(node.references()) and not values.intersection(node.outputs):
+            summed = {
+                known[operand.value][1][operand.axis]
+                for pair in contractions(node, recount.shapes)
+                for operand in pair
+                if operand.value in values
+            }
+            if axis not in summed:
+                return False
+    return True
+
+
+def is_uneven_norm(node: Node, recount: Recount, *, alike: bool = True) -> bool:
+    """Tell whether the call normalizes over several channels and its statistics change.
+
+    They stay where every channel has equally many copies, if copies are `alike`.
+    """
+    for labels in _normalized(node, recount):
+        times = recount.times(labels)
+        if len(np.unique(times)) > 1 or (not alike and (times > 1).any()):
+            return True
+    return False
+
+
+def uneven_norms(network: Network, recount: Recount, *, alike: bool = True) -> Iterator[str]:
+    """Yield a sentence for each norm whose statistics change."""
+    for node in network.nodes:
+        if is_uneven_norm(node, recount, alike=alike):
+            yield f"{_call(node)} normalizes over channels that are cut or copied unevenly"
+
+
+def _normalized(node: Node, recount: Recount) -> Sequence[Labels]:
+    """Return the channels that share their statistics, one array for each set of them."""
+    source = node.inputs.get("input")
+    if not isinstance(source, Ref):
+        return []
+    dims = recount.dims(source.name)
+    match node.op:
+        case "layer_norm" | "native_layer_norm" | "rms_norm":
+            shape = node.inputs["normalized_shape"]
+            over = dims[-len(shape) :] if isinstance(shape, list) else ()
+            return [labels for labels in over if labels is not None]
+        case "group_norm" | "native_group_norm":
+            groups = node.inputs.get("num_groups", node.inputs.get("group"))
+            labels = dims[1]
+            if labels is None or not isinstance(groups, int) or groups == len(labels):
+                return []
+            return np.split(labels, groups)
+    return []
+
+
+def _times(operand: Operand, recount: Recount) -> Ints:
+    labels = recount.dims(operand.value)[operand.axis]
+    return np.ones(1, np.int64) if labels is None else recount.times(labels)
+
+
+def _copied(operand: Operand, recount: Recount) -> bool:
+    return bool((_times(operand, recount) > 1).any())
+
+
+def _call(node: Node) -> str:
+    return f"{node.op} in {node.module}" if node.module else node.op
