@@ -23,7 +23,6 @@ from worker.sosp.network import Network
 from worker.sosp.shapes import FREE_BATCH, Shapes
 from worker.sosp.sosp_h import Terms
 
-
 MIN_BATCHES = 32
 """Into how many batches the samples are split at least, as far as there are so many."""
 

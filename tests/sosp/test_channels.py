@@ -137,3 +137,29 @@ def test_tied_weights_are_one_layer() -> None:
     shared = next(layer for layer in channels.layers if layer.name == "shared")
     assert len(shared.nodes) == 3
     assert groups_of(channels) == {frozenset({"stem", "shared"})}
+
+
+class TwoHeads(nn.Module):
+    """Two outputs, of which the first alone makes the loss; one head has a single channel."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trunk = nn.Linear(6, 5)
+        self.first, self.hidden, self.second = nn.Linear(5, 1), nn.Linear(5, 4), nn.Linear(4, 2)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        x = torch.tanh(self.trunk(x))
+        return self.first(x), self.second(torch.tanh(self.hidden(x)))
+
+
+def test_what_the_loss_does_not_depend_on_is_pinned() -> None:
+    channels = channels_of(TwoHeads(), torch.randn(2, 6).double())
+    reasons = {layer.name: layer.reason for layer in channels.layers}
+    assert reasons["trunk"] is None
+    assert reasons["hidden"] == "the loss, of the first output, does not depend on them"
+
+
+def test_a_layer_of_one_channel_is_listed() -> None:
+    channels = channels_of(TwoHeads(), torch.randn(2, 6).double())
+    (first,) = [layer for layer in channels.layers if layer.name == "first"]
+    assert (first.width, first.reason) == (1, "it is the only one")

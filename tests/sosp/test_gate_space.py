@@ -69,6 +69,24 @@ class SharedNet(nn.Module):
         return self.head(second.amax((2, 3)))
 
 
+class ComputedNet(nn.Module):
+    """Biases and norms whose parameters are computed on the way."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.norm = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)
+        self.second, self.head = nn.Linear(4, 6), nn.Linear(6, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.first(x)
+        norm = self.norm
+        x = F.batch_norm(
+            x, norm.running_mean, norm.running_var, norm.weight * 5, norm.bias * 3, False
+        )
+        x = F.relu(x).mean((2, 3))
+        return self.head(torch.tanh(F.linear(x, self.second.weight, self.second.bias * 3)))
+
+
 class AttentionNet(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -111,7 +129,7 @@ def assert_equal_to_weight_space(
 
 @pytest.mark.parametrize(
     "architecture",
-    [PlainNet, ResidualNet, MobileNet, BranchingNet, GroupedNet, SharedNet],
+    [PlainNet, ResidualNet, MobileNet, BranchingNet, GroupedNet, SharedNet, ComputedNet],
 )
 def test_gate_space_equals_weight_space(architecture: type[nn.Module]) -> None:
     module = randomized(architecture())

@@ -119,6 +119,12 @@ def _readers(network: Network) -> dict[str, list[int]]:
     return readers
 
 
+def _is_fixed(network: Network, norm: Node, source: str) -> bool:
+    """Tell whether a norm maps `source` by statistics and weights that are named tensors."""
+    others = (name for name in norm.references() if name != source)
+    return norm.inputs.get("running_mean") is not None and all(n in network.leaves for n in others)
+
+
 def _chain(network: Network, readers: Mapping[str, list[int]], index: int) -> Iterator[int]:
     """Yield the batch norm and the ReLU, or the one of them, that alone read call `index`."""
     foldable = [*BATCH_NORMS, "relu"] if network.nodes[index].op.startswith("conv") else ["relu"]
@@ -127,7 +133,7 @@ def _chain(network: Network, readers: Mapping[str, list[int]], index: int) -> It
         match readers.get(result or "", []):
             case [reader] if reader >= 0 and network.nodes[reader].op in foldable:
                 node = network.nodes[reader]
-                if node.op in BATCH_NORMS and node.inputs.get("running_mean") is None:
+                if node.op in BATCH_NORMS and not _is_fixed(network, node, str(result)):
                     return
                 foldable = ["relu"] if node.op in BATCH_NORMS else []
                 index = reader

@@ -166,10 +166,9 @@ def _produce(
         book.couple(book.along(bias, 0), made, node.op)
         if book.tensor(bias) is None:
             book.pin(made, "their bias is computed")
-    if made is None:  # a single output channel: nothing that could be pruned or compared
-        return None
     own = book.tensor(bias)
-    book.producers.append(Producer(index, node.op, weight.name, channel_dim, own, made))
-    if weight.name.endswith(".weight"):
+    rows = book.fixed(1, "it is the only one") if made is None else made
+    book.producers.append(Producer(index, node.op, weight.name, channel_dim, own, rows))
+    if made is not None and weight.name.endswith(".weight"):
         book.count(weight.name.rpartition(".")[0], attribute, made)
     return made

@@ -47,6 +47,7 @@ def trace(network: Network, shapes: Shapes) -> LabelBook:
         for labels in book.labelling(Ref(name)):
             book.pin(labels, "they are the network's outputs")
     _pin_weights_of_two_uses(book)
+    _pin_what_the_loss_ignores(book)
     return book
 
 
@@ -61,6 +62,18 @@ def _pin_weights_of_two_uses(book: LabelBook) -> None:
         others = readers(book, producer.weight) - calls[producer.weight]
         if others or len(dims[producer.weight]) > 1:
             book.pin(producer.rows, "their weights are also used in another way")
+
+
+def _pin_what_the_loss_ignores(book: LabelBook) -> None:
+    """Pin layers that the first output, of which the loss is taken, does not depend on."""
+    needed = {book.network.outputs[0]}
+    for index, node in reversed(list(enumerate(book.network.nodes))):
+        if needed.intersection(node.outputs):
+            needed.update(node.references())
+            continue
+        for producer in book.producers:
+            if producer.node == index:
+                book.pin(producer.rows, "the loss, of the first output, does not depend on them")
 
 
 def readers(book: LabelBook, tensor: str) -> set[int]:
