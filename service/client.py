@@ -9,17 +9,31 @@ with Client() as narrows:
     print(narrows.layers(analysis["id"]))
 """
 
+import errno
+import hashlib
 import io
 import json
 import os
+import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Self, Unpack, cast
+from urllib.parse import quote
 
 import httpx
 
-from service.client_types import Analysis, Layer, Options, Plan, Structure, Transform, Upload
+from service.client_http import TIMEOUT_SECONDS, ApiError, Connection, UnreachableError
+from service.client_types import (
+    Analysis,
+    Artifact,
+    Layer,
+    Options,
+    Plan,
+    Structure,
+    Transform,
+    Upload,
+)
 from service.settings import Settings
 
 DEFAULT_URL = "http://127.0.0.1:8000"
@@ -27,27 +41,8 @@ LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 ENDED = frozenset({"succeeded", "failed", "cancelled"})
 WATCH_SECONDS = 10
 POLL_SECONDS = 0.2
-TIMEOUT_SECONDS = 60.0
 
-
-class ApiError(Exception):
-    """An answer that is a problem document (RFC 9457), with its members."""
-
-    def __init__(self, status: int, document: Mapping[str, Any]) -> None:
-        self.status = status
-        self.type = str(document.get("type") or "about:blank")
-        self.title = str(document.get("title") or f"HTTP status {status}")
-        self.detail: str | None = document.get("detail")
-        self.errors: list[dict[str, Any]] = document.get("errors") or []
-        super().__init__(status, document)
-
-    def __str__(self) -> str:
-        fields = [f"{error.get('pointer') or '/'}: {error.get('detail')}" for error in self.errors]
-        return f"{self.title}: {'; '.join(fields) or self.detail or self.type}"
-
-
-class UnreachableError(Exception):
-    """The server can't be reached, or went away in the middle."""
+__all__ = ["ApiError", "Client", "UnreachableError"]
 
 
 class Client:
@@ -63,8 +58,7 @@ class Client:
         key = api_key or os.environ.get("NARROWS_API_KEY")
         if not key and httpx.URL(self.url).host in LOOPBACK:  # it is nobody else's business
             key = _embedded_key()
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
-        self._http = httpx.Client(base_url=self.url, headers=headers, timeout=TIMEOUT_SECONDS)
+        self._connection = Connection(self.url, key)
 
     def __enter__(self) -> Self:
         return self
@@ -73,7 +67,7 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        self._http.close()
+        self._connection.http.close()
 
     def upload_model(
         self, path: str | Path, on_read: Callable[[int], object] | None = None
@@ -106,7 +100,7 @@ class Client:
     def analyze(self, model_id: str, dataset_id: str, **options: Unpack[Options]) -> Analysis:
         """Ask for an analysis; return it, queued. The server has defaults for all `options`."""
         body = {"model_id": model_id, "dataset_id": dataset_id, **options}
-        return cast("Analysis", self._send("POST", "/v1/analyses", json=body).json())
+        return cast("Analysis", self._connection.send("POST", "/v1/analyses", json=body).json())
 
     def analysis(self, analysis_id: str, wait: int = 0) -> Analysis:
         """Return an analysis as it is, or once it has ended, or `wait` seconds are over."""
@@ -125,7 +119,9 @@ class Client:
 
     def cancel(self, analysis_id: str) -> Analysis:
         """Call an analysis off; one that has ended stays as it is."""
-        return cast("Analysis", self._send("POST", f"/v1/analyses/{analysis_id}/cancel").json())
+        return cast(
+            "Analysis", self._connection.send("POST", f"/v1/analyses/{analysis_id}/cancel").json()
+        )
 
     def layers(self, analysis_id: str) -> list[Layer]:
         """Return the layers of an analysis that succeeded, in the network's order."""
@@ -139,11 +135,46 @@ class Client:
         """Return the plans for wider networks, as edits of module attributes."""
         return list(self._items(f"/v1/analyses/{analysis_id}/plans"))
 
+    def artifacts(self, analysis_id: str) -> list[Artifact]:
+        """Return what an analysis built: the networks that its option `build` named."""
+        return list(self._items(f"/v1/analyses/{analysis_id}/artifacts"))
+
+    def download(
+        self,
+        analysis_id: str,
+        name: str,
+        path: str | Path,
+        on_read: Callable[[int], object] | None = None,
+    ) -> Path:
+        """Download what was built to `path`, or into it if that is a folder; return the file.
+
+        It is there once it is whole and its SHA-256 is right; a file that is there is replaced.
+        Raises OSError where it can't be written, or arrived damaged.
+        """
+        target = Path(path)
+        if target.is_dir():
+            target /= Path(name).name
+        partial = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
+        url = f"/v1/analyses/{analysis_id}/artifacts/{quote(name, safe='')}"
+        digest = hashlib.sha256()
+        try:
+            with self._connection.stream(url) as answer, partial.open("wb") as file:
+                for chunk in answer.iter_bytes():
+                    digest.update(chunk)
+                    file.write(chunk)
+                    if on_read is not None:
+                        on_read(len(chunk))
+            if answer.headers.get("ETag") != f'"{digest.hexdigest()}"':
+                raise OSError(errno.EIO, "What arrived is not what was built", name)
+            return partial.replace(target)
+        finally:
+            partial.unlink(missing_ok=True)
+
     def _analysis(self, analysis_id: str, wait: int, tag: str | None) -> httpx.Response:
         headers = {"Prefer": f"wait={wait}"} if wait else {}
         if tag is not None:
             headers["If-None-Match"] = tag
-        return self._send(
+        return self._connection.send(
             "GET", f"/v1/analyses/{analysis_id}", headers=headers, timeout=wait + TIMEOUT_SECONDS
         )
 
@@ -156,12 +187,12 @@ class Client:
     ) -> Upload:
         with _Read(path, on_read) as file:
             parts = {"file": (Path(path).name, file)}
-            answer = self._send("POST", f"/v1/{kind}", data=fields, files=parts)
+            answer = self._connection.send("POST", f"/v1/{kind}", data=fields, files=parts)
         return cast("Upload", answer.json())
 
     def _watch_upload(self, path: str) -> Iterator[Upload]:
         while True:
-            upload: Upload = self._send("GET", path).json()
+            upload: Upload = self._connection.send("GET", path).json()
             yield upload
             if upload["state"] != "inspecting":
                 return
@@ -171,24 +202,8 @@ class Client:
         page = {"next_page_token": ""}
         while (token := page["next_page_token"]) is not None:
             parameters = {"page_token": token} if token else {}
-            page = self._send("GET", path, params=parameters).json()
+            page = self._connection.send("GET", path, params=parameters).json()
             yield from page["items"]
-
-    def _send(self, method: str, path: str, **request: Any) -> httpx.Response:
-        try:
-            answer = self._http.request(method, path, **request)
-        except httpx.ConnectError:
-            raise UnreachableError(
-                f"No Narrows server at {self.url}. Start one with: narrows up"
-            ) from None
-        except (httpx.TransportError, httpx.InvalidURL) as error:
-            reason = str(error) or type(error).__name__
-            raise UnreachableError(f"The server at {self.url} gave no answer: {reason}") from error
-        if not answer.is_success and answer.status_code != httpx.codes.NOT_MODIFIED:
-            raise ApiError(answer.status_code, _document(answer))
-        if answer.content and not answer.headers["Content-Type"].startswith("application/json"):
-            raise UnreachableError(f"What answers at {self.url} is not Narrows.")
-        return answer
 
 
 class _Read(io.FileIO):
@@ -208,12 +223,3 @@ class _Read(io.FileIO):
 def _embedded_key() -> str | None:
     path = Settings().data.expanduser() / "api-key"
     return path.read_text().strip() if path.exists() else None
-
-
-def _document(answer: httpx.Response) -> dict[str, Any]:
-    """Return the problem document; a proxy in between may answer in its own words."""
-    try:
-        document = answer.json()
-    except ValueError:
-        document = None
-    return document if isinstance(document, dict) else {"detail": answer.text.strip()[:200]}

@@ -12,6 +12,13 @@ class Transform(TypedDict, total=False):
     layout: Literal["nchw", "nhwc"]
 
 
+class CustomPlan(TypedDict):
+    """Factors for the widths of layers, by name."""
+
+    name: str
+    factors: dict[str, float]
+
+
 class Options(TypedDict, total=False):
     """What may be asked of an analysis, beyond the model and the dataset."""
 
@@ -23,6 +30,10 @@ class Options(TypedDict, total=False):
     batch_size: int
     seed: int
     exclude: list[str]
+    cost: Literal["structures", "parameters", "macs"]
+    plans: list[str | CustomPlan]
+    build: list[str]
+    init: Literal["preserve", "fresh"]
 
 
 class Upload(TypedDict):
@@ -96,3 +107,10 @@ class Plan(TypedDict):
     parameters: tuple[int, int]
     macs: tuple[int, int]
     artifact: str | None
+
+
+class Artifact(TypedDict):
+    name: str
+    size: int
+    sha256: str
+    url: str

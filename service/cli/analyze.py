@@ -1,7 +1,6 @@
 """`narrows analyze`: files in, a table of layers out."""
 
 import json
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -9,6 +8,11 @@ import typer
 
 if TYPE_CHECKING:
     from service.cli.run_analysis import Result
+    from service.client_types import CustomPlan
+
+OWN_PLANS = ("double", "uniform", "reallocate")
+CUSTOM = "custom"
+"""How the plan is called that `--factor` makes."""
 
 FOUND = 3
 """Exit status when `--fail-on` finds what it was told to."""
@@ -31,6 +35,29 @@ def analyze(
     exclude: Annotated[
         list[str] | None, typer.Option(help="Leave out the layer of this name; may be repeated.")
     ] = None,
+    cost: Annotated[
+        str | None, typer.Option(help="What is saved by pruning: structures, parameters or macs.")
+    ] = None,
+    plan: Annotated[
+        list[str] | None,
+        typer.Option(help="double, uniform or reallocate; may be repeated. Default: all three."),
+    ] = None,
+    factor: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="LAYER=NUMBER", help="Plan 'custom': this layer so much wider; repeatable."
+        ),
+    ] = None,
+    build: Annotated[
+        list[str] | None,
+        typer.Option(help="Build this plan's network, or 'pruned'; may be repeated."),
+    ] = None,
+    init: Annotated[
+        str | None, typer.Option(help="New channels preserve the function, or are fresh.")
+    ] = None,
+    output: Annotated[
+        Path, typer.Option(metavar="DIR", file_okay=False, help="Where to put what is built.")
+    ] = Path(),
     method: Annotated[str | None, typer.Option(help="How saliencies are computed.")] = None,
     gate: Annotated[str | None, typer.Option(help="What removing a channel sets to zero.")] = None,
     transform: Annotated[
@@ -47,32 +74,38 @@ def analyze(
 ) -> None:
     """Find the bottlenecks of a network: upload, wait, and print what was found.
 
-    Example: narrows analyze net.pt2 data.npz --fail-on bottleneck
+    Example: narrows analyze net.pt2 data.npz --build double --build pruned --output built
 
     The server is `NARROWS_URL` (default http://127.0.0.1:8000) and the key `NARROWS_API_KEY`
     (default: that of the embedded server). What is not given is as the server has it. Ctrl-C calls
     the analysis off. Exit status: 0 done, 1 failed, 2 wrong usage, 3 found by --fail-on.
     """
-    model_source, dataset_source = _source(model, "mdl"), _source(dataset, "dst")
+    from service.cli.uploading import source
+
+    model_source, dataset_source = source(model, "mdl"), source(dataset, "dst")
     preprocessing = _json_object(transform)
     if preprocessing is not None and isinstance(dataset_source, str):
         raise typer.BadParameter("--transform belongs to an upload, and this dataset is uploaded.")
     given = {
         "pruning_ratio": pruning_ratio, "max_samples": max_samples, "batch_size": batch_size,
         "loss": loss, "seed": seed, "exclude": exclude, "method": method, "gate": gate,
+        "cost": cost, "plans": _plans(plan, factor), "build": build, "init": init,
     }  # fmt: skip
     options: Any = {name: value for name, value in given.items() if value is not None}
+    _prepare(output, build, [model_source, dataset_source])
 
     from service.cli.report import print_result
     from service.cli.run_analysis import run_analysis
     from service.client import Client
 
     with Client() as client:
-        result = run_analysis(client, model_source, dataset_source, preprocessing, options)
+        result = run_analysis(
+            client, model_source, dataset_source, preprocessing, options, output=output
+        )
         if as_json:
             print_json(result)
         else:
-            print_result(result)
+            print_result(result, [*(plan or ()), *([CUSTOM] if factor else ())] or ["double"])
             typer.echo(f"\nAll of it: {client.url}/v1/analyses/{result['analysis']['id']}")
     if fail_on and _found(result, fail_on):
         raise typer.Exit(FOUND)
@@ -83,14 +116,34 @@ def print_json(result: "Result") -> None:
     typer.echo(json.dumps(result, indent=2))
 
 
-def _source(given: str, prefix: str) -> Path | str:
-    """Return the path of a file, or an id as it is; raise BadParameter for neither."""
-    path = Path(given)
-    if path.is_file():
-        return path
-    if re.fullmatch(rf"{prefix}_[0-9a-f]{{24}}", given):
-        return given
-    raise typer.BadParameter(f"There is no file {given}, nor is that an id ({prefix}_…).")
+def _plans(names: list[str] | None, factors: list[str] | None) -> "list[str | CustomPlan] | None":
+    """Return the plans to ask for; None to leave that to the server."""
+    if not names and not factors:
+        return None
+    if not factors:
+        return [*names] if names else None
+    given = {}
+    for text in factors:
+        layer, _, factor = text.rpartition("=")
+        try:
+            given[layer] = float(factor)
+        except ValueError:
+            layer = ""
+        if not layer:
+            raise typer.BadParameter(f"--factor is LAYER=NUMBER, and {text!r} is not.")
+    others = [name for name in names or OWN_PLANS if name != CUSTOM]
+    return [*others, {"name": CUSTOM, "factors": given}]
+
+
+def _prepare(output: Path, build: list[str] | None, sources: list[Path | str]) -> None:
+    """Make the folder for what will be built; raise BadParameter if a source would be replaced."""
+    if not build:
+        return
+    output.mkdir(parents=True, exist_ok=True)
+    for name in build:
+        target = output / f"{name}.pt2"
+        if any(isinstance(s, Path) and target.exists() and target.samefile(s) for s in sources):
+            raise typer.BadParameter(f"{target} would be replaced; choose another --output.")
 
 
 def _json_object(text: str | None) -> Any:

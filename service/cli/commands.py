@@ -13,6 +13,7 @@ from service.cli.analyze import analyze
 from service.cli.api import api
 from service.cli.demo import demo
 from service.cli.errors import CommandError
+from service.cli.inspect import inspect
 from service.cli.keys import keys
 from service.cli.migrate import migrate
 from service.cli.up import up
@@ -67,6 +68,7 @@ _OWN: dict[str, Callable[..., None]] = {
     "demo": demo,
     "up": up,
     "analyze": analyze,
+    "inspect": inspect,
     "api": api,
     "migrate": migrate,
 }

@@ -1,4 +1,6 @@
-"""A result as tables for people: the layers, and the plan for a wider network."""
+"""A result as tables for people: the layers, the plans, and what was built."""
+
+from collections.abc import Collection
 
 from rich import box
 from rich.console import Console
@@ -12,8 +14,8 @@ COLOURS = {"bottleneck": "bold red", "suspected": "yellow", "redundant": "cyan",
 BAR = 6
 
 
-def print_result(result: Result) -> None:
-    """Print what was found on standard output; 80 columns suffice."""
+def print_result(result: Result, edits_of: Collection[str] = ("double",)) -> None:
+    """Print what was found on standard output, with the edits of some plans; 80 columns suffice."""
     console = Console(highlight=False)
     summary = result["analysis"]["summary"] or {}
     console.print(
@@ -25,8 +27,14 @@ def print_result(result: Result) -> None:
         if layer["group"] is None:
             text = f"{layer['name']} ({layer['width']}): {layer['reason'] or 'not prunable'}"
             console.print(text, style="dim", markup=False)
+    if result["plans"]:
+        console.print(_plans(result["plans"]))
     for plan in result["plans"]:
-        _print_plan(console, plan)
+        if plan["name"] in edits_of:
+            _print_edits(console, plan)
+    for built in result.get("artifacts", ()):
+        text = f"Built {built['path']} ({short(built['size'])}B)"
+        console.print(text, markup=False, soft_wrap=True)
 
 
 def _layers(layers: list[Layer]) -> Table:
@@ -68,29 +76,38 @@ def _number(value: float | None) -> str:
     return f"{value:.3f}" if value >= 0.0005 else "<.001"
 
 
-def _print_plan(console: Console, plan: Plan) -> None:
+def _plans(plans: list[Plan]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("plan", overflow="fold")
+    for heading in ("layers", "parameters", "", "MACs", ""):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for plan in plans:
+        costs = (*_cost(plan["parameters"]), *_cost(plan["macs"]))
+        table.add_row(escape(plan["name"]), str(len(plan["layers"])), *costs)
+    return table
+
+
+def _cost(cost: tuple[int, int]) -> tuple[str, str]:
+    before, after = cost
+    change = f"{(after - before) / before:+.1%}" if before else ""
+    return f"{short(before)} → {short(after)}", change
+
+
+def _print_edits(console: Console, plan: Plan) -> None:
     if not plan["layers"]:
-        console.print(f"\nPlan '{plan['name']}': nothing to change, no layer is a bottleneck.")
+        why = ": no layer is a bottleneck" if plan["name"] == "double" else ""
+        console.print(f"Plan '{plan['name']}' changes nothing{why}.", markup=False)
         return
-    table = Table("edit", "from", "to", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    title = f"edit of plan '{escape(plan['name'])}'"
+    table = Table(title, "from", "to", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for layer in plan["layers"]:
         for edit in layer["edits"]:
             name = escape(f"{edit['module']}.{edit['attribute']}")
             table.add_row(name, str(edit["from"]), f"→ {edit['to']}")
-    console.print(
-        f"\nPlan '{plan['name']}':", _cost("parameters", plan["parameters"]) + ",", end=""
-    )
-    console.print("", _cost("MACs", plan["macs"]))
     console.print(table)
 
 
-def _cost(what: str, cost: tuple[int, int]) -> str:
-    before, after = cost
-    change = f" ({(after - before) / before:+.1%})" if before else ""
-    return f"{what} {_short(before)} → {_short(after)}{change}"
-
-
-def _short(count: float) -> str:
+def short(count: float) -> str:
     """Return a count in at most four digits: 1234567 is 1.23 M."""
     for unit in ("", " k", " M", " G"):
         if count < 1000:

@@ -1,16 +1,22 @@
 """From two files (or ids) to the result, with progress; `analyze` and `demo` share it."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import NotRequired, TypedDict
 
 from service.cli.errors import CommandError, Terminated
 from service.cli.progress import Steps
+from service.cli.uploading import text_of, upload_dataset, upload_model
 from service.client import ApiError, Client, UnreachableError
-from service.client_types import Analysis, Layer, Options, Plan, Transform, Upload
+from service.client_types import Analysis, Artifact, Layer, Options, Plan, Transform
 
 STAGES = {"queued": "waiting for a worker", "plan": "planning", "reduce": "judging", "done": ""}
+
+
+class Built(Artifact):
+    path: str
+    """Where it was downloaded to."""
 
 
 class Result(TypedDict):
@@ -19,6 +25,7 @@ class Result(TypedDict):
     analysis: Analysis
     layers: list[Layer]
     plans: list[Plan]
+    artifacts: NotRequired[list[Built]]
 
 
 def run_analysis(
@@ -28,41 +35,40 @@ def run_analysis(
     transform: Transform | None = None,
     options: Options | None = None,
     check: Callable[[], None] = lambda: None,
+    output: Path = Path(),
 ) -> Result:
     """Upload what is a path rather than an id, analyse, and return the result.
+
+    What was built is downloaded into the folder `output`.
 
     `check` is called now and then, to raise what makes waiting useless. An interruption calls the
     analysis off. Raises CommandError where a file is rejected or the analysis does not succeed.
     """
     steps = Steps()
     if isinstance(model, Path):
-        path = model
-        with steps.step(f"Uploading {path.name}", path.stat().st_size) as step:
-            model = client.upload_model(path, step.advance)["id"]
-        _inspect(steps, path, client.watch_model(model), check)
+        model = upload_model(steps, client, model, check)["id"]
     if isinstance(dataset, Path):
-        path = dataset
-        with steps.step(f"Uploading {path.name}", path.stat().st_size) as step:
-            dataset = client.upload_dataset(path, transform, step.advance)["id"]
-        _inspect(steps, path, client.watch_dataset(dataset), check)
+        dataset = upload_dataset(steps, client, dataset, transform, check)["id"]
     identity = client.analyze(model, dataset, **(options or {}))["id"]
     with _called_off_if_interrupted(client, identity):
         analysis = _watch(steps, client.watch(identity), check)
-    return {
+    result: Result = {
         "analysis": analysis,
         "layers": client.layers(identity),
         "plans": client.plans(identity),
     }
+    if analysis["request"].get("build"):
+        result["artifacts"] = _download(steps, client, identity, output)
+    return result
 
 
-def _inspect(
-    steps: Steps, path: Path, watched: Iterator[Upload], check: Callable[[], None]
-) -> None:
-    with steps.step(f"Inspecting {path.name}"):
-        for upload in watched:
-            check()
-            if upload["state"] == "rejected":
-                raise CommandError(f"{path} was rejected.\n{_text(upload['error'])}")
+def _download(steps: Steps, client: Client, identity: str, folder: Path) -> list[Built]:
+    built: list[Built] = []
+    for artifact in client.artifacts(identity):
+        with steps.step(f"Downloading {artifact['name']}", artifact["size"]) as step:
+            path = client.download(identity, artifact["name"], folder, step.advance)
+        built.append({**artifact, "path": str(path)})
+    return built
 
 
 def _watch(steps: Steps, watched: Iterator[Analysis], check: Callable[[], None]) -> Analysis:
@@ -77,7 +83,9 @@ def _watch(steps: Steps, watched: Iterator[Analysis], check: Callable[[], None])
                 note = f"{note}, {left:.0f} s left"
             step.update(progress["done"], progress["total"] or None, note)
         if analysis["state"] == "failed":
-            raise CommandError(f"The analysis {analysis['id']} failed.\n{_text(analysis['error'])}")
+            raise CommandError(
+                f"The analysis {analysis['id']} failed.\n{text_of(analysis['error'])}"
+            )
         if analysis["state"] == "cancelled":
             raise CommandError(f"The analysis {analysis['id']} was cancelled.")
     return analysis
@@ -91,7 +99,3 @@ def _called_off_if_interrupted(client: Client, identity: str) -> Iterator[None]:
         with suppress(ApiError, UnreachableError):
             client.cancel(identity)
         raise
-
-
-def _text(problem: Mapping[str, Any] | None) -> str:
-    return f"{problem['title']}: {problem['detail']}" if problem else "The server does not say why."

@@ -47,6 +47,19 @@ class TestAnalyze:
         assert done.returncode == 1
         assert done.stderr.endswith("/pruning_ratio: Input should be less than 1\n")
 
+    def test_an_impossible_combination(self, narrows: Narrows, files: Files) -> None:
+        done = narrows("analyze", *files, "--plan", "double", "--build", "uniform")
+        assert done.returncode == 1
+        assert "/build/0: " in done.stderr
+        assert "choose from 'double', 'pruned'" in done.stderr
+
+    def test_factors_and_cost(self, narrows: Narrows, files: Files) -> None:
+        options = ("--cost", "macs", "--plan", "uniform", "--factor", "features.conv2=1.5")
+        request = json.loads(narrows("analyze", *files, *options, "--json").stdout)["analysis"]
+        assert request["request"]["cost"] == "macs"
+        custom = {"name": "custom", "factors": {"features.conv2": 1.5}}
+        assert request["request"]["plans"] == ["uniform", custom]
+
     def test_usage(self, narrows: Narrows, files: Files) -> None:
         for arguments in (("no-file", files[1]), (*files, "--transform", "[1]")):
             assert narrows("analyze", *arguments).returncode == 2
@@ -55,6 +68,30 @@ class TestAnalyze:
         done = narrows("analyze", *files, NARROWS_API_KEY="nrw_unknown")
         assert done.returncode == 1
         assert "A valid API key is needed" in done.stderr
+
+
+class TestInspect:
+    def test_groups_and_reasons(self, narrows: Narrows, files: Files) -> None:
+        done = narrows("inspect", files[0])
+        assert done.returncode == 0, done.stderr
+        assert max(map(len, done.stdout.splitlines())) <= 80
+        for part in ("layers that share them", "features.conv3", "can't be pruned", "outputs"):
+            assert part in done.stdout
+
+    def test_json_of_an_id(self, narrows: Narrows, files: Files) -> None:
+        model = json.loads(narrows("inspect", files[0], "--json").stdout)
+        done = narrows("inspect", model["id"], "--json")
+        assert "Uploading" not in done.stderr
+        assert json.loads(done.stdout) == model
+        assert model["inspection"]["groups"][0]["layers"]
+
+    def test_a_rejected_file(self, narrows: Narrows, tmp_path: Path) -> None:
+        bad = tmp_path / "bad.pt2"
+        bad.write_text("not a network")
+        done = narrows("inspect", bad)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "was rejected.\nNot a torch.export archive: " in done.stderr
+        assert narrows("inspect", "no-file").returncode == 2
 
 
 def test_without_a_server(files: Files, tmp_path: Path) -> None:

@@ -1,4 +1,6 @@
+import hashlib
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -17,7 +19,7 @@ def client_of() -> Iterator[Callable[[Handler], Client]]:
 
     def make(handler: Handler) -> Client:
         client = Client("http://narrows", "nrw_key")
-        client._http = httpx.Client(
+        client._connection.http = httpx.Client(
             base_url=client.url, transport=httpx.MockTransport(handler), timeout=1
         )
         clients.append(client)
@@ -75,6 +77,50 @@ def test_an_interrupted_analysis_is_called_off(
     with pytest.raises(interruption):
         run_analysis(client_of(answer), "mdl_1", "dst_1")
     assert asked[-1] == ("POST", "/v1/analyses/ana_1/cancel")
+
+
+@pytest.fixture
+def built(client_of: Callable[[Handler], Client]) -> Callable[..., Client]:
+    """Make a client of a server that has a file, with a tag that is right unless given."""
+
+    def make(content: bytes, tag: str | None = None) -> Client:
+        def answer(request: httpx.Request) -> httpx.Response:
+            assert request.url.path == "/v1/analyses/ana_1/artifacts/double.pt2"
+            right = hashlib.sha256(content).hexdigest()
+            return httpx.Response(200, content=content, headers={"ETag": f'"{tag or right}"'})
+
+        return client_of(answer)
+
+    return make
+
+
+def test_a_download(built: Callable[..., Client], tmp_path: Path) -> None:
+    content, read = b"network" * 100_000, list[int]()
+    client = built(content)
+    assert client.download("ana_1", "double.pt2", tmp_path, read.append) == tmp_path / "double.pt2"
+    assert sum(read) == len(content)
+    client.download("ana_1", "double.pt2", tmp_path / "other")
+    assert {p.name: p.read_bytes() == content for p in tmp_path.iterdir()} == {
+        "double.pt2": True,
+        "other": True,
+    }
+
+
+def test_a_damaged_download_leaves_what_was_there(
+    built: Callable[..., Client], tmp_path: Path
+) -> None:
+    (tmp_path / "double.pt2").write_bytes(b"before")
+    with pytest.raises(OSError, match="What arrived is not what was built"):
+        built(b"network", tag="0" * 64).download("ana_1", "double.pt2", tmp_path)
+    assert [p.read_bytes() for p in tmp_path.iterdir()] == [b"before"]
+
+
+def test_a_download_of_nothing(client_of: Callable[[Handler], Client], tmp_path: Path) -> None:
+    document = {"title": "Not found", "detail": "There is no artifact of this name."}
+    client = client_of(lambda _: httpx.Response(404, json=document))
+    with pytest.raises(ApiError, match="no artifact of this name"):
+        client.download("ana_1", "double.pt2", tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_problem_becomes_an_error(client_of: Callable[[Handler], Client]) -> None:

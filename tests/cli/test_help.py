@@ -9,7 +9,10 @@ from service.cli.commands import _load, app
 from service.cli.errors import CommandError
 
 COMMANDS = [
-    *([name] for name in ("demo", "up", "analyze", "api", "migrate", "export", "worker")),
+    *(
+        [name]
+        for name in ("demo", "up", "analyze", "inspect", "api", "migrate", "export", "worker")
+    ),
     *(["keys", name] for name in ("create", "list", "revoke")),
 ]
 

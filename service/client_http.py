@@ -1,0 +1,82 @@
+"""The client's HTTP: every answer is what was asked for, or an error that says why not."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+
+TIMEOUT_SECONDS = 60.0
+
+
+class ApiError(Exception):
+    """An answer that is a problem document (RFC 9457), with its members."""
+
+    def __init__(self, status: int, document: Mapping[str, Any]) -> None:
+        self.status = status
+        self.type = str(document.get("type") or "about:blank")
+        self.title = str(document.get("title") or f"HTTP status {status}")
+        self.detail: str | None = document.get("detail")
+        self.errors: list[dict[str, Any]] = document.get("errors") or []
+        super().__init__(status, document)
+
+    def __str__(self) -> str:
+        fields = [f"{error.get('pointer') or '/'}: {error.get('detail')}" for error in self.errors]
+        return f"{self.title}: {'; '.join(fields) or self.detail or self.type}"
+
+
+class UnreachableError(Exception):
+    """The server can't be reached, or went away in the middle."""
+
+
+class Connection:
+    """A connection to a server; raises ApiError and UnreachableError."""
+
+    def __init__(self, url: str, key: str | None) -> None:
+        self.url = url
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self.http = httpx.Client(base_url=url, headers=headers, timeout=TIMEOUT_SECONDS)
+
+    def send(self, method: str, path: str, **request: Any) -> httpx.Response:
+        """Return an answer in JSON, or one that has no content."""
+        with self._explained():
+            answer = self.http.request(method, path, **request)
+        _require_success(answer)
+        if answer.content and not answer.headers["Content-Type"].startswith("application/json"):
+            raise UnreachableError(f"What answers at {self.url} is not Narrows.")
+        return answer
+
+    @contextmanager
+    def stream(self, path: str) -> Iterator[httpx.Response]:
+        """Give an answer whose content is still to be read."""
+        with self._explained(), self.http.stream("GET", path) as answer:
+            if not answer.is_success:
+                answer.read()
+            _require_success(answer)
+            yield answer
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except httpx.ConnectError:
+            raise UnreachableError(
+                f"No Narrows server at {self.url}. Start one with: narrows up"
+            ) from None
+        except (httpx.TransportError, httpx.InvalidURL) as error:
+            reason = str(error) or type(error).__name__
+            raise UnreachableError(f"The server at {self.url} gave no answer: {reason}") from error
+
+
+def _require_success(answer: httpx.Response) -> None:
+    if not answer.is_success and answer.status_code != httpx.codes.NOT_MODIFIED:
+        raise ApiError(answer.status_code, _document(answer))
+
+
+def _document(answer: httpx.Response) -> dict[str, Any]:
+    """Return the problem document; a proxy in between may answer in its own words."""
+    try:
+        document = answer.json()
+    except ValueError:
+        document = None
+    return document if isinstance(document, dict) else {"detail": answer.text.strip()[:200]}

@@ -1,0 +1,120 @@
+"""What people read; and the options that say which plans."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, cast
+
+import httpx
+import pytest
+from typer import BadParameter
+
+from service.cli.analyze import _plans, _prepare
+from service.cli.report import print_result
+from service.cli.run_analysis import Result, run_analysis
+from service.client import Client
+
+
+def plan(name: str, *widths: tuple[str, int, int]) -> dict[str, Any]:
+    layers = [
+        {
+            "name": layer, "width": before, "new_width": after,
+            "edits": [
+                {"module": layer, "attribute": "out_channels", "from": before, "to": after}
+            ],
+        }
+        for layer, before, after in widths
+    ]  # fmt: skip
+    return {
+        "name": name, "layers": layers, "parameters": [12_345, 23_456],
+        "macs": [1_234_567, 1_250_000], "artifact": None,
+    }  # fmt: skip
+
+
+RESULT = cast(
+    "Result",
+    {
+        "analysis": {
+            "id": "ana_1",
+            "summary": {"samples": 10, "loss": 0.2, "structures": 20, "pruning_ratio": 0.5},
+        },
+        "layers": [],
+        "plans": [
+            plan("double", ("conv", 6, 12)),
+            plan("uniform", ("conv", 6, 7), ("stem", 8, 9)),
+            plan("reallocate"),
+        ],
+        "artifacts": [{"name": "double.pt2", "size": 1_200_000, "path": "out/double.pt2"}],
+    },
+)
+
+
+def test_one_line_a_plan_and_edits_of_one(capsys: pytest.CaptureFixture[str]) -> None:
+    print_result(RESULT)
+    out = capsys.readouterr().out
+    (line,) = (line for line in out.splitlines() if "uniform" in line)
+    assert line.split() == "uniform 2 12.3 k → 23.5 k +90.0% 1.23 M → 1.25 M +1.3%".split()
+    assert out.count("conv.out_channels") == 1
+    assert "stem.out_channels" not in out
+    assert "Built out/double.pt2 (1.2 MB)" in out
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def test_edits_of_the_plans_that_were_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    print_result(RESULT, ["uniform", "reallocate"])
+    out = capsys.readouterr().out
+    assert "stem.out_channels" in out
+    assert "plan 'double'" not in out
+    assert "Plan 'reallocate' changes nothing." in out
+
+
+def test_plans_to_ask_for() -> None:
+    custom = {"name": "custom", "factors": {"a=b": 1.5, "c": 2.0}}
+    factors = ["a=b=1.5", "c=2"]
+    assert _plans(None, None) is None
+    assert _plans(["uniform"], None) == ["uniform"]
+    assert _plans(None, factors) == ["double", "uniform", "reallocate", custom]
+    assert _plans(["custom", "double"], factors) == ["double", custom]
+    for wrong in ("a", "a=", "=2", "a=b"):
+        with pytest.raises(BadParameter, match="LAYER=NUMBER"):
+            _plans(None, [wrong])
+
+
+def test_what_was_given_is_not_replaced(tmp_path: Path) -> None:
+    model = tmp_path / "double.pt2"
+    model.write_bytes(b"model")
+    _prepare(tmp_path / "new" / "folder", ["double"], [model, "dst_1"])
+    assert (tmp_path / "new" / "folder").is_dir()
+    with pytest.raises(BadParameter, match="choose another --output"):
+        _prepare(tmp_path, ["double"], [model, "dst_1"])
+
+
+def test_what_was_built_is_downloaded(tmp_path: Path) -> None:
+    analysis = {
+        "id": "ana_1", "state": "succeeded", "error": None, "request": {"build": ["double"]},
+        "progress": {"stage": "done", "done": 1, "total": 1, "seconds_left": None},
+    }  # fmt: skip
+    sha256 = hashlib.sha256(b"abc").hexdigest()
+    artifact = {"name": "double.pt2", "size": 3, "sha256": sha256, "url": "/"}
+    empty: dict[str, Any] = {"items": [], "next_page_token": None}
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.method == "POST":
+            assert json.loads(request.content)["build"] == ["double"]
+        if request.url.path.endswith("/double.pt2"):
+            return httpx.Response(200, content=b"abc", headers={"ETag": f'"{sha256}"'})
+        if request.url.path.endswith("/artifacts"):
+            return httpx.Response(200, json=empty | {"items": [artifact]})
+        if request.url.path.count("/") > 3:
+            return httpx.Response(200, json=empty)
+        return httpx.Response(200, json=analysis, headers={"ETag": "x"})
+
+    with Client("http://narrows", "nrw_key") as client:
+        client._connection.http = httpx.Client(
+            base_url=client.url, transport=httpx.MockTransport(answer)
+        )
+        result = run_analysis(
+            client, "mdl_1", "dst_1", options={"build": ["double"]}, output=tmp_path
+        )
+    assert result["artifacts"] == [artifact | {"path": str(tmp_path / "double.pt2")}]
+    assert (tmp_path / "double.pt2").read_bytes() == b"abc"
