@@ -39,9 +39,9 @@ class Verdict:
     """What is said of a layer.
 
     `pruning_ratio` is the share of its channels that the global pruning removes and `interval` its
-    95 % bootstrap interval over batches, None where there are too few; `score` the mean rank of its structures, from 0 (all go
-    first) to 1 (all stay longest), one half being the average; `p_value` the chance of so high a
-    score for channels drawn at random, adjusted for the number of layers.
+    95 % bootstrap interval over batches, None where there are too few; `score` the mean rank of its
+    structures, from 0 (all go first) to 1 (all stay longest), one half being the average; `p_value`
+    the chance of so high a score for channels drawn at random, adjusted for the number of layers.
     """
 
     verdict: str

@@ -38,7 +38,10 @@ def read_graph(archive: Archive) -> tuple[Network, Mapping[str, Meta]]:
     for kind in ("custom_obj_values", "sym_float_values"):
         if graph[kind].raw != {}:
             raise unsafe(f"{graph[kind].where} is not empty; Narrows reads tensors and integers.")
-    metas = {name: read_meta(value) for name, value in graph["tensor_values"].table(NAME).items()}
+    metas = {
+        name: read_meta(value, stored=False)
+        for name, value in graph["tensor_values"].table(NAME).items()
+    }
     sizes = _read_sizes(graph["sym_int_values"], graph["sym_bool_values"])
     signature = module["signature"].fields("input_specs", "output_specs")
 

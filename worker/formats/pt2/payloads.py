@@ -51,7 +51,7 @@ def read_stored(entry: Value, folder: str, prefix: str) -> Stored:
         raise unsafe(f"{entry.where} has use_pickle, and Narrows never loads pickles.")
     fields["is_param"].flag()
     path = fields["path_name"].text(re.compile(prefix + r"_\d{1,6}", re.ASCII))
-    meta = read_meta(fields["tensor_meta"])
+    meta = read_meta(fields["tensor_meta"], stored=True)
     if any(size.expression for size in (*meta.sizes, *meta.strides, meta.offset)):
         raise entry.refuse("has a size that is not a number")
     shape = tuple(size.value or 0 for size in meta.sizes)
@@ -67,9 +67,8 @@ def read_stored(entry: Value, folder: str, prefix: str) -> Stored:
                 f"{list(shape)}. If it is an expanded buffer, store `buffer.clone()`."
             )
         reach += (size - 1) * step
-    if meta.dtype is None:
-        raise entry.refuse("has a number type that Narrows does not read")
-    layout = Layout(start, start + reach + 1, shape, strides, meta.dtype)
+    dtype = meta.dtype or torch.float32  # a stored tensor's is always known
+    layout = Layout(start, start + reach + 1, shape, strides, dtype)
     return Stored(entry, f"{folder}/{path}", layout)
 
 

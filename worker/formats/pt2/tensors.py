@@ -88,10 +88,10 @@ def read_size(value: Value) -> Size:
     return Size(hint.integer(0, MAX_SIZE), expression)
 
 
-def read_meta(value: Value) -> Meta:
-    """Read what is said of a tensor.
+def read_meta(value: Value, *, stored: bool) -> Meta:
+    """Read what is said of a tensor that is stored, or that the program makes.
 
-    A strange number type is no fault here: the operator that makes the tensor is, and gets named.
+    A strange number type of the latter is its operator's fault, which gets named in due course.
     """
     fields = value.fields(
         "dtype", "sizes", "requires_grad", "device", "strides", "storage_offset", "layout"
@@ -103,7 +103,7 @@ def read_meta(value: Value) -> Meta:
     strides = tuple(map(read_size, fields["strides"].items(MAX_RANK)))
     if len(sizes) != len(strides):
         raise value.refuse("has as many strides as it has not sizes")
-    dtype = DTYPES.get(fields["dtype"].integer())
+    dtype = read_dtype(fields["dtype"]) if stored else DTYPES.get(fields["dtype"].integer())
     return Meta(dtype, sizes, strides, read_size(fields["storage_offset"]))
 
 
