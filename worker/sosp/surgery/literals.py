@@ -62,10 +62,7 @@ def _along(node: Node, recount: Recount, default: int = 0) -> Labels | None:
 # --- sizes ----------------------------------------------------------------------------------------
 
 
-@rule(
-    *"view _unsafe_view reshape expand unflatten.int "
-    "full zeros ones new_full new_zeros new_ones".split()
-)
+@rule("view", "_unsafe_view", "reshape", "expand", "unflatten.int")
 def _sizes(node: Node, recount: Recount) -> Sequence[Node]:
     key = next(key for key in ("size", "shape", "sizes") if key in node.inputs)
     result = recount.sizes(node.outputs[0] or "")
@@ -98,23 +95,9 @@ def _scaled(size: Ref, before: int, after: int, module: str) -> list[Node]:
     ]
 
 
-@rule("repeat", "repeat_interleave.self_int")
-def _repeat(node: Node, recount: Recount) -> Sequence[Node]:
-    """Repeat a dimension of size 1 that becomes channels as often as there are channels."""
-    result, source = recount.sizes(node.outputs[0] or ""), recount.sizes(_source(node).name)
-    if node.op == "repeat":
-        source = [(1, 1)] * (len(result) - len(source)) + source
-        given = _list(node.inputs["repeats"])
-        return _changed(node, repeats=list(map(_quotient, given, result, source)))
-    dim = node.inputs.get("dim")
-    if dim is None or not recount.changes(recount.dims(node.outputs[0] or "")[as_int(dim)]):
-        return [node]
-    repeats = _quotient(node.inputs["repeats"], result[as_int(dim)], source[as_int(dim)])
-    return _changed(node, repeats=repeats, output_size=None)
-
-
-def _quotient(given: Argument, result: tuple[int, int], source: tuple[int, int]) -> Argument:
-    return given if result[0] == result[1] else result[1] // source[1]
+@rule("repeat_interleave.self_int")
+def _repeat_interleave(node: Node, _recount: Recount) -> Sequence[Node]:
+    return _changed(node, output_size=None)  # it says what follows from the rest
 
 
 @rule("squeeze", "squeeze.dim", "squeeze.dims")
@@ -182,40 +165,6 @@ def _narrow(node: Node, recount: Recount) -> Sequence[Node]:
     return _changed(
         node, start=recount.count(labels[:start]), length=recount.count(labels[start:stop])
     )
-
-
-@rule("select.int")
-def _select(node: Node, recount: Recount) -> Sequence[Node]:
-    if (labels := _along(node, recount)) is None:
-        return [node]
-    index = as_int(node.inputs["index"]) % len(labels)
-    if not recount.count(labels[index : index + 1]):
-        raise SurgeryError(f"{node.op}{_in(node)} reads a channel that is cut")
-    return _changed(node, index=recount.count(labels[:index]))
-
-
-@rule("pad", "constant_pad_nd")
-def _pad(node: Node, recount: Recount) -> Sequence[Node]:
-    source, result = recount.dims(_source(node).name), recount.dims(node.outputs[0] or "")
-    pad = list(_list(node.inputs["pad"]))
-    for place in range(len(pad) // 2):
-        inside, outside = source[-1 - place], result[-1 - place]
-        if recount.changes(inside) or recount.changes(outside):
-            left, right = _ints(pad[2 * place : 2 * place + 2])
-            pad[2 * place] = _padding(left, inside, outside, recount, from_end=False)
-            pad[2 * place + 1] = _padding(right, inside, outside, recount, from_end=True)
-    return _changed(node, pad=pad)
-
-
-def _padding(
-    size: int, inside: Labels | None, outside: Labels | None, recount: Recount, *, from_end: bool
-) -> int:
-    """Return how many channels are added at one end; a negative number cuts some off."""
-    labels = outside if size > 0 else inside
-    if labels is None or size == 0:
-        return size
-    edge = labels[::-1][: abs(size)] if from_end else labels[: abs(size)]
-    return recount.count(edge) if size > 0 else -recount.count(edge)
 
 
 # --- groups and norms -----------------------------------------------------------------------------

@@ -1,0 +1,161 @@
+"""Built networks as files: stock torch opens them, and Narrows reads them again."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from tests.architectures import (
+    ARCHITECTURES,
+    EncoderLayer,
+    MobileNet,
+    PlainNet,
+    ResidualNet,
+    Transformer,
+    TwoTowers,
+    example_inputs,
+)
+from tests.exporting import randomized, read_back
+from tests.sosp.test_surgery import analysed, cut_some, prove
+from worker.formats import pt2
+from worker.sosp.building import BuildError, save
+from worker.sosp.gates import gate
+from worker.sosp.losses import LOSSES
+from worker.sosp.network import Network
+from worker.sosp.sosp_h import batch_terms
+from worker.sosp.surgery import SurgeryError, check_same, resize
+
+TOLERANCES = {torch.float64: 1e-12, torch.float32: 1e-5, torch.bfloat16: 2e-2}
+
+
+def exported(
+    architecture: type[nn.Module], dtype: torch.dtype = torch.float64
+) -> tuple[nn.Module, tuple[Tensor, ...], Network]:
+    module = randomized(architecture()).to(dtype)
+    inputs = tuple(x.to(dtype) if x.is_floating_point() else x for x in example_inputs(module))
+    return module, inputs, read_back(module, *inputs)
+
+
+def outputs_of(path: Path, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+    outputs = torch.export.load(path).module()(*inputs)
+    return outputs if isinstance(outputs, tuple) else (outputs,)
+
+
+@pytest.mark.parametrize("dtype", TOLERANCES)
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_torch_opens_what_was_built(
+    architecture: type[nn.Module], dtype: torch.dtype, tmp_path: Path
+) -> None:
+    """Another batch size gives the same outputs, and the state dict has the upload's names."""
+    if dtype != torch.float64 and architecture not in (PlainNet, MobileNet, EncoderLayer):
+        pytest.skip("one of each kind will do")
+    module, inputs, network = exported(architecture, dtype)
+    _, channels = analysed(network)
+    built = resize(network, channels, 2 * cut_some(channels, 0))
+    save(built, tmp_path / "built.pt2")
+    state = torch.export.load(tmp_path / "built.pt2").state_dict
+    assert state.keys() == module.state_dict().keys()
+    assert {t.dtype for t in state.values() if t.is_floating_point()} == {dtype}
+    three = tuple(x[:3] for x in inputs)
+    for actual, expected in zip(
+        outputs_of(tmp_path / "built.pt2", three), built(*three), strict=True
+    ):
+        assert actual.dtype == expected.dtype
+        largest = expected.abs().max() if expected.numel() else 1.0
+        assert (actual - expected).abs().max() <= TOLERANCES[dtype] * largest
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_narrows_reads_what_it_built(architecture: type[nn.Module], tmp_path: Path) -> None:
+    """The names of modules, tensors and inputs survive, and so do free dimensions."""
+    _, _, network = exported(architecture)
+    _, channels = analysed(network)
+    built = resize(network, channels, cut_some(channels, 0))
+    save(built, tmp_path / "built.pt2")
+    read = pt2.read(tmp_path / "built.pt2")
+    check_same(built, read)
+    assert [node.module for node in read.nodes] == [node.module for node in built.nodes]
+    assert (read.parameters, read.transient, read.aliases) == (
+        built.parameters,
+        built.transient,
+        built.aliases,
+    )
+    assert [spec.name for spec in read.inputs] == [spec.name for spec in network.inputs]
+    assert all(isinstance(spec.shape[0], str) for spec in read.inputs)
+    assert read.inputs[0].shape[1:] == network.inputs[0].shape[1:]
+
+
+@pytest.mark.parametrize("architecture", [PlainNet, ResidualNet, MobileNet])
+def test_what_was_built_is_analysed_and_built_again(
+    architecture: type[nn.Module], tmp_path: Path
+) -> None:
+    _, inputs, network = exported(architecture)
+    _, channels = analysed(network)
+    save(resize(network, channels, np.full(len(channels), 2)), tmp_path / "wide.pt2")
+    wide, found = analysed(pt2.read(tmp_path / "wide.pt2"))
+    assert len(found) == 2 * len(channels)
+    assert [layer.name for layer in found.layers] == [layer.name for layer in channels.layers]
+    targets = torch.randint(5, (4,))
+    loss = LOSSES["cross_entropy"]
+    terms = batch_terms(gate(wide, found), len(found), list(inputs), targets, loss)
+    assert np.isfinite(terms.second).all()
+    copies = cut_some(found, 1)
+    assert prove(wide, found, copies).deviation < 1e-10
+    save(resize(wide, found, copies), tmp_path / "again.pt2")
+    assert torch.export.load(tmp_path / "again.pt2").module()(*inputs).shape == (4, 5)
+
+
+def test_an_export_in_training_mode_is_built_in_eval_mode(tmp_path: Path) -> None:
+    module = nn.Sequential(
+        nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Dropout(), nn.InstanceNorm2d(4), nn.Flatten(),
+        nn.AlphaDropout(), nn.Linear(144, 2),
+    ).double()  # fmt: skip
+    x = torch.randn(4, 3, 8, 8).double()
+    network = read_back(module.train(), x)
+    save(network, tmp_path / "built.pt2")
+    (actual,) = outputs_of(tmp_path / "built.pt2", [x])
+    torch.testing.assert_close(actual, module.eval()(x))
+
+
+def test_a_fixed_batch_stays_fixed(tmp_path: Path) -> None:
+    module = randomized(PlainNet())
+    network = read_back(module, torch.randn(4, 3, 8, 8).double(), dynamic=False)
+    save(network, tmp_path / "built.pt2")
+    assert pt2.read(tmp_path / "built.pt2").inputs[0].shape == (4, 3, 8, 8)
+
+
+def test_tied_weights_stay_tied(tmp_path: Path) -> None:
+    _, _, network = exported(Transformer)
+    save(network, tmp_path / "built.pt2")
+    state = torch.export.load(tmp_path / "built.pt2").state_dict
+    assert state["head.weight"].data_ptr() == state["tokens.weight"].data_ptr()
+
+
+def test_several_outputs_come_as_a_tuple(tmp_path: Path) -> None:
+    _, inputs, network = exported(TwoTowers)
+    save(network, tmp_path / "built.pt2")
+    assert len(torch.export.load(tmp_path / "built.pt2").module()(*inputs)) == 3
+
+
+@pytest.mark.parametrize("name", ["forward.weight", "head.bias.weight", "type.0.weight", "a.b.c.T"])
+def test_names_that_no_module_has_are_refused(name: str, tmp_path: Path) -> None:
+    _, _, network = exported(PlainNet)
+    tensors = {name if key == "head.weight" else key: t for key, t in network.tensors.items()}
+    leaves = {leaf: name if key == "head.weight" else key for leaf, key in network.leaves.items()}
+    hostile = replace(network, tensors=tensors, leaves=leaves)
+    if name == "a.b.c.T":
+        save(hostile, tmp_path / "built.pt2")
+        return
+    with pytest.raises(BuildError, match="can't export the network"):
+        save(hostile, tmp_path / "built.pt2")
+
+
+def test_a_file_of_other_numbers_is_refused() -> None:
+    _, _, network = exported(PlainNet)
+    other = network.map_tensors(lambda t: t + 1 if t.is_floating_point() else t)
+    with pytest.raises(SurgeryError, match="another features"):
+        check_same(network, other)
