@@ -29,7 +29,7 @@ MIN_BATCHES = 32
 
 @lru_cache(maxsize=1)
 def open_network(path: str) -> Network:
-    """Return the network in a `.pt2` file, half precision turned into single."""
+    """Return the network in a `.pt2` file, half precision turned into single for computing."""
     return pt2.read(Path(path)).in_single_precision()
 
 
@@ -86,8 +86,13 @@ class Opened:
             self.channels,
             terms,
             pruning_ratio=self._request["pruning_ratio"],
-            price=self._request.get("cost", "structures"),
+            price=self._request["cost"],
             seed=self._request["seed"],
+            factors={
+                plan["name"]: plan["factors"]
+                for plan in self._request["plans"]
+                if isinstance(plan, dict)
+            },
         )
 
     @property

@@ -14,10 +14,13 @@ from typing import Any
 import numpy as np
 
 from worker import inspection
-from worker.formats import arrays
+from worker.build import build
+from worker.formats import arrays, pt2
 from worker.opened import Opened, find_structures, open_network
 from worker.problems import Refused
+from worker.sosp.analysis import Analysis
 from worker.sosp.losses import LOSSES
+from worker.sosp.plans import Plan
 from worker.sosp.shapes import trace_shapes
 from worker.sosp.sosp_h import Terms, batch_terms
 
@@ -72,19 +75,34 @@ def reduce(
     transform: Json,
     request: Json,
     parts: list[bytes],
-    folder: str,  # noqa: ARG001 - for what is built
+    folder: str,
 ) -> Json:
-    """Return the rows of layers, structures and plans, the summary and the provenance."""
+    """Return the rows of layers, structures and plans, the summary and the provenance.
+
+    Networks to be built are written to `folder`, under the names that their plans then have.
+    """
     began = time.perf_counter()
     opened = _open(model_path, dataset_path, transform, request)
     shards = [dict(np.load(io.BytesIO(part), allow_pickle=False)) for part in parts]
     terms = Terms.stack(
         Terms(*(part[name] for name in ("first", "second", "loss", "samples"))) for part in shards
     )
-    found = opened.analysis(terms).to_dict()
+    found = opened.analysis(terms)
+    plans = _chosen_plans(found, request)
+    original = pt2.read(Path(model_path)) if request["build"] else opened.network
+    built = {
+        name: build(original, found, plans[name], request["init"], Path(folder, f"{name}.pt2"))
+        for name in request["build"]
+    }
     seconds = sum(float(part["seconds"]) for part in shards) + time.perf_counter() - began
     return {
-        **found,
+        "layers": found.layers,
+        "structures": found.structures,
+        "plans": [
+            {**plan.to_dict(), "artifact": f"{name}.pt2" if name in built else None}
+            for name, plan in plans.items()
+        ],
+        "summary": {**found.summary, "built": built},
         "provenance": {
             **inspection.versions(),
             "model_sha256": Path(model_path).name,
@@ -95,6 +113,12 @@ def reduce(
             **{name: request[name] for name in ("method", "gate", "loss", "seed")},
         },
     }
+
+
+def _chosen_plans(found: Analysis, request: Json) -> dict[str, Plan]:
+    names = (plan if isinstance(plan, str) else plan["name"] for plan in request["plans"])
+    pruned = {"pruned": found.pruned()} if "pruned" in request["build"] else {}
+    return {name: found.plans[name] for name in names} | pruned
 
 
 def _open(model_path: str, dataset_path: str, transform: Json, request: Json) -> Opened:

@@ -75,8 +75,10 @@ def test_ranking_by_price_divides_by_what_structures_cost() -> None:
 
 
 def test_factors_make_a_plan_of_ones_own() -> None:
-    found = analyze(randomized(PlainNet()), batches(), factors={"features.0": 1.5}, progress=False)
-    (layer,) = found.plans["custom"].layers
+    found = analyze(
+        randomized(PlainNet()), batches(), factors={"mine": {"features.0": 1.5}}, progress=False
+    )
+    (layer,) = found.plans["mine"].layers
     assert (layer.name, layer.width, layer.new_width) == ("features.0", 6, 9)
 
 
@@ -84,6 +86,18 @@ def test_pruning_meets_its_ratio() -> None:
     found = analyze(randomized(ResidualNet()), batches(), progress=False)
     plan = found.pruned(0.5, "parameters")
     assert plan.after.parameters <= 0.5 * plan.before.parameters
+
+
+def test_networks_come_back_built() -> None:
+    module = randomized(MobileNet())
+    found = analyze(module, batches(), factors={"mine": {"stem.0": 2.0}}, progress=False)
+    x = batches()[0][0]
+    wider = found.widen("mine")
+    torch.testing.assert_close(wider(x)[0], module(x), rtol=0, atol=1e-10)
+    assert wider.tensors["stem.0.weight"].shape[0] == 8
+    leaner = found.prune(0.5)
+    assert leaner.tensors["stem.0.weight"].shape[0] < 4
+    assert leaner(x)[0].shape == (4, 5)
 
 
 def test_progress_is_reported(capsys: pytest.CaptureFixture[str]) -> None:

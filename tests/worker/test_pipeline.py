@@ -22,6 +22,10 @@ REQUEST = {
     "batch_size": 64,
     "seed": 0,
     "exclude": [],
+    "cost": "structures",
+    "plans": ["double", "uniform", "reallocate"],
+    "build": [],
+    "init": "preserve",
 }
 
 
@@ -79,6 +83,31 @@ def test_any_sharding_gives_the_same_bits(model: str, tmp_path: Path) -> None:
         result = pipeline.reduce(model, dataset, {}, REQUEST, parts, str(tmp_path))
         results.append({name: result[name] for name in ("layers", "structures", "summary")})
     assert all(result == results[0] for result in results)
+
+
+@pytest.mark.parametrize("init", ["preserve", "fresh"])
+def test_what_is_built_opens_and_can_be_analysed_again(
+    init: str, model: str, tmp_path: Path
+) -> None:
+    dataset = data(tmp_path / "d.npz")
+    mine = {"name": "mine", "factors": {"3": 1.5}}
+    asked = {"plans": ["double", mine], "build": ["mine", "pruned"], "init": init}
+    result = analyze(model, dataset, **asked)
+    plans = {plan["name"]: plan for plan in result["plans"]}
+    assert plans.keys() == {"double", "mine", "pruned"}
+    assert (plans["double"]["artifact"], plans["mine"]["artifact"]) == (None, "mine.pt2")
+
+    x = torch.randn(3, 1, 8, 8)
+    before = torch.export.load(model).module()
+    wider = torch.export.load(tmp_path / "mine.pt2").module()
+    assert wider.state_dict()["3.weight"].shape == (9, 8, 3, 3)
+    if init == "preserve":
+        torch.testing.assert_close(wider(x), before(x))
+    for name in ("mine", "pruned"):
+        assert result["summary"]["built"][name]["deviation"] < (1e-5 if init == "preserve" else 9)
+        path = str(tmp_path / f"{name}.pt2")
+        assert pipeline.inspect_model(path)["parameters"] == plans[name]["parameters"][1]
+        assert analyze(path, dataset)["summary"]["samples"] == 300
 
 
 def test_a_seed_draws_its_own_samples(model: str, tmp_path: Path) -> None:

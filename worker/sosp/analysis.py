@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
-from worker.sosp import budget, ranking
+from worker.sosp import budget, ranking, surgery
 from worker.sosp.budget import Price
 from worker.sosp.channels import Channels, Layer, find_channels
 from worker.sosp.cost import Cost, cost
@@ -43,7 +43,8 @@ class Analysis:
     pruning_ratio: float = 0.5
     price: Price = "structures"
     seed: int = 0
-    factors: Mapping[str, float] | None = None
+    factors: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """Plans of one's own: for each name, factors for the widths of layers."""
 
     @cached_property
     def _means(self) -> tuple[Any, Any, float]:
@@ -84,7 +85,7 @@ class Analysis:
 
     @cached_property
     def plans(self) -> dict[str, Plan]:
-        """The plans by name: double, uniform, reallocate, and custom where factors were given."""
+        """The plans by name: double, uniform, reallocate, and those of one's own."""
         planner = self._planner
         bottlenecks, redundant = (self._groups(self.named(v)) for v in ("bottleneck", "redundant"))
         plans = [
@@ -92,9 +93,24 @@ class Analysis:
             planner.uniform(bottlenecks),
             planner.reallocate(bottlenecks, redundant),
         ]
-        if self.factors:
-            plans.append(planner.custom(self._group_factors(self.factors)))
+        for name, factors in self.factors.items():
+            plans.append(planner.custom(self._group_factors(factors), name))
         return {plan.name: plan for plan in plans}
+
+    def widen(self, plan: str | Plan = "double", init: surgery.Init = "preserve") -> Network:
+        """Return the network that a plan describes.
+
+        `preserve` computes what this one computes, `fresh` begins new channels anew. Raises
+        SurgeryError where an operator can't follow.
+        """
+        copies = (self.plans[plan] if isinstance(plan, str) else plan).copies
+        built = surgery.resize(self.network, self.channels, copies, init=init, shapes=self.shapes)
+        surgery.check(self.network, self.channels, copies, built, init=init, shapes=self.shapes)
+        return built
+
+    def prune(self, ratio: float | None = None, price: Price | None = None) -> Network:
+        """Return the network without its lowest structures, `ratio` of the price being saved."""
+        return self.widen(self.pruned(ratio, price))
 
     def pruned(self, ratio: float | None = None, price: Price | None = None) -> Plan:
         """Return the plan of a global pruning."""
@@ -205,7 +221,7 @@ def analyze(
     pruning_ratio: float = 0.5,
     price: Price = "structures",
     exclude: Collection[str] = (),
-    factors: Mapping[str, float] | None = None,
+    factors: Mapping[str, Mapping[str, float]] | None = None,
     seed: int = 0,
     progress: bool | Callable[[int, int | None], object] = True,
 ) -> Analysis:
@@ -246,7 +262,7 @@ def analyze(
     if not rows:
         raise ValueError("there are no batches")
     return Analysis(
-        network, shapes, channels, Terms.stack(rows), pruning_ratio, price, seed, factors
+        network, shapes, channels, Terms.stack(rows), pruning_ratio, price, seed, factors or {}
     )
 
 
