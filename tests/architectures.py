@@ -216,6 +216,258 @@ class EncoderLayer(nn.Module):
         return y
 
 
+class PreActivationBlock(nn.Module):
+    """Norms and activations before the convolutions; the projection reads the activated input."""
+
+    def __init__(self, inside: int, outside: int) -> None:
+        super().__init__()
+        self.norm1, self.norm2 = nn.BatchNorm2d(inside), nn.BatchNorm2d(outside)
+        self.conv1 = nn.Conv2d(inside, outside, 3, padding=1, bias=False)
+        self.conv2 = nn.Conv2d(outside, outside, 3, padding=1, bias=False)
+        self.project = nn.Conv2d(inside, outside, 1) if inside != outside else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = F.relu(self.norm1(x))
+        shortcut = x if self.project is None else self.project(y)
+        z: Tensor = shortcut + self.conv2(F.relu(self.norm2(self.conv1(y))))
+        return z
+
+
+class PreActivationNet(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 4, 3, padding=1)
+        self.blocks = nn.Sequential(PreActivationBlock(4, 4), PreActivationBlock(4, 6))
+        self.head = nn.Linear(6, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.head(F.relu(self.blocks(self.stem(x))).mean((2, 3)))
+        return y
+
+
+class DenseNet(nn.Module):
+    """Every layer reads what all earlier ones made; a transition halves it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(
+            nn.Sequential(nn.BatchNorm2d(n), nn.ReLU(), nn.Conv2d(n, 3, 3, padding=1))
+            for n in (4, 7)
+        )
+        self.stem, self.transition = nn.Conv2d(3, 4, 1), nn.Conv2d(10, 5, 1)
+        self.head = nn.Linear(5 * 4, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        features = [self.stem(x)]
+        for layer in self.layers:
+            features.append(layer(torch.cat(features, 1)))
+        pooled = F.avg_pool2d(self.transition(torch.cat(features, 1)), 4)
+        y: Tensor = self.head(torch.flatten(pooled, 1))
+        return y
+
+
+class InvertedResidualNet(nn.Module):
+    """Expansion, depthwise convolution, squeeze and excitation, and a linear bottleneck."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 4, 3, stride=2, padding=1)
+        self.expand = nn.Sequential(nn.Conv2d(4, 12, 1, bias=False), nn.BatchNorm2d(12), nn.SiLU())
+        self.depthwise = nn.Conv2d(12, 12, 3, padding=1, groups=12, bias=False)
+        self.norm, self.attention = nn.BatchNorm2d(12), SqueezeExcitation(12)
+        self.project = nn.Sequential(nn.Conv2d(12, 4, 1, bias=False), nn.BatchNorm2d(4))
+        self.head = nn.Linear(4, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        inside = self.attention(F.silu(self.norm(self.depthwise(self.expand(x)))))
+        y: Tensor = self.head((x + self.project(inside)).mean((2, 3)))
+        return y
+
+
+class ShuffleUnit(nn.Module):
+    """Half of the channels go through a branch; then the halves are shuffled."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        half = width // 2
+        self.branch = nn.Sequential(
+            nn.Conv2d(half, half, 1),
+            nn.BatchNorm2d(half),
+            nn.ReLU(),
+            nn.Conv2d(half, half, 3, padding=1, groups=half),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        kept, changed = x.chunk(2, 1)
+        x = torch.cat([kept, self.branch(changed)], 1)
+        batch, channels, height, width = x.shape
+        x = x.view(batch, 2, channels // 2, height, width).transpose(1, 2)
+        return x.reshape(batch, channels, height, width)
+
+
+class ShuffleNet(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.unit = nn.Conv2d(3, 8, 1), ShuffleUnit(8)
+        self.grouped = nn.Sequential(nn.Conv2d(8, 12, 1, groups=2), nn.ChannelShuffle(2))
+        self.head = nn.Conv2d(12, 5, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.head(F.relu(self.grouped(self.unit(self.stem(x))))).flatten(1)
+        return y
+
+
+class GroupedNet(nn.Module):
+    """Grouped convolutions as in ResNeXt, group norm of blocks and of channels, PReLU."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 8, 3, padding=1)
+        self.inside = nn.Sequential(nn.GroupNorm(8, 8), nn.PReLU(8), nn.Conv2d(8, 12, 1))
+        self.grouped = nn.Sequential(nn.Conv2d(12, 12, 3, padding=1, groups=3), nn.GroupNorm(3, 12))
+        self.outside = nn.Sequential(nn.PReLU(), nn.Conv2d(12, 8, 1, bias=False))
+        self.head = nn.Linear(8, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        x = x + self.outside(self.grouped(self.inside(x)))
+        y: Tensor = self.head(x.mean((2, 3)))
+        return y
+
+
+class AutoEncoder(nn.Module):
+    """Transposed convolutions: plain, grouped and depthwise, with batch norm."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encode = nn.Sequential(nn.Conv2d(3, 8, 3, stride=2, padding=1), nn.ReLU())
+        self.deepen = nn.Sequential(nn.Conv2d(8, 6, 2, stride=2), nn.BatchNorm2d(6), nn.ReLU())
+        self.widen = nn.Sequential(nn.ConvTranspose2d(6, 8, 2, stride=2), nn.BatchNorm2d(8))
+        self.grouped = nn.ConvTranspose2d(8, 12, 3, padding=1, groups=2, bias=False)
+        self.norm = nn.BatchNorm2d(12)
+        self.depthwise = nn.ConvTranspose2d(12, 24, 2, stride=2, groups=12)
+        self.decode = nn.Conv2d(24, 3, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        skip = self.encode(x)
+        x = F.relu(self.widen(self.deepen(skip)) + skip)
+        y: Tensor = self.decode(F.relu(self.depthwise(F.relu(self.norm(self.grouped(x))))))
+        return y
+
+
+class VisionTransformer(nn.Module):
+    """Patches, a class token, positions, fused qkv, and a head on the class token."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patches = nn.Conv2d(3, 8, 4, stride=4)
+        self.token = nn.Parameter(torch.randn(1, 1, 8))
+        self.positions = nn.Parameter(torch.randn(1, 5, 8))
+        self.norm1, self.norm2, self.norm = (nn.LayerNorm(8) for _ in range(3))
+        self.attention = FusedAttention(8, 2)
+        self.mlp = nn.Sequential(nn.Linear(8, 12), nn.GELU(), nn.Linear(12, 8))
+        self.head = nn.Linear(8, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        patches = self.patches(x).flatten(2).transpose(1, 2)
+        x = torch.cat([self.token.expand(x.shape[0], -1, -1), patches], 1) + self.positions
+        x = x + self.attention(self.norm1(x))
+        x = x + self.mlp(self.norm2(x))
+        y: Tensor = self.head(self.norm(x)[:, 0])
+        return y
+
+
+class GroupedQueryAttention(nn.Module):
+    """Rotated queries and keys; a head of keys and values serves two of queries; written out."""
+
+    cos: Tensor
+    sin: Tensor
+
+    def __init__(self, width: int, heads: int, tokens: int) -> None:
+        super().__init__()
+        self.heads, self.size = heads, width // heads
+        self.q = nn.Linear(width, width, bias=False)
+        self.kv = nn.Linear(width, width, bias=False)
+        self.out = nn.Linear(width, width, bias=False)
+        angles = torch.arange(tokens)[:, None] * torch.rand(self.size // 2).repeat(2)
+        self.register_buffer("cos", angles.cos())
+        self.register_buffer("sin", angles.sin())
+
+    def rotate(self, x: Tensor) -> Tensor:
+        a, b = x.chunk(2, -1)
+        return x * self.cos + torch.cat([-b, a], -1) * self.sin
+
+    def forward(self, x: Tensor) -> Tensor:
+        batch, tokens, _ = x.shape
+        q = self.q(x).view(batch, tokens, self.heads, self.size).transpose(1, 2)
+        k, v = (
+            half.view(batch, tokens, self.heads // 2, self.size).transpose(1, 2)
+            for half in self.kv(x).chunk(2, -1)
+        )
+        k, v = (
+            few[:, :, None].expand(-1, -1, 2, -1, -1).reshape(batch, self.heads, tokens, self.size)
+            for few in (self.rotate(k), v)
+        )
+        scores = self.rotate(q) @ k.transpose(-2, -1) / self.size**0.5
+        y: Tensor = self.out((scores.softmax(-1) @ v).transpose(1, 2).flatten(2))
+        return y
+
+
+class LanguageModel(nn.Module):
+    """As decoders are built today: no biases, RMS norm, gated MLP, grouped queries."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tokens = nn.Embedding(11, 8)
+        self.norm1, self.norm2 = nn.RMSNorm(8), nn.RMSNorm(8)
+        self.attention = GroupedQueryAttention(8, 4, 6)
+        self.gate, self.up = nn.Linear(8, 12, bias=False), nn.Linear(8, 12, bias=False)
+        self.down, self.head = nn.Linear(12, 8, bias=False), nn.Linear(8, 11)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.tokens(x)
+        h = h + self.attention(self.norm1(h))
+        n = self.norm2(h)
+        y: Tensor = self.head(h + self.down(F.silu(self.gate(n)) * self.up(n)))
+        return y
+
+
+class EncoderNet(nn.Module):
+    """PyTorch's own transformer layer and attention between an embedding and a classifier."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tokens = nn.Embedding(11, 8)
+        self.layer = nn.TransformerEncoderLayer(8, 2, 12, batch_first=True, activation="gelu")
+        self.attention = nn.MultiheadAttention(8, 2, batch_first=True)
+        self.norm, self.head = nn.LayerNorm(8), nn.Linear(8, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.layer(self.tokens(x))
+        h = h + self.attention(h, h, h)[0]
+        y: Tensor = self.head(self.norm(h).sum(1))
+        return y
+
+
+class Tagger(nn.Module):
+    """Both recurrent layers between an embedding and a classifier of every token."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tokens = nn.Embedding(11, 4)
+        self.mix = nn.Linear(4, 6)
+        self.lstm = nn.LSTM(6, 5, batch_first=True, bidirectional=True)
+        self.gru = nn.GRU(10, 3, num_layers=2, batch_first=True)
+        self.hidden, self.head = nn.Linear(3, 7), nn.Linear(7, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h, _ = self.lstm(torch.tanh(self.mix(self.tokens(x))))
+        h, _ = self.gru(h)
+        y: Tensor = self.head(F.relu(self.hidden(h)))
+        return y.transpose(1, 2)
+
+
 class TwoTowers(nn.Module):
     """Two inputs, a dictionary of outputs, constants of several number types."""
 
@@ -254,7 +506,7 @@ def example_inputs(network: nn.Module) -> tuple[Tensor, ...]:
             shapes = [(4, 2, 16)]
         case VolumeNet():
             shapes = [(4, 1, 4, 4, 4)]
-        case Transformer():
+        case Transformer() | LanguageModel() | EncoderNet() | Tagger():
             return (torch.randint(11, (4, 6)),)
         case EncoderLayer():
             return torch.randn(4, 5, 8).double(), torch.arange(5) >= torch.tensor(
@@ -277,7 +529,17 @@ ARCHITECTURES: tuple[type[nn.Module], ...] = (
     VolumeNet,
     UpsamplingNet,
     BranchingNet,
+    PreActivationNet,
+    DenseNet,
+    InvertedResidualNet,
+    ShuffleNet,
+    GroupedNet,
+    AutoEncoder,
     Transformer,
+    VisionTransformer,
+    LanguageModel,
+    EncoderNet,
+    Tagger,
     EncoderLayer,
     TwoTowers,
     WholeLoss,

@@ -11,14 +11,20 @@ from worker.formats import pt2
 from worker.sosp.network import Network
 
 
-def read_back(module: nn.Module, *inputs: Tensor, dynamic: bool = True) -> Network:
-    """Export a module, with the first dimension of every input free, and read the archive."""
+def read_back(
+    module: nn.Module, *inputs: Tensor, dynamic: bool = True, decomposed: bool = False
+) -> Network:
+    """Export a module, with the first dimension of every input free, and read the archive.
+
+    `decomposed` writes it in core ATen, the smaller set of operators.
+    """
     batch = torch.export.Dim("batch", min=2, max=4096)
     names = inspect.signature(module.forward).parameters
     shapes = {name: {0: batch} for name in names} if dynamic else None
     with TemporaryDirectory() as folder:
         path = Path(folder) / "model.pt2"
-        torch.export.save(torch.export.export(module, inputs, dynamic_shapes=shapes), path)
+        program = torch.export.export(module, inputs, dynamic_shapes=shapes)
+        torch.export.save(program.run_decompositions() if decomposed else program, path)
         return pt2.read(path)
 
 

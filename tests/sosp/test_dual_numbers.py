@@ -66,6 +66,25 @@ CONVOLUTION = {
 TRANSPOSED = {**CONVOLUTION, "transposed": True, "output_padding": [1, 0]}
 HEADS = {"query": unit(2, 4, 4, 3), "key": unit(2, 4, 5, 3), "value": real(2, 4, 5, 3)}
 LOGITS = real(3, 5)
+SEQUENCE = {"input": real(2, 3, 2), "num_layers": 1, "dropout": 0.0, "train": False}
+RECURRENT = {"has_biases": True, "batch_first": True}
+
+
+def recurrent(gates: int, directions: int) -> Arguments:
+    """Return the weights of one layer of width 2 on two features."""
+    sizes = [(gates * 2, 2), (gates * 2, 2), (gates * 2,), (gates * 2,)] * directions
+    weights = [unit(*size) for size in sizes]
+    return {"params": weights, "bidirectional": directions == 2, **RECURRENT}
+
+
+PROJECTED = {
+    **SEQUENCE,
+    "hx": [unit(1, 3, 1), unit(1, 3, 2)],
+    "params": [unit(8, 2), unit(8, 1), unit(1, 2)],
+    "has_biases": False,
+    "bidirectional": False,
+    "batch_first": False,
+}
 
 CASES: list[Case] = [
     # functions of one number
@@ -294,6 +313,10 @@ CASES: list[Case] = [
     *each("scaled_dot_product_attention", **HEADS, attn_mask=torch.eye(4, 5).bool()),
     *each("scaled_dot_product_attention", **HEADS, is_causal=True),
     *each("_scaled_dot_product_flash_attention_for_cpu", **HEADS),
+    # recurrent layers
+    *each("lstm.input", **SEQUENCE, **recurrent(4, 1), hx=[real(1, 2, 2), real(1, 2, 2)]),
+    *each("lstm.input", **PROJECTED),
+    *each("gru.input", **SEQUENCE, **recurrent(3, 2), hx=real(2, 2, 2)),
     # reductions
     *each("sum mean max min prod var std linalg_vector_norm", self=X),
     *each("var std", self=X, unbiased=False),

@@ -11,13 +11,24 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from tests.architectures import (
+    AutoEncoder,
     BranchingNet,
+    DenseNet,
+    EncoderNet,
+    GroupedNet,
+    InvertedResidualNet,
+    LanguageModel,
     MobileNet,
     PlainNet,
+    PreActivationNet,
     ResidualNet,
     SeparateAttention,
+    ShuffleNet,
     SignalNet,
+    Tagger,
+    Transformer,
     UpsamplingNet,
+    VisionTransformer,
     VolumeNet,
     example_inputs,
 )
@@ -31,7 +42,7 @@ from worker.sosp.shapes import trace_shapes
 from worker.sosp.sosp_h import Terms, batch_terms
 
 
-class GroupedNet(nn.Module):
+class ActivationsNet(nn.Module):
     """Grouped convolutions, biases before batch norm, smooth and clamped activations."""
 
     def __init__(self) -> None:
@@ -127,13 +138,37 @@ def assert_equal_to_weight_space(
     assert terms.loss[0] == pytest.approx(function(network(inputs)[0], targets).item(), rel=1e-12)
 
 
+@pytest.mark.parametrize("decomposed", [False, True], ids=["exported", "decomposed"])
 @pytest.mark.parametrize(
     "architecture",
-    [PlainNet, ResidualNet, MobileNet, BranchingNet, GroupedNet, SharedNet, ComputedNet],
+    [
+        PlainNet,
+        ResidualNet,
+        MobileNet,
+        BranchingNet,
+        ActivationsNet,
+        SharedNet,
+        ComputedNet,
+        AttentionNet,
+        SignalNet,
+        VolumeNet,
+        UpsamplingNet,
+        PreActivationNet,
+        DenseNet,
+        InvertedResidualNet,
+        ShuffleNet,
+        GroupedNet,
+        AutoEncoder,
+        VisionTransformer,
+        Transformer,
+        LanguageModel,
+        EncoderNet,
+        Tagger,
+    ],
 )
-def test_gate_space_equals_weight_space(architecture: type[nn.Module]) -> None:
+def test_gate_space_equals_weight_space(architecture: type[nn.Module], decomposed: bool) -> None:
     module = randomized(architecture())
-    network = read_back(module, inputs_of(module))
+    network = read_back(module, inputs_of(module), decomposed=decomposed)
     channels = find_channels(network, trace_shapes(network))
     assert_equal_to_weight_space(network, channels, inputs_of(module))
 
@@ -143,7 +178,7 @@ def test_gate_space_equals_weight_space(architecture: type[nn.Module]) -> None:
     [
         MobileNet,
         BranchingNet,
-        GroupedNet,
+        ActivationsNet,
         SharedNet,
         AttentionNet,
         SignalNet,

@@ -169,6 +169,7 @@ def test_dropout_is_the_identity() -> None:
         ("div.Tensor_mode", {"self": LABELS, "other": -1, "rounding_mode": "floor"}, "integers"),
         ("split.Tensor", {"self": torch.zeros(2000), "split_size": 1}, "outputs"),
         ("unbind.int", {"self": torch.zeros(2000)}, "outputs"),
+        ("gru.input", {"input": torch.zeros(5000, 1, 2), "num_layers": 1}, "steps"),
         ("upsample_nearest2d.vec", {"input": IMAGE, "scale_factors": [math.inf, 1.0]}, "scale"),
         ("operator.floordiv", {"a": 4, "b": 0}, "zero"),
         ("operator.mul", {"a": 1 << 30, "b": 1 << 30}, "too large"),

@@ -8,6 +8,7 @@ from torch import Tensor
 MAX_OUTPUTS = 1024
 MAX_SIZE = 1 << 40  # of one dimension, in elements
 MAX_KERNEL = 512
+MAX_STEPS = 4096  # of a recurrent layer, each several calls
 
 _RANGES: Mapping[str, tuple[int, int]] = {
     "stride": (1, 512),  # strides of 16384 and more segfault the CPU convolution
@@ -25,6 +26,7 @@ _RANGES: Mapping[str, tuple[int, int]] = {
     "repeats": (1, 4096),
     "chunks": (1, MAX_OUTPUTS),
     "split_size": (1, MAX_SIZE),
+    "num_layers": (1, 64),
     "reduction": (0, 2),
 }
 """The integers that an argument of this name may hold, whatever the operator."""
@@ -91,9 +93,16 @@ def _check_path(arguments: Mapping[str, Any]) -> None:
         raise OutOfBoundsError("a contraction path is not supported")
 
 
+def _check_steps(arguments: Mapping[str, Any]) -> None:
+    if max(arguments["input"].shape[:-1]) > MAX_STEPS:
+        raise OutOfBoundsError(f"more than {MAX_STEPS} steps or samples at once")
+
+
 _CHECKS: Mapping[str, Callable[[Mapping[str, Any]], None]] = {
     "div.Tensor_mode": _check_division,
     "einsum": _check_path,
+    "gru.input": _check_steps,
+    "lstm.input": _check_steps,
     "split.Tensor": _check_pieces,
     "unbind.int": _check_pieces,
     "upsample_bilinear2d": _check_scales,

@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from worker.sosp import recurrent
+
 aten: Any = torch.ops.aten
 
 
@@ -267,6 +269,8 @@ REWRITES: Mapping[str, Callable[..., Any]] = {
     "embedding": _embedding,
     "gather": _gather,
     "glu": _glu,
+    "gru.input": recurrent.gru,
+    "lstm.input": recurrent.lstm,
     "hardsigmoid": _hardsigmoid,
     "huber_loss": _huber_loss,
     "linalg_vector_norm": _vector_norm,

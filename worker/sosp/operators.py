@@ -32,7 +32,7 @@ dropout feature_dropout alpha_dropout feature_alpha_dropout native_dropout
 celu elu gelu glu hardshrink hardsigmoid hardswish hardtanh leaky_relu log_sigmoid mish prelu
 _prelu_kernel relu relu6 selu sigmoid silu softplus softshrink tanh threshold
 softmax.int _softmax log_softmax.int _log_softmax scaled_dot_product_attention
-_scaled_dot_product_flash_attention_for_cpu
+_scaled_dot_product_flash_attention_for_cpu gru.input lstm.input
 ceil clamp clamp.Tensor clamp_max clamp_min cos cosh cumsum erf exp expm1 floor log log1p log2
 logsumexp maximum minimum max.dim min.dim max min mean mean.dim neg pow.Scalar pow.Tensor_Scalar
 pow.Tensor_Tensor prod prod.dim_int reciprocal round rsqrt sign sin sinh sqrt square sum

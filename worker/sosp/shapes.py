@@ -56,8 +56,9 @@ def trace_shapes(network: Network, inputs: Sequence[tuple[int, ...]] | None = No
             for spec, shape in zip(network.inputs, shapes, strict=True)
         )
     )
-    for node in network.nodes:
-        bind(environment, node, operators.run(node.op, resolve(environment, node)))
+    with torch.device("meta"):  # where tensors made from nothing go
+        for node in network.nodes:
+            bind(environment, node, operators.run(node.op, resolve(environment, node)))
     values = {
         name: tuple(value.shape) for name, value in environment.items() if isinstance(value, Tensor)
     }

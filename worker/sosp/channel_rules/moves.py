@@ -95,7 +95,7 @@ def _options(node: Node) -> dict[str, Any]:
 
 
 def _run(book: LabelBook, node: Node, labels: Labels) -> list[Labels]:
-    arguments = {**node.inputs, "self": torch.from_numpy(np.ascontiguousarray(labels))}
+    arguments = {**node.inputs, "self": torch.from_numpy(labels.copy())}
     if "index" in arguments:
         arguments["index"] = book.network.tensors[book.tensor(arguments["index"]) or ""].cpu()
     if "output_size" in arguments:
