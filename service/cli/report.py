@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from service.cli.run_analysis import Result
-from service.client_types import Layer, Plan
+from service.client_types import Analysis, Layer, Plan
 
 COLOURS = {"bottleneck": "bold red", "suspected": "yellow", "redundant": "cyan", "balanced": ""}
 BAR = 6
@@ -20,7 +20,7 @@ def print_result(result: Result, edits_of: Collection[str] = ("double",)) -> Non
     summary = result["analysis"]["summary"] or {}
     console.print(
         f"{summary['samples']:,} samples, loss {summary['loss']:.4g}; of {summary['structures']:,} "
-        f"channels {summary['pruning_ratio']:.0%} are pruned."
+        f"channels {_pruned(result['analysis'])}."
     )
     console.print(_layers([layer for layer in result["layers"] if layer["group"] is not None]))
     for layer in result["layers"]:
@@ -35,6 +35,12 @@ def print_result(result: Result, edits_of: Collection[str] = ("double",)) -> Non
     for built in result.get("artifacts", ()):
         text = f"Built {built['path']} ({short(built['size'])}B)"
         console.print(text, markup=False, soft_wrap=True)
+
+
+def _pruned(analysis: Analysis) -> str:
+    share = f"{analysis['request']['pruning_ratio']:.0%}"
+    saved = {"parameters": "parameters", "macs": "MACs"}.get(analysis["request"]["cost"])
+    return f"those are pruned that save {share} of the {saved}" if saved else f"{share} are pruned"
 
 
 def _layers(layers: list[Layer]) -> Table:

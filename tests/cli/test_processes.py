@@ -14,7 +14,7 @@ from tests.worker.helpers import wait_until
 def test_the_demo_finds_what_it_planted(demo: "subprocess.CompletedProcess[str]") -> None:
     assert demo.returncode == 0, demo.stderr
     assert json.loads(demo.stdout)["analysis"]["summary"]["bottlenecks"] == ["features.conv3"]
-    assert processes_in(demo.args[0]) == []
+    wait_until(lambda: not processes_in(demo.args[0]))  # its fork server may still be dying
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,8 @@ RESULT = cast(
     {
         "analysis": {
             "id": "ana_1",
-            "summary": {"samples": 10, "loss": 0.2, "structures": 20, "pruning_ratio": 0.5},
+            "summary": {"samples": 10, "loss": 0.2, "structures": 20},
+            "request": {"pruning_ratio": 0.5, "cost": "macs"},
         },
         "layers": [],
         "plans": [
@@ -52,6 +53,7 @@ RESULT = cast(
 def test_one_line_a_plan_and_edits_of_one(capsys: pytest.CaptureFixture[str]) -> None:
     print_result(RESULT)
     out = capsys.readouterr().out
+    assert "of 20 channels those are pruned that save 50% of the MACs." in out
     (line,) = (line for line in out.splitlines() if "uniform" in line)
     assert line.split() == "uniform 2 12.3 k → 23.5 k +90.0% 1.23 M → 1.25 M +1.3%".split()
     assert out.count("conv.out_channels") == 1
