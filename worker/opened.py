@@ -71,7 +71,22 @@ class Opened:
         traced = exported if isinstance(exported, int) else FREE_BATCH
         self.shapes = check_fit(network, samples, request["loss"], traced)
         self.channels = find_structures(network, self.shapes, request["exclude"])
+        self._require_layers()
         self.device = _device()
+
+    def _require_layers(self) -> None:
+        """Refuse names that the API could not check, the model being under inspection then."""
+        asked = [*self._request["exclude"]]
+        for plan in self._request["plans"]:
+            asked += plan["factors"] if isinstance(plan, dict) else []
+        unknown = sorted(set(asked) - {layer.name for layer in self.channels.layers})
+        if unknown:
+            raise Refused(
+                "unknown-layer",
+                "The model has no such layer",
+                f"`exclude` or `factors` names {', '.join(unknown[:5])}; the model's inspection "
+                "lists the layers that it has.",
+            )
 
     @cached_property
     def gated(self) -> GatedNetwork:

@@ -181,6 +181,8 @@ def test_half_precision_is_computed_in_single(tmp_path: Path) -> None:
         ({"y": np.zeros((300, 2), int)}, {}, "targets-do-not-fit", "its y [2]"),
         ({}, {"loss": "mse"}, "targets-do-not-fit", "its output [5]"),
         ({}, {"exclude": ["0", "3"]}, "nothing-to-prune", "excluded by the request"),
+        ({}, {"exclude": ["conv9"]}, "unknown-layer", "conv9"),
+        ({}, {"plans": [{"name": "a", "factors": {"x": 2.0}}]}, "unknown-layer", "names x"),
     ],
 )
 def test_what_does_not_fit_is_refused_before_any_work(
