@@ -87,9 +87,7 @@ def judge(
     return verdicts
 
 
-def _decide(
-    score: float, interval: tuple[float, float] | None, p_high: float, p_low: float
-) -> str:
+def _decide(score: float, interval: tuple[float, float] | None, p_high: float, p_low: float) -> str:
     """Apply the rule; `interval` is the score's."""
     low, high = interval or (0.0, 1.0)
     if score >= HIGH_SCORE and p_high <= FALSE_DISCOVERIES and low > 0.5:
