@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from worker.sosp import eval_mode
 from worker.sosp.network import Network, Node, bind, resolve
 from worker.sosp.operators import OPERATORS, SYMBOLIC
-from worker.sosp.shapes import input_shapes
+from worker.sosp.shapes import Shapes, input_shapes
 
 aten: Any = torch.ops.aten
 
@@ -25,22 +25,26 @@ class BuildError(ValueError):
     """A network that can't be written; the text says why."""
 
 
-def save(network: Network, path: Path) -> None:
+def save(network: Network, path: Path, shapes: Shapes | None = None) -> None:
     """Write the network as an archive that `torch.export.load` opens, its free dimensions kept.
 
-    The operators are torch's own, in eval mode. The module takes the network's inputs and returns
-    its output, or the tuple of its outputs. Raises BuildError where torch can't export it.
+    `shapes` are some that its inputs can have, by default those of `input_shapes`. The operators
+    are torch's own, in eval mode. The module takes the network's inputs and returns its output, or
+    the tuple of its outputs. Raises BuildError where torch can't export it.
     """
+    sizes = [shapes.of(x.name) for x in network.inputs] if shapes else input_shapes(network)
     inputs = tuple(
         torch.zeros(shape, dtype=spec.dtype)
-        for spec, shape in zip(network.inputs, input_shapes(network), strict=True)
+        for spec, shape in zip(network.inputs, sizes, strict=True)
     )
     try:
         with warnings.catch_warnings():
             # torch's own use of its deprecated parts
             warnings.filterwarnings("ignore", ".*LeafSpec", FutureWarning)
             program = torch.export.export(
-                as_module(network), inputs, dynamic_shapes=_free_dimensions(network)
+                as_module(network.map_tensors(Tensor.cpu)),
+                inputs,
+                dynamic_shapes=_free_dimensions(network),
             )
             for node in program.graph.nodes:
                 node.meta.pop("stack_trace", None)  # it names files of this machine
@@ -50,11 +54,13 @@ def save(network: Network, path: Path) -> None:
 
 
 def _free_dimensions(network: Network) -> tuple[dict[int, Any], ...]:
-    """Return the free dimensions of each input; one symbol is one size."""
-    symbols = [size for spec in network.inputs for size in spec.shape if isinstance(size, str)]
-    free = {s: torch.export.Dim(f"size{i}") for i, s in enumerate(dict.fromkeys(symbols))}
+    """Return the free dimensions of each input; which sizes they can have follows from the program.
+
+    So does which of them are equal.
+    """
+    free = torch.export.Dim.DYNAMIC
     return tuple(
-        {axis: free[size] for axis, size in enumerate(spec.shape) if isinstance(size, str)}
+        {axis: free for axis, size in enumerate(spec.shape) if isinstance(size, str)}
         for spec in network.inputs
     )
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from worker.sosp.network import Network, Node, Ref
 from worker.sosp.shapes import Shapes
-from worker.sosp.surgery.contractions import contractions, origins
+from worker.sosp.surgery.contractions import Origin, contractions, origins
 
 _CONSTANTS = {"weight": 1.0, "bias": 0.0, "running_mean": 0.0, "running_var": 1.0}
 """What a norm's tensors begin with."""
@@ -66,13 +66,15 @@ def _starts(network: Network, shapes: Shapes) -> dict[str, Start]:
     known = origins(network, shapes)
     starts: dict[str, Start] = {}
     for node in network.nodes:
-        for ref, start in _uses(node, network, shapes):
+        for ref, start in _uses(node, network, shapes, known):
             if ref.name in known:
                 starts.setdefault(known[ref.name][0], start)
     return starts
 
 
-def _uses(node: Node, network: Network, shapes: Shapes) -> Iterator[tuple[Ref, Start]]:
+def _uses(
+    node: Node, network: Network, shapes: Shapes, known: Mapping[str, Origin]
+) -> Iterator[tuple[Ref, Start]]:
     """Yield the arguments of the call that may be named tensors, with what they begin with."""
     family = node.op.partition(".")[0]
     if family == "embedding":
@@ -87,7 +89,6 @@ def _uses(node: Node, network: Network, shapes: Shapes) -> Iterator[tuple[Ref, S
             start = Uniform(network.leaves[weight.name], None)
             yield from _given(node, weight=start, bias=start)
     else:
-        known = origins(network, shapes)
         for _, operand in contractions(node, shapes):
             if operand.value in known:
                 name, axes = known[operand.value]

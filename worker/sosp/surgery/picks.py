@@ -26,8 +26,8 @@ def picked(network: Network, recount: Recount) -> dict[str, Tensor]:
             if _readers(network, index) > 1:
                 raise SurgeryError(f"{name} picks channels for several calls")
             old = network.tensors[name]
-            new = _repointed(old.numpy(), labels, recount)
-            found[name] = torch.from_numpy(new).to(old.dtype)
+            new = _repointed(old.cpu().numpy(), labels, recount)
+            found[name] = torch.from_numpy(new).to(old)
     return found
 
 

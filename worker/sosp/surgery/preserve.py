@@ -34,6 +34,7 @@ class Shares:
 def shares(network: Network, recount: Recount) -> Shares:
     """Find where copied channels are summed, and what takes its share there."""
     known = origins(network, recount.shapes)
+    readers = _readers(network, known)
     divided: set[tuple[str, int]] = set()
     rest: list[tuple[int, Operand]] = []
     for index, node in enumerate(network.nodes):
@@ -41,7 +42,10 @@ def shares(network: Network, recount: Recount) -> Shares:
             if not (_copied(value, recount) or _copied(weight, recount)):
                 continue
             name, axes = known.get(weight.value, ("", ()))
-            if name and _is_summed_everywhere(network, recount, known, name, axes[weight.axis]):
+            if name and all(
+                axes[weight.axis] in _summed(reader, name, known, recount)
+                for reader in readers[name]
+            ):
                 divided.add((name, axes[weight.axis]))
             else:
                 rest.append((index, value))
@@ -67,22 +71,24 @@ def scale(call: Node, value: str, times: int) -> list[Node]:
     return [division, replace(call, inputs={**call.inputs, name: Ref(share)})]
 
 
-def _is_summed_everywhere(
-    network: Network, recount: Recount, known: Mapping[str, Origin], name: str, axis: int
-) -> bool:
-    """Tell whether every call that reads a tensor sums over this dimension of it."""
-    values = {value for value, (origin, _) in known.items() if origin == name}
+def _readers(network: Network, known: Mapping[str, Origin]) -> dict[str, list[Node]]:
+    """Return the calls that read each named tensor, but for those that only move it."""
+    readers: dict[str, list[Node]] = {}
     for node in network.nodes:
-        if values.intersection(node.references()) and not values.intersection(node.outputs):
-            summed = {
-                known[operand.value][1][operand.axis]
-                for pair in contractions(node, recount.shapes)
-                for operand in pair
-                if operand.value in values
-            }
-            if axis not in summed:
-                return False
-    return True
+        if known.keys().isdisjoint(filter(None, node.outputs)):
+            for name in {known[ref][0] for ref in node.references() if ref in known}:
+                readers.setdefault(name, []).append(node)
+    return readers
+
+
+def _summed(node: Node, name: str, known: Mapping[str, Origin], recount: Recount) -> set[int]:
+    """Return the dimensions of a named tensor that the call sums over."""
+    return {
+        known[operand.value][1][operand.axis]
+        for pair in contractions(node, recount.shapes)
+        for operand in pair
+        if operand.value in known and known[operand.value][0] == name
+    }
 
 
 def is_uneven_norm(node: Node, recount: Recount, *, alike: bool = True) -> bool:

@@ -76,17 +76,19 @@ def check(
     return _compare(actual, expected, tolerance, (*norms, *unshared))
 
 
-def check_same(network: Network, other: Network, *, seed: int = 0) -> None:
+def check_same(
+    network: Network, other: Network, *, shapes: Shapes | None = None, seed: int = 0
+) -> None:
     """Prove that a network read back from its file is the same: tensors, inputs and outputs.
 
     Raises SurgeryError where it is not.
     """
     for name, tensor in network.tensors.items():
-        if name not in other.tensors or not torch.equal(tensor, other.tensors[name]):
+        if name not in other.tensors or not torch.equal(tensor.cpu(), other.tensors[name]):
             raise SurgeryError(f"the file has another {name} than the network that was built")
     if [spec.dtype for spec in network.inputs] != [spec.dtype for spec in other.inputs]:
         raise SurgeryError("the file has other inputs than the network that was built")
-    inputs = _random_inputs(network, trace_shapes(network), seed)
+    inputs = _random_inputs(network, shapes or trace_shapes(network), seed)
     _compare(_run(other, inputs, {}), _run(network, inputs, {}), EXACT, ())
 
 
@@ -115,7 +117,7 @@ def _run(
 
     With `recount`, norms normalize over the channels that there are afterwards.
     """
-    double = network.map_dtypes(_double)
+    double = network.map_tensors(Tensor.cpu).map_dtypes(_double)
     environment = double.environment(*inputs)
     with torch.no_grad():
         for node, dead in zip(double.nodes, double.last_reads, strict=True):

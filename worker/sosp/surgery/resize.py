@@ -86,8 +86,8 @@ def _copy_tensors(network: Network, recount: Recount) -> dict[str, Tensor]:
     for name, dims in recount.channels.tensors.items():
         for axis, labels in enumerate(dims):
             if labels is not None and recount.changes(labels):
-                index, _ = recount.sources(labels)
-                tensors[name] = tensors[name].index_select(axis, torch.from_numpy(index))
+                index = torch.from_numpy(recount.sources(labels)[0]).to(tensors[name].device)
+                tensors[name] = tensors[name].index_select(axis, index)
     return tensors | picked(network, recount)
 
 
@@ -97,7 +97,7 @@ def _divide(tensor: Tensor, axis: int, dims: Dims, recount: Recount) -> Tensor:
         return tensor
     index, _ = recount.sources(labels)
     times = torch.from_numpy(recount.times(labels)[index])
-    return tensor / times.view(_along(axis, tensor)).to(tensor.dtype)
+    return tensor / times.view(_along(axis, tensor)).to(tensor)
 
 
 def _is_new(tensor: Tensor, dims: Dims, recount: Recount) -> Tensor:
@@ -107,7 +107,7 @@ def _is_new(tensor: Tensor, dims: Dims, recount: Recount) -> Tensor:
         if labels is not None:
             _, copy = recount.sources(labels)
             result |= torch.from_numpy(copy > 0).view(_along(axis, tensor))
-    return result
+    return result.to(tensor.device)
 
 
 def _along(axis: int, tensor: Tensor) -> list[int]:
