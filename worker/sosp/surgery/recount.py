@@ -61,6 +61,8 @@ class Recount:
 
         Neighbours of one structure are copied together, as a block: the positions of a flattened
         channel, the rows of a head, the outputs that a depthwise convolution makes of a channel.
+        One structure that is alone along a dimension could also be one channel of each of several
+        groups, which would want another order: what comes of that, `check` refuses.
         """
         times = self.times(labels)
         index, copy = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
