@@ -1,20 +1,42 @@
 """Channel groups: what goes together, what can't go, and why."""
 
 import numpy as np
+import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tests.architectures import MobileNet, PlainNet
+from tests.architectures import (
+    ARCHITECTURES,
+    AutoEncoder,
+    BranchingNet,
+    DenseNet,
+    EncoderNet,
+    GroupedNet,
+    InvertedResidualNet,
+    LanguageModel,
+    MobileNet,
+    PlainNet,
+    PreActivationNet,
+    ShuffleNet,
+    SignalNet,
+    Tagger,
+    Transformer,
+    UpsamplingNet,
+    VisionTransformer,
+    example_inputs,
+)
 from tests.exporting import randomized, read_back
-from worker.sosp.channels import Channels, find_channels
+from worker.sosp.channel_rules import RULES, UNFOLLOWED
+from worker.sosp.channels import NO_STRUCTURE, Channels, find_channels
+from worker.sosp.operators import OPERATORS
 from worker.sosp.shapes import trace_shapes
 
 IMAGE = torch.randn(2, 3, 8, 8).double()
 
 
-def channels_of(module: nn.Module, x: Tensor = IMAGE, exclude: tuple[str, ...] = ()) -> Channels:
-    network = read_back(randomized(module), x)
+def channels_of(module: nn.Module, *inputs: Tensor, exclude: tuple[str, ...] = ()) -> Channels:
+    network = read_back(randomized(module), *(inputs or [IMAGE]))
     return find_channels(network, trace_shapes(network), exclude)
 
 
@@ -118,6 +140,162 @@ def test_what_is_not_followed_is_pinned_with_its_reason() -> None:
     assert reasons["stem"] is not None
     assert reasons["stem"].startswith("einsum is not followed")
     assert reasons["free"] is None
+
+
+def members_of(channels: Channels, structure: int) -> dict[str, list[int]]:
+    """Return the channels of each layer that one structure consists of."""
+    result: dict[str, list[int]] = {}
+    for name, channel in channels.members()[structure]:
+        result.setdefault(name, []).append(channel)
+    return result
+
+
+def first_of(channels: Channels, layer: str) -> dict[str, list[int]]:
+    """Return what goes together with the first channel of a layer."""
+    (found,) = [one for one in channels.layers if one.name == layer]
+    return members_of(channels, int(found.structures[0]))
+
+
+def channels_of_example(architecture: type[nn.Module]) -> Channels:
+    module = architecture()
+    return channels_of(module, *example_inputs(module))
+
+
+EXPECTED: list[tuple[type[nn.Module], str, dict[str, list[int]]]] = [
+    (
+        PreActivationNet,
+        "blocks.1.project",
+        {"blocks.1.project": [0], "blocks.1.conv2": [0]},
+    ),
+    (DenseNet, "layers.0.2", {"layers.0.2": [0]}),
+    (
+        InvertedResidualNet,
+        "expand.0",
+        {"expand.0": [0], "depthwise": [0], "attention.excite": [0]},
+    ),
+    (
+        ShuffleNet,
+        "unit.branch.0",
+        {"stem": [0, 2], "unit.branch.0": [0, 2], "unit.branch.3": [0, 2]},
+    ),
+    (ShuffleNet, "grouped.0", {"grouped.0": [0, 6]}),
+    (GroupedNet, "inside.2", {"inside.2": [0, 4, 8]}),
+    (GroupedNet, "grouped.0", {"grouped.0": [0, 4, 8]}),
+    (GroupedNet, "stem", {"stem": [0], "outside.1": [0]}),
+    (AutoEncoder, "widen.0", {"encode.0": [0, 4], "widen.0": [0, 4]}),
+    (AutoEncoder, "grouped", {"grouped": [0, 6], "depthwise": [0, 1, 12, 13]}),
+    (SignalNet, "encode", {"encode": [0, 2, 4, 6]}),
+    (UpsamplingNet, "body.1", {"body.1": [0, 1, 2, 3]}),
+    (BranchingNet, "stem", {"stem": [0]}),
+    (
+        VisionTransformer,
+        "patches",
+        {"patches": [0], "attention.out": [0], "mlp.2": [0]},
+    ),
+    (
+        VisionTransformer,
+        "attention.qkv",
+        {"attention.qkv": [0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19]},
+    ),
+    (
+        Transformer,
+        "separate.q",
+        {f"separate.{name}": [0, 1, 2, 3] for name in ("q", "k", "v")},
+    ),
+    (
+        LanguageModel,
+        "attention.q",
+        {"attention.q": [0, 1, 2, 3], "attention.kv": [0, 1, 4, 5]},
+    ),
+    (
+        LanguageModel,
+        "tokens",
+        {"tokens": [0], "attention.out": [0], "down": [0]},
+    ),
+    (LanguageModel, "gate", {"gate": [0], "up": [0]}),
+    (
+        EncoderNet,
+        "attention.in_proj_weight",
+        {"attention.in_proj_weight": [0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19]},
+    ),
+    (Tagger, "hidden", {"hidden": [0]}),
+]
+
+
+@pytest.mark.parametrize(
+    ("architecture", "layer", "expected"),
+    EXPECTED,
+    ids=[f"{architecture.__name__}-{layer}" for architecture, layer, _ in EXPECTED],
+)
+def test_what_goes_together(
+    architecture: type[nn.Module], layer: str, expected: dict[str, list[int]]
+) -> None:
+    assert first_of(channels_of_example(architecture), layer) == expected
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_every_layer_is_in_a_group_or_says_why_not(architecture: type[nn.Module]) -> None:
+    for layer in channels_of_example(architecture).layers:
+        assert (layer.group is None) == bool(layer.reason)
+
+
+def test_recurrent_layers_are_pinned() -> None:
+    reasons = {layer.name: layer.reason for layer in channels_of_example(Tagger).layers}
+    assert reasons["mix"] == "recurrent layers are not followed in lstm"
+    assert reasons["tokens"] is None
+
+
+def test_the_output_projection_reads_whole_heads() -> None:
+    channels = channels_of_example(VisionTransformer)
+    _, columns = channels.tensors["attention.out.weight"]
+    assert columns is not None
+    heads = channels.structure_of[columns]
+    np.testing.assert_array_equal(heads, np.repeat([heads[0], heads[4]], 4))
+
+
+def test_a_table_shared_with_the_head_rides_along() -> None:
+    channels = channels_of_example(Transformer)
+    (head,) = [layer for layer in channels.layers if layer.name == "tokens"]
+    assert (head.op, head.reason) == ("linear", "they are looked up by their index")
+    columns = channels.tensors["tokens.weight"][1]
+    assert columns is not None
+    assert (channels.structure_of[columns] != NO_STRUCTURE).all()
+
+
+def test_weights_of_two_uses_are_pinned() -> None:
+    class Mirror(nn.Module):
+        """An autoencoder whose decoder is its encoder, transposed."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.stem, self.encode, self.head = nn.Linear(3, 4), nn.Linear(4, 6), nn.Linear(4, 2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            code = torch.tanh(self.encode(torch.tanh(self.stem(x))))
+            return self.head(torch.tanh(code @ self.encode.weight))
+
+    channels = channels_of(Mirror(), torch.randn(3, 3).double())
+    reasons = {layer.name: layer.reason for layer in channels.layers}
+    assert reasons["encode"] == "their weights are also used in another way"
+    assert reasons["stem"] == "their weights are also used in another way"
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_labels_fit_the_shapes(architecture: type[nn.Module]) -> None:
+    module = randomized(architecture())
+    network = read_back(module, *example_inputs(module))
+    shapes = trace_shapes(network)
+    channels = find_channels(network, shapes)
+    assert channels.values.keys() == shapes.values.keys()
+    for name, dims in channels.values.items():
+        for labels, size in zip(dims, shapes.of(name), strict=True):
+            assert labels is None or labels.shape == (size,)
+
+
+def test_every_operator_has_a_rule_or_a_reason() -> None:
+    assert RULES.keys().isdisjoint(UNFOLLOWED)
+    assert RULES.keys() | UNFOLLOWED.keys() == set(OPERATORS)
+    assert all(UNFOLLOWED.values())
 
 
 def test_tied_weights_are_one_layer() -> None:

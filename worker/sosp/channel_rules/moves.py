@@ -253,11 +253,11 @@ def _pad(book: LabelBook, node: Node, _index: int) -> Sequence[Labelling]:
         before, after = pads[2 * (rank - 1 - dim)], pads[2 * (rank - 1 - dim) + 1]
         if before or after:
             if not constant or any(a.shape[dim] > 1 and len(spanned(a)) > 1 for a in labelling):
-                labelling = book.fix(source, [dim], "they are padded")
-            channels = book.along(source, dim)
+                labelling = book.fix_array(labelling, dim, "they are padded")
+            along = [labels for labels in labelling if labels.shape[dim] > 1]
             labelling = independent(labelling, dim)
-            if channels is not None and constant:
+            if along and constant:
                 margins = [book.fixed(n, "they are padding") for n in (before, after)]
-                padded = np.concatenate([margins[0], channels, margins[1]])
+                padded = np.concatenate([margins[0], along[0].ravel(), margins[1]])
                 labelling += placed(padded, dim, rank)
     return [labelling]
