@@ -26,8 +26,8 @@ def build(
         proof = surgery.check(
             original, channels, copies, built, init=init, shapes=shapes, seed=seed
         )
-        building.save(built, path)
-        surgery.check_same(built, pt2.read(path), seed=seed)
+        building.save(built, path, shapes)
+        surgery.check_same(built, pt2.read(path), shapes=shapes, seed=seed)
     except (surgery.SurgeryError, building.BuildError) as error:
         raise Refused(
             "plan-not-built",
