@@ -27,6 +27,8 @@ class Settings(BaseSettings):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     max_upload_bytes: int = 4 << 30
+    shard_samples: int = Field(default=512, ge=1)
+    """About how many samples a shard has: seconds of work, little to lose."""
     lease_seconds: float = 15.0
     """How long a worker may be silent before its work goes to another; it beats thrice as often."""
     max_attempts: int = 5

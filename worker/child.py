@@ -14,6 +14,7 @@ from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
+from worker.memory import is_out_of_memory
 from worker.problems import Refused
 
 
@@ -40,20 +41,12 @@ def _answer(module: str, function: str, arguments: tuple[Any, ...]) -> list[byte
     except Refused as refused:
         return [_head("refused", [refused.slug, refused.title, refused.detail])]
     except Exception as error:
-        kind = "memory" if _is_out_of_memory(error) else "error"
+        kind = "memory" if is_out_of_memory(error) else "error"
         return [_head(kind, traceback.format_exc())]
 
 
 def _head(kind: str, value: Any = None) -> bytes:
     return json.dumps([kind, value], allow_nan=False).encode()
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    """Tell by the text for torch, whose allocators raise RuntimeError on a CPU."""
-    texts = ("out of memory", "can't allocate memory")
-    return isinstance(error, MemoryError) or (
-        isinstance(error, RuntimeError) and any(text in str(error) for text in texts)
-    )
 
 
 def _die_with_parent() -> None:

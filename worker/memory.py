@@ -1,8 +1,12 @@
-"""How much memory a computation may use where nobody said."""
+"""How much memory a computation may use where nobody said, and whether it ran out."""
 
 from pathlib import Path
+from typing import Final
 
 import psutil
+
+OUT_OF_MEMORY: Final = ("out of memory", "can't allocate memory", "STATUS_ALLOC_FAILED")
+"""What torch says, whose allocators and libraries raise RuntimeError."""
 
 
 def memory_budget(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
@@ -16,3 +20,10 @@ def memory_budget(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
         if file.exists() and (limit := file.read_text().strip()).isdecimal():
             limits.append(int(limit))
     return min(limits) * 4 // 5
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether an allocation failed, in Python, numpy or torch, on any device."""
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and any(text in str(error) for text in OUT_OF_MEMORY)
+    )

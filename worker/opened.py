@@ -59,6 +59,7 @@ class Opened:
         self.batch: int = (
             exported if isinstance(exported, int) else min(request["batch_size"], most)
         )
+        self.smallest_batch = exported if isinstance(exported, int) else 1
         if isinstance(exported, int):  # the program takes whole batches only
             self.drawn = self.drawn[: len(self.drawn) // exported * exported]
         if not len(self.drawn):

@@ -12,20 +12,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
+from service.settings import get_settings
 from worker import inspection
 from worker.build import build
 from worker.formats import arrays, pt2
 from worker.opened import Opened, find_structures, open_network
+from worker.parts import terms_in_parts
 from worker.problems import Refused
 from worker.sosp.analysis import Analysis
 from worker.sosp.losses import LOSSES
 from worker.sosp.plans import Plan
 from worker.sosp.shapes import trace_shapes
 from worker.sosp.sosp_h import Terms, batch_terms
-
-SHARD_SAMPLES = 512
-"""About how many samples a shard has: seconds of work, little to lose."""
 
 Json = dict[str, Any]
 
@@ -47,7 +47,7 @@ def plan(model_path: str, dataset_path: str, transform: Json, request: Json) -> 
     """Check that everything fits, and return the shards: [start, stop] ranges of samples drawn."""
     opened = _open(model_path, dataset_path, transform, request)
     count, batch = len(opened.drawn), opened.batch
-    step = max(1, SHARD_SAMPLES // batch) * batch
+    step = max(1, get_settings().shard_samples // batch) * batch
     return [[start, min(start + step, count)] for start in range(0, count, step)]
 
 
@@ -57,12 +57,17 @@ def shard(
     """Return the terms of the drawn samples `start` … `stop − 1`, one row a batch, as `.npz`."""
     began = time.perf_counter()
     opened = _open(model_path, dataset_path, transform, request)
-    rows = []
-    for first in range(start, stop, opened.batch):
-        inputs, targets = opened.load(first, min(first + opened.batch, stop))
+    rows, at_once = [], opened.batch
+
+    def compute(inputs: Tensor, targets: Tensor) -> Terms:
         structures, loss = len(opened.channels), LOSSES[request["loss"]]
-        rows.append(batch_terms(opened.gated, structures, [inputs], targets, loss))
-        _require_finite(rows[-1])
+        return batch_terms(opened.gated, structures, [inputs], targets, loss)
+
+    for first in range(start, stop, opened.batch):
+        batch = opened.load(first, min(first + opened.batch, stop))
+        row, at_once = terms_in_parts(compute, *batch, size=at_once, smallest=opened.smallest_batch)
+        _require_finite(row)
+        rows.append(row)
     file = io.BytesIO()
     seconds = time.perf_counter() - began
     np.savez(file, **vars(Terms.stack(rows)), seconds=seconds, device=opened.device_name)

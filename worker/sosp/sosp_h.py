@@ -40,6 +40,10 @@ class Terms:
         columns = zip(*((p.first, p.second, p.loss, p.samples) for p in parts), strict=True)
         return cls(*map(np.concatenate, columns))
 
+    def in_one_row(self) -> "Terms":
+        """Add up the rows, as if their samples had been one batch."""
+        return Terms(*(column.sum(axis=0, keepdims=True) for column in vars(self).values()))
+
     def means(self) -> tuple[Floats, Floats, float]:
         """Return θ_s·g and θ_s·(Hθ_struc), each of shape [S], and the loss, per sample.
 

@@ -1,0 +1,39 @@
+"""Batches in parts, where a device has too little memory for the whole."""
+
+import logging
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from worker.memory import is_out_of_memory
+from worker.sosp.sosp_h import Terms
+
+log = logging.getLogger(__name__)
+
+
+def terms_in_parts(
+    compute: Callable[[Tensor, Tensor], Terms],
+    inputs: Tensor,
+    targets: Tensor,
+    *,
+    size: int,
+    smallest: int,
+) -> tuple[Terms, int]:
+    """Return the terms of a batch as one row, and how many samples went through at once.
+
+    That is `size`, halved whenever memory runs out, down to `smallest`. In one part, the row is
+    exactly what `compute` returns; in several it is their sum in float64, equal but for rounding.
+    Raises what `compute` does when memory is too small for the smallest part.
+    """
+    while True:
+        try:
+            parts = map(compute, torch.split(inputs, size), torch.split(targets, size))
+            return Terms.stack(parts).in_one_row(), size
+        except (RuntimeError, MemoryError) as error:
+            halved = (min(size, len(inputs)) + 1) // 2
+            if not is_out_of_memory(error) or halved < smallest or halved == size:
+                raise
+        log.warning("%d samples at once take too much memory; going on with %d", size, halved)
+        size = halved
+        torch.cuda.empty_cache()  # what the failed attempt left, its frames being gone by now
