@@ -87,6 +87,7 @@ def every_row_alone(network: Network) -> Channels:
         attributes=(),
         tensors={},
         values={},
+        normalized={},
     )
 
 

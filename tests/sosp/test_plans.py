@@ -1,20 +1,25 @@
 """Budgets and plans: they meet what they promise, and list every edit."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import nn
+from torch import Tensor, nn
 
+from tests.architectures import LanguageModel, Transformer, VisionTransformer, example_inputs
 from tests.exporting import randomized, read_back
 from worker.sosp import budget
 from worker.sosp.budget import Ints, Price
 from worker.sosp.channels import Channels, find_channels
 from worker.sosp.cost import Cost, cost
 from worker.sosp.network import Network
-from worker.sosp.plans import Edit, Planner
+from worker.sosp.plans import Edit, Plan, Planner
 from worker.sosp.shapes import Shapes, trace_shapes
+from worker.sosp.surgery import Proof, check, resize
 
 WIDTHS = (32, 6, 32)
 NARROW, LAST = 1, 2
@@ -100,6 +105,61 @@ def test_reallocation_keeps_the_macs(planner: Planner) -> None:
 def test_factors_of_ones_own_round_to_widths(planner: Planner) -> None:
     plan = planner.custom({NARROW: 1.5, LAST: 0.01})
     assert _widths(planner, plan.copies) == [32, 9, 1]
+
+
+class Stream(nn.Module):
+    """A residual stream between layer norms."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Linear(4, 12)
+        self.norms = nn.ModuleList(nn.LayerNorm(12) for _ in range(2))
+        self.up, self.down = nn.Linear(12, 20), nn.Linear(20, 12)
+        self.head = nn.Linear(12, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        y: Tensor = self.head(self.norms[1](x + self.down(F.gelu(self.up(self.norms[0](x))))))
+        return y
+
+
+def _planned(module: nn.Module, *inputs: Tensor) -> tuple[Network, Planner]:
+    network = read_back(randomized(module), *inputs)
+    shapes = trace_shapes(network)
+    channels = find_channels(network, shapes)
+    places = np.random.default_rng(0).permutation(len(channels))
+    return network, Planner(channels, places, partial(cost, network, shapes, channels))
+
+
+def _proof(network: Network, planner: Planner, plan: Plan) -> Proof:
+    built = resize(network, planner.channels, plan.copies)
+    return check(network, planner.channels, plan.copies, built)
+
+
+@pytest.mark.parametrize("architecture", [Transformer, VisionTransformer, LanguageModel, Stream])
+def test_what_norms_read_is_widened_by_whole_factors(architecture: type[nn.Module]) -> None:
+    """So that the built network computes what the original does."""
+    module = randomized(architecture())
+    inputs = [torch.randn(4, 4).double()] if architecture is Stream else example_inputs(module)
+    network, planner = _planned(module, *inputs)
+    normed = planner.channels.normalized_groups()
+    assert normed
+    for plan in (planner.double(normed), planner.uniform(normed)):
+        assert plan.layers
+        proof = _proof(network, planner, plan)
+        assert proof.reasons == ()
+        assert proof.deviation < 1e-10
+    assert (plan.copies[np.isin(planner.channels.groups, [*normed])] == 1).all()
+
+
+def test_uniform_widens_what_norms_read_where_there_is_nothing_else() -> None:
+    module = nn.Sequential(nn.Linear(4, 12), nn.LayerNorm(12), nn.Linear(12, 3))
+    network, planner = _planned(module, torch.randn(4, 4).double())
+    plan = planner.custom({0: 1.5})
+    assert planner.uniform([0]).copies.sum() == 24
+    assert _proof(network, planner, plan).reasons == (
+        "layer_norm in 1 normalizes over channels that are cut or copied unevenly",
+    )
 
 
 def _widths(planner: Planner, copies: Ints) -> list[int]:

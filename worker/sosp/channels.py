@@ -4,7 +4,7 @@ The connected components of the labels' couplings that own a row of some layer's
 *structures*; those that span the same layers form a *channel group* (DESIGN §2).
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,6 +51,8 @@ class Channels:
     structure or to `NO_STRUCTURE`; `tensors` holds the labels of the named tensors' dimensions, and
     `attributes` those that a module's attributes count. `values` holds those of every value of the
     program, by the value's name; a dimension without labels (None) never changes its size.
+    `normalized` holds, for the result of each norm over several channels, the sets of channels that
+    share their statistics.
     """
 
     layers: tuple[Layer, ...]
@@ -60,10 +62,20 @@ class Channels:
     attributes: tuple[Attribute, ...]
     tensors: Mapping[str, Dims]
     values: Mapping[str, Dims]
+    normalized: Mapping[str, Sequence[Labels]]
 
     def __len__(self) -> int:
         """Return S, the number of structures."""
         return len(self.groups)
+
+    def normalized_groups(self) -> set[int]:
+        """Return the groups that a norm over several channels reads.
+
+        Only where all that it reads is copied equally often do its statistics stay.
+        """
+        sets = [labels for found in self.normalized.values() for labels in found]
+        structures = self.structure_of[np.concatenate([np.empty(0, np.int64), *sets])]
+        return set(self.groups[structures[structures != NO_STRUCTURE]].tolist())
 
     def members(self) -> list[list[tuple[str, int]]]:
         """Return for each structure the (layer, channel) pairs that go together."""
@@ -111,6 +123,7 @@ def find_channels(network: Network, shapes: Shapes, exclude: Collection[str] = (
             name: final_dims(book.labelling(Ref(name)), len(shape), component)
             for name, shape in shapes.values.items()
         },
+        normalized=book.normalized,
     )
 
 

@@ -113,6 +113,8 @@ class LabelBook:
         self.attributes: list[Attribute] = []
         self.pins: list[tuple[Labels, str]] = []
         self.meetings: list[Meeting] = []
+        self.normalized: dict[str, list[Labels]] = {}
+        """For the result of a norm, the sets of channels that share their statistics."""
         self._pinned: set[int] = set()
         self._elastic: set[int] = set()
         self._couplings: list[tuple[Labels, Labels]] = []

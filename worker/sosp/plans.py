@@ -15,6 +15,8 @@ Ints = NDArray[np.int64]
 
 STEPS = 20
 """Bisections of a factor: fine enough for any width."""
+MOST = 16.0
+"""The largest factor of `uniform`, whose budget may have to go into few groups."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,14 @@ class Plan:
 
 @dataclass(frozen=True)
 class Planner:
-    """Makes plans for one network from the ranks of its structures and what was said of them."""
+    """Makes plans for one network from the ranks of its structures and what was said of them.
+
+    A wider network can go on computing what it did (`surgery.resize`), but for one case: a norm
+    over channels, such as a layer norm, keeps its statistics only if all that it reads is copied
+    equally often. `double` does that, unless the norm reads other groups, too; `uniform` leaves
+    such channels alone where there are others to widen; `reallocate` and factors of your own come
+    as they are. `surgery.check` says by how much a network is off, and why.
+    """
 
     channels: Channels
     places: Ints
@@ -91,12 +100,21 @@ class Planner:
         return self._plan("double", {group: 2 * self._width(group) for group in bottlenecks})
 
     def uniform(self, bottlenecks: Collection[int]) -> Plan:
-        """Return the paper's baseline: every group wider by one factor, for what `double` adds."""
+        """Return the paper's baseline: every group wider by one factor, for what `double` adds.
+
+        Groups that norms over channels read stay as they are, unless there are no others.
+        """
         budget = self.double(bottlenecks).after.parameters
-        factor = _largest(
-            lambda f: self.pricing(self._scaled(f)).parameters <= budget, low=1.0, high=2.0
-        )
-        return self._plan("uniform", self._widths(factor))
+        every = set(self.channels.groups.tolist())
+        groups = (every - self.channels.normalized_groups()) or every
+
+        def widths(factor: float) -> dict[int, int]:
+            return {group: int(factor * self._width(group)) for group in sorted(groups)}
+
+        def fits(factor: float) -> bool:
+            return self.pricing(self._copies(widths(factor))).parameters <= budget
+
+        return self._plan("uniform", widths(_largest(fits, low=1.0, high=MOST)))
 
     def reallocate(self, bottlenecks: Collection[int], redundant: Collection[int]) -> Plan:
         """Return bottlenecks wider (at most doubled) and redundant groups leaner, MACs unchanged.
@@ -142,13 +160,6 @@ class Planner:
 
     def _width(self, group: int) -> int:
         return int(np.count_nonzero(self.channels.groups == group))
-
-    def _widths(self, factor: float) -> dict[int, int]:
-        groups = np.unique(self.channels.groups).tolist()
-        return {group: int(factor * self._width(group)) for group in groups}
-
-    def _scaled(self, factor: float) -> Ints:
-        return self._copies(self._widths(factor))
 
 
 def _largest(fits: Callable[[float], bool], low: float, high: float) -> float:

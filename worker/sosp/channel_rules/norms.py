@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from worker.sosp.channel_rules.registry import as_list, owner, rule, subject
 from worker.sosp.labels import LabelBook, Labelling, Labels
 from worker.sosp.network import Node, Ref, as_int
@@ -36,6 +38,7 @@ def _group_norm(book: LabelBook, node: Node, _index: int) -> Sequence[Labelling]
             book.count(_module(book, node), "num_groups", channels)
         else:
             book.tie_blocks(channels, groups)
+            _normalize(book, node, np.split(channels, groups))
     _ride_along(book, node, channels, "num_channels")
     return [book.labelling(source), *[()] * (len(node.outputs) - 1)]
 
@@ -47,12 +50,17 @@ def _layer_norm(book: LabelBook, node: Node, _index: int) -> Sequence[Labelling]
     count = len(as_list(node.inputs["normalized_shape"]))
     for dim in range(-count, 0):
         channels = book.along(source, dim)
+        _normalize(book, node, [] if channels is None else [channels])
         for name in ("weight", "bias"):
             vector = node.inputs.get(name)
             if isinstance(vector, Ref):
                 book.couple(book.along(vector, dim), channels, node.op)
         book.count(_module(book, node), "normalized_shape", channels)
     return [book.labelling(source), *[()] * (len(node.outputs) - 1)]
+
+
+def _normalize(book: LabelBook, node: Node, sets: Sequence[Labels]) -> None:
+    book.normalized.setdefault(node.outputs[0] or "", []).extend(sets)
 
 
 def _ride_along(book: LabelBook, node: Node, channels: Labels | None, attribute: str) -> None:

@@ -5,12 +5,11 @@ divides by k. Elementwise operators, norms over each channel and depthwise convo
 channels, and are only copied.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from worker.sosp.labels import Labels
 from worker.sosp.network import Network, Node, Ref
 from worker.sosp.surgery.contractions import Operand, Origin, contractions, origins, sum_axes
 from worker.sosp.surgery.recount import Ints, Recount
@@ -96,7 +95,7 @@ def is_uneven_norm(node: Node, recount: Recount, *, alike: bool = True) -> bool:
 
     They stay where every channel has equally many copies, if copies are `alike`.
     """
-    for labels in _normalized(node, recount):
+    for labels in recount.channels.normalized.get(node.outputs[0] or "", ()):
         times = recount.times(labels)
         if len(np.unique(times)) > 1 or (not alike and (times > 1).any()):
             return True
@@ -108,26 +107,6 @@ def uneven_norms(network: Network, recount: Recount, *, alike: bool = True) -> I
     for node in network.nodes:
         if is_uneven_norm(node, recount, alike=alike):
             yield f"{_call(node)} normalizes over channels that are cut or copied unevenly"
-
-
-def _normalized(node: Node, recount: Recount) -> Sequence[Labels]:
-    """Return the channels that share their statistics, one array for each set of them."""
-    source = node.inputs.get("input")
-    if not isinstance(source, Ref):
-        return []
-    dims = recount.dims(source.name)
-    match node.op:
-        case "layer_norm" | "native_layer_norm" | "rms_norm":
-            shape = node.inputs["normalized_shape"]
-            over = dims[-len(shape) :] if isinstance(shape, list) else ()
-            return [labels for labels in over if labels is not None]
-        case "group_norm" | "native_group_norm":
-            groups = node.inputs.get("num_groups", node.inputs.get("group"))
-            labels = dims[1]
-            if labels is None or not isinstance(groups, int) or groups == len(labels):
-                return []
-            return np.split(labels, groups)
-    return []
 
 
 def _times(operand: Operand, recount: Recount) -> Ints:
