@@ -33,7 +33,7 @@ class Connection:
     """A connection to a server; raises ApiError and UnreachableError."""
 
     def __init__(self, url: str, key: str | None) -> None:
-        self.url = url
+        self.url, self._has_key = url, bool(key)
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         self.http = httpx.Client(base_url=url, headers=headers, timeout=TIMEOUT_SECONDS)
 
@@ -41,7 +41,7 @@ class Connection:
         """Return an answer in JSON, or one that has no content."""
         with self._explained():
             answer = self.http.request(method, path, **request)
-        _require_success(answer)
+        self._require_success(answer)
         if answer.content and not answer.headers["Content-Type"].startswith("application/json"):
             raise UnreachableError(f"What answers at {self.url} is not Narrows.")
         return answer
@@ -52,8 +52,19 @@ class Connection:
         with self._explained(), self.http.stream("GET", path) as answer:
             if not answer.is_success:
                 answer.read()
-            _require_success(answer)
+            self._require_success(answer)
             yield answer
+
+    def _require_success(self, answer: httpx.Response) -> None:
+        if answer.is_success or answer.status_code == httpx.codes.NOT_MODIFIED:
+            return
+        document = _document(answer)
+        if answer.status_code == httpx.codes.UNAUTHORIZED:
+            detail = "Set NARROWS_API_KEY; `narrows keys create` makes keys."
+            if self._has_key:
+                detail = f"{document.get('detail') or ''} Check NARROWS_API_KEY.".lstrip()
+            document["detail"] = detail
+        raise ApiError(answer.status_code, document)
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -66,11 +77,6 @@ class Connection:
         except (httpx.TransportError, httpx.InvalidURL) as error:
             reason = str(error) or type(error).__name__
             raise UnreachableError(f"The server at {self.url} gave no answer: {reason}") from error
-
-
-def _require_success(answer: httpx.Response) -> None:
-    if not answer.is_success and answer.status_code != httpx.codes.NOT_MODIFIED:
-        raise ApiError(answer.status_code, _document(answer))
 
 
 def _document(answer: httpx.Response) -> dict[str, Any]:

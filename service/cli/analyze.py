@@ -80,10 +80,11 @@ def analyze(
     (default: that of the embedded server). What is not given is as the server has it. Ctrl-C calls
     the analysis off. Exit status: 0 done, 1 failed, 2 wrong usage, 3 found by --fail-on.
     """
+    from service.cli.checks import check_against_model, checked_request, checked_transform
     from service.cli.uploading import source
 
     model_source, dataset_source = source(model, "mdl"), source(dataset, "dst")
-    preprocessing = _json_object(transform)
+    preprocessing = None if transform is None else checked_transform(transform)
     if preprocessing is not None and isinstance(dataset_source, str):
         raise typer.BadParameter("--transform belongs to an upload, and this dataset is uploaded.")
     given = {
@@ -92,6 +93,7 @@ def analyze(
         "cost": cost, "plans": _plans(plan, factor), "build": build, "init": init,
     }  # fmt: skip
     options: Any = {name: value for name, value in given.items() if value is not None}
+    request = checked_request(options)
     _prepare(output, build, [model_source, dataset_source])
 
     from service.cli.report import print_result
@@ -100,7 +102,13 @@ def analyze(
 
     with Client() as client:
         result = run_analysis(
-            client, model_source, dataset_source, preprocessing, options, output=output
+            client,
+            model_source,
+            dataset_source,
+            preprocessing,
+            options,
+            check_model=lambda inspection: check_against_model(request, inspection),
+            output=output,
         )
         if as_json:
             print_json(result)
@@ -144,18 +152,6 @@ def _prepare(output: Path, build: list[str] | None, sources: list[Path | str]) -
         target = output / f"{name}.pt2"
         if any(isinstance(s, Path) and target.exists() and target.samefile(s) for s in sources):
             raise typer.BadParameter(f"{target} would be replaced; choose another --output.")
-
-
-def _json_object(text: str | None) -> Any:
-    if text is None:
-        return None
-    try:
-        value = json.loads(text)
-    except ValueError as error:
-        raise typer.BadParameter(f"--transform is no JSON: {error}.") from None
-    if not isinstance(value, dict):
-        raise typer.BadParameter("--transform must be a JSON object.")
-    return value
 
 
 def _found(result: "Result", verdict: str) -> bool:

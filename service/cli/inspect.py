@@ -1,7 +1,6 @@
 """`narrows inspect`: what a network consists of, and which of its channels go together."""
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -24,15 +23,12 @@ def inspect(
     changes the width of one changes that of all.
     """
     from service.cli.progress import Steps
-    from service.cli.uploading import inspected, source, upload_model
+    from service.cli.uploading import ready_model, source
     from service.client import Client
 
     given = source(model, "mdl")
     with Client() as client:
-        if isinstance(given, Path):
-            found = upload_model(Steps(), client, given)
-        else:
-            found = inspected(Steps(), given, client.watch_model(given))
+        found = ready_model(Steps(), client, given)
     if as_json:
         typer.echo(json.dumps(found, indent=2))
     else:

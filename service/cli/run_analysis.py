@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from service.cli.errors import CommandError, Terminated
 from service.cli.progress import Steps
-from service.cli.uploading import text_of, upload_dataset, upload_model
+from service.cli.uploading import ready_model, text_of, upload_dataset
 from service.client import ApiError, Client, UnreachableError
 from service.client_types import Analysis, Artifact, Layer, Options, Plan, Transform
 
@@ -35,21 +35,23 @@ def run_analysis(
     transform: Transform | None = None,
     options: Options | None = None,
     check: Callable[[], None] = lambda: None,
+    check_model: Callable[[dict[str, Any]], None] = lambda _: None,
     output: Path = Path(),
 ) -> Result:
     """Upload what is a path rather than an id, analyse, and return the result.
 
     What was built is downloaded into the folder `output`.
 
-    `check` is called now and then, to raise what makes waiting useless. An interruption calls the
+    `check` is called now and then, to raise what makes waiting useless; `check_model` once, with
+    what inspection found in the model, before the dataset is uploaded. An interruption calls the
     analysis off. Raises CommandError where a file is rejected or the analysis does not succeed.
     """
     steps = Steps()
-    if isinstance(model, Path):
-        model = upload_model(steps, client, model, check)["id"]
+    found = ready_model(steps, client, model, check)
+    check_model(found["inspection"] or {})
     if isinstance(dataset, Path):
         dataset = upload_dataset(steps, client, dataset, transform, check)["id"]
-    identity = client.analyze(model, dataset, **(options or {}))["id"]
+    identity = client.analyze(found["id"], dataset, **(options or {}))["id"]
     with _called_off_if_interrupted(client, identity):
         analysis = _watch(steps, client.watch(identity), check)
     result: Result = {

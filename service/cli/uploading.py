@@ -25,11 +25,15 @@ def source(given: str, prefix: str) -> Path | str:
     raise typer.BadParameter(f"There is no file {given}, nor is that an id ({prefix}_…).")
 
 
-def upload_model(steps: Steps, client: Client, path: Path, check: Check = lambda: None) -> Upload:
-    """Upload a model and return it once it is ready; raise CommandError if it is rejected."""
-    with steps.step(f"Uploading {path.name}", path.stat().st_size) as step:
-        identity = client.upload_model(path, step.advance)["id"]
-    return inspected(steps, str(path), client.watch_model(identity), check)
+def ready_model(
+    steps: Steps, client: Client, given: Path | str, check: Check = lambda: None
+) -> Upload:
+    """Return the model, uploaded if it is a file; raise CommandError if it is rejected."""
+    identity = given
+    if isinstance(given, Path):
+        with steps.step(f"Uploading {given.name}", given.stat().st_size) as step:
+            identity = client.upload_model(given, step.advance)["id"]
+    return _inspected(steps, str(given), client.watch_model(str(identity)), check)
 
 
 def upload_dataset(
@@ -42,12 +46,10 @@ def upload_dataset(
     """Upload a dataset and return it once it is ready; raise CommandError if it is rejected."""
     with steps.step(f"Uploading {path.name}", path.stat().st_size) as step:
         identity = client.upload_dataset(path, transform, step.advance)["id"]
-    return inspected(steps, str(path), client.watch_dataset(identity), check)
+    return _inspected(steps, str(path), client.watch_dataset(identity), check)
 
 
-def inspected(
-    steps: Steps, given: str, watched: Iterator[Upload], check: Check = lambda: None
-) -> Upload:
+def _inspected(steps: Steps, given: str, watched: Iterator[Upload], check: Check) -> Upload:
     """Wait for the end of an inspection; `check` is called now and then."""
     with steps.step(f"Inspecting {Path(given).name}"):
         for upload in watched:

@@ -1,9 +1,16 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.cli.conftest import Narrows, run_narrows
 
 Files = tuple[Path, Path]
+
+
+def plain(text: str) -> str:
+    """Return what is said in the box that a usage error is drawn in, on one line."""
+    return " ".join(text.replace("│", " ").split())
 
 
 class TestAnalyze:
@@ -42,16 +49,36 @@ class TestAnalyze:
         assert (done.returncode, done.stdout) == (1, "")
         assert "failed.\nThe targets do not fit the model: " in done.stderr
 
-    def test_a_refused_request(self, narrows: Narrows, files: Files) -> None:
-        done = narrows("analyze", *files, "--pruning-ratio", 2)
-        assert done.returncode == 1
-        assert done.stderr.endswith("/pruning_ratio: Input should be less than 1\n")
+    @pytest.mark.parametrize(
+        ("options", "said"),
+        [
+            (("--pruning-ratio", 2), "--pruning-ratio: Input should be less than 1"),
+            (("--loss", "hinge"), "--loss: Input should be 'cross_entropy', 'mse', 'nll' or"),
+            (("--seed", -1), "--seed: "),
+            (("--exclude", ""), "--exclude: "),
+            (("--plan", "double", "--build", "uniform"), "choose from 'double', 'pruned'"),
+            (("--factor", "head=99"), "--factor: "),
+            (("--transform", "{"), "--transform: "),
+            (("--transform", "[1]"), "--transform: "),
+            (("--transform", '{"scale": "x"}'), "--transform: scale: Input should be a valid num"),
+            (("--transform", '{"means": [1]}'), "--transform: means: "),
+        ],
+    )
+    def test_a_wrong_request_is_never_uploaded(
+        self, files: Files, tmp_path: Path, options: tuple[object, ...], said: str
+    ) -> None:
+        done = run_narrows(tmp_path, "analyze", *files, *options, NARROWS_URL="http://127.0.0.1:1")
+        assert done.returncode == 2, done.stderr
+        assert said in plain(done.stderr)
 
-    def test_an_impossible_combination(self, narrows: Narrows, files: Files) -> None:
-        done = narrows("analyze", *files, "--plan", "double", "--build", "uniform")
-        assert done.returncode == 1
-        assert "/build/0: " in done.stderr
-        assert "choose from 'double', 'pruned'" in done.stderr
+    def test_layers_are_checked_before_the_dataset_is_uploaded(
+        self, narrows: Narrows, files: Files
+    ) -> None:
+        done = narrows("analyze", *files, "--exclude", "features.conv33")
+        assert done.returncode == 2, done.stderr
+        assert "--exclude: The model has no layer 'features.conv33'; choose" in plain(done.stderr)
+        assert "Uploading model.pt2" in done.stderr
+        assert "Uploading digits.npz" not in done.stderr
 
     def test_factors_and_cost(self, narrows: Narrows, files: Files) -> None:
         options = ("--cost", "macs", "--plan", "uniform", "--factor", "features.conv2=1.5")
@@ -61,13 +88,22 @@ class TestAnalyze:
         assert request["request"]["plans"] == ["uniform", custom]
 
     def test_usage(self, narrows: Narrows, files: Files) -> None:
-        for arguments in (("no-file", files[1]), (*files, "--transform", "[1]")):
-            assert narrows("analyze", *arguments).returncode == 2
+        assert narrows("analyze", "no-file", files[1]).returncode == 2
 
     def test_an_unknown_key(self, narrows: Narrows, files: Files) -> None:
         done = narrows("analyze", *files, NARROWS_API_KEY="nrw_unknown")
         assert done.returncode == 1
-        assert "A valid API key is needed" in done.stderr
+        assert done.stderr.splitlines()[-1] == (
+            "A valid API key is needed: This API key is not known here, or was revoked. "
+            "Check NARROWS_API_KEY."
+        )
+
+    def test_no_key(self, narrows: Narrows, files: Files, tmp_path: Path) -> None:
+        done = narrows("analyze", *files, NARROWS_DATA=str(tmp_path))
+        assert done.returncode == 1
+        assert done.stderr.splitlines()[-1] == (
+            "A valid API key is needed: Set NARROWS_API_KEY; `narrows keys create` makes keys."
+        )
 
 
 class TestInspect:

@@ -70,6 +70,8 @@ def test_an_interrupted_analysis_is_called_off(
 
     def answer(request: httpx.Request) -> httpx.Response:
         asked.append((request.method, request.url.path))
+        if request.url.path == "/v1/models/mdl_1":
+            return httpx.Response(200, json={"id": "mdl_1", "state": "ready", "inspection": {}})
         if request.method == "GET":
             raise interruption
         return httpx.Response(202, json={"id": "ana_1"})

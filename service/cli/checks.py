@@ -1,0 +1,56 @@
+"""What can be said about a request before gigabytes are uploaded for it."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+import typer
+from pydantic import ValidationError
+
+from service.analyses.combinations import check_layers, check_plans
+from service.analyses.request import AnalysisRequest
+from service.client_types import Options, Transform
+from service.datasets.schemas import Transform as TransformSchema
+from service.problems import Invalid
+
+
+def checked_request(options: Options) -> AnalysisRequest:
+    """Return the request with its defaults; raise BadParameter that names the option at fault."""
+    try:
+        request = AnalysisRequest.model_validate({"model_id": "-", "dataset_id": "-", **options})
+    except ValidationError as error:
+        found = error.errors()[0]
+        raise _bad([str(part) for part in found["loc"]], found["msg"]) from None
+    _explained(lambda: check_plans(request))
+    return request
+
+
+def check_against_model(request: AnalysisRequest, inspection: dict[str, Any]) -> None:
+    """Raise BadParameter for layers that the model lacks, or that can't be had."""
+    _explained(lambda: check_layers(request, inspection))
+
+
+def checked_transform(text: str) -> Transform:
+    """Return the preprocessing that `text` declares in JSON; raise BadParameter."""
+    try:
+        transform = TransformSchema.model_validate_json(text)
+    except ValidationError as error:
+        found = error.errors()[0]
+        where = "".join(f"{part}: " for part in found["loc"])
+        raise typer.BadParameter(f"{where}{found['msg']}", param_hint="--transform") from None
+    return cast("Transform", transform.model_dump(exclude_none=True))
+
+
+def _explained(check: Callable[[], None]) -> None:
+    try:
+        check()
+    except Invalid as error:
+        found = error.extra["errors"][0]
+        raise _bad(found["pointer"].split("/")[1:], found["detail"]) from None
+
+
+def _bad(path: Sequence[str], detail: str) -> typer.BadParameter:
+    if path[0] == "plans":
+        option = "--factor" if len(path) > 2 else "--plan"  # only a plan of one's own has parts
+    else:
+        option = "--" + path[0].replace("_", "-")
+    return typer.BadParameter(detail, param_hint=option)
