@@ -5,11 +5,11 @@ import importlib
 import inspect
 import io
 import logging
-import pickle
 import sys
 import warnings
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:  # `narrows --help` need not wait for torch
 
 TOLERANCE = 1e-3
 """How far outputs may be from the module's, relative to the largest of them."""
+
+
+Dtype = StrEnum("Dtype", ["float32", "float64", "float16", "bfloat16", "int64", "int32"])
 
 
 class ExportError(Exception):
@@ -38,13 +41,16 @@ def export(
         list[str],
         typer.Option("--input", help="Shape of an input, batch first; repeat it for several."),
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")],
-    dtype: Annotated[
-        Literal["float32", "float64", "float16", "bfloat16", "int64", "int32"],
-        typer.Option(help="What the inputs consist of."),
-    ] = "float32",
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The file to write.", dir_okay=False)
+    ],
+    dtypes: Annotated[
+        list[Dtype],
+        typer.Option("--dtype", help="What the inputs consist of: one for all, or one for each."),
+    ] = [Dtype.float32],  # noqa: B006 - typer copies it
     weights: Annotated[
-        Path | None, typer.Option(help="A state_dict, saved by torch.save.", exists=True)
+        Path | None,
+        typer.Option(help="A state_dict, saved by torch.save.", exists=True, dir_okay=False),
     ] = None,
     static: Annotated[
         bool, typer.Option("--static", help="Keep the batch size of --input fixed.")
@@ -57,11 +63,21 @@ def export(
     The file is read back as the service reads it, and its outputs are compared.
     """
     sizes = [_parse_shape(shape) for shape in shapes]
+    if len(dtypes) not in (1, len(sizes)):
+        raise typer.BadParameter("Give one for all, or one for each --input.", param_hint="--dtype")
+    if not output.parent.is_dir():
+        raise typer.BadParameter(
+            f"There is no folder {output.parent}; make it first.", param_hint="--output"
+        )
     try:
         module = _build(target)
         if weights is not None:
             _load_weights(module, weights)
-        inputs = tuple(_example(size, dtype, dynamic=not static) for size in sizes)
+        kinds = dtypes if len(dtypes) > 1 else dtypes * len(sizes)
+        inputs = tuple(
+            _example(size, kind, dynamic=not static)
+            for size, kind in zip(sizes, kinds, strict=True)
+        )
         export_module(module, inputs, output, dynamic_batch=not static)
     except ExportError as error:
         typer.echo(str(error), err=True)
@@ -134,15 +150,19 @@ def _build(target: str) -> "nn.Module":
 def _load_weights(module: "nn.Module", path: Path) -> None:
     import torch
 
+    advice = "Save one with torch.save(network.state_dict(), path)."
     try:
-        module.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-    except pickle.UnpicklingError as error:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # junk breaks the unpickler in many ways
         raise ExportError(
-            f"{path} is no plain state_dict, and other pickles can run code. Save one with "
-            "torch.save(network.state_dict(), path)."
+            f"{path} is no plain state_dict, and other pickles can run code. {advice}"
         ) from error
-    except Exception as error:  # of zip files and torch
-        raise ExportError(f"The weights in {path} can't be loaded: {_shown(error)}") from error
+    try:
+        module.load_state_dict(state)
+    except (RuntimeError, TypeError) as error:  # of other names or shapes; no dict at all
+        raise ExportError(
+            f"{path} holds no state_dict of this network. {advice} {_shown(error)}"
+        ) from error
 
 
 def _example(sizes: tuple[int, ...], dtype: str, *, dynamic: bool) -> "Tensor":
@@ -171,13 +191,27 @@ def _traced(module: "nn.Module", inputs: "tuple[Tensor, ...]", dynamic_batch: bo
             return torch.export.export(module, inputs, dynamic_shapes=free)
     except Exception as error:  # torch raises all sorts, and so does the module
         advice = "torch.export follows no branches on values, and no code beyond tensors."
-        if dynamic_batch:
+        if _works(module, tuple(torch.stack([x, x]) for x in inputs)):
+            shape = "x".join(map(str, inputs[0].shape))
+            advice = f"--input starts with the batch size: 1x{shape}, say, and so for each input."
+        elif dynamic_batch:
             advice += (
                 " If the network works for one batch size only, --static keeps that of --input."
             )
         raise ExportError(f"torch.export can't export it: {_shown(error)}\n{advice}") from error
     finally:
         torch_log.setLevel(level)
+
+
+def _works(module: "nn.Module", inputs: "tuple[Tensor, ...]") -> bool:
+    import torch
+
+    try:
+        with torch.no_grad():
+            module(*inputs)
+    except Exception:  # whatever the user's own code raises
+        return False
+    return True
 
 
 def _compare(module: "nn.Module", network: "Network", inputs: "tuple[Tensor, ...]") -> None:

@@ -35,6 +35,16 @@ class Several(Small):
         return super().forward(torch.stack(images).sum(0))
 
 
+class Tokens(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.small, self.embed = Small(), nn.Embedding(5, 2)
+
+    def forward(self, x: Tensor, token: Tensor) -> Tensor:
+        result: Tensor = self.small(x) + self.embed(token)
+        return result
+
+
 class Folding(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -81,6 +91,7 @@ def test_weights_are_loaded(tmp_path: Path) -> None:
         ("OneBatch", "2x3x8x8", "--static"),
         ("Folding", "2x8x9", "aten.col2im.default in module 'inner.0'"),
         ("Small", "2x4x8x8", "expected input"),
+        ("Small", "3x8x8", "--input starts with the batch size: 1x3x8x8"),
         ("nowhere", "2x3x8x8", "no attribute 'nowhere'"),
         ("Tensor", "2x3x8x8", "gives a Tensor, not a torch.nn.Module"),
     ],
@@ -98,6 +109,41 @@ def test_weights_that_could_run_code_are_not_loaded(tmp_path: Path) -> None:
     done = export("Small", "-o", tmp_path / "m.pt2", "--weights", tmp_path / "w.pt")
     assert done.exit_code == 1
     assert "is no plain state_dict" in done.output
+
+
+@pytest.mark.parametrize("content", [b"", b"not weights", bytes(range(256)), b"PK\3\4"])
+def test_a_file_that_holds_no_weights(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "w.pt").write_bytes(content)
+    done = export("Small", "-o", tmp_path / "m.pt2", "--weights", tmp_path / "w.pt")
+    assert done.exit_code == 1
+    assert done.output.count("\n") == 1
+    assert "w.pt is no plain state_dict" in done.output
+    assert "torch.save(network.state_dict(), path)" in done.output
+
+
+@pytest.mark.parametrize("value", [[1, 2], {"epoch": 3, "state_dict": INSTANCE.state_dict()}])
+def test_a_checkpoint_that_is_no_state_dict(value: object, tmp_path: Path) -> None:
+    torch.save(value, tmp_path / "w.pt")
+    done = export("Small", "-o", tmp_path / "m.pt2", "--weights", tmp_path / "w.pt")
+    assert done.exit_code == 1
+    assert "torch.save(network.state_dict(), path)" in done.output
+
+
+def test_nowhere_to_write(tmp_path: Path) -> None:
+    for output in (tmp_path / "nope" / "m.pt2", tmp_path):
+        done = export("Small", "-o", output)
+        assert done.exit_code == 2
+        assert "--output" in done.output
+
+
+def test_a_dtype_for_each_input(tmp_path: Path) -> None:
+    more = ("-o", tmp_path / "m.pt2", "--input", "2")
+    done = export("Tokens", *more, "--dtype", "float32", "--dtype", "int64")
+    assert done.exit_code == 0, done.output
+    assert "token: int64 [batch]" in done.output
+    done = export("Tokens", *more, *("--dtype", "int64") * 3)
+    assert done.exit_code == 2
+    assert "one for each --input" in " ".join(done.output.replace("│", " ").split())
 
 
 def test_several_inputs(tmp_path: Path) -> None:
