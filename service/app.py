@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
 
 from service import health
 from service.analyses import artifacts
@@ -34,7 +35,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         services.broker.close()
         services.engine.dispose()
 
-    app = FastAPI(
+    app = FastAPIOffline(
         title="Narrows",
         description=DESCRIPTION,
         version="1",

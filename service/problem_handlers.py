@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match
 
-from service.problems import Invalid, Problem, StorageFull, Unavailable, pointer, respond
+from service.problems import Invalid, NotJson, Problem, StorageFull, Unavailable, pointer, respond
 
 log = logging.getLogger(__name__)
 
@@ -53,8 +53,15 @@ def _allowed(request: Request) -> str:
     )
 
 
-def _validation_error(_: Request, error: Exception) -> Response:
+def _validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip()
+    if error.errors()[0]["loc"] == ("body",) and media_type != "application/json":
+        # FastAPI has not tried to read it, and says that it is no object.
+        sent = f"`{media_type}`" if media_type else "no media type"
+        return NotJson(
+            f"Send a JSON document with `Content-Type: application/json`; it came with {sent}."
+        ).response()
     errors = [
         {"pointer": _pointer(found), "in": found["loc"][0], "detail": _detail(found)}
         for found in error.errors()

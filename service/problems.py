@@ -87,6 +87,10 @@ class TooLarge(Problem):
     status, slug, title = 413, "too-large", "Too large"
 
 
+class NotJson(Problem):
+    status, slug, title = 415, "not-json", "Not JSON"
+
+
 class NotMultipart(Problem):
     status, slug, title = 415, "not-multipart", "Not multipart/form-data"
 

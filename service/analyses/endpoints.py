@@ -46,7 +46,7 @@ IdempotencyKey = Annotated[
 ]
 
 
-@router.post("", status_code=202, responses=responses(400, 404, 409, 413))
+@router.post("", status_code=202, responses=responses(400, 404, 409, 413, 415))
 def create_analysis(
     body: AnalysisRequest,
     response: Response,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Generic, TypeVar
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import func, select, tuple_
 from sqlalchemy.orm import Session
 
 from service.database.tables import Analysis, Dataset, Model
@@ -50,9 +50,13 @@ class UploadRepository(Generic[U]):
         order = self._table.created_at.desc(), self._table.id.desc()
         return self._session.scalars(query.order_by(*order).limit(limit)).all()
 
-    def analyses_of(self, identity: str) -> Sequence[Analysis]:
+    def analyses_of(self, identity: str, limit: int) -> tuple[Sequence[str], int]:
+        """Return the ids of the newest analyses of an upload, and how many there are in all."""
         column = Analysis.model_id if self._table is Model else Analysis.dataset_id
-        return self._session.scalars(select(Analysis).where(column == identity).limit(10)).all()
+        of_it = select(Analysis.id).where(column == identity)
+        newest = of_it.order_by(Analysis.created_at.desc(), Analysis.id).limit(limit)
+        count = self._session.scalar(select(func.count()).select_from(of_it.subquery()))
+        return self._session.scalars(newest).all(), count or 0
 
     def delete(self, row: U) -> None:
         self._session.delete(row)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Annotated, Any, Generic
+from typing import Annotated, Any, Final, Generic
 
 from pydantic import StringConstraints, TypeAdapter
 from sqlalchemy.orm import Session
@@ -28,6 +28,9 @@ _NAME: TypeAdapter[str] = TypeAdapter(
         ),
     ]
 )
+
+
+ANALYSES_SHOWN: Final = 10
 
 
 @dataclass(frozen=True)
@@ -116,10 +119,11 @@ def remove(session: Session, storage: Storage, owner: str, kind: Kind[U], identi
     """
     uploads = UploadRepository(session, kind.table)
     row = _found(uploads.get_to_delete(owner, identity), kind, identity)
-    analyses = [analysis.id for analysis in uploads.analyses_of(identity)]
+    analyses, count = uploads.analyses_of(identity, ANALYSES_SHOWN)
     if analyses:
+        more = f" and {count - len(analyses)} more" if count > len(analyses) else ""
         raise InUse(
-            f"Analyses refer to this {kind.noun}; delete them first: {', '.join(analyses)}.",
+            f"Analyses refer to this {kind.noun}; delete them first: {', '.join(analyses)}{more}.",
             analyses=analyses,
         )
     uploads.delete(row)

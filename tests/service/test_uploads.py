@@ -306,6 +306,16 @@ class TestDelete:
         ann.delete(f"/v1/analyses/{analysis['id']}")
         assert ann.delete(used).status_code == 204
 
+    def test_what_many_analyses_use(
+        self, ann: httpx.Client, path: str, analysis: dict[str, Any]
+    ) -> None:
+        body = {name: analysis[name] for name in ("model_id", "dataset_id")}
+        newest = [created(ann.post("/v1/analyses", json=body))["id"] for _ in range(11)][:0:-1]
+        used = f"{path}/{analysis['model_id' if 'models' in path else 'dataset_id']}"
+        answer = problem(ann.delete(used), 409, "in-use")
+        assert answer["analyses"] == newest
+        assert answer["detail"].endswith(f"{newest[-1]} and 2 more.")
+
 
 class TestTransform:
     def test_stored(self, ann: httpx.Client) -> None:
