@@ -3,7 +3,6 @@
 import argparse
 import logging
 import os
-import signal
 import socket
 import sys
 import threading
@@ -20,6 +19,7 @@ from service.database.engine import make_engine
 from service.database.migrate import is_current
 from service.settings import Settings, get_settings
 from service.storage import Storage
+from service.tied import stop_at_end_of_input
 from worker.artifacts import sweep
 from worker.jobs import Jobs
 from worker.memory import memory_budget
@@ -36,10 +36,11 @@ def main() -> None:
     """Run one worker until SIGTERM; exit with status 1 when it can't start."""
     options = _parse_arguments()
     os.dup2(2, 1)  # standard output belongs to whoever started the worker
+    sys.__stdout__ = None  # type: ignore[misc]  # there Celery says that it shuts down
     settings = get_settings()
     _log_to_stderr(settings)
     if options.tied:
-        threading.Thread(target=_stop_at_end_of_input, daemon=True).start()
+        stop_at_end_of_input()
     engine = make_engine(settings.resolved_database_url)
     _require_schema(engine)
     sys.exit(run_worker(settings, engine, options.queues, options.pipeline))
@@ -114,13 +115,6 @@ def _log_to_stderr(settings: Settings) -> None:
 
 def _keep_logging(**_: Any) -> None:
     """Have Celery leave the logging alone, as it does when somebody answers this signal."""
-
-
-def _stop_at_end_of_input() -> None:
-    """Stop as on SIGTERM once the launcher, which holds the other end, is gone."""
-    while os.read(0, 1024):
-        pass
-    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _require_schema(engine: Engine) -> None:

@@ -1,25 +1,14 @@
 """How a call into the child can end without a result, each way told apart."""
 
-from typing import Any, ClassVar
+from worker.problems import Explained
 
 
-class ChildFailedError(Exception):
-    """The child gave no result; `detail` says why, to the person whose work it was."""
-
-    slug: ClassVar[str]
-    title: ClassVar[str]
+class ChildFailedError(Explained):
+    """The child gave no result."""
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail)
         self.detail = detail
-
-    def as_problem(self) -> dict[str, Any]:
-        """Return the problem document (RFC 9457) for an `error` column."""
-        return {
-            "type": f"urn:narrows:problem:{self.slug}",
-            "title": self.title,
-            "detail": self.detail,
-        }
 
 
 class ChildCrashedError(ChildFailedError):

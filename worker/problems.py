@@ -3,19 +3,16 @@
 from typing import Any
 
 
-class Refused(Exception):  # noqa: N818 - it is no error of ours
-    """An upload or a request that can't be served; the text is for the person who sent it.
+class Explained(Exception):  # noqa: N818 - it may be no error of ours
+    """Why work ended without a result, told to the person whose work it was.
 
     `slug` ends the problem's stable type URI, `title` says what kind of thing went wrong, `detail`
     what exactly, where, and what to do about it.
     """
 
-    def __init__(self, slug: str, title: str, detail: str) -> None:
-        super().__init__(slug, title, detail)  # all arguments, so that it survives pickling
-        self.slug, self.title, self.detail = slug, title, detail
-
-    def __str__(self) -> str:
-        return f"{self.title}: {self.detail}"
+    slug: str
+    title: str
+    detail: str
 
     def as_problem(self) -> dict[str, Any]:
         """Return the problem document (RFC 9457) for an `error` column."""
@@ -24,3 +21,14 @@ class Refused(Exception):  # noqa: N818 - it is no error of ours
             "title": self.title,
             "detail": self.detail,
         }
+
+
+class Refused(Explained):
+    """An upload or a request that can't be served; the text is for the person who sent it."""
+
+    def __init__(self, slug: str, title: str, detail: str) -> None:
+        super().__init__(slug, title, detail)  # all arguments, so that it survives pickling
+        self.slug, self.title, self.detail = slug, title, detail
+
+    def __str__(self) -> str:
+        return f"{self.title}: {self.detail}"

@@ -1,8 +1,5 @@
 """All commands; those that need torch are found by name, for `service` never imports `worker`."""
 
-import os
-import signal
-import threading
 from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
 from typing import Annotated, Any
@@ -17,6 +14,7 @@ from service.cli.inspect import inspect
 from service.cli.keys import keys
 from service.cli.migrate import migrate
 from service.cli.up import up
+from service.tied import stop_at_end_of_input
 
 app = typer.Typer(
     rich_markup_mode="markdown",
@@ -40,14 +38,7 @@ def narrows(
     `narrows analyze` which of its layers are bottlenecks.
     """
     if tied:
-        threading.Thread(target=_stop_at_end_of_input, daemon=True).start()
-
-
-def _stop_at_end_of_input() -> None:
-    """Stop as on SIGTERM once whoever started this, and holds the other end, is gone."""
-    while os.read(0, 1024):
-        pass
-    os.kill(os.getpid(), signal.SIGTERM)
+        stop_at_end_of_input()
 
 
 def _load(point: EntryPoint) -> Callable[..., Any]:
