@@ -34,6 +34,8 @@ class Options(TypedDict, total=False):
     plans: list[str | CustomPlan]
     build: list[str]
     init: Literal["preserve", "fresh"]
+    time_limit_seconds: int
+    memory_bytes: int
 
 
 class Upload(TypedDict):

@@ -22,8 +22,8 @@ def serve(connection: "Connection[Any, Any]") -> None:
     """Answer each `(module, function, arguments)` in JSON, and in bytes if that says so."""
     os.setsid()  # so that whatever a function starts can be killed along with it
     threading.Thread(target=_die_with_parent, daemon=True).start()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # ending the child is the parent's business
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    for number in (signal.SIGINT, signal.SIGTERM):  # ending the child is the parent's business
+        signal.signal(number, signal.SIG_IGN)
     os.dup2(2, 1)  # what a library prints belongs in the log
     while True:
         try:

@@ -16,6 +16,10 @@ class ChildCrashedError(ChildFailedError):
     title = "The computation crashed"
 
 
+class ChildKilledError(ChildCrashedError):
+    """Somebody else ended it, perhaps not for what it did: worth another attempt."""
+
+
 class ChildExitedError(ChildFailedError):
     slug = "computation-exited"
     title = "The computation ended without a result"

@@ -1,11 +1,13 @@
 """What claimed work is done with: files, and what the rows say about them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, select
 
-from service.database.tables import Analysis, Dataset, Model, Shard
+from service.database.tables import Analysis, Dataset, Model, Shard, utc_now
+from worker.endings import ChildTimeLimitError
 from worker.leases import INSPECT_DATASET, INSPECT_MODEL, REDUCE, SHARD, Claim
 from worker.problems import Refused
 
@@ -16,6 +18,13 @@ class Inputs:
 
     files: tuple[str, ...]
     arguments: tuple[Any, ...]
+    deadline: datetime | None = None
+    memory_bytes: int | None = None
+
+    def require_time_left(self) -> None:
+        """Raise ChildTimeLimitError once the analysis has used the time that it was given."""
+        if self.deadline is not None and utc_now() > self.deadline:
+            raise ChildTimeLimitError("The analysis took longer than its `time_limit_seconds`.")
 
 
 def load_inputs(connection: Connection, claim: Claim) -> Inputs:
@@ -28,13 +37,14 @@ def load_inputs(connection: Connection, claim: Claim) -> Inputs:
         row = connection.execute(dataset).one()
         return Inputs((row.sha256,), (row.transform,))
     common = _of_analysis(connection, claim.ids[0])
-    return Inputs(common.files, (*common.arguments, *_of_task(connection, claim)))
+    return replace(common, arguments=(*common.arguments, *_of_task(connection, claim)))
 
 
 def _of_analysis(connection: Connection, analysis_id: str | int) -> Inputs:
     row = connection.execute(
         select(
             Analysis.request,
+            Analysis.started_at,
             Model.sha256.label("model"),
             Model.state.label("model_state"),
             Dataset.sha256.label("dataset"),
@@ -47,7 +57,13 @@ def _of_analysis(connection: Connection, analysis_id: str | int) -> Inputs:
     ).one()
     _require_ready("model", row.model_state)
     _require_ready("dataset", row.dataset_state)
-    return Inputs((row.model, row.dataset), (row.transform, row.request))
+    seconds = row.request.get("time_limit_seconds")
+    return Inputs(
+        (row.model, row.dataset),
+        (row.transform, row.request),
+        deadline=row.started_at + timedelta(seconds=seconds) if seconds else None,
+        memory_bytes=row.request.get("memory_bytes"),
+    )
 
 
 def _require_ready(kind: str, state: str | None) -> None:

@@ -88,7 +88,7 @@ class Jobs:
     def retry(self, claim: Claim, happened: str, *, delay: float = 0.0) -> list[Message]:
         """Put the work back, to be sent again after `delay` seconds, or give it up for good.
 
-        `happened` says what went wrong: the last word if this was the last attempt.
+        `happened` is a sentence that says what went wrong: the last word after the last attempt.
         """
         if claim.attempt < self.max_attempts:
             self._back_to_waiting(claim, sent_at=epoch_now() + delay if delay else None)
@@ -96,7 +96,7 @@ class Jobs:
         given_up = Refused(
             "attempts-exhausted",
             "Given up after several attempts",
-            f"{claim.attempt} attempts failed, the last because {happened}.",
+            f"All {claim.attempt} attempts failed, the last one like this: {happened}",
         )
         return self.fail(claim, given_up.as_problem())
 

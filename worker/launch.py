@@ -12,8 +12,9 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from types import FrameType
-from typing import Annotated, Final
+from typing import Annotated, Final, NamedTuple
 
 import typer
 
@@ -22,6 +23,7 @@ from service.settings import get_settings
 
 POLL_SECONDS: Final = 0.2
 RESTART_SECONDS: Final = 1.0
+INSPECT: Final = TASKS["inspect_model"]
 
 log = logging.getLogger(__name__)
 
@@ -34,10 +36,14 @@ def worker(
     queues: Annotated[
         str, typer.Option(help="Which queues to serve, separated by commas.")
     ] = ",".join(sorted(set(TASKS.values()))),
+    pipeline: Annotated[str, typer.Option(hidden=True)] = "worker.pipeline",
 ) -> None:
     """Run workers, which compute what the API is asked for.
 
     Example: narrows worker --workers 2 --queues analyze
+
+    One more, without a GPU, only inspects uploads, so that these never wait
+    behind a long analysis; unless --queues asks for one queue alone.
 
     SIGTERM or Ctrl-C stops them; work in hand goes back for others to take.
     A worker that is killed is started again. One that can't start ends the
@@ -54,10 +60,7 @@ def worker(
     if settings.device == "cuda" and not gpus:
         typer.echo("NARROWS_DEVICE is cuda, but no GPU is visible here.", err=True)
         raise typer.Exit(1)
-    count = workers or len(gpus) or 1
-    chosen = (gpus[i % len(gpus)] if gpus else "" for i in range(count))
-    environments = [_environment(gpu, count) for gpu in chosen]
-    raise typer.Exit(Fleet(queues, environments).run())
+    raise typer.Exit(Fleet(posts(queues, gpus, workers), pipeline).run())
 
 
 def visible_gpus() -> list[str]:
@@ -72,6 +75,23 @@ def visible_gpus() -> list[str]:
     return [gpu for gpu in chosen.replace(" ", "").split(",") if gpu not in {"", "-1"}]
 
 
+class Post(NamedTuple):
+    """What one worker process is started with."""
+
+    queues: str
+    environment: dict[str, str]
+
+
+def posts(queues: str, gpus: Sequence[str], workers: int | None) -> list[Post]:
+    """Return the posts of `workers`, or one a GPU, and of one that only inspects."""
+    count = workers or len(gpus) or 1
+    chosen = (gpus[i % len(gpus)] if gpus else "" for i in range(count))
+    made = [Post(queues, _environment(gpu, count)) for gpu in chosen]
+    if INSPECT in queues.split(",") and queues != INSPECT:
+        made.append(Post(INSPECT, _environment("", count)))
+    return made
+
+
 def _environment(gpu: str, count: int) -> dict[str, str]:
     """Return the environment of one of `count` workers, which share the processor's cores."""
     cores = max(1, (os.cpu_count() or 1) // count)
@@ -79,11 +99,11 @@ def _environment(gpu: str, count: int) -> dict[str, str]:
 
 
 class Fleet:
-    """Worker processes, one for each of `environments`."""
+    """Worker processes, one for each of `posts`."""
 
-    def __init__(self, queues: str, environments: list[dict[str, str]]) -> None:
-        self._command = [sys.executable, "-m", "worker", "--tied", "--queues", queues]
-        self._environments = environments
+    def __init__(self, posts: Sequence[Post], pipeline: str) -> None:
+        self._posts = posts
+        self._command = [sys.executable, "-m", "worker", "--tied", "--pipeline", pipeline]
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
         self._stopping = threading.Event()
         self._status = 0
@@ -92,7 +112,7 @@ class Fleet:
         """Run until all workers have ended; return 1 if one could not go on, else 0."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
-        for slot in range(len(self._environments)):
+        for slot in range(len(self._posts)):
             self._start(slot)
         while self._processes:
             self._stopping.wait(POLL_SECONDS)
@@ -102,9 +122,10 @@ class Fleet:
         return self._status
 
     def _start(self, slot: int) -> None:
+        post = self._posts[slot]
         self._processes[slot] = subprocess.Popen(  # noqa: S603
-            self._command,
-            env=self._environments[slot],
+            [*self._command, "--queues", post.queues],
+            env=post.environment,
             stdin=subprocess.PIPE,
             start_new_session=True,  # Ctrl-C reaches the launcher only, which passes it on
         )

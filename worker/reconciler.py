@@ -104,7 +104,7 @@ class Reconciler:
                 silent = leases.expired(connection, work)
             for claim, holder in silent:
                 try:
-                    messages = self._jobs.retry(claim, "its worker fell silent")
+                    messages = self._jobs.retry(claim, "Its worker fell silent.")
                 except LeaseLostError:
                     continue  # it came to its end after all
                 log.warning("%s %s: worker %s fell silent", work.task, claim.ids, holder)

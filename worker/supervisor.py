@@ -24,6 +24,8 @@ from worker import child
 from worker.endings import (
     ChildCrashedError,
     ChildExitedError,
+    ChildFailedError,
+    ChildKilledError,
     ChildOutOfMemoryError,
     ChildTimeLimitError,
     ChildUnexpectedError,
@@ -31,6 +33,7 @@ from worker.endings import (
 from worker.problems import Refused
 
 TICK: Final = 0.25
+FORK_SERVER_GONE: Final = 255  # what multiprocessing says then of all its children
 CALLS_PER_CHILD: Final = 100  # what leaks, leaks into somebody else's memory budget
 
 log = logging.getLogger(__name__)
@@ -67,17 +70,20 @@ class Supervisor:
         function: str,
         *arguments: Any,
         watch: Callable[[], None] = lambda: None,
+        memory_bytes: int | None = None,
     ) -> Any:
         """Return what the function returns in the child, which must be bytes or plain JSON.
 
-        `watch` is called all the while, and what it raises ends the child and is passed on. Raises
-        Refused where the function does, and a ChildFailedError for every other ending.
+        `watch` is called all the while, and what it raises ends the child and is passed on;
+        `memory_bytes` counts where it is less than the supervisor's own. Raises Refused where the
+        function does, and a ChildFailedError for every other ending.
         """
+        budget = min(filter(None, (memory_bytes, self._memory_bytes)), default=None)
         with self._lock:
             warm = self._ready_child()
             try:
                 warm.send((module, function, arguments))
-                self._wait(warm, watch)
+                self._wait(warm, watch, budget)
                 return warm.receive()
             except Refused:
                 raise
@@ -100,16 +106,17 @@ class Supervisor:
             self._child.kill()
             self._child = None
 
-    def _wait(self, warm: "_Child", watch: Callable[[], None]) -> None:
+    def _wait(self, warm: "_Child", watch: Callable[[], None], budget: int | None) -> None:
         """Return once the child has something to say, or is gone."""
         started = time.monotonic()
         while not warm.poll(TICK):
             watch()
             if self._seconds is not None and time.monotonic() - started > self._seconds:
                 raise ChildTimeLimitError(f"It took more than {self._seconds:g} seconds.")
-            if self._memory_bytes is not None and warm.memory() > self._memory_bytes:
-                budget = f"{self._memory_bytes / (1 << 20):,.0f} MiB"
-                raise ChildOutOfMemoryError(f"It needed more than the {budget} of its budget.")
+            if budget is not None and warm.memory() > budget:
+                raise ChildOutOfMemoryError(
+                    f"It needed more than the {budget / (1 << 20):,.0f} MiB of its budget."
+                )
 
 
 class _Child:
@@ -145,17 +152,24 @@ class _Child:
         reference = secrets.token_hex(4)
         log.error("fault %s, the child reports:\n%s", reference, value)
         if kind == "memory":
-            raise ChildOutOfMemoryError("An allocation failed.")
+            raise ChildOutOfMemoryError(
+                "An allocation failed, also with smaller batches where the network allows them."
+            )
         raise ChildUnexpectedError(f"The worker's log says what, under fault {reference}.")
 
-    def _post_mortem(self) -> ChildCrashedError | ChildExitedError:
+    def _post_mortem(self) -> ChildFailedError:
         self._process.join(5)
         code = self._process.exitcode or 0
+        if code == FORK_SERVER_GONE:
+            return ChildKilledError("Its process is gone, and the one that would know why.")
         if code >= 0:
             return ChildExitedError(f"Its process exited with code {code}.")
         name = signal.Signals(-code).name
-        hint = ", as the system does when memory runs out" if -code == signal.SIGKILL else ""
-        return ChildCrashedError(f"Its process was ended by {name}{hint}.")
+        if -code == signal.SIGKILL:
+            return ChildKilledError(
+                f"Its process was ended by {name}, as the system does when memory runs out."
+            )
+        return ChildCrashedError(f"Its process was ended by {name}.")
 
     def memory(self) -> int:
         """Return the resident bytes of the child and of what it started."""

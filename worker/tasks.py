@@ -11,7 +11,7 @@ from celery import Celery
 from service.broker import Broker
 from service.storage import Storage
 from worker.artifacts import built, scratch_folder, stage
-from worker.endings import ChildFailedError
+from worker.endings import ChildFailedError, ChildKilledError
 from worker.heartbeat import Heartbeat, StoppingError
 from worker.jobs import Jobs
 from worker.leases import ALL_WORK, PLAN, REDUCE, SHARD, Claim, LeaseLostError, Work
@@ -71,6 +71,9 @@ class Runner:
         with Heartbeat(self._jobs, claim, self._stopping) as heartbeat:
             try:
                 return self._do(claim, heartbeat)
+            except ChildKilledError as ending:
+                log.warning("%s %s: %s", claim.work.task, claim.ids, ending)
+                return self._jobs.retry(claim, ending.detail)
             except (Refused, ChildFailedError) as ending:
                 log.info("%s %s: %s", claim.work.task, claim.ids, ending)
                 return self._jobs.fail(claim, ending.as_problem())
@@ -81,7 +84,7 @@ class Runner:
                 raise
             except Exception:
                 log.exception("%s %s failed outside of the child", claim.work.task, claim.ids)
-                happened = "its worker could not read its files or write its result"
+                happened = "Its worker could not read its files or write its result."
                 delay = RETRY_SECONDS * claim.attempt
                 return self._jobs.retry(claim, happened, delay=delay)
 
@@ -96,6 +99,12 @@ class Runner:
 
     def _compute(self, claim: Claim, heartbeat: Heartbeat, *more: str) -> Any:
         inputs = self._jobs.inputs(claim)
+
+        def watch() -> None:
+            heartbeat.check()
+            inputs.require_time_left()
+
+        watch()
         paths = [str(self._storage.fetch(sha256, into=self._cache)) for sha256 in inputs.files]
         return self._supervisor.call(
             self._pipeline,
@@ -103,7 +112,8 @@ class Runner:
             *paths,
             *inputs.arguments,
             *more,
-            watch=heartbeat.check,
+            watch=watch,
+            memory_bytes=inputs.memory_bytes,
         )
 
 

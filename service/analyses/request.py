@@ -108,3 +108,15 @@ class AnalysisRequest(BaseModel):
         default="preserve",
         description="A wider network computes what the original does, or has new random channels",
     )
+    time_limit_seconds: int | None = Field(
+        default=None,
+        ge=1,
+        le=2**31 - 1,
+        description="The analysis fails when it takes longer, counted from its start",
+    )
+    memory_bytes: int | None = Field(
+        default=None,
+        ge=1,
+        le=2**63 - 1,
+        description="How much memory a worker may use for it; the server's own limit where less",
+    )

@@ -59,7 +59,7 @@ class TestCreate:
             "method": "sosp_h", "gate": "weights", "loss": "cross_entropy", "pruning_ratio": 0.5,
             "max_samples": 4096, "batch_size": 64, "seed": 0, "exclude": [],
             "cost": "structures", "plans": ["double", "uniform", "reallocate"], "build": [],
-            "init": "preserve",
+            "init": "preserve", "time_limit_seconds": None, "memory_bytes": None,
         }  # fmt: skip
         assert waiting("analyze") == 1
         assert ann.get(answer.headers["location"]).json() == made

@@ -56,7 +56,7 @@ class Worker:
         self.jobs, self.data = jobs, data
         self.storage = Storage((data / "files").as_uri())
 
-    def call(self, *arguments: Any, watch: Callable[[], None]) -> Any:
+    def call(self, *arguments: Any, watch: Callable[[], None], **_: Any) -> Any:
         watch()
         return self._build(Path(arguments[-1]))
 

@@ -7,7 +7,7 @@ import psutil
 import pytest
 
 from tests.worker.helpers import Start, wait_until
-from worker.launch import visible_gpus
+from worker.launch import posts, visible_gpus
 
 NARROWS_WORKER = ("-m", "service.cli", "worker")
 
@@ -21,7 +21,7 @@ def workers_of(launcher: "subprocess.Popen[str]") -> list[psutil.Process]:
 class TestWorker:
     @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
     def test_leaves_nothing_behind(self, start: Start, number: signal.Signals) -> None:
-        launcher = start(*NARROWS_WORKER, "--workers", "2")
+        launcher = start(*NARROWS_WORKER, "--queues", "inspect", "--workers", "2")
         wait_until(lambda: len(workers_of(launcher)) == 2)
         family = psutil.Process(launcher.pid).children(recursive=True)
         launcher.send_signal(number)
@@ -30,7 +30,7 @@ class TestWorker:
         wait_until(lambda: not any(map(_runs, family)))
 
     def test_replaces_a_killed_worker(self, start: Start) -> None:
-        launcher = start(*NARROWS_WORKER)
+        launcher = start(*NARROWS_WORKER, "--queues", "analyze")
         wait_until(lambda: workers_of(launcher))
         (killed,) = workers_of(launcher)
         killed.kill()
@@ -78,6 +78,29 @@ def test_visible_gpus_by_nvidia_smi(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     assert visible_gpus() == ["GPU-a1", "GPU-b2"]
+
+
+@pytest.mark.parametrize(
+    ("gpus", "workers", "devices"),
+    [
+        ([], None, ["", ""]),
+        ([], 2, ["", "", ""]),
+        (["GPU-a1", "GPU-b2"], None, ["GPU-a1", "GPU-b2", ""]),
+        (["GPU-a1", "GPU-b2"], 3, ["GPU-a1", "GPU-b2", "GPU-a1", ""]),
+    ],
+)
+def test_a_worker_for_each_gpu_and_one_for_inspections(
+    gpus: list[str], workers: int | None, devices: list[str]
+) -> None:
+    made = posts("analyze,inspect", gpus, workers)
+    assert [post.environment["CUDA_VISIBLE_DEVICES"] for post in made] == devices
+    assert [post.queues for post in made[:-1]] == ["analyze,inspect"] * (len(made) - 1)
+    assert made[-1].queues == "inspect"
+
+
+@pytest.mark.parametrize("queue", ["analyze", "inspect"])
+def test_one_queue_alone_needs_no_such_worker(queue: str) -> None:
+    assert [post.queues for post in posts(queue, [], None)] == [queue]
 
 
 def _runs(process: psutil.Process) -> bool:

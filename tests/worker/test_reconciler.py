@@ -171,7 +171,7 @@ class TestExpire:
         assert state_of(engine, analysis) == "failed"
         assert shard_states(engine, analysis) == ["failed", "cancelled"]
         (error,) = read(engine, Analysis.error)
-        assert "its worker fell silent" in error["detail"]
+        assert "Its worker fell silent" in error["detail"]
 
     def test_a_reduce(
         self,

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.worker.helpers import alive, wait_until
@@ -14,6 +15,7 @@ from worker.endings import (
     ChildCrashedError,
     ChildExitedError,
     ChildFailedError,
+    ChildKilledError,
     ChildOutOfMemoryError,
     ChildTimeLimitError,
     ChildUnexpectedError,
@@ -56,7 +58,7 @@ def test_a_refusal_is_passed_on_and_leaves_the_childalive(supervisor: Supervisor
     ("function", "arguments", "ending", "told"),
     [
         ("segfault", (), ChildCrashedError, "SIGSEGV"),
-        ("kill_itself", (), ChildCrashedError, "SIGKILL"),
+        ("kill_itself", (), ChildKilledError, "SIGKILL"),
         ("exit_with", (3,), ChildExitedError, "code 3"),
         ("exit_with", (0,), ChildExitedError, "code 0"),
         ("sys_exit_with", (4,), ChildExitedError, "code 4"),
@@ -96,12 +98,35 @@ def test_time_limit() -> None:
     supervisor.close()
 
 
-def test_memory_budget() -> None:
-    supervisor = Supervisor(preload=[FAKE], memory_bytes=400 << 20)
+@pytest.mark.parametrize(("own", "asked"), [(400, None), (None, 400), (400, 600), (600, 400)])
+def test_memory_budget(own: int | None, asked: int | None) -> None:
+    supervisor = Supervisor(preload=[FAKE], memory_bytes=own and own << 20)
     with pytest.raises(ChildOutOfMemoryError, match="400 MiB"):
-        supervisor.call(FAKE, "hoard")
+        supervisor.call(FAKE, "hoard", memory_bytes=asked and asked << 20)
     assert supervisor.call(FAKE, "add", 1, 2) == 3
     supervisor.close()
+
+
+def test_ending_the_child_is_its_parents_business(supervisor: Supervisor) -> None:
+    pid = supervisor.call(FAKE, "pid")
+    for number in (signal.SIGINT, signal.SIGTERM):
+        os.kill(pid, number)
+    assert supervisor.call(FAKE, "pid") == pid
+
+
+def test_the_fork_server_may_go_with_the_child(supervisor: Supervisor, tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+
+    def watch() -> None:
+        if pids.exists():
+            child, _ = alive(pids)
+            os.kill(psutil.Process(child).ppid(), signal.SIGKILL)
+            os.kill(child, signal.SIGKILL)
+
+    with pytest.raises(ChildKilledError, match="gone"):
+        supervisor.call(FAKE, "loop_with_grandchild", str(pids), watch=watch)
+    assert supervisor.call(FAKE, "add", 1, 2) == 3
+    wait_until(lambda: not alive(pids))
 
 
 def test_watch_ends_the_child_and_what_it_started(supervisor: Supervisor, tmp_path: Path) -> None:

@@ -1,9 +1,10 @@
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 
 from service.broker import Broker
 from service.database.tables import Analysis, Shard
@@ -18,7 +19,7 @@ from tests.worker.helpers import (
     shard_states,
     state_of,
 )
-from worker.endings import ChildCrashedError
+from worker.endings import ChildCrashedError, ChildKilledError
 from worker.jobs import Jobs
 from worker.leases import PLAN, SHARD
 from worker.supervisor import Supervisor
@@ -41,7 +42,7 @@ class FakeSupervisor:
     def __init__(self, act: Callable[[], Any]) -> None:
         self._act = act
 
-    def call(self, *_: Any, watch: Callable[[], None]) -> Any:
+    def call(self, *_: Any, watch: Callable[[], None], **__: Any) -> Any:
         result = self._act()
         watch()
         return result
@@ -72,6 +73,43 @@ def test_a_crash_ends_the_analysis_at_once(
     (error,) = read(engine, Analysis.error)
     assert error["type"] == "urn:narrows:problem:computation-crashed"
     assert "SIGSEGV" in error["detail"]
+
+
+def kill() -> None:
+    raise ChildKilledError("Its process was ended by SIGKILL.")
+
+
+def test_a_killed_child_is_worth_another_attempt_but_not_for_ever(
+    engine: Engine, make_analysis: MakeAnalysis
+) -> None:
+    jobs = make_jobs(engine, max_attempts=2)
+    analysis = make_analysis()
+    plan(jobs, analysis, shards=1)
+    make_runner(jobs, kill).run(SHARD, analysis, 0)
+    assert shard_states(engine, analysis) == ["queued"]
+    make_runner(jobs, kill).run(SHARD, analysis, 0)
+    assert state_of(engine, analysis) == "failed"
+    (error,) = read(engine, Analysis.error)
+    assert error["type"] == "urn:narrows:problem:attempts-exhausted"
+    assert error["detail"].startswith("All 2 attempts failed")
+    assert error["detail"].endswith("Its process was ended by SIGKILL.")
+
+
+def test_an_analysis_may_ask_for_a_time_limit(
+    engine: Engine, jobs: Jobs, make_analysis: MakeAnalysis
+) -> None:
+    analysis = make_analysis(request={"time_limit_seconds": 60})
+    plan(jobs, analysis, shards=3)
+    make_runner(jobs).run(SHARD, analysis, 0)
+    assert shard_states(engine, analysis) == ["done", "queued", "queued"]
+
+    (started,) = read(engine, Analysis.started_at)
+    with engine.begin() as connection:
+        connection.execute(update(Analysis).values(started_at=started - timedelta(seconds=61)))
+    make_runner(jobs).run(SHARD, analysis, 1)
+    assert state_of(engine, analysis) == "failed"
+    (error,) = read(engine, Analysis.error)
+    assert error["type"] == "urn:narrows:problem:time-limit"
 
 
 def test_a_file_out_of_reach_is_tried_again_and_then_given_up(
