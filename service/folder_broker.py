@@ -1,9 +1,9 @@
 """The embedded broker: a folder of messages, one file each, shared by processes of one machine.
 
 kombu's own `filesystem` transport loses messages and kills workers, since it reads files that are
-still being written. Here a message appears by one rename and is claimed by another. Exchanges live
-in memory only: Celery sends to queues by name, and fanout (kombu's remote control), whose shared
-tables suffer from the same races, is not offered.
+still being written. Here a message appears whole, by a rename, and is his who removes it. Exchanges
+live in memory only: Celery sends to queues by name, and fanout (kombu's remote control), whose
+shared tables suffer from the same races, is not offered.
 """
 
 import json
@@ -47,16 +47,12 @@ class Channel(virtual.Channel):
     def _get(self, queue: str, timeout: float | None = None) -> Any:  # noqa: ARG002
         """Return the oldest message, which no one else gets, or raise Empty."""
         for waiting in self._waiting(queue):
-            claimed = waiting.with_suffix(".got")
             try:
-                waiting.rename(claimed)
-                message = json.loads(claimed.read_text())
+                content = waiting.read_bytes()
+                waiting.unlink()
             except FileNotFoundError:
                 continue  # another consumer was faster
-            except ValueError:
-                message = None  # not ours: a bad file must not take the worker down
-            claimed.unlink(missing_ok=True)
-            if isinstance(message, dict):
+            if isinstance(message := _parsed(content), dict):
                 return message
         raise Empty
 
@@ -74,6 +70,13 @@ class Channel(virtual.Channel):
 
     def _delete(self, queue: str, *_: Any, **__: Any) -> None:
         self._purge(queue)
+
+
+def _parsed(content: bytes) -> Any:
+    try:
+        return json.loads(content)
+    except ValueError:
+        return None  # not ours: a bad file must not take the worker down
 
 
 class Transport(virtual.Transport):
