@@ -1,0 +1,114 @@
+"""Fidelity: what happens to the loss when what a method calls least important is really removed.
+
+    python -m benchmarks.fidelity --methods sosp_h,joint --seeds 1
+
+For a residual network on Fashion-MNIST and a plain one on digits: the loss on training images after
+removing the lowest 10 … 50 % of the structures, without any fine-tuning, and the rank correlation
+of saliencies with the true loss change of removing one structure; mean ± spread over seeds.
+"""
+
+from collections.abc import Iterable, Sequence
+from copy import deepcopy
+from dataclasses import replace
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from rich.progress import track
+from rich.table import Table
+from scipy import stats
+
+from benchmarks.options import CONSOLE, parser, prepare
+from benchmarks.scoring import SAMPLES, Criterion, analysis
+from benchmarks.small_networks import DEPTH, SmallNetwork
+from benchmarks.training import Recipe, read
+from worker.sosp.analysis import Analysis
+
+RATIOS = (0.1, 0.2, 0.3, 0.4, 0.5)
+NETWORKS = (
+    Recipe("residual", (32,) * DEPTH, "fashion", 0, samples=20000, epochs=6, peak_rate=2e-2),
+    Recipe("plain", (24,) * DEPTH, "digits", 0, samples=1200, epochs=24, batch=100, peak_rate=2e-2),
+)
+
+Floats = NDArray[np.float64]
+Members = Sequence[tuple[str, int]]
+
+
+class Removal:
+    """A trained network, its loss on training images, and that loss after removing structures."""
+
+    def __init__(self, recipe: Recipe, members: Sequence[Members]) -> None:
+        data = recipe.load_data()
+        self._network, self._members = read(recipe).network, members
+        self._images, self._classes = data.images[:SAMPLES], data.classes[:SAMPLES]
+
+    @torch.no_grad()
+    def loss(self, structures: Iterable[int] = ()) -> float:
+        """Return the loss where the channels of these structures are zero after batch norm."""
+        network: SmallNetwork = deepcopy(self._network)
+        for structure in structures:
+            for layer, channel in self._members[structure]:
+                norm = network.get_submodule(f"{layer}_norm")
+                for tensor in norm.parameters():
+                    tensor[channel] = 0
+        return float(F.cross_entropy(network(self._images), self._classes))
+
+    def single(self) -> Floats:
+        """Return the true loss change of removing each structure, [S]."""
+        whole = self.loss()
+        return np.array([self.loss([s]) - whole for s in range(len(self._members))])
+
+
+def losses(removal: Removal, found: Analysis) -> Floats:
+    """Return the losses after removing the lowest structures, for each of RATIOS."""
+    order = np.argsort(found.places)
+    return np.array([removal.loss(order[: round(r * len(order))]) for r in RATIOS])
+
+
+def measure(recipe: Recipe, criteria: Sequence[Criterion]) -> Floats:
+    """Return for each criterion its losses and its rank correlation, [criteria, ratios + 1]."""
+    analyses = [analysis(recipe, criterion) for criterion in criteria]
+    removal = Removal(recipe, analyses[0].channels.members())
+    true = removal.single()
+    return np.array(
+        [
+            [*losses(removal, found), stats.spearmanr(found.saliency, true).statistic]
+            for found in analyses
+        ]
+    )
+
+
+def table(title: str, criteria: Sequence[Criterion], seeds: Floats) -> Table:
+    """Show [seeds, criteria, ratios + 1]."""
+    result = Table("method/gate", *(f"{r:.0%}" for r in RATIOS), "rank correlation", title=title)
+    means, spreads = seeds.mean(axis=0), seeds.std(axis=0)
+    for criterion, mean, spread in zip(criteria, means, spreads, strict=True):
+        cells = (f"{m:.3f} ± {s:.3f}" for m, s in zip(mean, spread, strict=True))
+        result.add_row(str(criterion), *cells)
+    return result
+
+
+def main() -> None:
+    arguments = parser(__doc__ or "")
+    arguments.add_argument("--seeds", type=int, default=3, metavar="N")
+    options = arguments.parse_args()
+    chosen = {
+        recipe: [replace(recipe, seed=seed) for seed in range(options.seeds)]
+        for recipe in NETWORKS[: options.limit]
+    }
+    recipes = [recipe for seeds in chosen.values() for recipe in seeds]
+    criteria = prepare(recipes, recipes, options)
+    for recipe, seeds in chosen.items():
+        found = np.array([measure(one, criteria) for one in track(seeds, "removing")])
+        trained = [read(one) for one in seeds]
+        title = (
+            f"{recipe.architecture} on {recipe.data}: accuracy "
+            f"{np.mean([t.accuracy for t in trained]):.1%}, loss in training "
+            f"{np.mean([t.train_loss for t in trained]):.3f}"
+        )
+        CONSOLE.print(table(title, criteria, found))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,30 @@
+"""Many pieces of work in a few processes, with progress shown."""
+
+import multiprocessing
+import signal
+from collections.abc import Callable, Collection
+from typing import Any, TypeVar
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+Work = TypeVar("Work")
+
+
+def run(title: str, do: Callable[[Work], Any], work: Collection[Work], jobs: int = 1) -> None:
+    """Do all of it in `jobs` processes. What is done before Ctrl-C is for `do` to have kept."""
+    if not work:
+        return
+    columns = TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    context = multiprocessing.get_context("spawn")  # torch must not be forked
+    with Progress(*columns) as progress, context.Pool(jobs, _ignore_interrupts) as pool:
+        task = progress.add_task(title, total=len(work))
+        try:
+            for _ in pool.imap_unordered(do, work):
+                progress.advance(task)
+        except KeyboardInterrupt:
+            raise SystemExit("Stopped; what was done is kept, and the rest is next.") from None
+
+
+def _ignore_interrupts() -> None:
+    """Leave Ctrl-C to the parent, which ends its pool."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,0 +1,79 @@
+"""What each method says of a trained network, kept, so that rules can be tried without computing.
+
+What is kept is the whole `Analysis`; its verdicts are not: reading one back judges it anew. Change
+VERSION, or give `--rescore`, when a method's numbers have changed.
+"""
+
+import pickle
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.training import CACHE, Recipe, read, write
+from worker.sosp.analysis import Analysis, analyze
+
+VERSION = 1
+SAMPLES = 2048
+BATCH = 256
+METHODS = ("sosp_h", "sosp_i", "joint", "first_order", "fisher", "magnitude", "exact")
+GATES = ("weights", "channel")
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """A method and where its gates sit; `str()` names both."""
+
+    method: str = "sosp_h"
+    gate: str = "weights"
+
+    def __str__(self) -> str:
+        return f"{self.method}/{self.gate}"
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return {} if self == Criterion() else {"method": self.method, "gate": self.gate}
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """An analysis to be made of a network, over samples that it was trained on."""
+
+    recipe: Recipe
+    criterion: Criterion
+
+    @property
+    def path(self) -> Path:
+        name = f"{self.recipe.path.stem}-{self.criterion.method}-{self.criterion.gate}.pickle"
+        return CACHE / f"scores-{VERSION}" / name
+
+
+def criteria(methods: Iterable[str] = METHODS, gates: Iterable[str] = GATES) -> list[Criterion]:
+    return [Criterion(method, gate) for method in methods for gate in gates]
+
+
+def score(scoring: Scoring) -> None:
+    """Analyse a trained network, and keep it, unless that is done already."""
+    if scoring.path.exists():
+        return
+    torch.set_num_threads(1)
+    data = scoring.recipe.load_data()
+    images, classes = (torch.split(x[:SAMPLES], BATCH) for x in (data.images, data.classes))
+    batches = zip(images, classes, strict=True)
+    found = analyze(
+        read(scoring.recipe).network, batches, progress=False, **scoring.criterion.options
+    )
+    write(scoring.path, pickle.dumps(found))
+
+
+def analysis(recipe: Recipe, criterion: Criterion) -> Analysis:
+    """Return what `score` has kept, to be judged by the rule as it is now."""
+    found: Analysis = pickle.loads(Scoring(recipe, criterion).path.read_bytes())  # our own file
+    return replace(found)
+
+
+def layer_names(recipe: Recipe) -> list[str]:
+    """Return the layers that the widths of a recipe belong to, in their order."""
+    return [f"conv{number}" for number in range(1, len(recipe.widths) + 1)]
