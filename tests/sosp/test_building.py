@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils import _pytree as pytree
 
 from tests.architectures import (
     ARCHITECTURES,
@@ -44,8 +45,7 @@ def exported(
 
 
 def outputs_of(path: Path, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
-    outputs = torch.export.load(path).module()(*inputs)
-    return outputs if isinstance(outputs, tuple) else (outputs,)
+    return pytree.tree_leaves(torch.export.load(path).module()(*inputs))
 
 
 def modules_of(network: Network) -> list[str]:
@@ -150,9 +150,17 @@ def test_tied_weights_stay_tied(tmp_path: Path) -> None:
     assert state["head.weight"].data_ptr() == state["tokens.weight"].data_ptr()
 
 
-def test_several_outputs_come_as_a_tuple(tmp_path: Path) -> None:
-    _, inputs, network = exported(TwoTowers)
+def test_outputs_stay_nested(tmp_path: Path) -> None:
+    module, inputs, network = exported(TwoTowers)
     save(network, tmp_path / "built.pt2")
+    outputs = torch.export.load(tmp_path / "built.pt2").module()(*inputs)
+    torch.testing.assert_close(outputs, module(*inputs))
+    assert pt2.read(tmp_path / "built.pt2").nesting == {"distance": 0, "towers": (1, 2)}
+
+
+def test_outputs_of_unknown_nesting_come_as_a_tuple(tmp_path: Path) -> None:
+    _, inputs, network = exported(TwoTowers)
+    save(replace(network, nesting=None), tmp_path / "built.pt2")
     assert len(torch.export.load(tmp_path / "built.pt2").module()(*inputs)) == 3
 
 

@@ -4,5 +4,6 @@
 """
 
 from worker.sosp.analysis import Analysis, analyze
+from worker.sosp.built import Built
 
-__all__ = ["Analysis", "analyze"]
+__all__ = ["Analysis", "Built", "analyze"]

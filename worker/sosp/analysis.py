@@ -14,6 +14,7 @@ from torch.export import ExportedProgram
 
 from worker.sosp import budget, ranking, surgery
 from worker.sosp.budget import Price
+from worker.sosp.built import Built, build
 from worker.sosp.channels import Channels, Layer, find_channels
 from worker.sosp.cost import Cost, cost
 from worker.sosp.exported import as_network
@@ -97,18 +98,16 @@ class Analysis:
             plans.append(planner.custom(self._group_factors(factors), name))
         return {plan.name: plan for plan in plans}
 
-    def widen(self, plan: str | Plan = "double", init: surgery.Init = "preserve") -> Network:
-        """Return the network that a plan describes.
+    def widen(self, plan: str | Plan = "double", init: surgery.Init = "preserve") -> Built:
+        """Return the network that a plan describes; its `module()` trains, `save(path)` keeps it.
 
         `preserve` computes what this one computes, `fresh` begins new channels anew. Raises
         SurgeryError where an operator can't follow.
         """
         copies = (self.plans[plan] if isinstance(plan, str) else plan).copies
-        built = surgery.resize(self.network, self.channels, copies, init=init, shapes=self.shapes)
-        surgery.check(self.network, self.channels, copies, built, init=init, shapes=self.shapes)
-        return built
+        return build(self.network, self.channels, copies, self.shapes, init=init, seed=self.seed)
 
-    def prune(self, ratio: float | None = None, price: Price | None = None) -> Network:
+    def prune(self, ratio: float | None = None, price: Price | None = None) -> Built:
         """Return the network without its lowest structures, `ratio` of the price being saved."""
         return self.widen(self.pruned(ratio, price))
 

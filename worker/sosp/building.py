@@ -7,6 +7,7 @@ every node its module's name.
 import inspect
 import warnings
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from worker.sosp import eval_mode
+from worker.sosp.nesting import flat, nested
 from worker.sosp.network import Network, Node, bind, resolve
 from worker.sosp.operators import OPERATORS, SYMBOLIC
 from worker.sosp.shapes import Shapes, input_shapes
@@ -29,8 +31,8 @@ def save(network: Network, path: Path, shapes: Shapes | None = None) -> None:
     """Write the network as an archive that `torch.export.load` opens, its free dimensions kept.
 
     `shapes` are some that its inputs can have, by default those of `input_shapes`. The operators
-    are torch's own, in eval mode. The module takes the network's inputs and returns its output, or
-    the tuple of its outputs. Raises BuildError where torch can't export it.
+    are torch's own, in eval mode. The module takes the network's inputs in order, and returns its
+    outputs nested as the upload's are. Raises BuildError where torch can't export it.
     """
     sizes = [shapes.of(x.name) for x in network.inputs] if shapes else input_shapes(network)
     inputs = tuple(
@@ -41,11 +43,9 @@ def save(network: Network, path: Path, shapes: Shapes | None = None) -> None:
         with warnings.catch_warnings():
             # torch's own use of its deprecated parts
             warnings.filterwarnings("ignore", ".*LeafSpec", FutureWarning)
-            program = torch.export.export(
-                as_module(network.map_tensors(Tensor.cpu)),
-                inputs,
-                dynamic_shapes=_free_dimensions(network),
-            )
+            module = NetworkModule(network.map_tensors(Tensor.cpu))
+            module.forward = _naming_inputs(network, module.forward)  # type: ignore[method-assign]
+            program = torch.export.export(module, inputs, dynamic_shapes=_free_dimensions(network))
             for node in program.graph.nodes:
                 node.meta.pop("stack_trace", None)  # it names files of this machine
             torch.export.save(program, path)
@@ -65,6 +65,18 @@ def _free_dimensions(network: Network) -> tuple[dict[int, Any], ...]:
     )
 
 
+def _naming_inputs(network: Network, forward: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the function with the names of the inputs in its signature, for torch.export."""
+
+    def named(*inputs: Tensor) -> Any:
+        return forward(*inputs)
+
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    parameters = [inspect.Parameter(spec.name, kind) for spec in network.inputs]
+    named.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    return named
+
+
 class _Scope(nn.Module):
     """A module of the user's: a name, its tensors, and the calls that are made in it."""
 
@@ -72,63 +84,69 @@ class _Scope(nn.Module):
         return call(**arguments)
 
 
-def as_module(network: Network) -> nn.Module:
-    """Return a module that runs the program, with the state dict and the modules of the upload.
+class NetworkModule(nn.Module):
+    """A module that runs a network, with the state dict and the modules of the upload.
 
-    Raises KeyError for a name that no module can have, such as that of a method.
+    It is always in eval mode: batch norm is frozen and dropout off. It holds the network's own
+    tensors. Raises KeyError for a name that no module can have, such as that of a method.
     """
-    root = nn.Module()
-    stored = {
-        name: nn.Parameter(tensor, requires_grad=tensor.is_floating_point())
-        if name in network.parameters
-        else tensor
-        for name, tensor in network.tensors.items()
-    }
-    owners = {name: _register(root, name, stored[name], network) for name in stored}
-    for alias, name in network.aliases.items():
-        _register(root, alias, stored[name], network)
-    scopes = {node.module: _scope(root, node.module.split(".")) for node in network.nodes}
 
-    def forward(*inputs: Tensor) -> Any:
-        # The tensors are looked up at every call: torch.export puts others in their place.
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.narrows_program = replace(network, tensors={})
+        stored = {
+            name: nn.Parameter(tensor, requires_grad=tensor.is_floating_point())
+            if name in network.parameters
+            else tensor
+            for name, tensor in network.tensors.items()
+        }
+        for name in stored:
+            self._register(name, stored[name])
+        for alias, name in network.aliases.items():
+            self._register(alias, stored[name])
+        for node in network.nodes:
+            self._scope(node.module.split("."))
+
+    def forward(self, *inputs: Tensor) -> Any:
+        """Take the network's inputs in order; return its outputs, nested as the upload's are."""
+        network = self.narrows_program
         environment: dict[str, Any] = {
-            leaf: getattr(*owners[name]) for leaf, name in network.leaves.items()
+            leaf: self._tensor(name) for leaf, name in network.leaves.items()
         }
         environment |= {spec.name: x for spec, x in zip(network.inputs, inputs, strict=True)}
         for node in network.nodes:
             call, arguments = _call(node), resolve(environment, node)
-            result = scopes[node.module](call, arguments) if node.module else call(**arguments)
+            if node.module:
+                result = self.get_submodule(node.module)(call, arguments)
+            else:
+                result = call(**arguments)
             bind(environment, node, result)
-        first, *more = (environment[name] for name in network.outputs)
-        return (first, *more) if more else first
+        nesting = flat(len(network.outputs)) if network.nesting is None else network.nesting
+        return nested(nesting, [environment[name] for name in network.outputs])
 
-    forward.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-        [inspect.Parameter(x.name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for x in network.inputs]
-    )
-    root.forward = forward
-    return root
+    def _scope(self, path: Iterable[str]) -> nn.Module:
+        """Return the module at `path`, made where there is none."""
+        scope: nn.Module = self
+        for name in filter(None, path):
+            if name not in scope._modules:
+                scope.add_module(name, _Scope())
+            scope = scope.get_submodule(name)
+        return scope
 
+    def _register(self, name: str, tensor: Tensor) -> None:
+        *path, attribute = name.split(".")
+        owner = self._scope(path)
+        if isinstance(tensor, nn.Parameter):
+            owner.register_parameter(attribute, tensor)
+        else:
+            persistent = name not in self.narrows_program.transient
+            owner.register_buffer(attribute, tensor, persistent=persistent)
 
-def _scope(root: nn.Module, path: Iterable[str]) -> nn.Module:
-    """Return the module at `path`, made where there is none."""
-    for name in filter(None, path):
-        if name not in root._modules:
-            root.add_module(name, _Scope())
-        root = root.get_submodule(name)
-    return root
-
-
-def _register(
-    root: nn.Module, name: str, tensor: Tensor, network: Network
-) -> tuple[nn.Module, str]:
-    """Put the tensor in its module; return that module and the tensor's name in it."""
-    *path, attribute = name.split(".")
-    owner = _scope(root, path)
-    if isinstance(tensor, nn.Parameter):
-        owner.register_parameter(attribute, tensor)
-    else:
-        owner.register_buffer(attribute, tensor, persistent=name not in network.transient)
-    return owner, attribute
+    def _tensor(self, name: str) -> Tensor:
+        """Look a tensor up, at every call: training and torch.export put others in their place."""
+        path, _, attribute = name.rpartition(".")
+        tensor: Tensor = getattr(self.get_submodule(path), attribute)
+        return tensor
 
 
 def _call(node: Node) -> Callable[..., Any]:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from worker.sosp import operators
+from worker.sosp.nesting import Nesting
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,8 @@ class Network:
     `tensors` holds parameters, buffers and constants under the user's names, such as
     `layer1.0.bn1.weight`; `leaves` says which value of the program is which tensor; `parameters`
     names the trainable ones, `transient` those that no state dict holds (constants, buffers that
-    don't persist), and `aliases` gives the other names of tied ones.
+    don't persist), and `aliases` gives the other names of tied ones. `nesting` says how the
+    module returned its outputs, where that is known; a call of the network returns them in a row.
     Calling a network runs it; batch norm is frozen and dropout off, whatever the export was.
     """
 
@@ -86,6 +88,7 @@ class Network:
     outputs: tuple[str, ...]
     transient: frozenset[str] = frozenset()
     aliases: Mapping[str, str] = field(default_factory=dict)
+    nesting: Nesting | None = None
 
     def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """Run the program on a batch; return its outputs."""

@@ -120,6 +120,9 @@ sym_constrain_range_for_size
 DROPPED = frozenset(_DROPPED.split())
 """Assertions of the exporter: they compute nothing, so a reader leaves them out."""
 
+PLACEMENT = frozenset({"device", "layout", "memory_format", "pin_memory", "non_blocking"})
+"""Arguments that say where a tensor lies: a network goes where its inputs are."""
+
 _CALLS: Mapping[str, Callable[..., Any]] = {**OPERATORS, **eval_mode.REWRITES}
 
 

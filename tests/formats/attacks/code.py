@@ -69,6 +69,30 @@ def treespec_with_half_a_character(upload: Upload) -> None:
     _with_treespec(upload, "builtins.dict", '["\ud800"]')
 
 
+def _nest_outputs(upload: Upload, context: str, *children: dict[str, Any]) -> None:
+    signature = upload.model["graph_module"]["module_call_graph"][0]["signature"]
+    spec = {"type": "builtins.dict", "context": context, "children_spec": children}
+    signature["out_spec"] = json.dumps([1, spec])
+
+
+_LEAF: dict[str, Any] = {"type": None, "context": None, "children_spec": []}
+
+
+@attack("malformed-archive", "does not nest 1 outputs")
+def treespec_of_too_many_outputs(upload: Upload) -> None:
+    _nest_outputs(upload, '["a", "b"]', _LEAF, _LEAF)
+
+
+@attack("malformed-archive", "does not name 2 items")
+def treespec_of_one_name_for_two(upload: Upload) -> None:
+    _nest_outputs(upload, '["a", "a"]', _LEAF, _LEAF)
+
+
+@attack("malformed-archive", "in a tensor")
+def treespec_of_a_tensor_of_tensors(upload: Upload) -> None:
+    _nest_outputs(upload, '["a"]', {**_LEAF, "children_spec": [_LEAF]})
+
+
 @attack("malformed-archive", "treespec")
 def treespec_that_is_deep(upload: Upload) -> None:
     _with_treespec(upload, "builtins.tuple", None)

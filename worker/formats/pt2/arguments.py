@@ -9,6 +9,7 @@ from torch._ops import OpOverload
 from worker.formats.pt2 import tensors
 from worker.formats.pt2.strict_json import Value
 from worker.sosp.network import Argument, Ref
+from worker.sosp.operators import PLACEMENT
 
 MAX_ARGUMENTS = 32
 MAX_ITEMS = 4096
@@ -59,7 +60,7 @@ def read_arguments(entries: Value, overload: OpOverload, scope: Scope) -> dict[s
     for name, argument in schema.items():
         if name not in found and not argument.has_default_value():
             raise entries.refuse(f"lacks the argument {name} of {overload}")
-    return {name: found[name] for name in schema if name in found and not _is_placement(name)}
+    return {name: found[name] for name in schema if name in found and name not in PLACEMENT}
 
 
 def read_sizes(entries: Value, names: tuple[str, ...], scope: Scope) -> dict[str, Argument]:
@@ -72,10 +73,6 @@ def read_sizes(entries: Value, names: tuple[str, ...], scope: Scope) -> dict[str
         argument = operand.fields("name", "arg", optional=("kind",))["arg"]
         found[name] = _read(argument, name, "Tensor" if name == "self" else "int", scope)
     return found
-
-
-def _is_placement(name: str) -> bool:
-    return name in {"device", "layout", "memory_format", "pin_memory", "non_blocking"}
 
 
 def _read(value: Value, name: str, schema_type: str, scope: Scope) -> Argument:

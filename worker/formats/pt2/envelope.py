@@ -6,6 +6,8 @@ from worker.formats.pt2 import strict_json, tripwires
 from worker.formats.pt2.archive import Archive
 from worker.formats.pt2.refusals import archive_version, malformed, quoted
 from worker.formats.pt2.strict_json import Value
+from worker.formats.pt2.treespec import read_treespec
+from worker.sosp.nesting import Nesting
 
 SCHEMA = 8  # the major version of torch's export schema since torch 2.5
 MEMBERS = re.compile(
@@ -24,8 +26,8 @@ _NAME = re.compile(r"[A-Za-z_]\w{0,255}", re.ASCII)
 _MODULE = re.compile(r"[\w.@]{0,300}", re.ASCII)
 
 
-def read_module(archive: Archive) -> dict[str, Value]:
-    """Check all that is around the graph module; return its `graph` and `signature`.
+def read_module(archive: Archive) -> tuple[dict[str, Value], Nesting | None]:
+    """Check all that is around the graph module; return it, and how its outputs are nested.
 
     Raises Refused: archive-version for what another torch wrote, unsafe-archive for what torch
     would evaluate or import, malformed-archive.
@@ -52,9 +54,8 @@ def read_module(archive: Archive) -> dict[str, Value]:
     )  # fmt: skip
     if "treespec_namedtuple_fields" in module:
         module["treespec_namedtuple_fields"].fields()
-    for call in module["module_call_graph"].items(20_000):
-        _check_call(call)
-    return module
+    nestings = [_read_call(call) for call in module["module_call_graph"].items(20_000)]
+    return module, nestings[0] if nestings else None
 
 
 def _check_versions(archive: Archive) -> None:
@@ -81,17 +82,18 @@ def _check_schema(model: Value) -> Value:
     return model
 
 
-def _check_call(call: Value) -> None:
+def _read_call(call: Value) -> Nesting | None:
+    """Check the call of a module, the first being the network; return its outputs' nesting."""
     fields = call.fields("fqn", "signature")
     fields["fqn"].text(_MODULE)
     if fields["signature"].raw is None:
-        return
+        return None
     signature = fields["signature"].fields(
         "inputs", "outputs", "in_spec", "out_spec", optional=("forward_arg_names",)
     )
-    tripwires.check_treespec(signature["in_spec"])
-    tripwires.check_treespec(signature["out_spec"])
+    read_treespec(signature["in_spec"])
     names = signature.get("forward_arg_names")
     if names is not None and names.raw is not None:
         for name in names.items(256):
             name.text(_NAME)
+    return read_treespec(signature["out_spec"])

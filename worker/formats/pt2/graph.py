@@ -10,6 +10,7 @@ from worker.formats.pt2.program import NAME, Program
 from worker.formats.pt2.refusals import unsafe, unsupported
 from worker.formats.pt2.strict_json import Value
 from worker.formats.pt2.tensors import Meta, read_meta, read_size
+from worker.sosp.nesting import numbers
 from worker.sosp.network import Input, Network
 
 MAX_TENSORS = 20_000
@@ -30,7 +31,7 @@ _IGNORED_OUTPUTS = {"buffer_mutation", "user_input_mutation"}  # what training w
 
 def read_graph(archive: Archive) -> tuple[Network, Mapping[str, Meta]]:
     """Return the network, and what the graph says of each of its values."""
-    module = envelope.read_module(archive)
+    module, nesting = envelope.read_module(archive)
     graph = module["graph"].fields(
         "inputs", "outputs", "nodes", "tensor_values", "sym_int_values", "sym_bool_values",
         "is_single_tensor_return", "custom_obj_values", "sym_float_values",
@@ -52,6 +53,8 @@ def read_graph(archive: Archive) -> tuple[Network, Mapping[str, Meta]]:
     for node in graph["nodes"].items(MAX_NODES):
         program.add(node)
     outputs = _read_outputs(graph["outputs"], signature["output_specs"], program)
+    if nesting is not None and len(list(numbers(nesting))) != len(outputs):
+        raise module["module_call_graph"].refuse(f"does not nest {len(outputs)} outputs")
 
     tensors, names = load(archive, _read_stored(archive, leaves, metas))
     network = Network(
@@ -63,6 +66,7 @@ def read_graph(archive: Archive) -> tuple[Network, Mapping[str, Meta]]:
         outputs=outputs,
         transient=frozenset(name for name in transient if names[name] == name),
         aliases={name: first for name, first in names.items() if name != first},
+        nesting=nesting,
     )
     return network, metas
 

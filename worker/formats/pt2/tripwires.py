@@ -1,6 +1,6 @@
 """Checks of what Narrows never uses, but `torch.export.load` would run (GATE rules 3, 8).
 
-Symbolic expressions, guards, treespecs and the pickled sample inputs are evaluated or imported by
+Symbolic expressions, guards and the pickled sample inputs are evaluated or imported by
 torch. Here they are only compared with what an exporter writes: an archive that holds anything else
 was made by someone with a purpose. Texts are parsed to a syntax tree, never compiled or evaluated.
 """
@@ -13,7 +13,6 @@ import warnings
 from collections.abc import Iterator
 from functools import lru_cache
 
-from worker.formats.pt2 import strict_json
 from worker.formats.pt2.archive import Archive, read_directory
 from worker.formats.pt2.refusals import quoted, unsafe
 from worker.formats.pt2.strict_json import Value
@@ -109,37 +108,6 @@ def check_guard(value: Value) -> None:
                 plain = isinstance(node, _GUARD_SYNTAX)
         if not plain:
             raise unsafe(f"{value.where} is {quoted(text)}, which is no plain guard on sizes.")
-
-
-def check_treespec(value: Value) -> None:
-    """Check the description of nested inputs or outputs: tuples, lists and dicts, as text."""
-    text = value.text(re.compile(r"[ -~]{0,1048576}"))
-    if not text:
-        return
-    version, *specs = strict_json.parse(text.encode(), f"{value.where} (a treespec)").items(2)
-    version.integer(1, 1)
-    for spec in specs:
-        _check_node(spec)
-
-
-def _check_node(spec: Value) -> None:
-    fields = spec.fields("type", "context", "children_spec")
-    kind, context = fields["type"].raw, fields["context"]
-    if kind == "builtins.dict" and isinstance(context.raw, str):
-        names = strict_json.parse(context.raw.encode(errors="surrogatepass"), context.where).items(
-            1024
-        )
-        for name in names:
-            name.text(_NAME)
-    elif kind not in (None, "builtins.tuple", "builtins.list"):
-        raise unsafe(
-            f"{spec.where} nests inputs or outputs in {quoted(kind)}, which Narrows does not "
-            "import. Let the network take and return tensors, tuples, lists or dicts."
-        )
-    elif context.raw not in (None, "null"):
-        raise unsafe(f"{context.where} is {quoted(context.raw)}, which is not what belongs there.")
-    for child in fields["children_spec"].items(1024):
-        _check_node(child)
 
 
 _TORCH_SAVE = re.compile(
