@@ -1,25 +1,57 @@
-"""The log: one line an event, with the id of the request that it belongs to."""
+"""The log: one line an event, with the ids of the request and of the work that it belongs to.
+
+The ids are structlog's context variables; whoever hands work on hands them on, too.
+"""
 
 import logging
-from contextvars import ContextVar
+import sys
+
+import structlog
+from structlog.contextvars import get_contextvars, merge_contextvars
+from structlog.typing import Processor
 
 from service.settings import Settings
 
-request_id: ContextVar[str] = ContextVar("request_id", default="-")
-
-FORMAT = "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s"
-
-
-class _RequestId(logging.Filter):
-    def filter(self, record: logging.LogRecord) -> bool:
-        record.request_id = request_id.get()
-        return True
-
 
 def configure_logging(settings: Settings) -> None:
-    """Log to standard error from `settings.log_level` on; start uvicorn with `log_config=None`."""
+    """Log to standard error from `settings.log_level` on, also what libraries say and warnings.
+
+    Start uvicorn with `log_config=None`, so that it leaves this as it is.
+    """
+    terminal = sys.stderr.isatty()
+    as_json = settings.log_format == "json" or (settings.log_format == "auto" and not terminal)
     handler = logging.StreamHandler()
-    handler.addFilter(_RequestId())
-    handler.setFormatter(logging.Formatter(FORMAT))
+    handler.setFormatter(_formatter(_JSON if as_json else _for_people(colors=terminal)))
     logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
+    logging.captureWarnings(True)
     logging.getLogger("uvicorn.access").disabled = True  # `service.middleware` writes better lines
+
+
+def request_id() -> str | None:
+    """Return the id of the request that is being answered."""
+    return get_contextvars().get("request_id")
+
+
+_JSON: list[Processor] = [
+    structlog.processors.format_exc_info,
+    structlog.processors.JSONRenderer(),
+]
+
+
+def _for_people(*, colors: bool) -> list[Processor]:
+    # Tracebacks are plain: the default shows local variables, and those may be secrets.
+    traceback = structlog.dev.plain_traceback
+    return [structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=traceback)]
+
+
+def _formatter(renderers: list[Processor]) -> logging.Formatter:
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[
+            merge_contextvars,
+            structlog.stdlib.add_log_level,
+            structlog.stdlib.add_logger_name,
+            structlog.stdlib.ExtraAdder(),
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+        ],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers],
+    )

@@ -12,8 +12,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.contextvars import bind_contextvars, clear_contextvars
 
-from service.logs import request_id
 from service.problems import TooLarge, respond
 
 log = logging.getLogger(__name__)
@@ -34,7 +34,8 @@ class RequestContext:
             return
         given = Headers(scope=scope).get("x-request-id", "")
         identity = given if _ACCEPTABLE_ID.fullmatch(given) else f"req_{secrets.token_hex(12)}"
-        request_id.set(identity)
+        clear_contextvars()
+        bind_contextvars(request_id=identity)
         begun = time.monotonic()
         started = False
 
@@ -43,8 +44,9 @@ class RequestContext:
             if message["type"] == "http.response.start":
                 started = True
                 MutableHeaders(scope=message)["X-Request-Id"] = identity
-                line = scope["method"], scope["path"], message["status"], time.monotonic() - begun
-                log.info("%s %r %d after %.3f s", *line)
+                line = scope["method"], scope["path"], message["status"]
+                seconds = round(time.monotonic() - begun, 6)
+                log.info("%s %r %d", *line, extra={"seconds": seconds})
             await send(message)
 
         try:

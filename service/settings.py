@@ -26,6 +26,8 @@ class Settings(BaseSettings):
     """Key of the HMAC under which API keys are stored; default: a file in `data`, made once."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["auto", "json", "console"] = "auto"
+    """JSON lines, or lines for people; `auto`: the latter where standard error is a terminal."""
     max_upload_bytes: int = 4 << 30
     shard_samples: int = Field(default=512, ge=1)
     """About how many samples a shard has: seconds of work, little to lose."""

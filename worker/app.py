@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from service.broker import TASKS, Broker, make_celery
 from service.database.engine import make_engine
 from service.database.migrate import is_current
+from service.logs import configure_logging
 from service.settings import Settings, get_settings
 from service.storage import Storage
 from service.tied import stop_at_end_of_input
@@ -104,9 +105,7 @@ def _parse_arguments() -> argparse.Namespace:
 
 
 def _log_to_stderr(settings: Settings) -> None:
-    logging.basicConfig(
-        level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    configure_logging(settings)
     logging.getLogger("celery").setLevel(logging.WARNING)  # the tasks speak for themselves
     signals.setup_logging.connect(_keep_logging)
     # About root: in a container that is its owner's choice, and no message is ever unpickled.

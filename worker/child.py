@@ -14,22 +14,32 @@ from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
+from structlog.contextvars import bind_contextvars, clear_contextvars
+
+from service.logs import configure_logging
+from service.settings import get_settings
 from worker.memory import is_out_of_memory
 from worker.problems import Refused
 
 
 def serve(connection: "Connection[Any, Any]") -> None:
-    """Answer each `(module, function, arguments)` in JSON, and in bytes if that says so."""
+    """Answer each `(module, function, arguments, context)` in JSON, and in bytes if that says so.
+
+    The context is the log's: which request and work it is about.
+    """
     os.setsid()  # so that whatever a function starts can be killed along with it
     threading.Thread(target=_die_with_parent, daemon=True).start()
     for number in (signal.SIGINT, signal.SIGTERM):  # ending the child is the parent's business
         signal.signal(number, signal.SIG_IGN)
     os.dup2(2, 1)  # what a library prints belongs in the log
+    configure_logging(get_settings())
     while True:
         try:
-            module, function, arguments = connection.recv()
+            module, function, arguments, context = connection.recv()
         except EOFError:
             return
+        clear_contextvars()
+        bind_contextvars(**context)
         for part in _answer(module, function, arguments):
             connection.send_bytes(part)
 

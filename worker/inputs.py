@@ -20,6 +20,8 @@ class Inputs:
     arguments: tuple[Any, ...]
     deadline: datetime | None = None
     memory_bytes: int | None = None
+    request_id: str | None = None
+    """Of the HTTP request that asked for the work."""
 
     def require_time_left(self) -> None:
         """Raise ChildTimeLimitError once the analysis has used the time that it was given."""
@@ -30,12 +32,13 @@ class Inputs:
 def load_inputs(connection: Connection, claim: Claim) -> Inputs:
     """Return what the claimed work needs; raise Refused where an upload can't serve it."""
     if claim.work is INSPECT_MODEL:
-        model = select(Model.sha256).where(claim.work.row(claim.ids))
-        return Inputs((connection.execute(model).one().sha256,), ())
+        model = select(Model.sha256, Model.request_id).where(claim.work.row(claim.ids))
+        row = connection.execute(model).one()
+        return Inputs((row.sha256,), (), request_id=row.request_id)
     if claim.work is INSPECT_DATASET:
-        dataset = select(Dataset.sha256, Dataset.transform).where(claim.work.row(claim.ids))
-        row = connection.execute(dataset).one()
-        return Inputs((row.sha256,), (row.transform,))
+        columns = Dataset.sha256, Dataset.transform, Dataset.request_id
+        row = connection.execute(select(*columns).where(claim.work.row(claim.ids))).one()
+        return Inputs((row.sha256,), (row.transform,), request_id=row.request_id)
     common = _of_analysis(connection, claim.ids[0])
     return replace(common, arguments=(*common.arguments, *_of_task(connection, claim)))
 
@@ -45,6 +48,7 @@ def _of_analysis(connection: Connection, analysis_id: str | int) -> Inputs:
         select(
             Analysis.request,
             Analysis.started_at,
+            Analysis.request_id,
             Model.sha256.label("model"),
             Model.state.label("model_state"),
             Dataset.sha256.label("dataset"),
@@ -63,6 +67,7 @@ def _of_analysis(connection: Connection, analysis_id: str | int) -> Inputs:
         (row.transform, row.request),
         deadline=row.started_at + timedelta(seconds=seconds) if seconds else None,
         memory_bytes=row.request.get("memory_bytes"),
+        request_id=row.request_id,
     )
 
 

@@ -19,6 +19,7 @@ from typing import Annotated, Final, NamedTuple
 import typer
 
 from service.broker import TASKS
+from service.logs import configure_logging
 from service.settings import get_settings
 
 POLL_SECONDS: Final = 0.2
@@ -54,7 +55,7 @@ def worker(
     if unknown := set(queues.split(",")) - set(TASKS.values()):
         raise typer.BadParameter(f"no such queue: {', '.join(sorted(unknown))}")
     settings = get_settings()
-    logging.basicConfig(level=settings.log_level, format="%(levelname)s %(name)s: %(message)s")
+    configure_logging(settings)
     upgrade_embedded(settings)
     gpus = visible_gpus() if settings.device != "cpu" else []
     if settings.device == "cuda" and not gpus:

@@ -19,6 +19,7 @@ from multiprocessing.context import ForkServerProcess
 from typing import Any, Final
 
 import psutil
+from structlog.contextvars import get_contextvars
 
 from worker import child
 from worker.endings import (
@@ -53,7 +54,7 @@ class Supervisor:
         memory_bytes: int | None = None,
     ) -> None:
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(list(preload))
+        self._context.set_forkserver_preload([child.__name__, *preload])
         self._seconds = seconds
         self._memory_bytes = memory_bytes
         self._lock = threading.Lock()
@@ -82,7 +83,7 @@ class Supervisor:
         with self._lock:
             warm = self._ready_child()
             try:
-                warm.send((module, function, arguments))
+                warm.send((module, function, arguments, get_contextvars()))
                 self._wait(warm, watch, budget)
                 return warm.receive()
             except Refused:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from celery import Celery
+from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from service.broker import Broker
 from service.storage import Storage
@@ -15,7 +16,7 @@ from worker.endings import ChildFailedError, ChildKilledError
 from worker.heartbeat import Heartbeat, StoppingError
 from worker.jobs import Jobs
 from worker.leases import ALL_WORK, PLAN, REDUCE, SHARD, Claim, LeaseLostError, Work
-from worker.outbox import Message, send_all
+from worker.outbox import Ids, Message, send_all
 from worker.problems import Refused
 from worker.supervisor import Supervisor
 
@@ -53,6 +54,13 @@ class Runner:
 
     def run(self, work: Work, *ids: str | int) -> None:
         """Claim the work, do it, write down how it ended, and send what comes next."""
+        bind_contextvars(task=work.task, **dict(zip(("job", "shard"), ids, strict=False)))
+        try:
+            self._run(work, ids)
+        finally:
+            clear_contextvars()
+
+    def _run(self, work: Work, ids: Ids) -> None:
         claim = None if self._stopping.is_set() else self._jobs.claim(work, ids)
         if claim is None:
             log.debug("%s %s: nothing to do", work.task, ids)
@@ -99,6 +107,7 @@ class Runner:
 
     def _compute(self, claim: Claim, heartbeat: Heartbeat, *more: str) -> Any:
         inputs = self._jobs.inputs(claim)
+        bind_contextvars(request_id=inputs.request_id)
 
         def watch() -> None:
             heartbeat.check()

@@ -13,6 +13,7 @@ from service.database.clock import epoch_now
 from service.database.files import FileRepository
 from service.database.tables import Analysis, Artifact, Event, new_id, utc_now
 from service.datasets.service import DATASETS
+from service.logs import request_id
 from service.models.service import MODELS
 from service.pagination import ByIndex, Slice, age_key, cut, decode_age, decode_token
 from service.problems import InUse, KeyReused, NoResult, NotFound, Rejected
@@ -45,6 +46,7 @@ def create(
             dataset_id=request.dataset_id,
             request=asked,
             idempotency_key=idempotency_key,
+            request_id=request_id(),
             state="queued",
             sent_at=epoch_now(),
             sends=1,

@@ -10,11 +10,14 @@ def make_engine(url: str) -> Engine:
     """Open `url`, with what either database needs to survive several processes.
 
     SQLite: write-ahead log, and every transaction begins as a writer. One that starts as a reader
-    and writes later fails at once with SQLITE_BUSY when another wrote in between.
+    and writes later fails at once with SQLITE_BUSY when another wrote in between. Errors, which
+    end up in logs, don't show what was read or written.
     """
     if not url.startswith("sqlite"):
-        return create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20)
-    engine = create_engine(url, connect_args={"timeout": 30, "check_same_thread": False})
+        pool = {"pool_pre_ping": True, "pool_size": 10, "max_overflow": 20}
+        return create_engine(url, hide_parameters=True, **pool)
+    arguments = {"timeout": 30, "check_same_thread": False}
+    engine = create_engine(url, hide_parameters=True, connect_args=arguments)
     event.listen(engine, "connect", _configure_sqlite)
     event.listen(engine, "begin", _begin_immediate)
     return engine

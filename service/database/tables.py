@@ -95,6 +95,26 @@ class Lease(Base):
     lease_until: Mapped[float]
 
 
+class Worker(Base):
+    """A worker process that runs, or did a while ago.
+
+    What it does, the rows say that it holds: their `leased_by` is its `name`.
+    """
+
+    __tablename__ = "workers"
+    name: Mapped[str] = mapped_column(String(128), primary_key=True)
+    host: Mapped[str] = mapped_column(String(255))
+    queues: Mapped[list[Any]]
+    device: Mapped[str | None] = mapped_column(String(200))
+    """What it computes on; unknown until its child has started."""
+    version: Mapped[str] = mapped_column(String(64))
+    torch_version: Mapped[str] = mapped_column(String(64))
+    started_at: Mapped[datetime] = mapped_column(default=utc_now)
+    seen_at: Mapped[float]
+    alive_until: Mapped[float]
+    """Unless it is seen again; both by the database's clock, as in `Leased`."""
+
+
 class Key(Base):
     """An API key: only its HMAC is kept."""
 
@@ -133,6 +153,8 @@ class Upload(Leased):
     sha256: Mapped[str] = mapped_column(ForeignKey("files.sha256"), index=True)
     size: Mapped[int]
     inspection: Mapped[dict[str, Any] | None]
+    request_id: Mapped[str | None] = mapped_column(String(128))
+    """Of the HTTP request that asked for it, for the log."""
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
@@ -156,6 +178,8 @@ class Analysis(Leased, Base):
     dataset_id: Mapped[str] = mapped_column(ForeignKey("datasets.id"), index=True)
     request: Mapped[dict[str, Any]]
     idempotency_key: Mapped[str | None] = mapped_column(String(255))
+    request_id: Mapped[str | None] = mapped_column(String(128))
+    """Of the HTTP request that asked for it, for the log."""
     shards: Mapped[int] = mapped_column(default=0)
     remaining: Mapped[int] = mapped_column(default=0)
     cancel_requested: Mapped[bool] = mapped_column(default=False)

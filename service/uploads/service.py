@@ -13,6 +13,7 @@ from starlette.requests import Request
 from service.database.clock import epoch_now
 from service.database.files import FileRepository
 from service.database.tables import new_id
+from service.logs import request_id
 from service.pagination import Slice, age_key, cut, decode_age
 from service.problems import InUse, NotFound
 from service.scope import Services, enqueue
@@ -65,6 +66,7 @@ def _store(services: Services, owner: str, form: Form, kind: Kind[U]) -> U:
             sha256=file.sha256,
             size=file.size,
             state="inspecting",
+            request_id=request_id(),
             sent_at=epoch_now(),
             sends=1,
             **{name: read(form) for name, read in kind.fields.items()},

@@ -1,6 +1,5 @@
 """What holds for the service as a whole: health, ids, problems, its description, its imports."""
 
-import logging
 import re
 import subprocess
 import sys
@@ -11,7 +10,6 @@ import pytest
 from sqlalchemy import Engine, text
 
 from service import health
-from service.logs import configure_logging, request_id
 from service.openapi import render
 from service.scope import Services
 from service.settings import Settings
@@ -104,20 +102,6 @@ class TestProblems:
 
 
 class TestRequestId:
-    def test_in_the_log(
-        self,
-        settings: Settings,
-        monkeypatch: pytest.MonkeyPatch,
-        capsys: pytest.CaptureFixture[str],
-    ) -> None:
-        monkeypatch.setattr(logging.root, "handlers", [])
-        monkeypatch.setattr(logging.root, "level", logging.WARNING)
-        configure_logging(settings)
-        token = request_id.set("abc-1")
-        logging.getLogger("service").warning("something")
-        request_id.reset(token)
-        assert "WARNING service [abc-1] something" in capsys.readouterr().err
-
     def test_given(self, anonymous: httpx.Client) -> None:
         answer = anonymous.get("/livez", headers={"X-Request-Id": "abc-1"})
         assert answer.headers["x-request-id"] == "abc-1"

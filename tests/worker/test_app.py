@@ -1,5 +1,6 @@
 """Real worker processes, on the embedded broker and SQLite, with a pipeline that needs no torch."""
 
+import json
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -41,10 +42,17 @@ class Service:
         self.broker.send("inspect_model" if table is Model else "inspect_dataset", upload["id"])
         return upload["id"]
 
-    def analyse(self, model: bytes = b"model", data: bytes = b"data", **request: Any) -> str:
+    def analyse(
+        self,
+        model: bytes = b"model",
+        data: bytes = b"data",
+        request_id: str | None = None,
+        **request: Any,
+    ) -> str:
         ids = {"model_id": self.upload(Model, model), "dataset_id": self.upload(Dataset, data)}
         analysis = new_id("ana")
-        self.insert(Analysis, id=analysis, owner="me", state="queued", request=request, **ids)
+        row = {"owner": "me", "state": "queued", "request": request, "request_id": request_id}
+        self.insert(Analysis, id=analysis, **row, **ids)
         self.broker.send("plan", analysis)
         return analysis
 
@@ -74,6 +82,19 @@ def test_from_upload_to_result(service: Service, start: Start) -> None:
     service.wait_for(Analysis.state, "succeeded")
     assert service.read(Analysis.summary) == [{"text": "0-4;4-8;8-12;"}]
     assert service.read(Dataset.inspection) == [{"text": "data", "transform": {}}]
+
+
+def test_the_log_follows_a_request_into_the_child(service: Service, start: Start) -> None:
+    worker = start_worker(start)
+    analysis = service.analyse(shards=2, request_id="req-7")
+    service.wait_for(Analysis.state, "succeeded")
+    worker.terminate()
+    lines = [json.loads(line) for line in worker.communicate()[1].splitlines()]
+    said = [line for line in lines if line["event"] == "computing"]
+    ids = {"request_id": "req-7", "job": analysis, "task": "shard"}
+    assert sorted(line["shard"] for line in said) == [0, 1]
+    assert all(ids.items() <= line.items() for line in said)
+    assert {line["logger"] for line in said} == {"tests.worker.fake_pipeline"}
 
 
 def test_what_is_built_is_stored(service: Service, start: Start, tmp_path: Path) -> None:
