@@ -1,6 +1,5 @@
 """How many channels each dimension has, and which, once structures are cut or copied."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,15 +63,10 @@ class Recount:
         One structure that is alone along a dimension could also be one channel of each of several
         groups, which would want another order: what comes of that, `check` refuses.
         """
-        times = self.times(labels)
-        index, copy = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
-        for start, stop in self._runs(labels):
-            block, k = np.arange(start, stop), int(times[start])
-            index.append(np.tile(block, k))
-            copy.append(np.repeat(np.arange(k), len(block)))
-        return np.concatenate(index), np.concatenate(copy)
-
-    def _runs(self, labels: Labels) -> Iterator[tuple[int, int]]:
         structures = self.channels.structure_of[labels]
-        ends = [*(np.flatnonzero(np.diff(structures)) + 1).tolist(), len(structures)]
-        return zip([0, *ends[:-1]], ends, strict=True)
+        starts = np.flatnonzero(np.diff(structures, prepend=-2))  # of runs of one structure
+        lengths = np.diff(starts, append=len(structures))
+        sizes = lengths * self.times(labels[starts])
+        run = np.repeat(np.arange(len(starts)), sizes)
+        place = np.arange(len(run)) - (np.cumsum(sizes) - sizes)[run]
+        return starts[run] + place % lengths[run], place // lengths[run]
