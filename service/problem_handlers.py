@@ -85,6 +85,9 @@ def _detail(found: dict[str, Any]) -> str:
 
 
 def _database_error(_: Request, error: Exception) -> Response:
+    why = str(getattr(error, "orig", error))
+    if "No space left" in why or "disk is full" in why:  # as PostgreSQL and SQLite put it
+        return _storage_full(error)
     log.error("The database did not answer: %s", error)
     return Unavailable(
         "The database did not answer; try again.", headers={"Retry-After": "5"}
@@ -93,6 +96,10 @@ def _database_error(_: Request, error: Exception) -> Response:
 
 def _os_error(_: Request, error: Exception) -> Response:
     if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        log.error("No space left: %s", error)
-        return StorageFull("The service has no space left for this upload.").response()
+        return _storage_full(error)
     raise error
+
+
+def _storage_full(error: Exception) -> Response:
+    log.error("No space left: %s", error)
+    return StorageFull("The service has no space left for this.").response()

@@ -184,9 +184,9 @@ def _as_os_error() -> Iterator[None]:
     """Raise obstore's errors as OSError, which they hold only in their text."""
     try:
         yield
-    except BaseError as error:
-        full = f"os error {errno.ENOSPC})" in str(error) or f"os error {errno.EDQUOT})" in str(
-            error
-        )
+    except (BaseError, OSError) as error:
+        if not isinstance(error, BaseError) and (error.errno or type(error) is not OSError):
+            raise  # it says what happened
+        full = any(f"os error {code})" in str(error) for code in (errno.ENOSPC, errno.EDQUOT))
         code = errno.ENOSPC if full else errno.EIO
         raise OSError(code, os.strerror(code), str(error).partition("\n")[0]) from error
