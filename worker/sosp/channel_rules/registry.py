@@ -89,7 +89,8 @@ def readers(book: LabelBook, tensor: str) -> set[int]:
 def pin_everything(book: LabelBook, node: Node, _index: int) -> Sequence[Labelling]:
     """Pin all that the operator reads, for want of a rule, and follow none of its results."""
     where = f" in {node.module}" if node.module else ""
-    reason = UNFOLLOWED.get(node.op, f"the operator {node.op} is not followed")
+    uncommon = " as it is used" if node.op in RULES else ""  # such as with a computed weight
+    reason = UNFOLLOWED.get(node.op, f"the operator {node.op} is not followed{uncommon}")
     for name in node.references():
         if name in book.shapes.values:
             for labels in book.labelling(Ref(name)):
