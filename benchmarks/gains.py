@@ -45,6 +45,8 @@ class Gains:
         What the seed does to all variants alike, such as to the network that they are compared
         with, is no error in comparing layers.
         """
+        if len(self.layers) < 2:
+            return np.nan
         apart = self.layers - self.layers.mean(axis=1, keepdims=True)
         return float(np.sqrt(apart.var(axis=0, ddof=1).mean() / len(apart)))
 
@@ -146,6 +148,9 @@ def main() -> None:
     found = [gains(study) for study in chosen]
     CONSOLE.print("What widening gains in held-out loss, and the standard error between layers.")
     CONSOLE.print(truth(found))
+    spread = np.mean([one.mean.std(ddof=1) for one in found])
+    error = np.mean([one.error for one in found])
+    CONSOLE.print(f"Layers of a network differ by {spread:.4f}, of which {error:.4f} is noise.")
     CONSOLE.print(
         "Rank correlation of score and gain, pooled over all layers and by ranks within networks; "
         "how often the layer first by score is among the two best to widen, or beats `uniform`."

@@ -1,8 +1,9 @@
 """Networks with layers planted that are narrower than their neighbours, and networks without."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from benchmarks.small_networks import ARCHITECTURES, DEPTH
 from benchmarks.training import Recipe
@@ -13,7 +14,7 @@ PAIRS = ((1, 4), (2, 5))
 EQUAL = (20, 20, 20, 20, 12, 12)
 """Widths of networks without a narrow layer, one a seed."""
 GROWING = ((8, 8, 16, 16, 32, 32), (10, 14, 18, 22, 26, 30))
-RECIPES = {
+RECIPES: dict[str, dict[str, Any]] = {
     "fashion": {"samples": 20000, "epochs": 2, "batch": 128, "peak_rate": 3e-2},
     "digits": {
         "samples": 1200,
@@ -46,8 +47,14 @@ def planted_networks() -> list[Planted]:
     return networks
 
 
-def recipe_for(data: str, architecture: str, widths: tuple[int, ...], seed: int) -> Recipe:
-    return Recipe(architecture, widths, data, seed, **RECIPES[data])  # type: ignore[arg-type]
+def recipe_for(
+    data: str,
+    architecture: str,
+    widths: tuple[int, ...],
+    seed: int,
+    recipes: Mapping[str, Mapping[str, Any]] = RECIPES,
+) -> Recipe:
+    return Recipe(architecture, widths, data, seed, **recipes[data])
 
 
 def narrowed(narrow: tuple[int, ...], share: float, width: int = WIDTH) -> tuple[int, ...]:
