@@ -6,12 +6,13 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
-from service import health
+from service import health, metrics
 from service.analyses import artifacts
 from service.analyses import endpoints as analyses
 from service.broker import Broker, make_celery
 from service.database.engine import make_engine
 from service.datasets import endpoints as datasets
+from service.metrics import Metrics
 from service.middleware import RequestContext
 from service.models import endpoints as models
 from service.openapi import add_problem_schema
@@ -20,6 +21,7 @@ from service.scope import Services
 from service.security import server_secret
 from service.settings import Settings, get_settings
 from service.storage import Storage
+from service.workers import endpoints as workers
 
 DESCRIPTION = "Upload a trained network and a dataset; get back which layers are bottlenecks."
 
@@ -44,10 +46,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
         generate_unique_id_function=lambda route: route.name,
     )
-    app.add_middleware(RequestContext)
+    app.state.metrics = Metrics()
+    app.add_middleware(RequestContext, metrics=app.state.metrics)
     add_problem_handlers(app)
     add_problem_schema(app)
-    for resource in (health, models, datasets, analyses, artifacts):
+    for resource in (health, metrics, models, datasets, analyses, artifacts, workers):
         app.include_router(resource.router)
     return app
 

@@ -33,6 +33,7 @@ from service.client_types import (
     Structure,
     Transform,
     Upload,
+    Worker,
 )
 from service.settings import Settings
 
@@ -134,6 +135,10 @@ class Client:
     def plans(self, analysis_id: str) -> list[Plan]:
         """Return the plans for wider networks, as edits of module attributes."""
         return list(self._items(f"/v1/analyses/{analysis_id}/plans"))
+
+    def workers(self) -> list[Worker]:
+        """Return the workers, by name, with what they do."""
+        return list(self._items("/v1/workers"))
 
     def artifacts(self, analysis_id: str) -> list[Artifact]:
         """Return what an analysis built: the networks that its option `build` named."""

@@ -111,6 +111,25 @@ class Plan(TypedDict):
     artifact: str | None
 
 
+class Work(TypedDict):
+    task: str
+    job: str | None
+    shard: int | None
+
+
+class Worker(TypedDict):
+    name: str
+    host: str
+    queues: list[str]
+    device: str | None
+    state: Literal["idle", "busy", "gone"]
+    work: Work | None
+    version: str
+    torch_version: str
+    started_at: str
+    seen_at: str
+
+
 class Artifact(TypedDict):
     name: str
     size: int

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
+from service.metrics import Metrics
 from service.problems import TooLarge, respond
 
 log = logging.getLogger(__name__)
@@ -23,10 +24,13 @@ _ACCEPTABLE_ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
 
 
 class RequestContext:
-    """Passes `X-Request-Id` on, or makes one; answers 500 where no handler knew better."""
+    """Passes `X-Request-Id` on, or makes one; answers 500 where no handler knew better.
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    It also logs a line of each request, and counts it.
+    """
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app, self._metrics = app, metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -45,8 +49,9 @@ class RequestContext:
                 started = True
                 MutableHeaders(scope=message)["X-Request-Id"] = identity
                 line = scope["method"], scope["path"], message["status"]
-                seconds = round(time.monotonic() - begun, 6)
-                log.info("%s %r %d", *line, extra={"seconds": seconds})
+                seconds = time.monotonic() - begun
+                log.info("%s %r %d", *line, extra={"seconds": round(seconds, 6)})
+                self._metrics.count_request(scope, message["status"], seconds)
             await send(message)
 
         try:

@@ -13,7 +13,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from service.keys.repository import KeyRepository
 from service.private_file import read_or_create
 from service.problems import Forbidden, Unauthorized
-from service.scope import FromApp
+from service.scope import FromApp, Services
 from service.settings import Settings
 
 Scope = Literal["read", "write", "admin"]
@@ -49,22 +49,27 @@ def server_secret(settings: Settings) -> bytes:
 _bearer = HTTPBearer(auto_error=False, bearerFormat="nrw_…", description="An API key")
 
 
+Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+
+
+def authorize(services: Services, credentials: Credentials, scope: Scope) -> Caller:
+    """Return whose key this is; raise Unauthorized, or Forbidden without the scope."""
+    if credentials is None:
+        raise Unauthorized("Send an API key: `Authorization: Bearer nrw_…`.")
+    digest = digest_of(services.secret, credentials.credentials)
+    # A transaction of its own: an upload may take hours, and SQLite has one writer at a time.
+    with services.transaction() as session:
+        key = KeyRepository(session).valid(digest)
+    if key is None:
+        raise Unauthorized("This API key is not known here, or was revoked.")
+    if scope not in key.scopes:
+        raise Forbidden(f"This needs the scope `{scope}`; the key has {', '.join(key.scopes)}.")
+    return Caller(key.owner)
+
+
 def _allow(scope: Scope) -> Callable[..., Caller]:
-    def caller(
-        services: FromApp,
-        credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
-    ) -> Caller:
-        if credentials is None:
-            raise Unauthorized("Send an API key: `Authorization: Bearer nrw_…`.")
-        digest = digest_of(services.secret, credentials.credentials)
-        # A transaction of its own: an upload may take hours, and SQLite has one writer at a time.
-        with services.transaction() as session:
-            key = KeyRepository(session).valid(digest)
-        if key is None:
-            raise Unauthorized("This API key is not known here, or was revoked.")
-        if scope not in key.scopes:
-            raise Forbidden(f"This needs the scope `{scope}`; the key has {', '.join(key.scopes)}.")
-        return Caller(key.owner)
+    def caller(services: FromApp, credentials: Credentials) -> Caller:
+        return authorize(services, credentials, scope)
 
     return caller
 

@@ -28,6 +28,12 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["auto", "json", "console"] = "auto"
     """JSON lines, or lines for people; `auto`: the latter where standard error is a terminal."""
+    metrics_access: Literal["admin", "anyone"] = "admin"
+    """Who may read the API's `/metrics`: keys with the scope `admin`, or whoever reaches it."""
+    metrics_port: int | None = Field(default=None, ge=0, le=65535)
+    """Where a worker gives its metrics, a launcher's next one at the next port; default: none."""
+    metrics_host: str = "127.0.0.1"
+    """The address of that port; it asks for no key."""
     max_upload_bytes: int = 4 << 30
     shard_samples: int = Field(default=512, ge=1)
     """About how many samples a shard has: seconds of work, little to lose."""

@@ -7,6 +7,7 @@ import socket
 import sys
 import threading
 import warnings
+from contextlib import suppress
 from typing import Any
 
 from celery import signals
@@ -24,6 +25,9 @@ from service.tied import stop_at_end_of_input
 from worker.artifacts import sweep
 from worker.jobs import Jobs
 from worker.memory import memory_budget
+from worker.metrics import serve_metrics
+from worker.presence import Presence
+from worker.problems import Explained
 from worker.reconciler import Reconciler
 from worker.supervisor import Supervisor
 from worker.tasks import Runner, register
@@ -44,6 +48,7 @@ def main() -> None:
         stop_at_end_of_input()
     engine = make_engine(settings.resolved_database_url)
     _require_schema(engine)
+    _serve_metrics(settings)
     sys.exit(run_worker(settings, engine, options.queues, options.pipeline))
 
 
@@ -77,7 +82,14 @@ def run_worker(settings: Settings, engine: Engine, queues: str, pipeline: str) -
         runner.stop()
 
     signals.worker_shutting_down.connect(stop)
-    threading.Thread(target=supervisor.warm, name="warm", daemon=True).start()
+    presence = Presence(engine, name=name, queues=queues, seconds=settings.lease_seconds)
+
+    def warm() -> None:
+        with suppress(Explained):  # then it stays unknown what work is computed on
+            presence.device = supervisor.call("worker.device", "device_name")
+
+    presence.start()
+    threading.Thread(target=warm, name="warm", daemon=True).start()
     reconciler.start()
     worker = app.Worker(
         hostname=f"worker@{name}",
@@ -91,6 +103,7 @@ def run_worker(settings: Settings, engine: Engine, queues: str, pipeline: str) -
     )
     log.info("worker %s takes messages from %s", name, queues)
     worker.start()
+    presence.stop()
     reconciler.stop()
     supervisor.close()
     return int(worker.exitcode or 0)
@@ -114,6 +127,13 @@ def _log_to_stderr(settings: Settings) -> None:
 
 def _keep_logging(**_: Any) -> None:
     """Have Celery leave the logging alone, as it does when somebody answers this signal."""
+
+
+def _serve_metrics(settings: Settings) -> None:
+    try:
+        serve_metrics(settings)
+    except OSError as error:
+        sys.exit(f"No metrics at port {settings.metrics_port} (NARROWS_METRICS_PORT): {error}")
 
 
 def _require_schema(engine: Engine) -> None:

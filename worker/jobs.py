@@ -4,6 +4,7 @@ Those that end it return the messages to send once they are through, and raise L
 having written nothing, when the work is no longer the worker's own.
 """
 
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, case, func, insert, or_, select, update
@@ -14,6 +15,7 @@ from worker import leases
 from worker.artifacts import Artifacts
 from worker.inputs import Inputs, load_inputs
 from worker.leases import INSPECT_DATASET, INSPECT_MODEL, PLAN, REDUCE, SHARD, Claim, Work
+from worker.metrics import count_analysis
 from worker.outbox import Ids, Message
 from worker.problems import Refused
 
@@ -203,6 +205,16 @@ def _end_analysis(
         )
     )
     tell(connection, analysis_id, state, values.get("error"))
+    count_analysis(_history(connection, analysis_id))
+
+
+def _history(connection: Connection, analysis_id: str | int) -> list[tuple[str, datetime]]:
+    """Return the states that an analysis was in, from the first on, and since when."""
+    events = select(Event.data, Event.at).where(
+        Event.analysis_id == analysis_id, Event.kind.in_(("created", "state"))
+    )
+    rows = connection.execute(events.order_by(Event.id))
+    return [(data["state"], at) for data, at in rows]
 
 
 def tell(

@@ -7,7 +7,6 @@ none is needed.
 
 import logging
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -21,6 +20,7 @@ import typer
 from service.broker import TASKS
 from service.logs import configure_logging
 from service.settings import get_settings
+from worker.gpu import visible_gpus
 
 POLL_SECONDS: Final = 0.2
 RESTART_SECONDS: Final = 1.0
@@ -61,19 +61,11 @@ def worker(
     if settings.device == "cuda" and not gpus:
         typer.echo("NARROWS_DEVICE is cuda, but no GPU is visible here.", err=True)
         raise typer.Exit(1)
-    raise typer.Exit(Fleet(posts(queues, gpus, workers), pipeline).run())
-
-
-def visible_gpus() -> list[str]:
-    """Return what `CUDA_VISIBLE_DEVICES` may name here, without loading torch or CUDA."""
-    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if chosen is None:
-        if not (tool := shutil.which("nvidia-smi")):
-            return []
-        query = [tool, "--query-gpu=uuid", "--format=csv,noheader"]
-        found = subprocess.run(query, capture_output=True, text=True, check=False)  # noqa: S603
-        return found.stdout.split() if found.returncode == 0 else []
-    return [gpu for gpu in chosen.replace(" ", "").split(",") if gpu not in {"", "-1"}]
+    made = posts(queues, gpus, workers)
+    if settings.metrics_port:
+        for port, post in enumerate(made, settings.metrics_port):
+            post.environment["NARROWS_METRICS_PORT"] = str(port)
+    raise typer.Exit(Fleet(made, pipeline).run())
 
 
 class Post(NamedTuple):

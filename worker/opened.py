@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from service.settings import get_settings
+from worker.device import chosen_device
 from worker.fit import check_fit
 from worker.formats import pt2
 from worker.formats.samples import Samples
@@ -73,7 +73,7 @@ class Opened:
         self.shapes = check_fit(network, samples, request["loss"], traced)
         self.channels = find_structures(network, self.shapes, request["exclude"])
         self._require_layers()
-        self.device = _device()
+        self.device = chosen_device()
 
     def _require_layers(self) -> None:
         """Refuse names that the API could not check, the model being under inspection then."""
@@ -111,11 +111,6 @@ class Opened:
             },
         )
 
-    @property
-    def device_name(self) -> str:
-        cuda = self.device.type == "cuda"
-        return torch.cuda.get_device_name(self.device) if cuda else "cpu"
-
     def load(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
         """Return inputs and targets of the drawn samples `start` … `stop − 1`, on the device."""
         drawn, dtype = self.drawn[start:stop], self.network.inputs[0].dtype
@@ -129,13 +124,3 @@ def _draw(count: int, request: Mapping[str, Any]) -> NDArray[np.int64]:
     """Draw samples without replacement; shuffled, so that each batch is like any other."""
     order = np.random.default_rng(request["seed"]).permutation(count)
     return order[: request["max_samples"]]
-
-
-def _device() -> torch.device:
-    wanted = get_settings().device
-    if wanted == "auto":
-        wanted = "cuda" if torch.cuda.is_available() else "cpu"
-    # Saliencies are compared across devices: TF32 keeps only ten bits of the mantissa.
-    torch.backends.cudnn.allow_tf32 = False
-    torch.backends.cuda.matmul.allow_tf32 = False
-    return torch.device(wanted)

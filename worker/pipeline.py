@@ -17,6 +17,7 @@ from torch import Tensor
 from service.settings import get_settings
 from worker import inspection
 from worker.build import build
+from worker.device import device_name
 from worker.formats import arrays, pt2
 from worker.opened import Opened, find_structures, open_network
 from worker.parts import terms_in_parts
@@ -70,7 +71,7 @@ def shard(
         rows.append(row)
     file = io.BytesIO()
     seconds = time.perf_counter() - began
-    np.savez(file, **vars(Terms.stack(rows)), seconds=seconds, device=opened.device_name)
+    np.savez(file, **vars(Terms.stack(rows)), seconds=seconds, device=device_name())
     return file.getvalue()
 
 

@@ -16,6 +16,7 @@ from worker.endings import ChildFailedError, ChildKilledError
 from worker.heartbeat import Heartbeat, StoppingError
 from worker.jobs import Jobs
 from worker.leases import ALL_WORK, PLAN, REDUCE, SHARD, Claim, LeaseLostError, Work
+from worker.measured import measured
 from worker.outbox import Ids, Message, send_all
 from worker.problems import Refused
 from worker.supervisor import Supervisor
@@ -78,7 +79,8 @@ class Runner:
         """Bring the work to one of its ends; raise LeaseLostError if it is no longer ours."""
         with Heartbeat(self._jobs, claim, self._stopping) as heartbeat:
             try:
-                return self._do(claim, heartbeat)
+                with measured(claim):
+                    return self._do(claim, heartbeat)
             except ChildKilledError as ending:
                 log.warning("%s %s: %s", claim.work.task, claim.ids, ending)
                 return self._jobs.retry(claim, ending.detail)

@@ -14,6 +14,7 @@ from service.cli.inspect import inspect
 from service.cli.keys import keys
 from service.cli.migrate import migrate
 from service.cli.up import up
+from service.cli.workers import workers
 from service.tied import stop_at_end_of_input
 
 app = typer.Typer(
@@ -60,6 +61,7 @@ _OWN: dict[str, Callable[..., None]] = {
     "up": up,
     "analyze": analyze,
     "inspect": inspect,
+    "workers": workers,
     "api": api,
     "migrate": migrate,
 }

@@ -130,6 +130,20 @@ class TestInspect:
         assert narrows("inspect", "no-file").returncode == 2
 
 
+class TestWorkers:
+    def test_a_table(self, narrows: Narrows) -> None:
+        done = narrows("workers")
+        assert done.returncode == 0, done.stderr
+        heading, *rows = [line.split() for line in done.stdout.splitlines()[1:] if line.strip()]
+        assert heading == ["worker", "state", "device", "queues", "seen"]
+        assert {row[1] for row in rows[1:]} <= {"idle", "busy"}
+
+    def test_json(self, narrows: Narrows) -> None:
+        workers = json.loads(narrows("workers", "--json").stdout)
+        assert {"analyze", "inspect"} == {queue for w in workers for queue in w["queues"]}
+        assert all(w["torch_version"] for w in workers)
+
+
 def test_without_a_server(files: Files, tmp_path: Path) -> None:
     done = run_narrows(tmp_path, "analyze", *files, NARROWS_URL="http://127.0.0.1:1")
     assert done.returncode == 1

@@ -13,7 +13,17 @@ from sqlalchemy import insert, select, update
 from service.broker import Broker, make_celery
 from service.database.engine import make_engine
 from service.database.migrate import upgrade
-from service.database.tables import Analysis, Artifact, Base, Dataset, File, Model, Shard, new_id
+from service.database.tables import (
+    Analysis,
+    Artifact,
+    Base,
+    Dataset,
+    File,
+    Model,
+    Shard,
+    Worker,
+    new_id,
+)
 from service.settings import Settings
 from service.storage import Storage
 from tests.worker.helpers import Start, alive, wait_until
@@ -88,6 +98,7 @@ def test_the_log_follows_a_request_into_the_child(service: Service, start: Start
     worker = start_worker(start)
     analysis = service.analyse(shards=2, request_id="req-7")
     service.wait_for(Analysis.state, "succeeded")
+    service.wait_for(Worker.device, "cpu")
     worker.terminate()
     lines = [json.loads(line) for line in worker.communicate()[1].splitlines()]
     said = [line for line in lines if line["event"] == "computing"]
@@ -95,6 +106,9 @@ def test_the_log_follows_a_request_into_the_child(service: Service, start: Start
     assert sorted(line["shard"] for line in said) == [0, 1]
     assert all(ids.items() <= line.items() for line in said)
     assert {line["logger"] for line in said} == {"tests.worker.fake_pipeline"}
+    (done,) = (line for line in lines if line["event"] == "reduce done")
+    assert (done["request_id"], done["job"]) == ("req-7", analysis)
+    assert service.read(Worker.name) == []  # it has left
 
 
 def test_what_is_built_is_stored(service: Service, start: Start, tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ import psutil
 import pytest
 
 from tests.worker.helpers import Start, wait_until
-from worker.launch import posts, visible_gpus
+from worker.gpu import visible_gpus
+from worker.launch import posts
 
 NARROWS_WORKER = ("-m", "service.cli", "worker")
 

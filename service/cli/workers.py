@@ -1,0 +1,60 @@
+"""`narrows workers`: who computes, and what."""
+
+import json
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from service.client_types import Work, Worker
+
+COLOURS = {"idle": "", "busy": "green", "gone": "red"}
+
+
+def workers(
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the workers as the API gives them, in JSON.")
+    ] = False,
+) -> None:
+    """Show which workers there are, and what they do.
+
+    Example: narrows workers
+
+    One that has fallen silent is gone, and stays in the list for an hour.
+    """
+    from service.client import Client
+
+    with Client() as client:
+        found = client.workers()
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+    elif found:
+        _print(found)
+    else:
+        typer.echo("There are no workers. Start some with: narrows worker")
+
+
+def _print(found: "list[Worker]") -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    for heading in ("worker", "state", "device", "queues", "seen"):
+        table.add_column(heading, overflow="fold")
+    for worker in found:
+        seen = datetime.fromisoformat(worker["seen_at"]).astimezone()
+        state = f"{worker['state']}{_of(worker['work'])}"
+        cells = worker["name"], state, worker["device"] or "", ", ".join(worker["queues"])
+        colour = COLOURS[worker["state"]]
+        table.add_row(*map(escape, cells), f"{seen:%Y-%m-%d %H:%M:%S}", style=colour)
+    Console(highlight=False).print(table)
+
+
+def _of(work: "Work | None") -> str:
+    if work is None:
+        return ""
+    part = "" if work["shard"] is None else f" {work['shard']}"
+    return f": {work['task']}{part} of {work['job'] or 'somebody else'}"

@@ -1,0 +1,30 @@
+"""How much work waits or is under way."""
+
+from typing import Final
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from service.database.tables import Analysis, Dataset, Leased, Model, Shard
+
+UNFINISHED: Final[dict[str, tuple[type[Leased], tuple[str, ...]]]] = {
+    "model": (Model, ("inspecting",)),
+    "dataset": (Dataset, ("inspecting",)),
+    "analysis": (Analysis, ("queued", "planning", "running", "reducing")),
+    "shard": (Shard, ("queued", "leased")),
+}
+
+
+class QueueRepository:
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def depth(self) -> dict[tuple[str, str], int]:
+        """Return how many rows of each kind are in each state that is not their last; also none."""
+        found: dict[tuple[str, str], int] = {}
+        for kind, (table, states) in UNFINISHED.items():
+            query = select(table.state, func.count()).where(table.state.in_(states))
+            found |= dict.fromkeys(((kind, state) for state in states), 0)
+            for state, count in self._session.execute(query.group_by(table.state)):
+                found[kind, state] = count
+        return found

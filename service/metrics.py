@@ -1,0 +1,70 @@
+"""`/metrics`, in Prometheus's text format: requests answered, work that waits, workers."""
+
+from typing import Final
+
+from fastapi import APIRouter, Depends
+from fastapi.responses import PlainTextResponse
+from prometheus_client import CollectorRegistry, Gauge, Histogram, ProcessCollector, generate_latest
+from starlette.requests import Request
+from starlette.types import Scope
+
+from service.database.queue import QueueRepository
+from service.problems import responses
+from service.scope import FromApp, Session
+from service.security import Credentials, authorize
+from service.workers.repository import WorkerRepository
+
+METHODS: Final = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
+
+router = APIRouter(tags=["health"])
+
+
+class Metrics:
+    """What an application counts."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        self._requests = Histogram(
+            "narrows_http_request_seconds",
+            "How long requests took until their answer began",
+            ["method", "route", "status"],
+            registry=self.registry,
+        )
+        self.queue = Gauge(
+            "narrows_queue_depth",
+            "Uploads, analyses and shards that have not ended",
+            ["kind", "state"],
+            registry=self.registry,
+        )
+        self.workers = Gauge("narrows_workers", "Workers that are alive", registry=self.registry)
+
+    def count_request(self, scope: Scope, status: int, seconds: float) -> None:
+        """Count an answer, under names that no client can invent."""
+        method = scope["method"] if scope["method"] in METHODS else "other"
+        route = getattr(scope.get("route"), "path", "none")
+        self._requests.labels(method, route, status).observe(seconds)
+
+
+def _may_read(services: FromApp, credentials: Credentials) -> None:
+    if services.settings.metrics_access == "admin":
+        authorize(services, credentials, "admin")
+
+
+@router.get(
+    "/metrics",
+    response_class=PlainTextResponse,
+    dependencies=[Depends(_may_read)],
+    responses=responses(401, 403, 500, 503),
+)
+def read_metrics(request: Request, session: Session) -> str:
+    """Give the metrics of this process, and what waits in the database, to Prometheus.
+
+    They tell of all owners, though nothing of what anybody uploaded or asked: hence the scope
+    `admin`, unless `NARROWS_METRICS_ACCESS` is `anyone`.
+    """
+    metrics: Metrics = request.app.state.metrics
+    for (kind, state), count in QueueRepository(session).depth().items():
+        metrics.queue.labels(kind, state).set(count)
+    metrics.workers.set(WorkerRepository(session).alive())
+    return generate_latest(metrics.registry).decode()

@@ -1,0 +1,1 @@
+"""Workers: which are there, and what they do."""

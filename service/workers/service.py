@@ -1,0 +1,41 @@
+"""Telling which workers there are."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import Field, TypeAdapter
+from sqlalchemy.orm import Session
+
+from service.database.tables import Worker
+from service.pagination import Slice, cut, decode_token
+from service.workers.repository import Held, WorkerRepository
+from service.workers.schemas import State, WorkerOut, WorkOut
+
+_BY_NAME: TypeAdapter[str] = TypeAdapter(
+    Annotated[str, Field(strict=True, max_length=128, pattern=r"^[^\x00]+$")]
+)
+
+
+def page(session: Session, owner: str, page_size: int, token: str | None) -> Slice[WorkerOut]:
+    """Return a page of all workers by name; what is in hand is named to its owner only."""
+    workers = WorkerRepository(session)
+    rows = workers.page(decode_token(token, _BY_NAME) or "", page_size + 1)
+    found = cut(rows, page_size, lambda row: row[0].name)
+    held = {work.worker: work for work in workers.held([row.name for row, _ in found.items])}
+    described = [_describe(row, alive, held.get(row.name), owner) for row, alive in found.items]
+    return Slice(described, found.next_page_token)
+
+
+def _describe(row: Worker, alive: bool, held: Held | None, owner: str) -> WorkerOut:
+    work = None
+    if alive and held:
+        mine = held.owner == owner
+        job, shard = (held.job, held.shard) if mine else (None, None)
+        work = WorkOut.model_validate({"task": held.task, "job": job, "shard": shard})
+    columns = {name: getattr(row, name) for name in _COLUMNS}
+    state: State = "gone" if not alive else "busy" if work else "idle"
+    seen_at = datetime.fromtimestamp(row.seen_at, UTC)
+    return WorkerOut(state=state, work=work, seen_at=seen_at, **columns)
+
+
+_COLUMNS = WorkerOut.model_fields.keys() - {"state", "work", "seen_at"}

@@ -1,0 +1,38 @@
+"""Counts work, and logs a line of it, by how it ends."""
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from worker.heartbeat import StoppingError
+from worker.leases import Claim, LeaseLostError
+from worker.metrics import RETRIES, WORK
+from worker.problems import Explained
+
+log = logging.getLogger(__name__)
+
+
+@contextmanager
+def measured(claim: Claim) -> Iterator[None]:
+    """Time what is done within for the claim; what it raises is passed on."""
+    task, begun, ended = claim.work.task, time.monotonic(), "done"
+    if claim.attempt > 1:
+        RETRIES.labels(task).inc()
+    try:
+        yield
+    except BaseException as error:
+        ended = _ended(error)
+        raise
+    finally:
+        seconds = time.monotonic() - begun
+        WORK.labels(task, ended).observe(seconds)
+        log.info("%s %s", task, ended, extra={"seconds": round(seconds, 6)})
+
+
+def _ended(error: BaseException) -> str:
+    if isinstance(error, LeaseLostError):
+        return "lost"
+    if isinstance(error, StoppingError):
+        return "returned"
+    return "failed" if isinstance(error, Explained) else "error"

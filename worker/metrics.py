@@ -1,0 +1,64 @@
+"""What Prometheus may read of a worker: how work went, how long it took, the memory of its GPU."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from itertools import pairwise
+
+from prometheus_client import REGISTRY, Counter, Histogram, start_http_server
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from service.settings import Settings
+from worker import gpu
+
+SECONDS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000, 3000, 10000)
+
+WORK = Histogram(
+    "narrows_work_seconds",
+    "How long pieces of work took, by how they ended: done, failed, lost, returned or error",
+    ["task", "ended"],
+    buckets=SECONDS,
+)
+RETRIES = Counter("narrows_work_retries", "Attempts after the first", ["task"])
+ANALYSES = Histogram(
+    "narrows_analysis_seconds",
+    "How long analyses took from the request to their last state",
+    ["state"],
+    buckets=SECONDS,
+)
+STAGES = Histogram(
+    "narrows_analysis_stage_seconds",
+    "How long analyses were in a state, each time that they were in it",
+    ["state"],
+    buckets=SECONDS,
+)
+
+
+def count_analysis(history: Sequence[tuple[str, datetime]]) -> None:
+    """Count an analysis that has ended, given its states, the first to the last, and since when."""
+    for (state, since), (_, until) in pairwise(history):
+        STAGES.labels(state).observe((until - since).total_seconds())
+    (_, begun), (state, ended) = history[0], history[-1]
+    ANALYSES.labels(state).observe((ended - begun).total_seconds())
+
+
+def serve_metrics(settings: Settings) -> None:
+    """Answer at `settings.metrics_port`, if that is set; raise OSError where that can't be."""
+    if settings.metrics_port is not None:
+        start_http_server(settings.metrics_port, settings.metrics_host)
+
+
+class GpuMemory(Collector):
+    """Asks the driver whenever somebody reads."""
+
+    def collect(self) -> Iterator[Metric]:
+        family = GaugeMetricFamily(
+            "narrows_gpu_memory_bytes", "Memory of the visible GPUs", labels=["gpu", "kind"]
+        )
+        for found in gpu.memory():
+            family.add_metric([found.gpu, "used"], found.used)
+            family.add_metric([found.gpu, "total"], found.total)
+        yield family
+
+
+REGISTRY.register(GpuMemory())

@@ -1,0 +1,69 @@
+"""Tells the database that a worker is there, for `GET /v1/workers`; nothing else depends on it."""
+
+import logging
+import socket
+import threading
+from contextlib import suppress
+from importlib.metadata import version
+from typing import Any, Final
+
+from sqlalchemy import Engine, delete
+from sqlalchemy.exc import SQLAlchemyError
+
+from service.database.clock import epoch_now
+from service.database.insert import insert
+from service.database.tables import Worker, utc_now
+
+KEEP_SECONDS: Final = 3600.0
+"""How long the row of a worker that is gone stays, for whoever wonders where it is."""
+
+log = logging.getLogger(__name__)
+
+
+class Presence:
+    """Beats thrice in `seconds` while started; whoever is silent for longer counts as gone."""
+
+    def __init__(self, engine: Engine, *, name: str, queues: str, seconds: float) -> None:
+        self.device: str | None = None
+        self._engine, self._name, self._seconds = engine, name, seconds
+        self._fixed: dict[str, Any] = {
+            "host": socket.gethostname(),
+            "queues": queues.split(","),
+            "version": version("narrows"),
+            "torch_version": version("torch"),
+            "started_at": utc_now(),
+        }
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="presence", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop, and leave the list of workers."""
+        self._stopping.set()
+        self._thread.join()
+        with suppress(SQLAlchemyError), self._engine.begin() as connection:
+            connection.execute(delete(Worker).where(Worker.name == self._name))
+
+    def beat(self) -> None:
+        """Be seen now; forget workers that have been gone for long."""
+        seen = {
+            "device": self.device,
+            "seen_at": epoch_now(),
+            "alive_until": epoch_now() + self._seconds,
+        }
+        with self._engine.begin() as connection:
+            row = insert(connection, Worker).values(name=self._name, **self._fixed, **seen)
+            connection.execute(row.on_conflict_do_update(index_elements=["name"], set_=seen))
+            long_gone = Worker.alive_until < epoch_now() - KEEP_SECONDS
+            connection.execute(delete(Worker).where(long_gone))
+
+    def _run(self) -> None:
+        while True:
+            try:
+                self.beat()
+            except SQLAlchemyError as error:
+                log.warning("the database is out of reach: %s", str(error).partition("\n")[0])
+            if self._stopping.wait(self._seconds / 3):
+                return
