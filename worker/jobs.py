@@ -83,9 +83,9 @@ class Jobs:
             _end_analysis(connection, claim.ids[0], "failed", error=problem)
             return []
 
-    def give_back(self, claim: Claim) -> None:
+    def give_back(self, claim: Claim) -> list[Message]:
         """Let another worker have the work, as if it had never been taken."""
-        self._back_to_waiting(claim, attempt=claim.attempt - 1, sent_at=None)
+        return self._back_to_waiting(claim, attempt=claim.attempt - 1)
 
     def retry(self, claim: Claim, happened: str, *, delay: float = 0.0) -> list[Message]:
         """Put the work back, to be sent again after `delay` seconds, or give it up for good.
@@ -93,8 +93,7 @@ class Jobs:
         `happened` is a sentence that says what went wrong: the last word after the last attempt.
         """
         if claim.attempt < self.max_attempts:
-            self._back_to_waiting(claim, sent_at=epoch_now() + delay if delay else None)
-            return []
+            return self._back_to_waiting(claim, delay=delay)
         given_up = Refused(
             "attempts-exhausted",
             "Given up after several attempts",
@@ -102,11 +101,13 @@ class Jobs:
         )
         return self.fail(claim, given_up.as_problem())
 
-    def _back_to_waiting(self, claim: Claim, **values: Any) -> None:
+    def _back_to_waiting(self, claim: Claim, *, delay: float = 0.0, **values: Any) -> list[Message]:
+        values |= {"state": claim.work.waiting, "sent_at": epoch_now() + delay}
         with self.engine.begin() as connection:
-            leases.settle(connection, claim, state=claim.work.waiting, **values)
+            leases.settle(connection, claim, **values)
             if claim.work is PLAN:
                 tell(connection, claim.ids[0], "queued")
+            return [] if delay else leases.post(connection, claim.work, claim.work.row(claim.ids))
 
     def cancel(self, analysis_id: str | int) -> bool:
         """End the analysis if that was asked for; return whether it was this call that did."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from celery import Celery
+from sqlalchemy.exc import OperationalError
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from service.broker import Broker
@@ -22,6 +23,7 @@ from worker.problems import Refused
 from worker.supervisor import Supervisor
 
 RETRY_SECONDS: Final = 5.0
+PAUSE_SECONDS: Final = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +60,10 @@ class Runner:
         bind_contextvars(task=work.task, **dict(zip(("job", "shard"), ids, strict=False)))
         try:
             self._run(work, ids)
+        except OperationalError as error:
+            why = str(error.orig).partition("\n")[0]
+            log.warning("%s %s waits, the database is out of reach: %s", work.task, ids, why)
+            self._stopping.wait(PAUSE_SECONDS)  # or all messages would be taken in vain
         finally:
             clear_contextvars()
 
@@ -88,8 +94,7 @@ class Runner:
                 log.info("%s %s: %s", claim.work.task, claim.ids, ending)
                 return self._jobs.fail(claim, ending.as_problem())
             except StoppingError:
-                self._jobs.give_back(claim)
-                return []
+                return self._jobs.give_back(claim)
             except LeaseLostError:
                 raise
             except Exception:

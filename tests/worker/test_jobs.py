@@ -28,7 +28,7 @@ from worker.leases import (
     LeaseLostError,
     Work,
 )
-from worker.outbox import Ids
+from worker.outbox import Ids, Message
 from worker.problems import Refused
 
 RESULT: dict[str, Any] = {
@@ -264,6 +264,15 @@ class TestAttempts:
         assert read(engine, Analysis.attempt) == [0]
         assert history(engine, analysis) == ["planning", "queued"]
         assert claim(jobs, PLAN, analysis).attempt == 1
+
+    def test_are_sent_for_at_once_or_after_a_delay(
+        self, jobs: Jobs, make_analysis: MakeAnalysis
+    ) -> None:
+        analysis = make_analysis()
+        message = Message("plan", (analysis,))
+        assert jobs.give_back(claim(jobs, PLAN, analysis)) == [message]
+        assert jobs.retry(claim(jobs, PLAN, analysis), "It fell silent.") == [message]
+        assert jobs.retry(claim(jobs, PLAN, analysis), "It fell silent.", delay=5) == []
 
     def test_run_out(self, engine: Engine, make_analysis: MakeAnalysis) -> None:
         jobs = make_jobs(engine, max_attempts=2)

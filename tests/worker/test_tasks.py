@@ -5,6 +5,7 @@ from typing import Any, cast
 
 import pytest
 from sqlalchemy import Engine, update
+from sqlalchemy.exc import OperationalError
 
 from service.broker import Broker
 from service.database.tables import Analysis, Shard
@@ -19,6 +20,7 @@ from tests.worker.helpers import (
     shard_states,
     state_of,
 )
+from worker import tasks
 from worker.endings import ChildCrashedError, ChildKilledError
 from worker.jobs import Jobs
 from worker.leases import PLAN, SHARD
@@ -110,6 +112,25 @@ def test_an_analysis_may_ask_for_a_time_limit(
     assert state_of(engine, analysis) == "failed"
     (error,) = read(engine, Analysis.error)
     assert error["type"] == "urn:narrows:problem:time-limit"
+
+
+def test_a_database_out_of_reach_leaves_the_work_where_it_is(
+    engine: Engine,
+    jobs: Jobs,
+    make_analysis: MakeAnalysis,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def away(*_: object) -> None:
+        raise OperationalError("UPDATE", {}, Exception("connection refused"))
+
+    monkeypatch.setattr(tasks, "PAUSE_SECONDS", 0)
+    monkeypatch.setattr(Jobs, "claim", away)
+    analysis = make_analysis()
+    make_runner(jobs).run(PLAN, analysis)
+    assert state_of(engine, analysis) == "queued"
+    assert "connection refused" in caplog.text
+    assert "Traceback" not in caplog.text
 
 
 def test_a_file_out_of_reach_is_tried_again_and_then_given_up(
