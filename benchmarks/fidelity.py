@@ -7,22 +7,24 @@ removing the lowest 10 … 50 % of the structures, without any fine-tuning, and 
 of saliencies with the true loss change of removing one structure; mean ± spread over seeds.
 """
 
+import json
 from collections.abc import Iterable, Sequence
 from copy import deepcopy
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from rich.progress import track
 from rich.table import Table
 from scipy import stats
 
 from benchmarks.options import CONSOLE, parser, prepare
+from benchmarks.processes import run
 from benchmarks.scoring import SAMPLES, Criterion, analysis
 from benchmarks.small_networks import DEPTH, SmallNetwork
-from benchmarks.training import Recipe, read
+from benchmarks.training import CACHE, Recipe, read, write
 from worker.sosp.analysis import Analysis
 
 RATIOS = (0.1, 0.2, 0.3, 0.4, 0.5)
@@ -55,9 +57,20 @@ class Removal:
         return float(F.cross_entropy(network(self._images), self._classes))
 
     def single(self) -> Floats:
-        """Return the true loss change of removing each structure, [S]."""
-        whole = self.loss()
-        return np.array([self.loss([s]) - whole for s in range(len(self._members))])
+        """Return the loss after removing each structure alone, [S]."""
+        return np.array([self.loss([s]) for s in range(len(self._members))])
+
+
+def singles_path(recipe: Recipe) -> Path:
+    return CACHE / "removals" / f"{recipe.path.stem}.json"
+
+
+def remove_singly(work: tuple[Recipe, Criterion]) -> None:
+    """Keep the losses after removing each structure, which some analysis of the network numbers."""
+    torch.set_num_threads(1)
+    recipe, criterion = work
+    losses = Removal(recipe, analysis(recipe, criterion).channels.members()).single()
+    write(singles_path(recipe), json.dumps(losses.tolist()).encode())
 
 
 def losses(removal: Removal, found: Analysis) -> Floats:
@@ -70,7 +83,7 @@ def measure(recipe: Recipe, criteria: Sequence[Criterion]) -> Floats:
     """Return for each criterion its losses and its rank correlation, [criteria, ratios + 1]."""
     analyses = [analysis(recipe, criterion) for criterion in criteria]
     removal = Removal(recipe, analyses[0].channels.members())
-    true = removal.single()
+    true = json.loads(singles_path(recipe).read_text())
     return np.array(
         [
             [*losses(removal, found), stats.spearmanr(found.saliency, true).statistic]
@@ -99,8 +112,10 @@ def main() -> None:
     }
     recipes = [recipe for seeds in chosen.values() for recipe in seeds]
     criteria = prepare(recipes, recipes, options)
+    work = [(recipe, criteria[0]) for recipe in recipes if not singles_path(recipe).exists()]
+    run("removing", remove_singly, work, options.jobs)
     for recipe, seeds in chosen.items():
-        found = np.array([measure(one, criteria) for one in track(seeds, "removing")])
+        found = np.array([measure(one, criteria) for one in seeds])
         trained = [read(one) for one in seeds]
         title = (
             f"{recipe.architecture} on {recipe.data}: accuracy "
