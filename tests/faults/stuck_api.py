@@ -1,0 +1,13 @@
+"""`python -m tests.faults.stuck_api PORT`: an API that never gets from its commit to its send."""
+
+import sys
+import time
+
+import uvicorn
+
+from service.app import create_app
+from service.broker import Broker
+
+if __name__ == "__main__":
+    setattr(Broker, "send", lambda *_: time.sleep(3600))  # noqa: B010 - mypy minds a plain one
+    uvicorn.run(create_app(), host="127.0.0.1", port=int(sys.argv[1]), log_config=None)

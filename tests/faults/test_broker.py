@@ -1,0 +1,68 @@
+"""The broker killed, emptied and frozen while shards wait in it."""
+
+import time
+
+import pytest
+
+from service.broker import TASKS
+from tests.faults.conftest import Say
+from tests.faults.job import BATCH, Job, Jobs
+from tests.faults.servers import RedisServer
+from tests.faults.site import Site, Stopwatch
+
+FROZEN_SECONDS = 10
+
+
+@pytest.fixture
+def redis(site: Site) -> RedisServer:
+    if site.pair.redis is None:
+        pytest.skip("a folder can't be killed or frozen")
+    return site.pair.redis
+
+
+def test_flushed(site: Site, jobs: Jobs, undisturbed: Job, say: Say) -> None:
+    job = jobs.running()
+    if site.pair.redis:
+        lost = site.pair.redis.client.llen(TASKS["shard"])
+        site.pair.redis.client.flushall()
+    else:
+        messages = list((site.data / "broker" / TASKS["shard"]).glob("*.msg"))
+        lost = len(messages)
+        for message in messages:
+            message.unlink(missing_ok=True)
+    recovery = job.progresses(shards=5)
+    job.succeeds(like=undisturbed)
+    assert lost
+    say(f"broker flushed, {lost} messages lost: shards are done again after {recovery:.1f} s")
+
+
+def test_killed_and_restarted_empty(
+    redis: RedisServer, jobs: Jobs, undisturbed: Job, say: Say
+) -> None:
+    job = jobs.running()
+    redis.kill()
+    asked_meanwhile = jobs.submit(
+        max_samples=BATCH
+    )  # it is recorded, and sent when there is a broker again
+    time.sleep(1)
+    redis.start()
+    recovery = job.progresses(shards=5)
+    job.succeeds(like=undisturbed)
+    asked_meanwhile.succeeds()
+    say(f"Redis killed and restarted empty: shards are done again after {recovery:.1f} s")
+
+
+def test_frozen(redis: RedisServer, jobs: Jobs, undisturbed: Job, say: Say) -> None:
+    job = jobs.running()
+    with redis.frozen():
+        watch = Stopwatch()
+        asked_meanwhile = jobs.submit(max_samples=BATCH)
+        answered = watch()
+        time.sleep(max(0.0, FROZEN_SECONDS - watch()))
+    recovery = job.progresses(shards=5)
+    job.succeeds(like=undisturbed)
+    asked_meanwhile.succeeds()
+    say(
+        f"Redis frozen for {FROZEN_SECONDS} s (a POST then took {answered:.1f} s): shards are done "
+        f"again {recovery:.1f} s after the thaw"
+    )

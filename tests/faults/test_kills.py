@@ -1,0 +1,90 @@
+"""kill -9 and SIGSTOP, at random moments."""
+
+import random
+import signal
+import time
+
+from tests.faults.conftest import Say
+from tests.faults.job import Job, Jobs
+from tests.faults.pipeline import LOOP
+from tests.faults.site import PATIENCE, Site, Worker
+from tests.worker.helpers import wait_until
+
+KILLS = 20
+STOPS = 3
+SEED = 20260
+
+
+def strike(site: Site, rng: random.Random) -> str:
+    """Kill a warm worker, its child or both; return which."""
+    wait_until(site.warm_workers, PATIENCE)
+    worker = rng.choice(site.warm_workers())
+    child, parent = worker.child, worker.process
+    kind = rng.choice(["worker", "child", "child", "both"])
+    if child and kind != "worker":
+        child.kill()
+    if kind != "child":
+        parent.kill()
+    return kind
+
+
+def test_kills_at_random_moments(site: Site, jobs: Jobs, undisturbed: Job, say: Say) -> None:
+    rng = random.Random(SEED)
+    kills: list[str] = []
+    finished, repeated, recovery = 0, 0, 0.0
+    while len(kills) < KILLS:
+        job = jobs.submit()
+        while not job.has_ended and len(kills) < KILLS:
+            time.sleep(rng.uniform(0.1, 1.2))
+            kills.append(strike(site, rng))
+        recovery = max(recovery, job.in_hand_ends())
+        job.succeeds(like=undisturbed)
+        repeated += job.repeated
+        finished += 1
+    kinds = ", ".join(f"{kills.count(kind)} × {kind}" for kind in sorted(set(kills)))
+    say(
+        f"{KILLS} kills ({kinds}; seed {SEED}): {finished} of {finished} jobs finished once, "
+        f"bit-identical; {repeated} shards tried again; recovery {recovery:.1f} s at most"
+    )
+
+
+def test_a_worker_frozen_past_its_lease(site: Site, jobs: Jobs, undisturbed: Job, say: Say) -> None:
+    recovery = 0.0
+    job = jobs.running()
+    for _ in range(STOPS):
+        frozen = holder_of_a_shard(site, job)
+        frozen.process.send_signal(signal.SIGSTOP)
+        recovery = max(recovery, job.in_hand_ends())
+        frozen.process.send_signal(signal.SIGCONT)
+        if job.has_ended:
+            job.succeeds(like=undisturbed)
+            job = jobs.running()
+    job.succeeds(like=undisturbed)
+    say(
+        f"{STOPS} workers frozen past their leases, then thawed: jobs finished once, "
+        f"bit-identical; their shards were others' after {recovery:.1f} s at most"
+    )
+
+
+def holder_of_a_shard(site: Site, job: Job) -> Worker:
+    """Return a worker that has a shard of the job in hand."""
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until:
+        for row in job.leased():
+            if worker := site.holder(row["leased_by"]):
+                return worker
+    raise AssertionError("nobody works")
+
+
+def test_recovery_with_the_leases_of_every_day(site: Site, jobs: Jobs, say: Say) -> None:
+    pipeline = ("--pipeline", "tests.faults.pipeline")
+    worker = site.run("worker", "worker", *pipeline, NARROWS_LEASE_SECONDS="15")
+    job = jobs.submit(seed=LOOP)
+    mine = f":{worker.pid}"
+    wait_until(lambda: any(row["leased_by"].endswith(mine) for row in job.leased()), PATIENCE)
+    site.end("worker", kill=True)
+    others = {row["token"] for row in job.leased() if not row["leased_by"].endswith(mine)}
+    recovery = job.in_hand_ends(but=others)
+    site.client.cancel(job.id)
+    job.ends("cancelled")
+    say(f"a worker killed, leases of 15 s: its shard waited for another after {recovery:.1f} s")
