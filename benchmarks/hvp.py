@@ -26,12 +26,13 @@ from torch.profiler import ProfilerActivity, profile
 from benchmarks.networks import ResNet18, settle, vgg11
 from worker.export import export_module
 from worker.formats import pt2
+from worker.sosp import sosp_h as method
+from worker.sosp.batch import Batch
 from worker.sosp.channels import find_channels
 from worker.sosp.gates import gate
 from worker.sosp.losses import LOSSES
 from worker.sosp.network import Network
 from worker.sosp.shapes import trace_shapes
-from worker.sosp.sosp_h import batch_terms
 
 Work = Callable[[], object]
 
@@ -40,7 +41,7 @@ def sosp_h(module: nn.Module, x: Tensor, y: Tensor) -> Work:
     network = _read_back(module, x)
     channels = find_channels(network, trace_shapes(network))
     gated = gate(network, channels)
-    return lambda: batch_terms(gated, len(channels), [x], y, LOSSES["cross_entropy"])
+    return lambda: method.measure(gated, Batch((x,), y), LOSSES["cross_entropy"])
 
 
 def gradient(module: nn.Module, x: Tensor, y: Tensor) -> Work:

@@ -25,6 +25,8 @@ class Options(TypedDict, total=False):
     method: str
     gate: str
     loss: str
+    curvature: Literal["sampled", "exact"]
+    blocks: int | None
     pruning_ratio: float
     max_samples: int
     batch_size: int
@@ -78,6 +80,9 @@ class Layer(TypedDict):
     interval: tuple[float, float] | None
     p_value: float | None
     score: float | None
+    score_interval: tuple[float, float] | None
+    because: str | None
+    samples_needed: int | None
     verdict: str
     reason: str | None
     sweep: list[tuple[float, float]]
@@ -87,8 +92,8 @@ class Structure(TypedDict):
     group: int
     channel: int
     saliency: float
-    first_order: float
-    second_order: float
+    first_order: float | None
+    second_order: float | None
     rank: int
     members: list[tuple[str, int]]
 

@@ -4,8 +4,8 @@ from functools import partial
 
 from worker.formats.samples import Samples
 from worker.problems import Refused
-from worker.sosp.losses import CLASS_LOSSES
-from worker.sosp.network import Network
+from worker.sosp.losses import CLASS_LOSSES, IGNORED, class_dim
+from worker.sosp.network import Input, Network
 from worker.sosp.shapes import Shapes, trace_shapes
 
 _unfit = partial(Refused, "shapes-do-not-fit", "The model and the dataset do not fit")
@@ -18,11 +18,34 @@ def check_fit(network: Network, samples: Samples, loss: str, batch: int) -> Shap
     Raises Refused where the inputs' shapes don't go through the network, or the targets are not
     what `loss` takes for the outputs: class numbers within range, or an array of their shape.
     """
-    if len(network.inputs) != 1:
-        raise _unfit(f"The model takes {len(network.inputs)} inputs; a dataset has one, x.")
-    spec = network.inputs[0]
-    sample = samples.transform.apply(samples.inputs[:1], spec.dtype)
-    shape = (batch, *sample.shape[1:])
+    wanted = 2 if loss == "model" else 1
+    if len(network.inputs) != wanted:
+        raise _unfit(
+            f"The model takes {len(network.inputs)} inputs; with the loss {loss} it must take "
+            + ("x and y, and return its loss." if wanted == 2 else "one, x.")
+        )
+    stored = (samples.transform.apply(samples.inputs[:1], network.inputs[0].dtype), samples.targets)
+    shapes_given = [(batch, *part.shape[1:]) for part in stored[:wanted]]
+    for spec, shape in zip(network.inputs, shapes_given, strict=True):
+        _check_shape(spec, shape)
+    try:
+        shapes = trace_shapes(network, shapes_given)
+    except (ValueError, RuntimeError) as error:
+        reason = str(error).partition("\n")[0]
+        inputs = " and ".join(str(list(shape)) for shape in shapes_given)
+        raise _unfit(f"Inputs of shape {inputs} don't go through the model: {reason}") from None
+    outputs = shapes.of(network.outputs[0])
+    if loss != "model":
+        _check_targets(samples, outputs, loss)
+    elif outputs not in ((), (batch,)):
+        raise _unfit(
+            f"With the loss model, the model must return its batch's mean loss, or one for each "
+            f"sample; it returns {['batch', *outputs[1:]]}."
+        )
+    return shapes
+
+
+def _check_shape(spec: Input, shape: tuple[int, ...]) -> None:
     expected = ["batch" if i == 0 else size for i, size in enumerate(spec.shape)]
     fits = len(shape) == len(spec.shape) and all(
         isinstance(want, str) or want == got for want, got in zip(spec.shape, shape, strict=True)
@@ -32,15 +55,6 @@ def check_fit(network: Network, samples: Samples, loss: str, batch: int) -> Shap
             f"The model takes inputs of shape {expected}, the dataset's samples make "
             f"{['batch', *shape[1:]]}. Reshape x, or declare the layout when uploading the dataset."
         )
-    try:
-        shapes = trace_shapes(network, [shape])
-    except (ValueError, RuntimeError) as error:
-        reason = str(error).partition("\n")[0]
-        raise _unfit(
-            f"Inputs of shape {list(shape)} don't go through the model: {reason}"
-        ) from None
-    _check_targets(samples, shapes.of(network.outputs[0]), loss)
-    return shapes
 
 
 def _check_targets(samples: Samples, outputs: tuple[int, ...], loss: str) -> None:
@@ -57,14 +71,24 @@ def _check_targets(samples: Samples, outputs: tuple[int, ...], loss: str) -> Non
             f"The loss {loss} takes class numbers, but y has dtype {targets.dtype}. Save y as "
             'integers, or ask for the loss "mse".'
         )
-    if len(outputs) < 2 or targets.shape[1:] != outputs[2:]:
+    dim = class_dim(outputs, (outputs[0], *targets.shape[1:]))
+    if dim is None:
         raise _bad_targets(
-            f"The loss {loss} takes outputs [batch, classes, …] and targets [batch, …], but a "
-            f"sample's output has shape {list(outputs[1:])} and its y {list(targets.shape[1:])}."
+            f"The loss {loss} takes outputs [batch, classes, …] and targets [batch, …], or the "
+            f"classes last, but a sample's output has shape {list(outputs[1:])} and its y "
+            f"{list(targets.shape[1:])}."
         )
-    low, high, classes = int(targets.min()), int(targets.max()), outputs[1]
+    if len(outputs) > 2 and dim == 1 and outputs[1:-1] == targets.shape[1:]:
+        raise _bad_targets(
+            f"A sample's output has shape {list(outputs[1:])}: which of the dimensions counts the "
+            "classes can't be told. Export a program that returns its loss, and choose the loss "
+            "model."
+        )
+    counted = targets[targets != IGNORED]
+    low, high = (int(counted.min()), int(counted.max())) if counted.size else (0, 0)
+    classes = outputs[dim]
     if low < 0 or high >= classes:
         raise _bad_targets(
             f"y has labels from {low} to {high}, but the model has {classes} outputs: labels must "
-            f"lie in 0 … {classes - 1}."
+            f"lie in 0 … {classes - 1}, or be {IGNORED} where they don't count."
         )

@@ -2,13 +2,13 @@
 
 from collections.abc import Collection, Mapping
 from functools import cached_property, lru_cache
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from worker.device import chosen_device
 from worker.fit import check_fit
@@ -16,13 +16,19 @@ from worker.formats import pt2
 from worker.formats.samples import Samples
 from worker.problems import Refused
 from worker.sosp.analysis import Analysis
+from worker.sosp.batch import Batch, batch_seed
 from worker.sosp.channels import Channels, find_channels
 from worker.sosp.gates import GatedNetwork, gate
-from worker.sosp.losses import CLASS_LOSSES
+from worker.sosp.losses import CLASS_LOSSES, LOSSES
+from worker.sosp.methods import Method, method
 from worker.sosp.network import Network
 from worker.sosp.shapes import FREE_BATCH, Shapes
-from worker.sosp.sosp_h import Terms
+from worker.sosp.terms import Terms
 
+EXACT_STRUCTURES = 5_000
+"""Up to so many structures are removed one by one."""
+FACTOR_NUMBERS = 400_000_000
+"""What a factor of the curvature may hold: 3.2 GB when it is used."""
 MIN_BATCHES = 32
 """Into how many batches the samples are split at least, as far as there are so many."""
 
@@ -73,6 +79,7 @@ class Opened:
         self.shapes = check_fit(network, samples, request["loss"], traced)
         self.channels = find_structures(network, self.shapes, request["exclude"])
         self._require_layers()
+        self._require_room()
         self.device = chosen_device()
 
     def _require_layers(self) -> None:
@@ -89,10 +96,44 @@ class Opened:
                 "lists the layers that it has.",
             )
 
+    def _require_room(self) -> None:
+        """Refuse what would take days, or more memory than there is."""
+        structures, name = len(self.channels), self._request["method"]
+        if name == "exact" and structures > EXACT_STRUCTURES:
+            raise Refused(
+                "too-many-structures",
+                "The network has too many structures to remove each by itself",
+                f"It has {structures:,}, and 'exact' is for at most {EXACT_STRUCTURES:,}. Choose "
+                "the method 'joint' or 'sosp_h'.",
+            )
+        rows = len(self.drawn)
+        if self._request.get("curvature") == "exact":
+            rows *= prod(self.shapes.of(self.network.outputs[0])[1:])
+        if name in ("sosp_i", "joint") and rows * structures > FACTOR_NUMBERS:
+            raise Refused(
+                "too-much-curvature",
+                "The curvature would not fit in memory",
+                f"'{name}' keeps {rows:,} × {structures:,} numbers, and at most "
+                f"{FACTOR_NUMBERS:,} are allowed. Choose the curvature 'sampled', fewer "
+                "`max_samples`, or the method 'sosp_h'.",
+            )
+
     @cached_property
     def gated(self) -> GatedNetwork:
         """The network with its gates, on the device that computes."""
-        return gate(self.network.map_tensors(lambda t: t.to(self.device)), self.channels)
+        network = self.network.map_tensors(lambda t: t.to(self.device))
+        return gate(network, self.channels, self._request["gate"], self.shapes)
+
+    @cached_property
+    def method(self) -> Method:
+        request = self._request
+        return method(
+            request["method"], request.get("curvature") or "sampled", request.get("blocks")
+        )
+
+    def measure(self, batch: Batch) -> Terms:
+        """Return the terms of a batch, as one row."""
+        return self.method.measure(self.gated, batch, LOSSES[self._request["loss"]])
 
     def analysis(self, terms: Terms) -> Analysis:
         """Return the analysis that the terms of all batches make."""
@@ -101,6 +142,7 @@ class Opened:
             self.shapes,
             self.channels,
             terms,
+            self.method,
             pruning_ratio=self._request["pruning_ratio"],
             price=self._request["cost"],
             seed=self._request["seed"],
@@ -111,13 +153,16 @@ class Opened:
             },
         )
 
-    def load(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
-        """Return inputs and targets of the drawn samples `start` … `stop − 1`, on the device."""
-        drawn, dtype = self.drawn[start:stop], self.network.inputs[0].dtype
+    def load(self, start: int, stop: int) -> Batch:
+        """Return the drawn samples `start` … `stop − 1`, on the device."""
+        drawn, (first, *more) = self.drawn[start:stop], self.network.inputs
         classes = self._request["loss"] in CLASS_LOSSES
         target = torch.int64 if classes else self.network.precision
-        inputs, targets = self.samples.batch(drawn, dtype, target)
-        return inputs.to(self.device), targets.to(self.device)
+        target = more[0].dtype if more else target  # of a program that computes its own loss
+        inputs, targets = self.samples.batch(drawn, first.dtype, target)
+        inputs, targets = inputs.to(self.device), targets.to(self.device)
+        given = (inputs, targets) if more else (inputs,)
+        return Batch(given, targets, batch_seed(self._request["seed"], start))
 
 
 def _draw(count: int, request: Mapping[str, Any]) -> NDArray[np.int64]:

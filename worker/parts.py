@@ -4,21 +4,16 @@ import logging
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
 
 from worker.memory import is_out_of_memory
-from worker.sosp.sosp_h import Terms
+from worker.sosp.batch import Batch
+from worker.sosp.terms import Terms
 
 log = logging.getLogger(__name__)
 
 
 def terms_in_parts(
-    compute: Callable[[Tensor, Tensor], Terms],
-    inputs: Tensor,
-    targets: Tensor,
-    *,
-    size: int,
-    smallest: int,
+    compute: Callable[[Batch], Terms], batch: Batch, *, size: int, smallest: int
 ) -> tuple[Terms, int]:
     """Return the terms of a batch as one row, and how many samples went through at once.
 
@@ -28,10 +23,9 @@ def terms_in_parts(
     """
     while True:
         try:
-            parts = map(compute, torch.split(inputs, size), torch.split(targets, size))
-            return Terms.stack(parts).in_one_row(), size
+            return Terms.stack(map(compute, batch.split(size))).in_one_row(), size
         except (RuntimeError, MemoryError) as error:
-            halved = (min(size, len(inputs)) + 1) // 2
+            halved = (min(size, len(batch)) + 1) // 2
             if not is_out_of_memory(error) or halved < smallest or halved == size:
                 raise
         log.warning("%d samples at once take too much memory; going on with %d", size, halved)

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import Tensor
 
 from service.settings import get_settings
 from worker import inspection
@@ -23,12 +22,14 @@ from worker.opened import Opened, find_structures, open_network
 from worker.parts import terms_in_parts
 from worker.problems import Refused
 from worker.sosp.analysis import Analysis
-from worker.sosp.losses import LOSSES
 from worker.sosp.plans import Plan
 from worker.sosp.shapes import trace_shapes
-from worker.sosp.sosp_h import Terms, batch_terms
+from worker.sosp.terms import Terms
 
 Json = dict[str, Any]
+
+SETTINGS = ("method", "gate", "loss", "curvature", "blocks", "seed")
+"""What of a request the provenance repeats."""
 
 
 def inspect_model(path: str) -> Json:
@@ -60,18 +61,17 @@ def shard(
     opened = _open(model_path, dataset_path, transform, request)
     rows, at_once = [], opened.batch
 
-    def compute(inputs: Tensor, targets: Tensor) -> Terms:
-        structures, loss = len(opened.channels), LOSSES[request["loss"]]
-        return batch_terms(opened.gated, structures, [inputs], targets, loss)
-
     for first in range(start, stop, opened.batch):
         batch = opened.load(first, min(first + opened.batch, stop))
-        row, at_once = terms_in_parts(compute, *batch, size=at_once, smallest=opened.smallest_batch)
+        row, at_once = terms_in_parts(
+            opened.measure, batch, size=at_once, smallest=opened.smallest_batch
+        )
         _require_finite(row)
         rows.append(row)
     file = io.BytesIO()
     seconds = time.perf_counter() - began
-    np.savez(file, **vars(Terms.stack(rows)), seconds=seconds, device=device_name())
+    more = {"seconds": np.array(seconds), "device": np.array(device_name())}
+    np.savez(file, allow_pickle=False, **Terms.stack(rows).to_arrays(), **more)
     return file.getvalue()
 
 
@@ -90,9 +90,7 @@ def reduce(
     began = time.perf_counter()
     opened = _open(model_path, dataset_path, transform, request)
     shards = [dict(np.load(io.BytesIO(part), allow_pickle=False)) for part in parts]
-    terms = Terms.stack(
-        Terms(*(part[name] for name in ("first", "second", "loss", "samples"))) for part in shards
-    )
+    terms = Terms.stack(map(Terms.of_arrays, shards))
     found = opened.analysis(terms)
     plans = _chosen_plans(found, request)
     original = pt2.read(Path(model_path)) if request["build"] else opened.network
@@ -116,7 +114,7 @@ def reduce(
             "transform": vars(opened.samples.transform),
             "devices": sorted({str(part["device"]) for part in shards}),
             "compute_seconds": round(seconds, 3),
-            **{name: request[name] for name in ("method", "gate", "loss", "seed")},
+            **{name: request.get(name) for name in SETTINGS},
         },
     }
 
@@ -138,7 +136,7 @@ def _open_once(model_path: str, dataset_path: str, transform: str, request: str)
 
 
 def _require_finite(terms: Terms) -> None:
-    if not all(np.isfinite(column).all() for column in (terms.first, terms.second, terms.loss)):
+    if not terms.are_finite():
         raise Refused(
             "not-finite",
             "The network's values are not finite",

@@ -5,7 +5,7 @@ What only the computation can know, such as whether the data fits, is said there
 
 from collections.abc import Collection, Sequence
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, Final
 
 from service.analyses.request import OWN_PLANS, PRUNED, AnalysisRequest, CustomPlan
 from service.problems import Invalid
@@ -13,8 +13,39 @@ from service.problems import Invalid
 NAMES_SHOWN = 10
 
 
-def check_plans(request: AnalysisRequest) -> None:
+CURVED: Final = ("sosp_i", "joint")
+"""The methods that need the loss's curvature along the outputs."""
+
+
+def check_request(request: AnalysisRequest) -> None:
     """Check what can be told without the model; raise Invalid."""
+    _check_method(request)
+    _check_plans(request)
+
+
+def _check_method(request: AnalysisRequest) -> None:
+    curved = request.method in CURVED
+    if curved and request.loss == "model":
+        raise Invalid(
+            ["method"],
+            f"{request.method!r} needs the curvature of the loss along the network's outputs, "
+            "which a program that returns its loss does not show; choose 'sosp_h', or one of the "
+            "losses.",
+        )
+    if request.curvature and not curved:
+        raise Invalid(
+            ["curvature"],
+            f"{request.method!r} has no choice of curvature; leave it out, or choose 'sosp_i' or "
+            "'joint' as method.",
+        )
+    if request.blocks and request.method != "joint":
+        raise Invalid(
+            ["blocks"],
+            f"{request.method!r} has no blocks; leave them out, or choose 'joint' as method.",
+        )
+
+
+def _check_plans(request: AnalysisRequest) -> None:
     names: list[str] = []
     for index, plan in enumerate(request.plans):
         name = plan.name if isinstance(plan, CustomPlan) else plan

@@ -17,6 +17,16 @@ UploadId = Annotated[str, StringConstraints(max_length=64, pattern=r"^[\x21-\x7e
 PlanName = Annotated[
     str, StringConstraints(min_length=1, max_length=60, pattern=r"^[a-z0-9][a-z0-9-]*$")
 ]
+Method = Literal[
+    "sosp_h",
+    "sosp_i",
+    "joint",
+    "first_order",
+    "fisher",
+    "magnitude",
+    "magnitude_relative",
+    "exact",
+]
 OwnPlan = Literal["double", "uniform", "reallocate"]
 
 OWN_PLANS: Final[tuple[OwnPlan, ...]] = get_args(OwnPlan)
@@ -68,15 +78,33 @@ class AnalysisRequest(BaseModel):
 
     model_id: UploadId = Field(description="A model of yours")
     dataset_id: UploadId = Field(description="A dataset of yours")
-    method: Literal["sosp_h"] = Field(
+    method: Method = Field(
         default="sosp_h",
-        description="How saliencies are computed: second order, by Hessian products",
+        description="What is removed first: by the exact Hessian (sosp_h), pairs of structures "
+        "(sosp_i), the predicted change of the loss (joint), or a yardstick: first_order, fisher, "
+        "magnitude, magnitude_relative, exact (every structure removed by itself)",
     )
-    gate: Literal["weights"] = Field(
-        default="weights", description="What removing a channel sets to zero: its weights"
+    gate: Literal["weights", "channel"] = Field(
+        default="weights",
+        description="What removing a channel sets to zero: the weights that go into it, as in the "
+        "paper, or all that is read of it",
     )
-    loss: Literal["cross_entropy", "mse", "nll", "bce_with_logits"] = Field(
-        default="cross_entropy", description="What the network was trained to make small"
+    loss: Literal["cross_entropy", "mse", "nll", "bce_with_logits", "model"] = Field(
+        default="cross_entropy",
+        description="What the network was trained to make small; model: the program takes x and "
+        "y, and returns its loss",
+    )
+    curvature: Literal["sampled", "exact"] | None = Field(
+        default=None,
+        description="For sosp_i and joint: one backward pass a sample, with labels drawn from the "
+        "network itself (sampled, the default), or one for every output (exact)",
+    )
+    blocks: int | None = Field(
+        default=None,
+        ge=1,
+        le=100_000,
+        description="For joint: how many times the curvature along what is removed is computed "
+        "anew; null: after each removal, in 100 blocks beyond 6,000 structures",
     )
     pruning_ratio: float = Field(
         default=0.5, gt=0, lt=1, description="Share of all structures that is removed"

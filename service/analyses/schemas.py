@@ -72,9 +72,27 @@ class LayerOut(_Result):
     macs: int = Field(description="Multiply-accumulates for one sample")
     pruning_ratio: float | None = Field(description="Share of its structures that is removed")
     interval: tuple[float, float] | None = Field(description="Confidence interval of that share")
-    p_value: float | None
-    score: float | None
-    verdict: str = Field(examples=["bottleneck"])
+    p_value: float | None = Field(
+        description="Chance of so high a score for channels drawn at random, adjusted for the "
+        "number of layers"
+    )
+    score: float | None = Field(
+        description="Mean rank of its structures among all: 0 all go first, 1 all stay longest"
+    )
+    score_interval: tuple[float, float] | None = Field(
+        description="Confidence interval of the score"
+    )
+    verdict: str = Field(
+        description="bottleneck, suspected, balanced, redundant or not_prunable",
+        examples=["bottleneck"],
+    )
+    because: str | None = Field(
+        description="What the verdict rests on",
+        examples=["score 0.95 (0.92 to 0.98), p 2.7e-07"],
+    )
+    samples_needed: int | None = Field(
+        description="Of a suspected layer: about how many samples would settle it, if they can"
+    )
     reason: str | None = Field(description="Why it could not be pruned")
     sweep: list[tuple[float, float]] = Field(description="Pairs of global and own pruning ratio")
 
@@ -82,9 +100,13 @@ class LayerOut(_Result):
 class StructureOut(_Result):
     group: int
     channel: int
-    saliency: float
-    first_order: float
-    second_order: float
+    saliency: float = Field(
+        description="In units of the loss; of the weights for the magnitude methods"
+    )
+    first_order: float | None = Field(description="θ_s·g, where the method has it")
+    second_order: float | None = Field(
+        description="θ_s·(Hθ_struc), with the Hessian or its Gauss–Newton part, where it has that"
+    )
     rank: int = Field(description="Place among all structures, the least salient first")
     members: list[Any] = Field(description="Pairs of layer and channel", examples=[[["conv1", 0]]])
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from sqlalchemy.orm import Session
 
-from service.analyses.combinations import check_layers, check_plans
+from service.analyses.combinations import check_layers, check_request
 from service.analyses.repository import AnalysisRepository, R
 from service.analyses.request import AnalysisRequest
 from service.analyses.schemas import AnalysisOut
@@ -69,7 +69,7 @@ def _check(session: Session, owner: str, request: AnalysisRequest) -> None:
         if upload.state == "rejected":
             why = (upload.error or {}).get("detail", "see its `error`")
             raise Rejected(f"The {noun} {upload.id} was rejected: {why}", error=upload.error)
-    check_plans(request)
+    check_request(request)
     if model.state == "ready" and model.inspection:
         check_layers(request, model.inspection)
 

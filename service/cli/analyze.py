@@ -29,7 +29,8 @@ def analyze(
     max_samples: Annotated[int | None, typer.Option(help="Use at most so many samples.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Samples computed at a time.")] = None,
     loss: Annotated[
-        str | None, typer.Option(help="cross_entropy, mse, nll or bce_with_logits.")
+        str | None,
+        typer.Option(help="cross_entropy, mse, nll, bce_with_logits, or model: it returns it."),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Chooses the samples.")] = None,
     exclude: Annotated[
@@ -58,8 +59,21 @@ def analyze(
     output: Annotated[
         Path, typer.Option(metavar="DIR", file_okay=False, help="Where to put what is built.")
     ] = Path(),
-    method: Annotated[str | None, typer.Option(help="How saliencies are computed.")] = None,
-    gate: Annotated[str | None, typer.Option(help="What removing a channel sets to zero.")] = None,
+    method: Annotated[
+        str | None,
+        typer.Option(
+            help="sosp_h, sosp_i, joint, first_order, fisher, magnitude, magnitude_relative or "
+            "exact: what is removed first."
+        ),
+    ] = None,
+    gate: Annotated[
+        str | None,
+        typer.Option(help="weights or channel: what removing a channel sets to zero."),
+    ] = None,
+    curvature: Annotated[
+        str | None, typer.Option(help="sampled or exact, for sosp_i and joint.")
+    ] = None,
+    blocks: Annotated[int | None, typer.Option(help="Blocks of removals, for joint.")] = None,
     transform: Annotated[
         str | None,
         typer.Option(help='Preprocessing, in JSON: {"scale": 0.00392, "mean": [0.5]}.'),
@@ -90,6 +104,7 @@ def analyze(
     given = {
         "pruning_ratio": pruning_ratio, "max_samples": max_samples, "batch_size": batch_size,
         "loss": loss, "seed": seed, "exclude": exclude, "method": method, "gate": gate,
+        "curvature": curvature, "blocks": blocks,
         "cost": cost, "plans": _plans(plan, factor), "build": build, "init": init,
     }  # fmt: skip
     options: Any = {name: value for name, value in given.items() if value is not None}

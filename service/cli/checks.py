@@ -6,7 +6,7 @@ from typing import Any, cast
 import typer
 from pydantic import ValidationError
 
-from service.analyses.combinations import check_layers, check_plans
+from service.analyses.combinations import check_layers, check_request
 from service.analyses.request import AnalysisRequest
 from service.client_types import Options, Transform
 from service.datasets.schemas import Transform as TransformSchema
@@ -20,7 +20,7 @@ def checked_request(options: Options) -> AnalysisRequest:
     except ValidationError as error:
         found = error.errors()[0]
         raise _bad([str(part) for part in found["loc"]], found["msg"]) from None
-    _explained(lambda: check_plans(request))
+    _explained(lambda: check_request(request))
     return request
 
 

@@ -221,6 +221,9 @@ class Layer(Base):
     interval: Mapped[list[Any] | None]
     p_value: Mapped[float | None]
     score: Mapped[float | None]
+    score_interval: Mapped[list[Any] | None]
+    because: Mapped[str | None] = mapped_column(Text)
+    samples_needed: Mapped[int | None]
     verdict: Mapped[str] = mapped_column(String(16))
     reason: Mapped[str | None] = mapped_column(Text)
     sweep: Mapped[list[Any]]
@@ -233,8 +236,8 @@ class Structure(Base):
     group: Mapped[int]
     channel: Mapped[int]
     saliency: Mapped[float]
-    first_order: Mapped[float]
-    second_order: Mapped[float]
+    first_order: Mapped[float | None]
+    second_order: Mapped[float | None]
     rank: Mapped[int]
     members: Mapped[list[Any]]
 

@@ -57,6 +57,7 @@ class TestCreate:
         }  # fmt: skip
         assert made["request"] == body | {
             "method": "sosp_h", "gate": "weights", "loss": "cross_entropy", "pruning_ratio": 0.5,
+            "curvature": None, "blocks": None,
             "max_samples": 4096, "batch_size": 64, "seed": 0, "exclude": [],
             "cost": "structures", "plans": ["double", "uniform", "reallocate"], "build": [],
             "init": "preserve", "time_limit_seconds": None, "memory_bytes": None,
@@ -376,7 +377,7 @@ class TestResults:
         succeed(analysis["id"])
         names = {
             "layers": "name op group width parameters macs pruning_ratio interval p_value score "
-            "verdict reason sweep",
+            "score_interval verdict because samples_needed reason sweep",
             "structures": "group channel saliency first_order second_order rank members",
             "plans": "name layers parameters macs artifact",
         }

@@ -51,6 +51,21 @@ def test_all_of_it(ann: httpx.Client, inspected: Json) -> None:
     assert {name: made["request"][name] for name in asked} == asked
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"method": "joint", "gate": "channel", "curvature": "exact", "blocks": 20},
+        {"method": "sosp_i", "curvature": "sampled", "loss": "mse"},
+        {"method": "fisher", "loss": "model"},
+        {"method": "exact", "gate": "channel", "cost": "parameters"},
+    ],
+    ids=str,
+)
+def test_every_method(asked: Json, ann: httpx.Client, inspected: Json) -> None:
+    made = created(ann.post(PATH, json=inspected | asked))
+    assert {name: made["request"][name] for name in asked} == asked
+
+
 def test_nothing_but_a_pruned_network(ann: httpx.Client, body: Json) -> None:
     created(ann.post(PATH, json=body | {"plans": [], "build": ["pruned"]}))
 
@@ -58,6 +73,9 @@ def test_nothing_but_a_pruned_network(ann: httpx.Client, body: Json) -> None:
 @pytest.mark.parametrize(
     ("change", "pointer", "detail"),
     [
+        ({"method": "joint", "loss": "model"}, "/method", "choose 'sosp_h', or one of the losses"),
+        ({"curvature": "exact"}, "/curvature", "choose 'sosp_i' or 'joint'"),
+        ({"method": "sosp_i", "blocks": 5}, "/blocks", "choose 'joint'"),
         ({"plans": ["double", "double"]}, "/plans/1", "two plans 'double'"),
         ({"plans": [mine(stem=2), mine(neck=2)]}, "/plans/1", "two plans 'mine'"),
         (

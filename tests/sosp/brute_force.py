@@ -61,7 +61,7 @@ def gradient_and_product(
         for row in rows
     ]
     along = torch.stack([(a * b).sum() for a, b in zip(g, theta, strict=True)]).sum()
-    return [a.detach() for a in g], torch.autograd.grad(along, weights)
+    return [a.detach() for a in g], torch.autograd.grad(along, weights, materialize_grads=True)
 
 
 def _per_structure(channels: Channels, rows: Sequence[Rows], vectors: Sequence[Tensor]) -> Floats:

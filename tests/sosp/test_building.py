@@ -24,13 +24,14 @@ from tests.architectures import (
 from tests.exporting import randomized, read_back
 from tests.sosp.test_surgery import analysed, cut_some, prove
 from worker.formats import pt2
+from worker.sosp.batch import Batch
 from worker.sosp.building import BuildError, save
 from worker.sosp.gates import gate
 from worker.sosp.losses import LOSSES
 from worker.sosp.network import Network
 from worker.sosp.operators import SYMBOLIC
 from worker.sosp.shapes import trace_shapes
-from worker.sosp.sosp_h import batch_terms
+from worker.sosp.sosp_h import measure
 from worker.sosp.surgery import SurgeryError, check_same, resize
 
 TOLERANCES = {torch.float64: 1e-12, torch.float32: 1e-5, torch.bfloat16: 2e-2}
@@ -116,8 +117,8 @@ def test_what_was_built_is_analysed_and_built_again(
     assert [layer.name for layer in found.layers] == [layer.name for layer in channels.layers]
     targets = torch.randint(5, (4,))
     loss = LOSSES["cross_entropy"]
-    terms = batch_terms(gate(wide, found), len(found), list(inputs), targets, loss)
-    assert np.isfinite(terms.second).all()
+    terms = measure(gate(wide, found), Batch(inputs, targets), loss)
+    assert terms.are_finite()
     copies = cut_some(found, 1)
     assert prove(wide, found, copies).deviation < 1e-10
     save(resize(wide, found, copies), tmp_path / "again.pt2")

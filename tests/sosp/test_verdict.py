@@ -11,10 +11,12 @@ from torch import nn
 from tests.exporting import randomized, read_back
 from worker.sosp import ranking
 from worker.sosp.channels import Channels, find_channels
+from worker.sosp.methods import method
 from worker.sosp.network import Network
+from worker.sosp.resampling import interval, replicates
 from worker.sosp.shapes import trace_shapes
-from worker.sosp.sosp_h import Terms
-from worker.sosp.verdict import judge
+from worker.sosp.terms import Terms
+from worker.sosp.verdict import Verdict, judge
 
 WIDTHS = (32, 6, 32)
 
@@ -47,11 +49,17 @@ def terms(levels: tuple[float, ...], noise: float = 0.0, batches: int = 20) -> T
         [level + rng.random(width) for level, width in zip(levels, WIDTHS, strict=True)]
     )
     first = base + noise * rng.standard_normal((batches, sum(WIDTHS)))
-    return Terms(64 * first, np.zeros_like(first), np.ones(batches), np.full(batches, 64))
+    return Terms(np.ones(batches), np.full(batches, 64), {"first": 64 * first})
+
+
+def judged(channels: Channels, found: Terms, ratio: float = 0.5) -> dict[str, Verdict]:
+    by = method("first_order")
+    places = by.order(found.averages, 1.0).places
+    return judge(channels, places, replicates(by, found), ratio, int(found.samples.sum()))
 
 
 def test_the_layer_of_the_highest_saliencies_is_the_bottleneck(channels: Channels) -> None:
-    verdicts = judge(channels, terms((1.0, 3.0, 1.0)), ratio=0.5)
+    verdicts = judged(channels, terms((1.0, 3.0, 1.0)))
     assert {name: v.verdict for name, v in verdicts.items()} == {
         "0": "balanced",
         "2": "bottleneck",
@@ -67,26 +75,49 @@ def test_the_layer_of_the_highest_saliencies_is_the_bottleneck(channels: Channel
 
 
 def test_equal_layers_are_balanced(channels: Channels) -> None:
-    verdicts = judge(channels, terms((1.0, 1.0, 1.0)), ratio=0.5)
+    verdicts = judged(channels, terms((1.0, 1.0, 1.0)))
     assert {v.verdict for v in verdicts.values()} == {"balanced", "not_prunable"}
 
 
 def test_a_layer_far_below_all_others_is_redundant(channels: Channels) -> None:
-    verdicts = judge(channels, terms((3.0, 3.5, 1.0)), ratio=0.5)
+    verdicts = judged(channels, terms((3.0, 3.5, 1.0)))
     assert verdicts["5"].verdict == "redundant"
     assert verdicts["5"].pruning_ratio == 1.0
 
 
 def test_what_the_batches_leave_open_is_not_called_a_bottleneck(channels: Channels) -> None:
-    verdict = judge(channels, terms((1.0, 1.6, 1.0), noise=20.0), ratio=0.5)["2"]
+    verdict = judged(channels, terms((1.0, 1.8, 1.0), noise=3.0))["2"]
     assert verdict.verdict != "bottleneck"
-    assert verdict.interval is not None
-    assert verdict.interval[1] - verdict.interval[0] > 0.2
+    assert verdict.score_interval is not None
+    assert verdict.score_interval[1] - verdict.score_interval[0] > 0.2
 
 
-def test_the_same_seed_gives_the_same_verdicts(channels: Channels) -> None:
-    noisy = terms((1.0, 1.6, 1.0), noise=1.0)
-    assert judge(channels, noisy, 0.5, seed=3) == judge(channels, noisy, 0.5, seed=3)
+def test_a_suspicion_says_what_would_settle_it(channels: Channels) -> None:
+    few = judged(channels, terms((1.0, 2.0, 1.0), noise=4.0))["2"]
+    assert few.verdict == "suspected"
+    assert "leave open whether it is above average" in str(few.because)
+    assert few.samples_needed is not None
+    assert few.samples_needed > 20 * 64
+    many = judged(channels, terms((1.0, 2.0, 1.0), noise=4.0, batches=500))["2"]
+    assert (many.verdict, many.samples_needed) == ("bottleneck", None)
+
+
+def test_without_batches_to_leave_out_nothing_is_certain(channels: Channels) -> None:
+    verdict = judged(channels, terms((1.0, 3.0, 1.0), batches=4))["2"]
+    assert (verdict.verdict, verdict.interval, verdict.score_interval) == ("suspected", None, None)
+    assert "fewer than 8 batches" in str(verdict.because)
+
+
+def test_intervals_of_a_mean_cover_it_as_often_as_they_say() -> None:
+    """For a plain mean the jackknife's standard error is the textbook's."""
+    rng = np.random.default_rng(0)
+    covered = 0
+    for _ in range(1000):
+        values = 0.5 + 0.1 * rng.standard_normal(20)
+        without = [np.delete(values, i).mean() for i in range(20)]
+        low, high = interval(float(values.mean()), without) or (0, 0)
+        covered += low <= 0.5 <= high
+    assert 930 <= covered <= 970
 
 
 @given(arrays(np.float64, st.integers(1, 60), elements=st.floats(0, 1)))

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import nn
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 from worker import pipeline
 from worker.problems import Refused
@@ -74,15 +75,109 @@ def test_results_are_json_and_name_every_layer(model: str, tmp_path: Path) -> No
     assert result["provenance"]["devices"] == ["cpu"]
 
 
-def test_any_sharding_gives_the_same_bits(model: str, tmp_path: Path) -> None:
-    dataset = data(tmp_path / "d.npz")
+METHODS: list[dict[str, Any]] = [
+    {},
+    {"gate": "channel"},
+    {"method": "joint", "gate": "channel"},
+    {"method": "joint", "blocks": 4, "curvature": "exact"},
+    {"method": "sosp_i"},
+    {"method": "fisher", "gate": "channel"},
+    {"method": "first_order"},
+    {"method": "magnitude"},
+    {"method": "magnitude_relative"},
+    {"method": "exact", "gate": "channel"},
+]
+
+
+@pytest.mark.parametrize("asked", METHODS, ids=str)
+def test_any_sharding_gives_the_same_bits(
+    asked: dict[str, Any], model: str, tmp_path: Path
+) -> None:
+    dataset, request = data(tmp_path / "d.npz"), REQUEST | asked
     results = []
     for cuts in ([], [9], [18, 27, 90, 261], [297]):  # batches are of 9
         edges = [0, *cuts, 300]
-        parts = [pipeline.shard(model, dataset, {}, REQUEST, a, b) for a, b in pairwise(edges)]
-        result = pipeline.reduce(model, dataset, {}, REQUEST, parts, str(tmp_path))
+        parts = [pipeline.shard(model, dataset, {}, request, a, b) for a, b in pairwise(edges)]
+        result = pipeline.reduce(model, dataset, {}, request, parts, str(tmp_path))
         results.append({name: result[name] for name in ("layers", "structures", "summary")})
     assert all(result == results[0] for result in results)
+
+
+class WithLoss(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = small()
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        return F.cross_entropy(self.body(x), y)
+
+
+def test_a_program_may_return_its_loss(model: str, tmp_path: Path) -> None:
+    dataset = data(tmp_path / "d.npz")
+    batch, x, y = torch.export.Dim.DYNAMIC, torch.randn(2, 1, 8, 8), torch.tensor([0, 1])
+    program = torch.export.export(
+        WithLoss().eval(), (x, y), dynamic_shapes=({0: batch}, {0: batch})
+    )
+    torch.export.save(program, path := str(tmp_path / "loss.pt2"))
+    assert pipeline.inspect_model(path)["layers"][-1]["name"] == "body.6"
+    own, ours = analyze(path, dataset, loss="model"), analyze(model, dataset)
+    assert own["summary"]["loss"] == pytest.approx(ours["summary"]["loss"], rel=1e-5)
+    for mine, theirs in zip(own["structures"], ours["structures"], strict=True):
+        assert mine["saliency"] == pytest.approx(theirs["saliency"], rel=1e-3, abs=1e-6)
+
+
+def test_a_program_without_a_loss_is_not_taken_for_one(model: str, tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="it must take x and y, and return its loss"):
+        analyze(model, data(tmp_path / "d.npz"), loss="model")
+
+
+class Tokens(nn.Module):
+    """Logits for every token, the classes last, as language models have them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table, self.hidden = nn.Embedding(9, 6), nn.Linear(6, 8)
+        self.head = nn.Linear(8, 9)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(F.gelu(self.hidden(self.table(x))))
+
+
+@pytest.mark.parametrize("method", ["sosp_h", "joint"])
+def test_every_token_has_a_class(method: str, tmp_path: Path) -> None:
+    batch = torch.export.Dim.DYNAMIC
+    program = torch.export.export(
+        Tokens().eval(), (torch.zeros(2, 5).long(),), dynamic_shapes=({0: batch},)
+    )
+    torch.export.save(program, path := str(tmp_path / "tokens.pt2"))
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 9, (64, 5))
+    y[:, 3:] = -100  # padding
+    dataset = data(tmp_path / "d.npz", x=rng.integers(0, 9, (64, 5)), y=y)
+    assert analyze(path, dataset, method=method)["summary"]["structures"] == 6 + 8
+    wrong = data(tmp_path / "w.npz", x=rng.integers(0, 9, (64, 5)), y=y[:, :4])
+    with pytest.raises(Refused, match="or the classes last"):
+        analyze(path, wrong, method=method)
+
+
+@pytest.mark.parametrize(
+    ("limit", "asked", "said"),
+    [
+        ("EXACT_STRUCTURES", {"method": "exact"}, "'exact' is for at most 10"),
+        ("FACTOR_NUMBERS", {"method": "joint"}, "fewer `max_samples`"),
+    ],
+)
+def test_what_would_never_end_is_refused(
+    limit: str,
+    asked: dict[str, Any],
+    said: str,
+    model: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(f"worker.opened.{limit}", 10)
+    with pytest.raises(Refused, match=said):
+        pipeline.plan(model, data(tmp_path / "d.npz"), {}, REQUEST | {"seed": 5} | asked)
 
 
 @pytest.mark.parametrize("init", ["preserve", "fresh"])

@@ -7,30 +7,40 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from worker.sosp import budget, ranking, surgery
+from worker.sosp.batch import Batch, batch_seed
 from worker.sosp.budget import Price
 from worker.sosp.built import Built, build
 from worker.sosp.channels import Channels, Layer, find_channels
 from worker.sosp.cost import Cost, cost
 from worker.sosp.exported import as_network
-from worker.sosp.gates import gate
-from worker.sosp.losses import LOSSES, Loss
+from worker.sosp.gates import GateKind
+from worker.sosp.gates import gate as place_gates
+from worker.sosp.gauss_newton import Curvature
+from worker.sosp.losses import LOSSES, Loss, LossFunction
+from worker.sosp.methods import Method, MethodName, second_order
+from worker.sosp.methods import method as find_method
 from worker.sosp.network import Network
 from worker.sosp.plans import Plan, Planner
+from worker.sosp.ranking import Removal
+from worker.sosp.resampling import replicates
 from worker.sosp.shapes import Shapes, trace_shapes
-from worker.sosp.sosp_h import Terms, batch_terms, saliencies
+from worker.sosp.terms import Terms
 from worker.sosp.verdict import Verdict, judge
 
 Ints = NDArray[np.int64]
-Batch = tuple[Tensor, Tensor]
+Floats = NDArray[np.float64]
+Pair = tuple[Tensor, Tensor]
 
 RESAMPLED = 32
 """Samples that are drawn together when intervals are found; larger batches are split."""
+
+
+DEFAULT_METHOD = find_method("sosp_h")
 
 
 @dataclass(frozen=True)
@@ -41,35 +51,37 @@ class Analysis:
     shapes: Shapes
     channels: Channels
     terms: Terms
+    method: Method = DEFAULT_METHOD
     pruning_ratio: float = 0.5
     price: Price = "structures"
     seed: int = 0
     factors: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """Plans of one's own: for each name, factors for the widths of layers."""
 
-    @cached_property
-    def _means(self) -> tuple[Any, Any, float]:
-        return self.terms.means()
-
     @property
     def loss(self) -> float:
         """The loss per sample."""
-        return self._means[2]
+        return self.terms.averages.loss
 
     @cached_property
-    def saliency(self) -> NDArray[np.float64]:
-        """λ_H of each structure, in units of the loss, [S]."""
-        return saliencies(*self._means[:2])
+    def removal(self) -> Removal:
+        """The order in which structures go; it goes by saliency over price."""
+        return self.method.order(self.terms.averages, self.prices)
+
+    @property
+    def saliency(self) -> Floats:
+        """The saliency of each structure, [S]: in units of the loss for all but `magnitude`."""
+        return self.removal.saliency
+
+    @property
+    def places(self) -> Ints:
+        """The rank of each structure, [S], 0 being the first to go."""
+        return self.removal.places
 
     @cached_property
     def prices(self) -> NDArray[np.float64]:
         """What each structure costs, [S]; the ranking goes by saliency over price."""
         return budget.prices(self.channels, self._price, self.price)
-
-    @cached_property
-    def places(self) -> Ints:
-        """The rank of each structure, [S], 0 being the first to go."""
-        return ranking.ranks(self.saliency / self.prices)
 
     @cached_property
     def cost(self) -> Cost:
@@ -78,7 +90,13 @@ class Analysis:
     @cached_property
     def verdicts(self) -> dict[str, Verdict]:
         """The verdict on each layer, by name."""
-        return judge(self.channels, self.terms, self.pruning_ratio, self.seed, self.prices)
+        return judge(
+            self.channels,
+            self.places,
+            replicates(self.method, self.terms, self.prices),
+            self.pruning_ratio,
+            int(self.terms.samples.sum()),
+        )
 
     def named(self, verdict: str) -> list[str]:
         """Return the names of the layers that have this verdict."""
@@ -137,14 +155,15 @@ class Analysis:
     @cached_property
     def structures(self) -> list[dict[str, Any]]:
         """One row a structure."""
-        first, second, _ = self._means
+        averages = self.terms.averages
+        first, second = averages.means.get("first"), second_order(averages)
         return [
             {
                 "group": int(self.channels.groups[s]),
                 "channel": int(self.channels.positions[s]),
                 "saliency": float(self.saliency[s]),
-                "first_order": float(first[s]),
-                "second_order": float(second[s]),
+                "first_order": None if first is None else float(first[s]),
+                "second_order": None if second is None else float(second[s]),
                 "rank": int(self.places[s]),
                 "members": members,
             }
@@ -214,13 +233,17 @@ def describe_layer(layer: Layer, costs: Cost) -> dict[str, Any]:
 
 def analyze(
     model: nn.Module | ExportedProgram,
-    batches: Iterable[Batch],
+    batches: Iterable[Pair],
     *,
-    loss: str | Loss = "cross_entropy",
+    method: MethodName = "sosp_h",
+    gate: GateKind = "weights",
+    loss: str | Loss | LossFunction = "cross_entropy",
     pruning_ratio: float = 0.5,
     price: Price = "structures",
     exclude: Collection[str] = (),
     factors: Mapping[str, Mapping[str, float]] | None = None,
+    curvature: Curvature = "sampled",
+    blocks: int | None = None,
     seed: int = 0,
     progress: bool | Callable[[int, int | None], object] = True,
 ) -> Analysis:
@@ -239,30 +262,35 @@ def analyze(
     >>> [(layer["name"], layer["width"], layer["reason"]) for layer in found.layers]
     [('0', 8, None), ('2', 2, "Its channels can't be pruned: they are the network's outputs.")]
     """
-    function = LOSSES[loss] if isinstance(loss, str) else loss
+    by = find_method(method, curvature, blocks)
     report = progress if callable(progress) else _counter(shown=progress)
     total = len(batches) if hasattr(batches, "__len__") else None  # type: ignore[arg-type]
     rows: list[Terms] = []
+    samples = 0
     for number, (inputs, targets) in enumerate(batches, start=1):
+        given = (inputs, targets) if loss == "model" else (inputs,)
         if not rows:
-            network = as_network(model, (inputs,))
-            shapes = trace_shapes(network, [(2, *inputs.shape[1:])])
+            network = as_network(model, given)
+            shapes = trace_shapes(network, [(2, *x.shape[1:]) for x in given])
             channels = find_channels(network, shapes, exclude)
             if not len(channels):
                 raise ValueError("no layer of the network can be pruned")
-            gated = gate(network, channels)
-        rows += [
-            batch_terms(gated, len(channels), [x], y, function)
-            for x, y in zip(
-                torch.split(inputs, RESAMPLED), torch.split(targets, RESAMPLED), strict=True
-            )
-        ]
+            gated = place_gates(network, channels, gate, shapes)
+        batch = Batch(given, targets, batch_seed(seed, samples))
+        rows += [by.measure(gated, part, _loss(loss)) for part in batch.split(RESAMPLED)]
+        samples += len(batch)
         report(number, total)
     if not rows:
         raise ValueError("there are no batches")
     return Analysis(
-        network, shapes, channels, Terms.stack(rows), pruning_ratio, price, seed, factors or {}
+        network, shapes, channels, Terms.stack(rows), by, pruning_ratio, price, seed, factors or {}
     )
+
+
+def _loss(loss: str | Loss | LossFunction) -> Loss:
+    if isinstance(loss, str):
+        return LOSSES[loss]
+    return loss if isinstance(loss, Loss) else Loss(loss)
 
 
 def _counter(*, shown: bool) -> Callable[[int, int | None], None]:

@@ -1,31 +1,37 @@
-"""One gated call of a layer, with its derivatives along the gate (METHOD §2)."""
+"""One gated value, with its derivatives along the gate (METHOD §2)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from worker.sosp.dual import Dual
-from worker.sosp.layer_ops import along_channels, is_convolution
 
 
 @dataclass(frozen=True)
 class Gate:
-    """A gate on one call of a layer: `y = m · (u + bias) + shift`, channel by channel, at m = 1.
+    """A gate on a value: `y = m · (u + bias) + shift`, channel by channel, at m = 1.
 
-    `u` is the layer's product without bias, `shift` what a folded batch norm adds, and `relu` says
-    that a ReLU follows and is applied too. `direction`, the tangent of m, is 1 where the channel
-    belongs to a structure and 0 where it must stay; `structures` is as in `channels.Layer`.
+    The channels lie along dimension `axis` of the value, samples along `batch_axis` (None: it is
+    not known). `u` is a layer's product without bias, `shift` what a folded batch norm adds, and
+    `relu` says that a ReLU follows and is applied too. `structures` holds the structure of each
+    channel, and `direction`, the tangent of m, is 1 where there is one and 0 where the channel must
+    stay.
     """
 
-    bias: Tensor | None
-    shift: Tensor | None
-    relu: bool
+    axis: int
+    batch_axis: int | None
     direction: Tensor
     structures: Tensor
+    bias: Tensor | None = None
+    shift: Tensor | None = None
+    relu: bool = False
+
+    def along_channels(self, vector: Tensor, rank: int) -> Tensor:
+        """View a vector of channels so that it broadcasts over the value, of that rank."""
+        return vector.view([-1 if dim == self.axis else 1 for dim in range(rank)])
 
 
 @dataclass(frozen=True)
@@ -43,12 +49,35 @@ def leaf_of(gate: Gate) -> Leaf:
     return Leaf(ones.requires_grad_(), ones.clone().detach().requires_grad_(), gate.structures)
 
 
-def apply_gate(gate: Gate, leaf: Leaf, op: str, u: Dual | Tensor) -> Dual:
-    """Return the gated result of a layer's product `u`."""
+def apply_gate(gate: Gate, leaf: Leaf, u: Dual | Tensor) -> Dual:
+    """Return the gated value of `u`, with its derivative along all structures."""
     dual = isinstance(u, Dual)
     both = u.both if isinstance(u, Dual) else u
     apply: Callable[..., Tensor] = _ApplyGate.apply
-    return Dual(apply(both, leaf.value, leaf.tangent, gate, op, dual))
+    return Dual(apply(both, leaf.value, leaf.tangent, gate, dual))
+
+
+def multiply(gate: Gate, m: Tensor, u: Tensor) -> Tensor:
+    """Return the gated value for gates m of shape [samples or 1, width]."""
+    rank = u.dim()
+    shape = [1] * rank
+    shape[gate.axis] = m.shape[1]
+    if len(m) > 1:
+        if gate.batch_axis is None or u.shape[gate.batch_axis] % len(m):
+            raise MixedSamplesError
+        shape[gate.batch_axis] = u.shape[gate.batch_axis]
+        m = m.repeat_interleave(u.shape[gate.batch_axis] // len(m), 0)
+    if gate.batch_axis is not None and gate.batch_axis > gate.axis:
+        m = m.T
+    value = u if gate.bias is None else u + gate.along_channels(gate.bias, rank)
+    value = value * m.reshape(shape).to(u.dtype)
+    if gate.shift is not None:
+        value = value + gate.along_channels(gate.shift, rank)
+    return value.relu() if gate.relu else value
+
+
+class MixedSamplesError(Exception):
+    """A gated value has no dimension that tells samples apart."""
 
 
 class _ApplyGate(torch.autograd.Function):
@@ -62,39 +91,42 @@ class _ApplyGate(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, u: Tensor, _m: Tensor, _tangent: Tensor, gate: Gate, op: str, dual: bool
+        ctx: Any, u: Tensor, _m: Tensor, _tangent: Tensor, gate: Gate, dual: bool
     ) -> Tensor:
         value = u[0] if dual else u
-        channels = partial(along_channels, op, rank=value.dim())
+        rank = value.dim()
         if gate.bias is not None:
-            value = value + channels(gate.bias)
+            value = value + gate.along_channels(gate.bias, rank)
         result = u.new_empty(2, *value.shape)
         if dual:
-            torch.addcmul(u[1], value, channels(gate.direction), out=result[1])
+            torch.addcmul(u[1], value, gate.along_channels(gate.direction, rank), out=result[1])
         else:
-            torch.mul(value, channels(gate.direction), out=result[1])
-        shift = value.new_zeros(()) if gate.shift is None else channels(gate.shift)
+            torch.mul(value, gate.along_channels(gate.direction, rank), out=result[1])
+        shift = value.new_zeros(()) if gate.shift is None else gate.along_channels(gate.shift, rank)
         torch.add(value, shift, out=result[0])
         if gate.relu:
             _relu_gradient(result[1], result[0], out=result[1])
             result[0].relu_()
         ctx.save_for_backward(result)
-        ctx.gate, ctx.op, ctx.dual = gate, op, dual
+        ctx.gate, ctx.dual = gate, dual
         return result
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         (result,) = ctx.saved_tensors
-        gate, op = ctx.gate, ctx.op
-        channels = partial(along_channels, op, rank=result.dim() - 1)
+        gate, rank = ctx.gate, result.dim() - 1
         grad = _relu_gradient(grad, result[0]) if gate.relu else grad.clone()
-        u = result[0] if gate.shift is None else result[0] - channels(gate.shift)
-        of_tangent, of_m = _channel_sums(op, grad[1], u), _channel_sums(op, grad[0], u)
+        u = result[0]
+        if gate.shift is not None:
+            u = u - gate.along_channels(gate.shift, rank)
+        of_tangent = _channel_sums(gate.axis, grad[1], u)
+        of_m = _channel_sums(gate.axis, grad[0], u)
         if not ctx.dual:
-            return None, of_m, of_tangent, None, None, None, None
-        of_m += _channel_sums(op, grad[1], result[1]) - gate.direction * of_tangent  # Σ ẏ̄·u̇
-        grad[0].addcmul_(grad[1], channels(gate.direction))
-        return grad, of_m, of_tangent, None, None, None, None
+            return None, of_m, of_tangent, None, None
+        # Σ ẏ̄·u̇
+        of_m += _channel_sums(gate.axis, grad[1], result[1]) - gate.direction * of_tangent
+        grad[0].addcmul_(grad[1], gate.along_channels(gate.direction, rank))
+        return grad, of_m, of_tangent, None, None
 
 
 def _relu_gradient(grad: Tensor, value: Tensor, out: Tensor | None = None) -> Tensor:
@@ -108,10 +140,11 @@ def _relu_gradient(grad: Tensor, value: Tensor, out: Tensor | None = None) -> Te
     return result
 
 
-def _channel_sums(op: str, a: Tensor, b: Tensor) -> Tensor:
+def _channel_sums(axis: int, a: Tensor, b: Tensor) -> Tensor:
     """Sum `a · b` over all but the channels: float64 of shape [channels]."""
-    if is_convolution(op):
+    if axis == 1 and a.dim() > 2:
         per_sample: Tensor = torch.linalg.vecdot(a.flatten(2), b.flatten(2))
     else:
-        per_sample = (a * b).reshape(a.shape[0], -1, a.shape[-1]).sum(1)
+        product = (a * b).movedim(axis, -1)
+        per_sample = product.reshape(len(product), -1, product.shape[-1]).sum(1)
     return per_sample.sum(0, dtype=torch.float64)

@@ -4,139 +4,86 @@ Scaling the weights that go into a channel scales the channel before anything el
 derivatives along weights become derivatives along gates, and no weight gradient is ever computed.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
-from worker.sosp import dual_numbers
-from worker.sosp.channels import NO_STRUCTURE, Channels, Layer
-from worker.sosp.dual_numbers import batch_norm_map
-from worker.sosp.gated_call import Gate, Leaf, apply_gate, leaf_of
-from worker.sosp.layer_ops import scale_channels
-from worker.sosp.network import Network, Node, bind, resolve
+from worker.sosp import dual_numbers, operators
+from worker.sosp.channels import Channels
+from worker.sosp.gated_call import Gate, Leaf, apply_gate, leaf_of, multiply
+from worker.sosp.gates_on_layers import gate_layers
+from worker.sosp.gates_on_reads import gate_reads
+from worker.sosp.network import Network, bind, resolve
+from worker.sosp.shapes import Shapes, trace_shapes
 
-BATCH_NORMS = ("batch_norm", "_native_batch_norm_legit_no_training")
-"""Batch norms that a convolution takes in; the second, of core ATen, has three results."""
+GateKind = Literal["weights", "channel"]
+"""`weights`: on a layer's own output, as the paper's θ_s, which a batch norm may shift afterwards.
+`channel`: on what reads the channel, so that 0 is what removing it does."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class GatedNetwork:
-    """A network of which node i is gated by `gates[i]`."""
+    """A network of which node i is gated by `gates[i]`; `original` is the one without gates."""
 
+    original: Network
+    channels: Channels
     network: Network
     gates: Mapping[int, Gate]
 
-    def __call__(self, *inputs: Tensor) -> tuple[list[Any], list[Leaf]]:
-        """Run a batch with every value's derivative along θ_struc; return outputs and gates."""
-        network, leaves = self.network, []
+    @property
+    def structures(self) -> int:
+        """S, the number of structures."""
+        return len(self.channels)
+
+    def along_all(self, *inputs: Tensor) -> tuple[Any, list[Leaf]]:
+        """Run a batch with every value's derivative along θ_struc; return the output and gates."""
+        leaves: list[Leaf] = []
+
+        def gated(gate: Gate, result: Any) -> Any:
+            leaves.append(leaf := leaf_of(gate))
+            return apply_gate(gate, leaf, result)
+
+        return self._run(inputs, dual_numbers.run, gated), leaves
+
+    def at(self, m: Tensor, *inputs: Tensor) -> Tensor:
+        """Run a batch at gates `m` [samples or 1, S]; differentiable along m.
+
+        Raises MixedSamplesError where samples have gates of their own, and a gated value has no
+        dimension that tells samples apart.
+        """
+        m = torch.cat([m, m.new_ones(len(m), 1)], 1)  # NO_STRUCTURE is the index of the last
+
+        def gated(gate: Gate, result: Tensor) -> Tensor:
+            return multiply(gate, m[:, gate.structures], result)
+
+        output: Tensor = self._run(inputs, operators.run, gated)
+        return output
+
+    def _run(self, inputs: tuple[Tensor, ...], run: Any, gated: Any) -> Any:
+        """Return the first output, which the loss is taken of."""
+        network = self.network
         environment = network.environment(*inputs)
         with inputs[0].device:  # where tensors made from nothing go
             for index, (node, dead) in enumerate(
                 zip(network.nodes, network.last_reads, strict=True)
             ):
-                result = dual_numbers.run(node.op, resolve(environment, node))
+                result = run(node.op, resolve(environment, node))
                 if gate := self.gates.get(index):
-                    leaves.append(leaf := leaf_of(gate))
-                    result = apply_gate(gate, leaf, node.op, result)
+                    result = gated(gate, result)
                 bind(environment, node, result)
                 for name in dead:
                     del environment[name]
-        return [environment[name] for name in network.outputs], leaves
+        return environment[network.outputs[0]]
 
 
-def gate(network: Network, channels: Channels) -> GatedNetwork:
-    """Place a gate on every call of a layer that has structures.
-
-    The gate sits where the paper's θ_s acts: on the layer's own output, before the batch norm. That
-    norm and a ReLU behind it become part of the gated call where nothing else reads in between.
-    """
-    layers = {
-        index: layer
-        for layer in channels.layers
-        for index in layer.nodes
-        if (layer.structures != NO_STRUCTURE).any()
-    }
-    readers = _readers(network)
-    nodes: list[Node] = []
-    gates: dict[int, Gate] = {}
-    folded: set[int] = set()
-    for index, node in enumerate(network.nodes):
-        if index in layers:
-            chain = list(_chain(network, readers, index))
-            folded.update(chain)
-            call, gates[len(nodes)] = _gate_call(network, node, chain, layers[index])
-            nodes.append(call)
-        elif index not in folded:
-            nodes.append(node)
-    return GatedNetwork(replace(network, nodes=tuple(nodes)), gates)
-
-
-def _gate_call(network: Network, node: Node, chain: list[int], layer: Layer) -> tuple[Node, Gate]:
-    """Return the call without its bias and the gate that takes over bias, norm and ReLU."""
-    tensors = resolve(_Tensors(network), node)
-    bias, shift = tensors.get("self" if node.op == "addmm" else "bias"), None
-    inputs = dict(node.inputs)
-    behind = [network.nodes[index] for index in chain]
-    for norm in (follower for follower in behind if follower.op in BATCH_NORMS):
-        scale, shift = batch_norm_map(resolve(_Tensors(network), norm))
-        inputs["weight"] = scale_channels(node.op, tensors, scale)
-        bias = None if bias is None else bias * scale
-    weight, structures = network.tensors[layer.weight], torch.from_numpy(layer.structures)
-    gate = Gate(
-        bias=bias,
-        shift=shift,
-        relu=any(follower.op == "relu" for follower in behind),
-        direction=(structures != NO_STRUCTURE).to(weight),
-        structures=structures.to(weight.device),
-    )
-    op = node.op
-    if op == "addmm":  # its bias stands first
-        op, inputs = "mm", {"self": inputs["mat1"], "mat2": inputs["mat2"]}
-    elif "bias" in inputs:
-        inputs["bias"] = None
-    outputs = ([node, *behind][-1].outputs[0],)
-    return replace(node, op=op, inputs=inputs, outputs=outputs), gate
-
-
-class _Tensors(dict[str, Any]):
-    """The named tensors by value name; None for values that only a run would know."""
-
-    def __init__(self, network: Network) -> None:
-        super().__init__((v, network.tensors[name]) for v, name in network.leaves.items())
-
-    def __missing__(self, key: str) -> None:
-        return None
-
-
-def _readers(network: Network) -> dict[str, list[int]]:
-    readers: dict[str, list[int]] = {name: [-1] for name in network.outputs}  # read by the caller
-    for index, node in enumerate(network.nodes):
-        for name in node.references():
-            readers.setdefault(name, []).append(index)
-    return readers
-
-
-def _is_fixed(network: Network, norm: Node, source: str) -> bool:
-    """Tell whether a norm maps `source` by statistics and weights that are named tensors."""
-    others = (name for name in norm.references() if name != source)
-    return norm.inputs.get("running_mean") is not None and all(n in network.leaves for n in others)
-
-
-def _chain(network: Network, readers: Mapping[str, list[int]], index: int) -> Iterator[int]:
-    """Yield the batch norm and the ReLU, or the one of them, that alone read call `index`."""
-    foldable = [*BATCH_NORMS, "relu"] if network.nodes[index].op.startswith("conv") else ["relu"]
-    while foldable:
-        result = network.nodes[index].outputs[0]
-        match readers.get(result or "", []):
-            case [reader] if reader >= 0 and network.nodes[reader].op in foldable:
-                node = network.nodes[reader]
-                if node.op in BATCH_NORMS and not _is_fixed(network, node, str(result)):
-                    return
-                foldable = ["relu"] if node.op in BATCH_NORMS else []
-                index = reader
-                yield index
-            case _:
-                return
+def gate(
+    network: Network, channels: Channels, kind: GateKind = "weights", shapes: Shapes | None = None
+) -> GatedNetwork:
+    """Place a gate wherever a channel of a structure is made, or wherever it is read."""
+    shapes = shapes or trace_shapes(network)
+    place = gate_layers if kind == "weights" else gate_reads
+    gated, gates = place(network, channels, shapes)
+    return GatedNetwork(network, channels, gated, gates)

@@ -17,10 +17,15 @@ def is_transposed(op: str, arguments: dict[str, Any]) -> bool:
     return bool(arguments.get("transposed", op.startswith("conv_transpose")))
 
 
+def channel_axis(op: str) -> int:
+    """Return the dimension of a layer's result that has its channels."""
+    return -1 if op in PRODUCTS or op == "embedding" else 1
+
+
 def along_channels(op: str, vector: Tensor, rank: int) -> Tensor:
     """View a vector of channels so that it broadcasts over the operator's result of that rank."""
     shape = [1] * rank
-    shape[-1 if op in PRODUCTS or op == "embedding" else 1] = len(vector)
+    shape[channel_axis(op)] = len(vector)
     return vector.view(shape)
 
 

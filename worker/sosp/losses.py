@@ -1,20 +1,124 @@
-"""Loss functions, summed over the samples of a batch, and what targets each of them takes."""
+"""Loss functions, summed over the samples of a batch, and their curvature along the outputs.
 
-from collections.abc import Callable, Mapping
+`R_n`, the Hessian of sample n's loss along the outputs, comes as a factor: `R_n = Σ_k c_k c_kᵀ`
+over exact columns, or `R_n = E[c cᵀ]` of columns drawn at random, one a sample (METHOD §1, §2).
+"""
 
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Generator, Tensor
 
-Loss = Callable[[Tensor, Tensor], Tensor]
+IGNORED = -100
+"""The class number of targets that don't count, such as padding (torch's own convention)."""
+
+
+LossFunction = Callable[[Tensor, Tensor], Tensor]
 """(outputs [batch, …], targets) → scalar: the sum over the batch of each sample's mean loss."""
 
 
+@dataclass(frozen=True)
+class Loss:
+    """A loss and its curvature.
+
+    `value(outputs, targets)` is the sum over the batch of each sample's mean loss. `columns` yields
+    the exact c_k, each of the outputs' shape; `draw` returns a random one for every sample. Without
+    them the methods that need a Gauss–Newton matrix can't be had.
+    """
+
+    value: LossFunction
+    columns: Callable[[Tensor, Tensor], Iterator[Tensor]] | None = None
+    draw: Callable[[Tensor, Tensor, Generator], Tensor] | None = None
+
+    def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return self.value(outputs, targets)
+
+
+# --- classes --------------------------------------------------------------------------------------
+
+
+def class_dim(outputs: tuple[int, ...], targets: tuple[int, ...]) -> int | None:
+    """Return the dimension of the outputs that counts the classes; None where shapes don't fit.
+
+    It is the second, as torch has it, or the last, as sequence models have it.
+
+    >>> class_dim((8, 10), (8,)), class_dim((8, 21, 64, 64), (8, 64, 64))
+    (1, 1)
+    >>> class_dim((8, 5, 9), (8, 5))
+    -1
+    """
+    if len(outputs) >= 2 and (outputs[0], *outputs[2:]) == targets:
+        return 1
+    return -1 if outputs[:-1] == targets else None
+
+
+class _Classes:
+    """Outputs with the classes last, [batch, …, C], and what each target weighs in its sample."""
+
+    def __init__(self, outputs: Tensor, targets: Tensor) -> None:
+        dim = class_dim(tuple(outputs.shape), tuple(targets.shape))
+        if dim is None:
+            raise ValueError(
+                f"outputs {list(outputs.shape)} and targets {list(targets.shape)} do not fit: "
+                "class numbers go with outputs [batch, classes, …] or [batch, …, classes]"
+            )
+        self.dim, self.outputs = dim, outputs.movedim(dim, -1)
+        counts = (targets != IGNORED).to(outputs.dtype)
+        sizes = counts.flatten(1).sum(1).clamp(min=1) if targets.dim() > 1 else counts.new_ones(1)
+        self.weights = counts / sizes.view(-1, *(1,) * (targets.dim() - 1))
+
+    def mean(self, log_probabilities: Tensor, targets: Tensor) -> Tensor:
+        """Return the sum over samples of the mean over a sample's targets of −log p."""
+        chosen = log_probabilities.gather(-1, targets.clamp(min=0)[..., None])[..., 0]
+        return -(self.weights * chosen).sum()
+
+    def column(self, direction: Tensor) -> Tensor:
+        """Return √weight · direction, in the outputs' layout."""
+        return (self.weights.sqrt()[..., None] * direction).movedim(-1, self.dim)
+
+
 def _cross_entropy(outputs: Tensor, targets: Tensor) -> Tensor:
-    return F.cross_entropy(outputs, targets, reduction="sum") * outputs.shape[0] / targets.numel()
+    classes = _Classes(outputs, targets)
+    return classes.mean(F.log_softmax(classes.outputs, -1), targets)
 
 
 def _nll(outputs: Tensor, targets: Tensor) -> Tensor:
-    return F.nll_loss(outputs, targets, reduction="sum") * outputs.shape[0] / targets.numel()
+    classes = _Classes(outputs, targets)
+    return classes.mean(classes.outputs, targets)
+
+
+def _class_columns(outputs: Tensor, targets: Tensor) -> Iterator[Tensor]:
+    """Yield the columns of `diag(√p) − p √pᵀ`, whose product with itself is `diag(p) − p pᵀ`.
+
+    Targets of a sample count one by one, so each of a sequence has columns of its own. Outputs that
+    are log-probabilities already give the same.
+    """
+    classes = _Classes(outputs, targets)
+    p = classes.outputs.softmax(-1)
+    for place in _each(p[0, ..., 0]):
+        for k in range(p.shape[-1]):
+            column = -p * p[..., k : k + 1].sqrt()
+            column[..., k] += p[..., k].sqrt()
+            yield classes.column(column * place[..., None])
+
+
+def _draw_class(outputs: Tensor, targets: Tensor, generator: Generator) -> Tensor:
+    """Return `p − e_y` with labels y drawn from the network's own p: its covariance is R."""
+    classes = _Classes(outputs, targets)
+    p = classes.outputs.softmax(-1)
+    uniform = torch.rand(p.shape[:-1], generator=generator, dtype=torch.float64).to(p.device)
+    drawn = (p.double().cumsum(-1) < uniform[..., None]).sum(-1).clamp(max=p.shape[-1] - 1)
+    return classes.column(p - F.one_hot(drawn, p.shape[-1]))
+
+
+def _each(like: Tensor) -> Iterator[Tensor]:
+    """Yield tensors of that shape that are one at a single place."""
+    yield from torch.eye(like.numel(), dtype=like.dtype, device=like.device).view(-1, *like.shape)
+
+
+# --- numbers --------------------------------------------------------------------------------------
 
 
 def _mse(outputs: Tensor, targets: Tensor) -> Tensor:
@@ -25,13 +129,46 @@ def _bce_with_logits(outputs: Tensor, targets: Tensor) -> Tensor:
     return F.binary_cross_entropy_with_logits(outputs, targets) * outputs.shape[0]
 
 
+def _mse_curvature(outputs: Tensor) -> Tensor:
+    """Return the diagonal of R: the loss is the mean over a sample's outputs."""
+    return torch.full_like(outputs, 2 / outputs[0].numel())
+
+
+def _bce_curvature(outputs: Tensor) -> Tensor:
+    p = outputs.sigmoid()
+    return p * (1 - p) / outputs[0].numel()
+
+
+def _diagonal(
+    value: Callable[[Tensor, Tensor], Tensor], curvature: Callable[[Tensor], Tensor]
+) -> Loss:
+    """Return a loss whose R is diagonal: the losses of a sample's outputs just add up."""
+
+    def columns(outputs: Tensor, _targets: Tensor) -> Iterator[Tensor]:
+        root = curvature(outputs).sqrt()
+        for place in _each(outputs[0]):
+            yield root * place
+
+    def draw(outputs: Tensor, _targets: Tensor, generator: Generator) -> Tensor:
+        signs = torch.randint(2, outputs.shape, generator=generator).to(outputs) * 2 - 1
+        return curvature(outputs).sqrt() * signs
+
+    return Loss(value, columns, draw)
+
+
+def _model(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Return what the program itself returns: the mean over its batch, or each sample's loss."""
+    return outputs.sum() if outputs.dim() else outputs * len(targets)
+
+
 LOSSES: Mapping[str, Loss] = {
-    "cross_entropy": _cross_entropy,
-    "nll": _nll,
-    "mse": _mse,
-    "bce_with_logits": _bce_with_logits,
+    "cross_entropy": Loss(_cross_entropy, _class_columns, _draw_class),
+    "nll": Loss(_nll, _class_columns, _draw_class),
+    "mse": _diagonal(_mse, _mse_curvature),
+    "bce_with_logits": _diagonal(_bce_with_logits, _bce_curvature),
+    "model": Loss(_model),
 }
 """The losses by the name that a request gives them."""
 
 CLASS_LOSSES = frozenset({"cross_entropy", "nll"})
-"""The losses whose targets are class numbers along the outputs' second dimension."""
+"""The losses whose targets are class numbers."""

@@ -1,6 +1,7 @@
 """The global ranking, and what it leaves of each layer (METHOD §4)."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,13 @@ Ints = NDArray[np.int64]
 
 SWEEP: tuple[float, ...] = tuple(round(0.05 * k, 2) for k in range(1, 20))
 """The global pruning ratios of a sweep: 0.05, 0.10, … 0.95."""
+
+
+class Removal(NamedTuple):
+    """The order in which structures go: their saliency when they do, [S], and their place, [S]."""
+
+    saliency: Floats
+    places: Ints
 
 
 def ranks(saliency: Floats) -> Ints:

@@ -63,3 +63,26 @@ def trace_shapes(network: Network, inputs: Sequence[tuple[int, ...]] | None = No
         name: tuple(value.shape) for name, value in environment.items() if isinstance(value, Tensor)
     }
     return Shapes(values, shapes[0][0])
+
+
+def batch_axes(network: Network, shapes: Shapes) -> dict[str, int]:
+    """Return for each value the one dimension that grows with the batch, where there is one.
+
+    Where the program takes batches of one size only, it is taken to be the first.
+    """
+    if network.inputs[0].shape and isinstance(network.inputs[0].shape[0], int):
+        return {n: 0 for n, s in shapes.values.items() if s and s[0] % shapes.batch == 0}
+    wider = [
+        tuple(
+            size + 1 if dim == _batch_symbol(network.inputs[0]) else size
+            for size, dim in zip(shapes.of(spec.name), spec.shape, strict=True)
+        )
+        for spec in network.inputs
+    ]
+    others = trace_shapes(network, wider).values
+    axes = {}
+    for name, shape in shapes.values.items():
+        changed = [d for d, (a, b) in enumerate(zip(shape, others[name], strict=True)) if a != b]
+        if len(changed) == 1:
+            axes[name] = changed[0]
+    return axes

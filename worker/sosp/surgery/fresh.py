@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from worker.sosp.contractions import Origin, contractions, origins
 from worker.sosp.network import Network, Node, Ref
 from worker.sosp.shapes import Shapes
-from worker.sosp.surgery.contractions import Origin, contractions, origins
 
 _CONSTANTS = {"weight": 1.0, "bias": 0.0, "running_mean": 0.0, "running_var": 1.0}
 """What a norm's tensors begin with."""

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from worker.sosp.contractions import Operand, Origin, contractions, origins, sum_axes
 from worker.sosp.network import Network, Node, Ref
-from worker.sosp.surgery.contractions import Operand, Origin, contractions, origins, sum_axes
 from worker.sosp.surgery.recount import Ints, Recount
 
 

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from worker.sosp import operators
 from worker.sosp.channels import Channels
+from worker.sosp.contractions import sums
 from worker.sosp.labels import Labels
 from worker.sosp.network import Network, Node, bind, resolve
 from worker.sosp.shapes import Shapes, trace_shapes
-from worker.sosp.surgery.contractions import sums
 from worker.sosp.surgery.literals import adapt
 from worker.sosp.surgery.preserve import is_uneven_norm, shares, uneven_norms
 from worker.sosp.surgery.recount import Ints, Recount, SurgeryError

@@ -1,0 +1,25 @@
+"""First order: the change of the loss along a structure, `|θ_s·g|` (METHOD §1)."""
+
+import numpy as np
+
+from worker.sosp.batch import Batch
+from worker.sosp.gates import GatedNetwork
+from worker.sosp.losses import Loss
+from worker.sosp.sample_gradients import sample_gradients
+from worker.sosp.terms import Averages, Floats, Terms, one_row
+
+
+def measure(gated: GatedNetwork, batch: Batch, loss: Loss) -> Terms:
+    """Return the term `first`, θ_s·g, of one batch."""
+    found = sample_gradients(gated, batch, loss)
+    return one_row(found.loss, len(batch), first=found.gradient)
+
+
+def saliencies(averages: Averages) -> Floats:
+    """Return `|θ_s·g|` [S], in units of the loss.
+
+    >>> saliencies(Averages(0.0, {"first": np.array([-1.0, 0.5])}, np.empty((0, 2))))
+    array([1. , 0.5])
+    """
+    result: Floats = np.abs(averages.means["first"])
+    return result

@@ -1,0 +1,120 @@
+"""Gates where the paper's θ_s acts: on a layer's own output, before the batch norm (METHOD §2)."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from worker.sosp.channels import NO_STRUCTURE, Channels, Layer
+from worker.sosp.dual_numbers import batch_norm_map
+from worker.sosp.gated_call import Gate
+from worker.sosp.layer_ops import channel_axis, scale_channels
+from worker.sosp.network import Network, Node, resolve
+from worker.sosp.shapes import Shapes, batch_axes
+
+BATCH_NORMS = ("batch_norm", "_native_batch_norm_legit_no_training")
+"""Batch norms that a convolution takes in; the second, of core ATen, has three results."""
+
+
+def gate_layers(
+    network: Network, channels: Channels, shapes: Shapes
+) -> tuple[Network, dict[int, Gate]]:
+    """Return the network with a gate on every call of a layer that has structures.
+
+    A batch norm and a ReLU behind it become part of the gated call where nothing else reads in
+    between.
+    """
+    layers = {
+        index: layer
+        for layer in channels.layers
+        for index in layer.nodes
+        if (layer.structures != NO_STRUCTURE).any()
+    }
+    readers = _readers(network)
+    axes = batch_axes(network, shapes)
+    nodes: list[Node] = []
+    gates: dict[int, Gate] = {}
+    folded: set[int] = set()
+    for index, node in enumerate(network.nodes):
+        if index in layers:
+            chain = list(_chain(network, readers, index))
+            folded.update(chain)
+            result = str(node.outputs[0])
+            axis = channel_axis(node.op) % len(shapes.of(result))
+            call, made = _gate_call(network, node, chain, layers[index])
+            gates[len(nodes)] = replace(made, axis=axis, batch_axis=axes.get(result))
+            nodes.append(call)
+        elif index not in folded:
+            nodes.append(node)
+    return replace(network, nodes=tuple(nodes)), gates
+
+
+def _gate_call(network: Network, node: Node, chain: list[int], layer: Layer) -> tuple[Node, Gate]:
+    """Return the call without its bias and the gate that takes over bias, norm and ReLU."""
+    tensors = resolve(_Tensors(network), node)
+    bias, shift = tensors.get("self" if node.op == "addmm" else "bias"), None
+    inputs = dict(node.inputs)
+    behind = [network.nodes[index] for index in chain]
+    for norm in (follower for follower in behind if follower.op in BATCH_NORMS):
+        scale, shift = batch_norm_map(resolve(_Tensors(network), norm))
+        inputs["weight"] = scale_channels(node.op, tensors, scale)
+        bias = None if bias is None else bias * scale
+    weight, structures = network.tensors[layer.weight], torch.from_numpy(layer.structures)
+    gate = Gate(
+        axis=0,
+        batch_axis=None,
+        direction=(structures != NO_STRUCTURE).to(weight),
+        structures=structures.to(weight.device),
+        bias=bias,
+        shift=shift,
+        relu=any(follower.op == "relu" for follower in behind),
+    )
+    op = node.op
+    if op == "addmm":  # its bias stands first
+        op, inputs = "mm", {"self": inputs["mat1"], "mat2": inputs["mat2"]}
+    elif "bias" in inputs:
+        inputs["bias"] = None
+    outputs = ([node, *behind][-1].outputs[0],)
+    return replace(node, op=op, inputs=inputs, outputs=outputs), gate
+
+
+class _Tensors(dict[str, Any]):
+    """The named tensors by value name; None for values that only a run would know."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__((v, network.tensors[name]) for v, name in network.leaves.items())
+
+    def __missing__(self, key: str) -> None:
+        return None
+
+
+def _readers(network: Network) -> dict[str, list[int]]:
+    readers: dict[str, list[int]] = {name: [-1] for name in network.outputs}  # read by the caller
+    for index, node in enumerate(network.nodes):
+        for name in node.references():
+            readers.setdefault(name, []).append(index)
+    return readers
+
+
+def _is_fixed(network: Network, norm: Node, source: str) -> bool:
+    """Tell whether a norm maps `source` by statistics and weights that are named tensors."""
+    others = (name for name in norm.references() if name != source)
+    return norm.inputs.get("running_mean") is not None and all(n in network.leaves for n in others)
+
+
+def _chain(network: Network, readers: Mapping[str, list[int]], index: int) -> Iterator[int]:
+    """Yield the batch norm and the ReLU, or the one of them, that alone read call `index`."""
+    foldable = [*BATCH_NORMS, "relu"] if network.nodes[index].op.startswith("conv") else ["relu"]
+    while foldable:
+        result = network.nodes[index].outputs[0]
+        match readers.get(result or "", []):
+            case [reader] if reader >= 0 and network.nodes[reader].op in foldable:
+                node = network.nodes[reader]
+                if node.op in BATCH_NORMS and not _is_fixed(network, node, str(result)):
+                    return
+                foldable = ["relu"] if node.op in BATCH_NORMS else []
+                index = reader
+                yield index
+            case _:
+                return

@@ -1,0 +1,89 @@
+"""Derivatives of every sample by itself along every gate, from one backward pass (METHOD §2)."""
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor
+
+from worker.sosp.batch import Batch
+from worker.sosp.gated_call import MixedSamplesError
+from worker.sosp.gates import GatedNetwork
+from worker.sosp.losses import Loss
+
+Columns = Callable[[Tensor, Batch], Iterable[Tensor]]
+"""(outputs, batch) → directions along the outputs, each of their shape."""
+
+
+def _no_columns(_outputs: Tensor, _batch: Batch) -> Iterable[Tensor]:
+    return ()
+
+
+TOLERANCE = 1e-3
+"""Relative to the largest; samples that influence each other differ by about one."""
+
+
+class SampleGradients(NamedTuple):
+    """What each of n samples says of S gates.
+
+    `loss` is the sum over the samples; `gradient` [n, S] holds θ_s·g_n, `columns` [n, k, S] the
+    products `J_nᵀ c_k` of directions along the outputs, J_n being their derivative along gates.
+    """
+
+    loss: float
+    gradient: Tensor
+    columns: Tensor
+
+
+def sample_gradients(
+    gated: GatedNetwork, batch: Batch, loss: Loss, columns: Columns = _no_columns
+) -> SampleGradients:
+    """Differentiate each sample by itself.
+
+    Samples go through together where they are told apart all the way, else one by one.
+    """
+    if _apart(gated, batch, loss):
+        return _together(gated, batch, loss, columns)
+    alone = [_together(gated, one, loss, columns) for one in batch.split(1)]
+    return SampleGradients(
+        sum(one.loss for one in alone),
+        torch.cat([one.gradient for one in alone]),
+        torch.cat([one.columns for one in alone]),
+    )
+
+
+def _together(gated: GatedNetwork, batch: Batch, loss: Loss, columns: Columns) -> SampleGradients:
+    device, dtype = batch.targets.device, gated.network.precision
+    m = torch.ones(len(batch), gated.structures, device=device, dtype=dtype, requires_grad=True)
+    outputs = gated.at(m, *batch.inputs)
+    value = loss(outputs, batch.targets)
+    if not value.requires_grad:  # no structure reaches the output
+        value, outputs = value + 0 * m.sum(), outputs + 0 * m.sum()
+    rows = [
+        torch.autograd.grad(outputs, m, direction, retain_graph=True)[0]
+        for direction in columns(outputs.detach(), batch)
+    ]
+    gradient = torch.autograd.grad(value, m)[0]
+    stacked = torch.stack(rows, 1) if rows else m.new_zeros(len(m), 0, m.shape[1])
+    return SampleGradients(value.item(), gradient, stacked)
+
+
+_known: WeakKeyDictionary[GatedNetwork, bool] = WeakKeyDictionary()
+
+
+def _apart(gated: GatedNetwork, batch: Batch, loss: Loss) -> bool:
+    """Tell whether two samples give together what each gives alone; found out once a network."""
+    if len(batch) < 2:
+        return True
+    if gated not in _known:
+        pair = batch.part(0, 2)
+        try:
+            together = _together(gated, pair, loss, _no_columns).gradient
+        except MixedSamplesError:
+            _known[gated] = False
+            return False
+        alone = [_together(gated, one, loss, _no_columns).gradient for one in pair.split(1)]
+        error = (together - torch.cat(alone)).abs().max()
+        _known[gated] = bool(error <= TOLERANCE * together.abs().max())
+    return _known[gated]

@@ -1,0 +1,125 @@
+"""What the methods need of the data: sums that workers find batch by batch (METHOD §2)."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Averages:
+    """What a set of samples says, per sample.
+
+    `means` holds vectors of shape [S] by name, in units of the loss: `first` is θ_s·g, `second`
+    θ_s·(Hθ_struc), and so on, as the method has them. `factor` [R, S] is a factor of the
+    Gauss–Newton matrix along structures: `θ_sᵀ H_GN θ_s' = (factorᵀ factor)[s, s']`.
+    """
+
+    loss: float
+    means: Mapping[str, Floats]
+    factor: Floats
+
+
+@dataclass(frozen=True)
+class Terms:
+    """Sums over samples, one row a batch, in float64; rows of different shards are just stacked.
+
+    `loss[b]` is the sum of the loss over the `samples[b]` samples of batch b, `sums[name][b, s]`
+    that of a term of structure s. `factor` [R, S] has equally many rows for each sample, in their
+    order: `factorᵀ factor` is the sum of the samples' Gauss–Newton matrices.
+    """
+
+    loss: Floats
+    samples: NDArray[np.int64]
+    sums: Mapping[str, Floats] = field(default_factory=dict)
+    factor: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 0), np.float32))
+
+    @classmethod
+    def stack(cls, parts: Iterable["Terms"]) -> "Terms":
+        """Join the rows of several shards, in their order."""
+        parts = list(parts)
+        return cls(
+            np.concatenate([part.loss for part in parts]),
+            np.concatenate([part.samples for part in parts]),
+            {name: np.concatenate([part.sums[name] for part in parts]) for name in parts[0].sums},
+            np.concatenate([part.factor for part in parts]),
+        )
+
+    def __len__(self) -> int:
+        """Return the number of batches."""
+        return len(self.samples)
+
+    def in_one_row(self) -> "Terms":
+        """Add up the rows, as if their samples had been one batch."""
+        sums = {name: rows.sum(0, keepdims=True) for name, rows in self.sums.items()}
+        loss, samples = (rows.sum(keepdims=True) for rows in (self.loss, self.samples))
+        return Terms(loss, samples, sums, self.factor)
+
+    @cached_property
+    def averages(self) -> Averages:
+        """The averages over all samples.
+
+        Rows are added one after the other, so that any partition into shards gives the same bits.
+        """
+        total = int(self.samples.sum())
+        means = {name: _added(rows) / total for name, rows in self.sums.items()}
+        loss = float(_added(self.loss) / total)
+        return Averages(loss, means, self.factor.astype(np.float64) / np.sqrt(total))
+
+    def are_finite(self) -> bool:
+        """Tell whether there is neither NaN nor infinity in them."""
+        arrays: list[NDArray[Any]] = [self.loss, self.factor, *self.sums.values()]
+        return all(bool(np.isfinite(array).all()) for array in arrays)
+
+    def chosen(self, kept: NDArray[np.bool_]) -> "Terms":
+        """Return the terms of some of the batches."""
+        rows_a_sample = len(self.factor) // max(1, int(self.samples.sum()))
+        return Terms(
+            self.loss[kept],
+            self.samples[kept],
+            {name: rows[kept] for name, rows in self.sums.items()},
+            self.factor[np.repeat(kept, self.samples * rows_a_sample)],
+        )
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the arrays that `of_arrays` makes the terms from."""
+        sums = {f"sum_{name}": rows for name, rows in self.sums.items()}
+        return {"loss": self.loss, "samples": self.samples, "factor": self.factor, **sums}
+
+    @classmethod
+    def of_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> "Terms":
+        sums = {n.removeprefix("sum_"): np.asarray(a, np.float64)
+                for n, a in arrays.items() if n.startswith("sum_")}  # fmt: skip
+        return cls(
+            np.asarray(arrays["loss"], np.float64),
+            np.asarray(arrays["samples"], np.int64),
+            sums,
+            np.asarray(arrays["factor"], np.float32),
+        )
+
+
+def _added(rows: Floats) -> Floats:
+    """Add the rows up one after the other."""
+    result: Floats = np.cumsum(rows, axis=0)[-1]
+    return result
+
+
+def one_row(
+    loss: float, samples: int, factor: Tensor | None = None, **sums: Tensor | Floats
+) -> Terms:
+    """Return the terms of one batch, from [samples or 1, S] each, added up in float64."""
+    more = {} if factor is None else {"factor": factor.float().numpy(force=True)}
+    rows = {name: _sum(of_samples) for name, of_samples in sums.items()}
+    return Terms(np.array([loss]), np.array([samples]), rows, **more)
+
+
+def _sum(of_samples: Tensor | Floats) -> Floats:
+    array = of_samples.numpy(force=True) if isinstance(of_samples, Tensor) else of_samples
+    result: Floats = np.atleast_2d(array).sum(0, keepdims=True, dtype=np.float64)
+    return result
