@@ -3,6 +3,7 @@
 A message may be lost or come twice without harm: the database is the truth.
 """
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -22,6 +23,7 @@ TASKS: Final = {
     "reduce": "analyze",
 }
 """Each task and the queue it waits in: looking at an upload need not wait behind an analysis."""
+SHUN_SECONDS: Final = 5.0
 
 
 class BrokerUnavailableError(Exception):
@@ -71,17 +73,28 @@ class Broker:
 
     def __init__(self, app: Celery) -> None:
         self._app = app
+        self._shunned_until = 0.0
 
     def send(self, task: str, *ids: str | int) -> None:
-        """Put `task` into its queue; raise BrokerUnavailableError, soon, if that fails."""
-        with self._reaching():
-            self._app.send_task(
-                task,
-                ids,
-                queue=TASKS[task],
-                ignore_result=True,
-                retry_policy={"max_retries": 1, "interval_start": 0},
-            )
+        """Put `task` into its queue; raise BrokerUnavailableError if that fails.
+
+        A broker that hangs takes its time to fail. Then it is left alone for a while, so that not
+        every caller waits for it.
+        """
+        if time.monotonic() < self._shunned_until:
+            raise BrokerUnavailableError("it failed a moment ago")
+        try:
+            with self._reaching():
+                self._app.send_task(
+                    task,
+                    ids,
+                    queue=TASKS[task],
+                    ignore_result=True,
+                    retry_policy={"max_retries": 1, "interval_start": 0},
+                )
+        except BrokerUnavailableError:
+            self._shunned_until = time.monotonic() + SHUN_SECONDS
+            raise
 
     def depth(self) -> int | None:
         """Count the messages that wait, or return None where the broker can't tell.

@@ -21,8 +21,9 @@ from worker.leases import ALL_WORK, LeaseLostError, Work
 from worker.outbox import send_all
 
 DUTY: Final = "reconcile"
-INTERVAL_SECONDS: Final = 2.0
-LEADER_SECONDS: Final = 3 * INTERVAL_SECONDS
+INTERVAL_SECONDS: Final = 1.0
+"""As long may a cancel take of which no worker knows, the analysis waiting behind others."""
+LEADER_SECONDS: Final = 6 * INTERVAL_SECONDS
 RESEND_SECONDS: Final = 30.0
 RESEND_SECONDS_IF_EMPTY: Final = 2.0
 

@@ -1,12 +1,13 @@
 import json
 import multiprocessing
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from service.broker import TASKS, Broker, BrokerUnavailableError, make_celery
+from service.broker import SHUN_SECONDS, TASKS, Broker, BrokerUnavailableError, make_celery
 from service.settings import Settings
 
 PRODUCERS, CONSUMERS, MESSAGES = 3, 3, 200
@@ -63,6 +64,25 @@ def test_unreachable(tmp_path: Path, url: str) -> None:
     for call in calls:
         with pytest.raises(BrokerUnavailableError):
             call()
+    broker.close()
+
+
+def test_who_failed_is_left_alone_for_a_while(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = make_celery(Settings(data=tmp_path, broker_url="redis://127.0.0.1:1/0"))
+    broker = Broker(app)
+    with pytest.raises(BrokerUnavailableError, match="refused"):
+        broker.send("plan", "ana_1")
+    sent: list[str] = []
+    monkeypatch.setattr(app, "send_task", lambda task, *_, **__: sent.append(task))
+    with pytest.raises(BrokerUnavailableError, match="a moment ago"):
+        broker.send("plan", "ana_2")
+    assert sent == []
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + SHUN_SECONDS)
+    broker.send("plan", "ana_3")
+    assert sent == ["plan"]
     broker.close()
 
 
