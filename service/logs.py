@@ -5,10 +5,11 @@ The ids are structlog's context variables; whoever hands work on hands them on, 
 
 import logging
 import sys
+from typing import Any
 
 import structlog
 from structlog.contextvars import get_contextvars, merge_contextvars
-from structlog.typing import Processor
+from structlog.typing import EventDict, Processor
 
 from service.settings import Settings
 
@@ -44,6 +45,11 @@ def _for_people(*, colors: bool) -> list[Processor]:
     return [structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=traceback)]
 
 
+def _without_colour(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    event.pop("color_message", None)  # uvicorn says everything twice
+    return event
+
+
 def _formatter(renderers: list[Processor]) -> logging.Formatter:
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=[
@@ -51,6 +57,7 @@ def _formatter(renderers: list[Processor]) -> logging.Formatter:
             structlog.stdlib.add_log_level,
             structlog.stdlib.add_logger_name,
             structlog.stdlib.ExtraAdder(),
+            _without_colour,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
         ],
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers],

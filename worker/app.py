@@ -23,6 +23,7 @@ from service.settings import Settings, get_settings
 from service.storage import Storage
 from service.tied import stop_at_end_of_input
 from worker.artifacts import sweep
+from worker.heartbeat import StoppingError
 from worker.jobs import Jobs
 from worker.memory import memory_budget
 from worker.metrics import serve_metrics
@@ -85,8 +86,9 @@ def run_worker(settings: Settings, engine: Engine, queues: str, pipeline: str) -
     presence = Presence(engine, name=name, queues=queues, seconds=settings.lease_seconds)
 
     def warm() -> None:
-        with suppress(Explained):  # then it stays unknown what work is computed on
-            presence.device = supervisor.call("worker.device", "device_name")
+        with suppress(Explained, StoppingError):  # then it stays unknown what computes
+            device = supervisor.call("worker.device", "device_name", watch=presence.check)
+            presence.device = device
 
     presence.start()
     threading.Thread(target=warm, name="warm", daemon=True).start()

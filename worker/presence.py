@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from service.database.clock import epoch_now
 from service.database.insert import insert
 from service.database.tables import Worker, utc_now
+from worker.heartbeat import StoppingError
 
 KEEP_SECONDS: Final = 3600.0
 """How long the row of a worker that is gone stays, for whoever wonders where it is."""
@@ -38,6 +39,11 @@ class Presence:
 
     def start(self) -> None:
         self._thread.start()
+
+    def check(self) -> None:
+        """Raise StoppingError once it stops."""
+        if self._stopping.is_set():
+            raise StoppingError
 
     def stop(self) -> None:
         """Stop, and leave the list of workers."""

@@ -49,7 +49,8 @@ def lines(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
 
 def test_one_line_an_event(lines: Lines) -> None:
     with lines(JSON) as read, bound_contextvars(request_id="abc-1"):
-        logging.getLogger("service.test").info("%d of\n%d", 1, 2, extra={"seconds": 0.5})
+        extra = {"seconds": 0.5, "color_message": "\x1b[1m%d of"}
+        logging.getLogger("service.test").info("%d of\n%d", 1, 2, extra=extra)
         (line,) = read()
     assert line.pop("timestamp").endswith("Z")
     assert line == {
