@@ -20,7 +20,7 @@ from worker.sosp.batch import Batch, batch_seed
 from worker.sosp.channels import Channels, find_channels
 from worker.sosp.gates import GatedNetwork, gate
 from worker.sosp.losses import CLASS_LOSSES, LOSSES
-from worker.sosp.methods import Method, method
+from worker.sosp.methods import Method
 from worker.sosp.network import Network
 from worker.sosp.shapes import FREE_BATCH, Shapes
 from worker.sosp.terms import Terms
@@ -127,7 +127,7 @@ class Opened:
     @cached_property
     def method(self) -> Method:
         request = self._request
-        return method(
+        return Method(
             request["method"], request.get("curvature") or "sampled", request.get("blocks")
         )
 

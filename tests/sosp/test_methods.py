@@ -27,7 +27,7 @@ from worker.sosp.channels import find_channels
 from worker.sosp.gates import GatedNetwork, GateKind, gate
 from worker.sosp.greedy import Gram
 from worker.sosp.losses import LOSSES, Loss
-from worker.sosp.methods import METHODS, method
+from worker.sosp.methods import METHODS, Method
 from worker.sosp.sample_gradients import sample_gradients
 from worker.sosp.shapes import trace_shapes
 from worker.sosp.surgery import resize
@@ -259,7 +259,7 @@ def test_what_costs_more_goes_earlier(name: Any) -> None:
     found = Averages(1.0, {**found.means, "second": found.means["first"]}, found.factor)
     prices = np.ones(30)
     prices[7] = 100.0
-    order = method(name).order
+    order = Method(name).order
     assert order(found, prices).places[7] < order(found, 1.0).places[7]
 
 

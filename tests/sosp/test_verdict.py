@@ -11,7 +11,7 @@ from torch import nn
 from tests.exporting import randomized, read_back
 from worker.sosp import ranking
 from worker.sosp.channels import Channels, find_channels
-from worker.sosp.methods import method
+from worker.sosp.methods import Method
 from worker.sosp.network import Network
 from worker.sosp.resampling import interval, replicates
 from worker.sosp.shapes import trace_shapes
@@ -53,7 +53,7 @@ def terms(levels: tuple[float, ...], noise: float = 0.0, batches: int = 20) -> T
 
 
 def judged(channels: Channels, found: Terms, ratio: float = 0.5) -> dict[str, Verdict]:
-    by = method("first_order")
+    by = Method("first_order")
     places = by.order(found.averages, 1.0).places
     return judge(channels, places, replicates(by, found), ratio, int(found.samples.sum()))
 

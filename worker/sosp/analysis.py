@@ -22,8 +22,7 @@ from worker.sosp.gates import GateKind
 from worker.sosp.gates import gate as place_gates
 from worker.sosp.gauss_newton import Curvature
 from worker.sosp.losses import LOSSES, Loss, LossFunction
-from worker.sosp.methods import Method, MethodName, second_order
-from worker.sosp.methods import method as find_method
+from worker.sosp.methods import SOSP_H, Method, MethodName, second_order
 from worker.sosp.network import Network
 from worker.sosp.plans import Plan, Planner
 from worker.sosp.ranking import Removal
@@ -40,9 +39,6 @@ RESAMPLED = 32
 """Samples that are drawn together when intervals are found; larger batches are split."""
 
 
-DEFAULT_METHOD = find_method("sosp_h")
-
-
 @dataclass(frozen=True)
 class Analysis:
     """What the terms of a network say: its layers, its structures, and plans to change it."""
@@ -51,7 +47,7 @@ class Analysis:
     shapes: Shapes
     channels: Channels
     terms: Terms
-    method: Method = DEFAULT_METHOD
+    method: Method = SOSP_H
     pruning_ratio: float = 0.5
     price: Price = "structures"
     seed: int = 0
@@ -262,7 +258,7 @@ def analyze(
     >>> [(layer["name"], layer["width"], layer["reason"]) for layer in found.layers]
     [('0', 8, None), ('2', 2, "Its channels can't be pruned: they are the network's outputs.")]
     """
-    by = find_method(method, curvature, blocks)
+    by = Method(method, curvature, blocks)
     report = progress if callable(progress) else _counter(shown=progress)
     total = len(batches) if hasattr(batches, "__len__") else None  # type: ignore[arg-type]
     rows: list[Terms] = []

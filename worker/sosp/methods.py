@@ -1,8 +1,7 @@
 """The methods by name: what each measures of a batch, and the order of removal that follows."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Literal, get_args
 
 import numpy as np
@@ -36,36 +35,52 @@ MethodName = Literal[
     "exact",
 ]
 METHODS: tuple[MethodName, ...] = get_args(MethodName)
+PAIRWISE = frozenset({"sosp_i", "joint"})
+"""The methods that weigh pairs of structures, by the Gauss–Newton matrix."""
+
+_MEASURES: Mapping[str, Callable[[GatedNetwork, Batch, Loss], Terms]] = {
+    "sosp_h": sosp_h.measure,
+    "first_order": first_order.measure,
+    "fisher": fisher.measure,
+    "magnitude": magnitude.measure,
+    "magnitude_relative": magnitude.measure,
+    "exact": exact.measure,
+}
+_SALIENCIES: Mapping[str, Callable[[Averages], Floats]] = {
+    "sosp_h": sosp_h.saliencies,
+    "first_order": first_order.saliencies,
+    "fisher": fisher.saliencies,
+    "magnitude": magnitude.saliencies,
+    "magnitude_relative": magnitude.relative_saliencies,
+    "exact": exact.saliencies,
+}
 
 
 @dataclass(frozen=True)
 class Method:
-    """`measure` returns a batch's terms; `order` what goes first, over prices [S] or one price."""
+    """A method by name; `curvature` and `blocks` are for those of pairs, and for `joint`."""
 
-    measure: Callable[[GatedNetwork, Batch, Loss], Terms]
-    order: Callable[[Averages, Floats | float], Removal]
+    name: MethodName = "sosp_h"
+    curvature: Curvature = "sampled"
+    blocks: int | None = None
+
+    def measure(self, gated: GatedNetwork, batch: Batch, loss: Loss) -> Terms:
+        """Return a batch's terms, as one row."""
+        if self.name in PAIRWISE:
+            return gauss_newton.measure(gated, batch, loss, self.curvature)
+        return _MEASURES[self.name](gated, batch, loss)
+
+    def order(self, averages: Averages, prices: Floats | float = 1.0) -> Removal:
+        """Return what goes first, by saliency over prices [S] (or one price for all)."""
+        if self.name == "sosp_i":
+            return sosp_i.order(averages, prices)
+        if self.name == "joint":
+            return joint.order(averages, prices, self.blocks)
+        saliency = _SALIENCIES[self.name](averages)
+        return Removal(saliency, ranking.ranks(np.asarray(saliency / prices)))
 
 
-def method(name: MethodName, curvature: Curvature = "sampled", blocks: int | None = None) -> Method:
-    """Return a method; the other arguments are those of `sosp_i` and `joint`."""
-    of_pairs = partial(gauss_newton.measure, curvature=curvature)
-    match name:
-        case "sosp_h":
-            return Method(sosp_h.measure, _additive(sosp_h.saliencies))
-        case "sosp_i":
-            return Method(of_pairs, sosp_i.order)
-        case "joint":
-            return Method(of_pairs, partial(joint.order, blocks=blocks))
-        case "first_order":
-            return Method(first_order.measure, _additive(first_order.saliencies))
-        case "fisher":
-            return Method(fisher.measure, _additive(fisher.saliencies))
-        case "magnitude":
-            return Method(magnitude.measure, _additive(magnitude.saliencies))
-        case "magnitude_relative":
-            return Method(magnitude.measure, _additive(magnitude.relative_saliencies))
-        case "exact":
-            return Method(exact.measure, _additive(exact.saliencies))
+SOSP_H = Method()
 
 
 def second_order(averages: Averages) -> Floats | None:
@@ -73,15 +88,3 @@ def second_order(averages: Averages) -> Floats | None:
     if len(averages.factor):
         return gauss_newton.along_all(averages)
     return averages.means.get("second")
-
-
-def _additive(
-    saliencies: Callable[[Averages], Floats],
-) -> Callable[[Averages, Floats | float], Removal]:
-    """Sort once: a structure's saliency does not depend on what went before it."""
-
-    def order(averages: Averages, prices: Floats | float = 1.0) -> Removal:
-        saliency = saliencies(averages)
-        return Removal(saliency, ranking.ranks(np.asarray(saliency / prices)))
-
-    return order
