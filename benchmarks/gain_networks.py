@@ -14,8 +14,11 @@ UNIFORM = 1.125
 """The factor for all widths whose added parameters every other variant adds too."""
 SEEDS = {"fashion": 1, "digits": 2}
 """How many seeds to train for each that is asked for: what digits gain is noisier, and cheaper."""
-RECIPES = PLANTED | {"fashion": {"samples": 60000, "epochs": 1, "batch": 64, "peak_rate": 2e-2}}
-"""Three times the steps that planting takes: with less, gains are noise, and of learning faster."""
+RECIPES = PLANTED | {
+    "fashion": {"samples": 60000, "epochs": 2, "batch": 128, "peak_rate": 3e-2},
+}
+"""Three times the steps that planting takes. With as few, or in one epoch at batches of 64, gains
+spread by 0.01 to 0.04 between seeds; so, by 0.006, and two layers' difference by 0.003."""
 
 NETWORKS = (
     ("fashion", "plain", narrowed((), 1, 8)),
