@@ -43,7 +43,8 @@ def cut(
     `places` are the ranks [S]. The last structure of each group stays: a layer needs a channel. The
     budget is met within one structure, or everything else is cut when it can't be met.
     """
-    order = [s for s in np.argsort(places).tolist() if s not in _last_of_groups(channels, places)]
+    last = _last_of_groups(channels, places)
+    order = [s for s in np.argsort(places).tolist() if s not in last]
     if price == "structures":
         return _without(channels, order[: round(ratio * len(channels))])
     budget = (1 - ratio) * getattr(pricing(_without(channels, [])), price)
