@@ -26,11 +26,11 @@ from torch.profiler import ProfilerActivity, profile
 from benchmarks.networks import ResNet18, settle, vgg11
 from worker.export import export_module
 from worker.formats import pt2
-from worker.sosp import sosp_h as method
 from worker.sosp.batch import Batch
 from worker.sosp.channels import find_channels
 from worker.sosp.gates import gate
 from worker.sosp.losses import LOSSES
+from worker.sosp.methods import sosp_h as method
 from worker.sosp.network import Network
 from worker.sosp.shapes import trace_shapes
 

@@ -28,10 +28,10 @@ from worker.sosp.batch import Batch
 from worker.sosp.building import BuildError, save
 from worker.sosp.gates import gate
 from worker.sosp.losses import LOSSES
+from worker.sosp.methods.sosp_h import measure
 from worker.sosp.network import Network
 from worker.sosp.operators import SYMBOLIC
 from worker.sosp.shapes import trace_shapes
-from worker.sosp.sosp_h import measure
 from worker.sosp.surgery import SurgeryError, check_same, resize
 
 TOLERANCES = {torch.float64: 1e-12, torch.float32: 1e-5, torch.bfloat16: 2e-2}

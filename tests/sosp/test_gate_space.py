@@ -38,9 +38,9 @@ from worker.sosp.batch import Batch
 from worker.sosp.channels import Channels, find_channels
 from worker.sosp.gates import gate
 from worker.sosp.losses import LOSSES
+from worker.sosp.methods.sosp_h import measure
 from worker.sosp.network import Network
 from worker.sosp.shapes import trace_shapes
-from worker.sosp.sosp_h import measure
 from worker.sosp.terms import Averages, Terms
 
 

@@ -35,9 +35,9 @@ from worker.sosp.batch import Batch
 from worker.sosp.channels import NO_STRUCTURE, Channels
 from worker.sosp.gates import gate
 from worker.sosp.losses import LOSSES
+from worker.sosp.methods.sosp_h import measure
 from worker.sosp.network import Network
 from worker.sosp.shapes import trace_shapes
-from worker.sosp.sosp_h import measure
 from worker.sosp.surgery import resize
 from worker.sosp.surgery.preserve import uneven_norms
 from worker.sosp.surgery.recount import Recount

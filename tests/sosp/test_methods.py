@@ -20,15 +20,24 @@ from tests.architectures import (
 )
 from tests.exporting import randomized, read_back
 from tests.sosp.test_surgery import analysed
-from worker.sosp import exact, fisher, gauss_newton, joint, magnitude, sosp_h, sosp_i
 from worker.sosp.analysis import analyze
 from worker.sosp.batch import Batch
 from worker.sosp.channels import find_channels
 from worker.sosp.gates import GatedNetwork, GateKind, gate
-from worker.sosp.greedy import Gram
 from worker.sosp.losses import LOSSES, Loss
-from worker.sosp.methods import METHODS, Method
-from worker.sosp.sample_gradients import sample_gradients
+from worker.sosp.methods import (
+    METHODS,
+    Method,
+    exact,
+    fisher,
+    gauss_newton,
+    joint,
+    magnitude,
+    sosp_h,
+    sosp_i,
+)
+from worker.sosp.methods.greedy import Gram
+from worker.sosp.methods.sample_gradients import sample_gradients
 from worker.sosp.shapes import trace_shapes
 from worker.sosp.surgery import resize
 from worker.sosp.terms import Averages

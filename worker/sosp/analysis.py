@@ -20,9 +20,9 @@ from worker.sosp.cost import Cost, cost
 from worker.sosp.exported import as_network
 from worker.sosp.gates import GateKind
 from worker.sosp.gates import gate as place_gates
-from worker.sosp.gauss_newton import Curvature
 from worker.sosp.losses import LOSSES, Loss, LossFunction
 from worker.sosp.methods import SOSP_H, Method, MethodName, second_order
+from worker.sosp.methods.gauss_newton import Curvature
 from worker.sosp.network import Network
 from worker.sosp.plans import Plan, Planner
 from worker.sosp.ranking import Removal

@@ -6,7 +6,7 @@ M of structures to remove, which grows by the structure that adds least.
 
 import numpy as np
 
-from worker.sosp.greedy import Gram
+from worker.sosp.methods.greedy import Gram
 from worker.sosp.ranking import Removal
 from worker.sosp.terms import Averages, Floats
 

@@ -13,8 +13,8 @@ from torch import Tensor
 from worker.sosp.batch import Batch
 from worker.sosp.channels import NO_STRUCTURE
 from worker.sosp.dual import Dual
-from worker.sosp.gated_call import Leaf
 from worker.sosp.gates import GatedNetwork
+from worker.sosp.gates.call import Leaf
 from worker.sosp.losses import Loss
 from worker.sosp.terms import Averages, Floats, Terms
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from worker.sosp.channels import NO_STRUCTURE, Channels
 from worker.sosp.contractions import Operand, contractions, sum_axes
-from worker.sosp.gated_call import Gate
+from worker.sosp.gates.call import Gate
 from worker.sosp.network import Network, Node, Ref
 from worker.sosp.shapes import Shapes, batch_axes
 

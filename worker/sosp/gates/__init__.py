@@ -13,9 +13,9 @@ from torch import Tensor
 
 from worker.sosp import dual_numbers, operators
 from worker.sosp.channels import Channels
-from worker.sosp.gated_call import Gate, Leaf, apply_gate, leaf_of, multiply
-from worker.sosp.gates_on_layers import gate_layers
-from worker.sosp.gates_on_reads import gate_reads
+from worker.sosp.gates.call import Gate, Leaf, apply_gate, leaf_of, multiply
+from worker.sosp.gates.on_layers import gate_layers
+from worker.sosp.gates.on_reads import gate_reads
 from worker.sosp.network import Network, bind, resolve
 from worker.sosp.shapes import Shapes, trace_shapes
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from worker.sosp.batch import Batch
 from worker.sosp.gates import GatedNetwork
 from worker.sosp.losses import Loss
-from worker.sosp.sample_gradients import sample_gradients
+from worker.sosp.methods.sample_gradients import sample_gradients
 from worker.sosp.terms import Averages, Floats, Terms, one_row
 
 Curvature = Literal["sampled", "exact"]

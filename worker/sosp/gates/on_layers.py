@@ -8,7 +8,7 @@ import torch
 
 from worker.sosp.channels import NO_STRUCTURE, Channels, Layer
 from worker.sosp.dual_numbers import batch_norm_map
-from worker.sosp.gated_call import Gate
+from worker.sosp.gates.call import Gate
 from worker.sosp.layer_ops import channel_axis, scale_channels
 from worker.sosp.network import Network, Node, resolve
 from worker.sosp.shapes import Shapes, batch_axes

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from worker.sosp.batch import Batch
-from worker.sosp.gated_call import MixedSamplesError
 from worker.sosp.gates import GatedNetwork
+from worker.sosp.gates.call import MixedSamplesError
 from worker.sosp.losses import Loss
 
 Columns = Callable[[Tensor, Batch], Iterable[Tensor]]

@@ -7,7 +7,7 @@ mends.
 
 import numpy as np
 
-from worker.sosp.greedy import FORMED, Gram
+from worker.sosp.methods.greedy import FORMED, Gram
 from worker.sosp.ranking import Removal
 from worker.sosp.terms import Averages, Floats
 

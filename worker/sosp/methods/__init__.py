@@ -6,21 +6,21 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from worker.sosp import (
+from worker.sosp import ranking
+from worker.sosp.batch import Batch
+from worker.sosp.gates import GatedNetwork
+from worker.sosp.losses import Loss
+from worker.sosp.methods import (
     exact,
     first_order,
     fisher,
     gauss_newton,
     joint,
     magnitude,
-    ranking,
     sosp_h,
     sosp_i,
 )
-from worker.sosp.batch import Batch
-from worker.sosp.gates import GatedNetwork
-from worker.sosp.gauss_newton import Curvature
-from worker.sosp.losses import Loss
+from worker.sosp.methods.gauss_newton import Curvature
 from worker.sosp.ranking import Removal
 from worker.sosp.terms import Averages, Floats, Terms
 
