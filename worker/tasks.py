@@ -57,6 +57,9 @@ class Runner:
 
     def run(self, work: Work, *ids: str | int) -> None:
         """Claim the work, do it, write down how it ended, and send what comes next."""
+        if self._stopping.is_set():  # this message is for others
+            send_all(self._broker, [Message(work.task, ids)])
+            return
         bind_contextvars(task=work.task, **dict(zip(("job", "shard"), ids, strict=False)))
         try:
             self._run(work, ids)
@@ -68,7 +71,7 @@ class Runner:
             clear_contextvars()
 
     def _run(self, work: Work, ids: Ids) -> None:
-        claim = None if self._stopping.is_set() else self._jobs.claim(work, ids)
+        claim = self._jobs.claim(work, ids)
         if claim is None:
             log.debug("%s %s: nothing to do", work.task, ids)
             return

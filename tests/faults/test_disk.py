@@ -21,10 +21,12 @@ def full_disk(site: Site, *, but: int) -> Iterator[None]:
     """Leave only so many bytes of the site's disk."""
     ballast = site.data / "ballast"
     free = os.statvfs(site.data).f_bavail * os.statvfs(site.data).f_frsize
-    with ballast.open("wb") as file:
-        file.write(bytes(free - but))
-    yield
-    ballast.unlink()
+    try:
+        with ballast.open("wb") as file:
+            file.write(bytes(free - but))
+        yield
+    finally:
+        ballast.unlink()
 
 
 @pytest.fixture
