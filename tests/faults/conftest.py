@@ -86,10 +86,12 @@ def whole_site(pair: Pair, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     data.mkdir()
     with small_disk(data, DISK_MEBIBYTES) as small, (folder / "log").open("wb") as log:
         site = Site(pair, data, log, small_disk=small)
-        site.start_api()
-        site.start_workers()
-        yield site
-        site.close()
+        try:
+            site.start_api()
+            site.start_workers()
+            yield site
+        finally:
+            site.close()
 
 
 @pytest.fixture(scope="session")
