@@ -27,6 +27,8 @@ def print_result(result: Result, edits_of: Collection[str] = ("double",)) -> Non
         if layer["group"] is None:
             text = f"{layer['name']} ({layer['width']}): {layer['reason'] or 'not prunable'}"
             console.print(text, style="dim", markup=False)
+        elif layer["verdict"] == "suspected":
+            console.print(_suspicion(layer), style="yellow", markup=False)
     if result["plans"]:
         console.print(_plans(result["plans"]))
     for plan in result["plans"]:
@@ -35,6 +37,14 @@ def print_result(result: Result, edits_of: Collection[str] = ("double",)) -> Non
     for built in result.get("artifacts", ()):
         text = f"Built {built['path']} ({short(built['size'])}B)"
         console.print(text, markup=False, soft_wrap=True)
+
+
+def _suspicion(layer: Layer) -> str:
+    """Say what keeps a layer from being named, and what would settle it."""
+    text = f"{layer['name']} is suspected: {layer['because']}."
+    if layer["samples_needed"]:
+        text += f" About {layer['samples_needed']:,} samples would settle it."
+    return text
 
 
 def _pruned(analysis: Analysis) -> str:

@@ -120,3 +120,16 @@ def test_what_was_built_is_downloaded(tmp_path: Path) -> None:
         )
     assert result["artifacts"] == [artifact | {"path": str(tmp_path / "double.pt2")}]
     assert (tmp_path / "double.pt2").read_bytes() == b"abc"
+
+
+def test_a_suspicion_says_why_and_what_would_settle_it(capsys: pytest.CaptureFixture[str]) -> None:
+    layer = {
+        "name": "stem", "op": "conv2d", "group": 0, "width": 6, "pruning_ratio": 0.1,
+        "interval": (0.0, 0.3), "score": 0.7, "p_value": 0.2, "verdict": "suspected",
+        "because": "score 0.70; not certain: few channels", "samples_needed": 12_000,
+        "reason": None,
+    }  # fmt: skip
+    print_result(cast("Result", {**RESULT, "layers": [layer]}))
+    out = " ".join(capsys.readouterr().out.split())
+    assert "stem is suspected: score 0.70; not certain: few channels." in out
+    assert "About 12,000 samples would settle it." in out
