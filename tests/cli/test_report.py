@@ -94,6 +94,7 @@ def test_what_was_given_is_not_replaced(tmp_path: Path) -> None:
 def test_what_was_built_is_downloaded(tmp_path: Path) -> None:
     analysis = {
         "id": "ana_1", "state": "succeeded", "error": None, "request": {"build": ["double"]},
+        "inspection": {},
         "progress": {"stage": "done", "done": 1, "total": 1, "seconds_left": None},
     }  # fmt: skip
     sha256 = hashlib.sha256(b"abc").hexdigest()
