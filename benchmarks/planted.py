@@ -67,9 +67,8 @@ def coverage(found: Analysis, names: Sequence[str]) -> tuple[bool, ...]:
 
 def first_quarter(found: Analysis) -> Analysis:
     """Return what the first quarter of the batches says."""
-    rows = max(1, len(found.terms.samples) // 4)
-    terms = {name: column[:rows] for name, column in vars(found.terms).items()}
-    return replace(found, terms=replace(found.terms, **terms))
+    first = np.arange(len(found.terms)) < max(1, len(found.terms) // 4)
+    return replace(found, terms=found.terms.chosen(first))
 
 
 def summary(judged: Sequence[Judged]) -> str:
