@@ -32,6 +32,10 @@ class Job:
         return dict(self.records.analysis(self.id)["error"])
 
     @property
+    def shards_left(self) -> int:
+        return int(self.records.analysis(self.id)["remaining"])
+
+    @property
     def repeated(self) -> int:
         """How many attempts its shards took beyond the first."""
         return self.records.attempts(self.id)
