@@ -1,10 +1,11 @@
 """The application: `uvicorn --factory service.app:create_app`."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
+from starlette.concurrency import run_in_threadpool
 
 from service import health, metrics
 from service.analyses import artifacts
@@ -20,7 +21,7 @@ from service.problem_handlers import add_problem_handlers
 from service.scope import Services
 from service.security import server_secret
 from service.settings import Settings, get_settings
-from service.storage import Storage
+from service.storage import Storage, StorageError
 from service.workers import endpoints as workers
 
 DESCRIPTION = "Upload a trained network and a dataset; get back which layers are bottlenecks."
@@ -32,7 +33,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.services = services = _open(settings or get_settings())
-        services.storage.sweep()
+        with suppress(StorageError):  # then another time
+            await run_in_threadpool(services.storage.sweep)
         yield
         services.broker.close()
         services.engine.dispose()

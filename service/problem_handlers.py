@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Match
 
 from service.problems import Invalid, NotJson, Problem, StorageFull, Unavailable, pointer, respond
+from service.storage import StorageError
 
 log = logging.getLogger(__name__)
 
@@ -97,6 +98,11 @@ def _database_error(_: Request, error: Exception) -> Response:
 def _os_error(_: Request, error: Exception) -> Response:
     if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return _storage_full(error)
+    if isinstance(error, StorageError):
+        log.error("The storage did not answer: %s", error)
+        return Unavailable(
+            "The storage of files did not answer; try again.", headers={"Retry-After": "5"}
+        ).response()
     raise error
 
 

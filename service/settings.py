@@ -21,8 +21,10 @@ class Settings(BaseSettings):
     data: Path = Field(default_factory=lambda: user_data_path("narrows"))
     database_url: str = ""
     broker_url: str = ""
-    storage_url: str = ""
-    secret: SecretStr | None = None
+    storage_url: str = Field(default="", pattern=r"^((file:///|s3://|gs://|az://|memory://).+)?$")
+    cache_bytes: int = Field(default=20 << 30, ge=0)
+    """How much a worker keeps, in `data`, of what is stored elsewhere; it may need more at once."""
+    secret: SecretStr | None = Field(default=None, min_length=16)
     """Key of the HMAC under which API keys are stored; default: a file in `data`, made once."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

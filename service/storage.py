@@ -12,14 +12,33 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import timedelta
+from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 import obstore
 from obstore.exceptions import BaseError
 from obstore.store import LocalStore, from_url
 
-_DAY = 24 * 60 * 60
-_CHUNK = 1 << 20
+from service import copies
+
+if TYPE_CHECKING:
+    from obstore.store import ClientConfig, RetryConfig
+
+_DAY: Final = 24 * 60 * 60
+_CHUNK: Final = 1 << 20
+_CLIENT: Final["ClientConfig"] = {
+    "allow_http": True,  # where AWS_ENDPOINT_URL says so
+    "connect_timeout": "5s",
+    "read_timeout": "60s",  # the server may take a while to copy a large object
+    "timeout": "6h",  # of a whole download
+}
+_RETRY: Final["RetryConfig"] = {"max_retries": 5, "retry_timeout": timedelta(seconds=20)}
+
+
+class StorageError(OSError):
+    """The place where objects are does not answer, or refuses to do what it should."""
 
 
 @dataclass(frozen=True)
@@ -34,14 +53,17 @@ class Stored:
 class Storage:
     """The objects under one URL: `file:///folder`, `s3://bucket/prefix`, ….
 
-    Every method raises OSError, with ENOSPC when the disk or quota is used up.
+    Credentials and the like come from the store's usual variables (`AWS_ACCESS_KEY_ID`,
+    `AWS_ENDPOINT_URL`, …). Every method raises StorageError, with ENOSPC when the disk or quota is
+    used up, and OSError for a file outside of the storage.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, cache_bytes: int = 0) -> None:
+        self._cache_bytes = cache_bytes
         if url.startswith("file:"):
             self._store = from_url(url, mkdir=True)
         else:
-            self._store = from_url(url)
+            self._store = from_url(url, client_options=_CLIENT, retry_config=_RETRY)
 
     def incoming(self) -> "Incoming":
         """Begin an object whose bytes arrive piece by piece."""
@@ -88,8 +110,8 @@ class Storage:
     def fetch(self, sha256: str, into: Path) -> Path:
         """Return the path of an object's file: the object itself in a local folder, else a copy.
 
-        The copy stays in the folder `into` for the next time. Raises FileNotFoundError when there
-        is no such object, and OSError when what came is not what was asked for.
+        The copy stays in the folder `into`, until others need its room. Raises FileNotFoundError
+        when there is no such object, and OSError when what came is not what was asked for.
         """
         address = _address(sha256)
         if isinstance(self._store, LocalStore):
@@ -98,8 +120,12 @@ class Storage:
                 raise FileNotFoundError(errno.ENOENT, "no such object", sha256)
             return path
         path = into / sha256
-        if not path.exists():
-            self._download(address, path)
+        try:
+            os.utime(path)  # it is used again
+        except FileNotFoundError:
+            with _as_os_error(FileNotFoundError):
+                found = obstore.get(self._store, address)
+                copies.save(found, found.meta["size"], path, self._cache_bytes)
         return path
 
     async def read(self, sha256: str, start: int, stop: int) -> AsyncIterator[bytes]:
@@ -107,47 +133,37 @@ class Storage:
 
         Raises FileNotFoundError, before there is a first piece, when there is no such object.
         """
-        with _as_os_error():
+        with _as_os_error(FileNotFoundError):
             found = await obstore.get_async(
                 self._store, _address(sha256), options={"range": (start, stop)}
             )
         return _pieces(found)
 
     def sweep(self) -> None:
-        """Drop what processes that were killed left half-written, more than a day ago.
+        """Drop what processes that were killed left in staging, more than a day ago.
 
-        In a local folder only; elsewhere that is for the bucket's lifecycle rules.
+        Of multipart uploads to S3 that were never completed, a lifecycle rule must take care.
         """
-        if isinstance(self._store, LocalStore):
+        if isinstance(self._store, LocalStore):  # which does not list what is half-written
             for path in Path(str(self._store.prefix)).glob("staging/*"):
                 if path.stat().st_mtime < time.time() - _DAY:
                     path.unlink(missing_ok=True)
-
-    def _download(self, address: str, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-        digest = hashlib.sha256()
-        try:
-            with _as_os_error(), partial.open("wb") as file:
-                for chunk in obstore.get(self._store, address):
-                    digest.update(chunk)
-                    file.write(chunk)
-            if digest.hexdigest() != path.name:
-                raise OSError(errno.EIO, "the stored object differs from its address", path.name)
-            partial.rename(path)
-        finally:
-            partial.unlink(missing_ok=True)
+            return
+        with _as_os_error():
+            for found in chain.from_iterable(obstore.list(self._store, "staging")):
+                if found["last_modified"].timestamp() < time.time() - _DAY:
+                    self._delete(found["path"])
 
     def _delete(self, path: str) -> None:
-        with _as_os_error(), suppress(FileNotFoundError):
+        with suppress(FileNotFoundError), _as_os_error(FileNotFoundError):
             obstore.delete(self._store, path)
 
 
 class Incoming:
-    """An object on its way in: `write` its pieces, then `finish`. Dropped, it leaves nothing."""
+    """An object on its way in: `write` its pieces, then `finish`, or else `drop`."""
 
     def __init__(self, store: obstore.store.ObjectStore) -> None:
-        self._staging = _staging_name()
+        self._store, self._staging = store, _staging_name()
         self._writer = obstore.open_writer_async(store, self._staging)
         self._digest = hashlib.sha256()
         self.size = 0
@@ -163,6 +179,13 @@ class Incoming:
         with _as_os_error():
             await self._writer.close()
         return Stored(self._digest.hexdigest(), self.size, self._staging)
+
+    async def drop(self) -> None:
+        """Leave nothing of it, finished or not, as far as the storage answers."""
+        with suppress(OSError), _as_os_error():
+            if not await self._writer.closed():
+                await self._writer.close()  # a multipart upload that is complete can be deleted
+            await obstore.delete_async(self._store, self._staging)
 
 
 async def _pieces(found: "obstore.GetResult") -> AsyncIterator[bytes]:
@@ -180,13 +203,15 @@ def _address(sha256: str) -> str:
 
 
 @contextmanager
-def _as_os_error() -> Iterator[None]:
-    """Raise obstore's errors as OSError, which they hold only in their text."""
+def _as_os_error(*expected: type[Exception]) -> Iterator[None]:
+    """Raise obstore's errors, which say what happened in their text only, as StorageError."""
     try:
         yield
+    except expected:
+        raise
     except (BaseError, OSError) as error:
-        if not isinstance(error, BaseError) and (error.errno or type(error) is not OSError):
-            raise  # it says what happened
+        if isinstance(error, OSError) and error.errno:
+            raise  # it is not obstore's
         full = any(f"os error {code})" in str(error) for code in (errno.ENOSPC, errno.EDQUOT))
         code = errno.ENOSPC if full else errno.EIO
-        raise OSError(code, os.strerror(code), str(error).partition("\n")[0]) from error
+        raise StorageError(code, os.strerror(code), str(error).partition("\n")[0]) from error

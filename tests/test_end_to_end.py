@@ -22,6 +22,7 @@ from torch import nn
 
 from service.client import Client
 from service.client_types import Transform
+from tests.s3 import s3_server
 from worker.demo.network import DigitsNet, digits, train
 from worker.export import export_module
 
@@ -129,6 +130,28 @@ def test_postgresql_and_redis_give_the_same(
         assert actual["summary"] == expected["summary"]
         assert client.layers(actual["id"]) == embedded.layers(expected["id"])
         assert client.structures(actual["id"]) == embedded.structures(expected["id"])
+
+
+def test_files_on_s3_give_the_same(embedded: Client, trained: Path, tmp_path: Path) -> None:
+    expected = assert_found(embedded, trained, "middle")
+    with (
+        s3_server() as s3,
+        running({"NARROWS_STORAGE_URL": s3.url, **s3.environment}, tmp_path) as client,
+    ):
+        actual = assert_found(client, trained, "middle")
+        assert actual["summary"] == expected["summary"]
+        assert client.structures(actual["id"]) == embedded.structures(expected["id"])
+        with s3.away():  # the worker has copies of what it reads, and must write what it builds
+            request = actual["request"]
+            asked = client.analyze(request["model_id"], request["dataset_id"], build=["double"])
+            wait_until(lambda: client.analysis(asked["id"])["state"] == "reducing")
+            assert client.analysis(asked["id"], wait=5)["state"] == "reducing"
+        *_, analysis = client.watch(asked["id"])
+        assert analysis["state"] == "succeeded", analysis["error"]
+        client.download(asked["id"], "double.pt2", tmp_path / "double.pt2")
+        assert torch.export.load(tmp_path / "double.pt2").module()(torch.zeros(2, 1, 8, 8)).shape
+        assert len(s3.keys()) == 3
+        assert s3.unfinished() == []
 
 
 class Unsupported(nn.Module):

@@ -70,7 +70,7 @@ def run_worker(settings: Settings, engine: Engine, queues: str, pipeline: str) -
         seconds=settings.time_limit_seconds,
         memory_bytes=settings.memory_bytes or memory_budget(),
     )
-    storage = Storage(settings.resolved_storage_url)
+    storage = Storage(settings.resolved_storage_url, cache_bytes=settings.cache_bytes)
     cache, scratch = settings.data / "cache", settings.data / "scratch"
     sweep(scratch)
     runner = Runner(

@@ -83,9 +83,9 @@ class Jobs:
             _end_analysis(connection, claim.ids[0], "failed", error=problem)
             return []
 
-    def give_back(self, claim: Claim) -> list[Message]:
-        """Let another worker have the work, as if it had never been taken."""
-        return self._back_to_waiting(claim, attempt=claim.attempt - 1)
+    def give_back(self, claim: Claim, *, delay: float = 0.0) -> list[Message]:
+        """Let another worker have the work after `delay` seconds, as if it had never been taken."""
+        return self._back_to_waiting(claim, attempt=claim.attempt - 1, delay=delay)
 
     def retry(self, claim: Claim, happened: str, *, delay: float = 0.0) -> list[Message]:
         """Put the work back, to be sent again after `delay` seconds, or give it up for good.

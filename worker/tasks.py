@@ -11,7 +11,7 @@ from sqlalchemy.exc import OperationalError
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from service.broker import Broker
-from service.storage import Storage
+from service.storage import Storage, StorageError
 from worker.artifacts import built, scratch_folder, stage
 from worker.endings import ChildFailedError, ChildKilledError
 from worker.heartbeat import Heartbeat, StoppingError
@@ -100,6 +100,9 @@ class Runner:
                 return self._jobs.give_back(claim)
             except LeaseLostError:
                 raise
+            except StorageError as error:
+                log.warning("%s %s waits for storage: %s", claim.work.task, claim.ids, error)
+                return self._jobs.give_back(claim, delay=RETRY_SECONDS)
             except Exception:
                 log.exception("%s %s failed outside of the child", claim.work.task, claim.ids)
                 happened = "Its worker could not read its files or write its result."

@@ -23,7 +23,7 @@ _BYTES = {"content": {MEDIA_TYPE: {"schema": {"type": "string", "format": "binar
 router = APIRouter(
     prefix="/v1/analyses/{analysis_id}/artifacts",
     tags=["analyses"],
-    responses=responses(401, 403, 404, 409, 422, 500),
+    responses=responses(401, 403, 404, 409, 422, 500, 503),
 )
 
 

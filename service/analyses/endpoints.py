@@ -32,7 +32,7 @@ POLL_SECONDS = 0.25
 router = APIRouter(
     prefix="/v1/analyses",
     tags=["analyses"],
-    responses=responses(401, 403, 422, 500),
+    responses=responses(401, 403, 422, 500, 503),
     route_class=SmallBodyRoute,
 )
 

@@ -14,7 +14,7 @@ from service.uploads import service as uploads
 from service.uploads.schemas import State, form_schema
 
 router = APIRouter(
-    prefix="/v1/datasets", tags=["datasets"], responses=responses(401, 403, 422, 500)
+    prefix="/v1/datasets", tags=["datasets"], responses=responses(401, 403, 422, 500, 503)
 )
 
 

@@ -13,7 +13,9 @@ from service.security import Reader, Writer
 from service.uploads import service as uploads
 from service.uploads.schemas import State, form_schema
 
-router = APIRouter(prefix="/v1/models", tags=["models"], responses=responses(401, 403, 422, 500))
+router = APIRouter(
+    prefix="/v1/models", tags=["models"], responses=responses(401, 403, 422, 500, 503)
+)
 
 
 @router.post(

@@ -12,7 +12,6 @@ from multipart import (
     parse_options_header,
 )
 from pydantic import TypeAdapter, ValidationError
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 
 from service.problems import Invalid, NotMultipart, Problem, TooLarge
@@ -61,8 +60,7 @@ async def receive(request: Request, storage: Storage, *, fields: set[str], limit
                     await reading.take(event)
         return reading.result()
     except BaseException as error:
-        if reading.stored is not None:
-            await run_in_threadpool(storage.discard, reading.stored)
+        await reading.drop()
         if isinstance(error, ClientDisconnect):
             raise Problem("The client went away.") from None
         if isinstance(error, ParserLimitReached):
@@ -120,6 +118,11 @@ class _Reading:
             self._parts[name] = bytearray()
         else:
             raise Invalid([name], "There is no such field.")
+
+    async def drop(self) -> None:
+        for part in self._parts.values():
+            if isinstance(part, Incoming):
+                await part.drop()
 
     def result(self) -> Form:
         if self.stored is None:

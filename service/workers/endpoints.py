@@ -9,7 +9,9 @@ from service.security import Reader
 from service.workers import service as workers
 from service.workers.schemas import WorkerOut
 
-router = APIRouter(prefix="/v1/workers", tags=["workers"], responses=responses(401, 403, 422, 500))
+router = APIRouter(
+    prefix="/v1/workers", tags=["workers"], responses=responses(401, 403, 422, 500, 503)
+)
 
 
 @router.get("", response_model=Page[WorkerOut])

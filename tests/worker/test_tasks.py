@@ -9,7 +9,7 @@ from sqlalchemy.exc import OperationalError
 
 from service.broker import Broker
 from service.database.tables import Analysis, Shard
-from service.storage import Storage
+from service.storage import Storage, StorageError
 from tests.worker.helpers import (
     FakeBroker,
     MakeAnalysis,
@@ -29,12 +29,12 @@ from worker.tasks import Runner
 
 
 class FakeStorage:
-    def __init__(self, *, lost: bool = False) -> None:
-        self._lost = lost
+    def __init__(self, fault: OSError | None) -> None:
+        self._fault = fault
 
     def fetch(self, sha256: str, into: Path) -> Path:
-        if self._lost:
-            raise FileNotFoundError(sha256)
+        if self._fault:
+            raise self._fault
         return into / sha256
 
 
@@ -50,11 +50,13 @@ class FakeSupervisor:
         return result
 
 
-def make_runner(jobs: Jobs, act: Callable[[], Any] = bytes, *, lost: bool = False) -> Runner:
+def make_runner(
+    jobs: Jobs, act: Callable[[], Any] = bytes, *, fault: OSError | None = None
+) -> Runner:
     return Runner(
         jobs,
         cast("Broker", FakeBroker()),
-        cast("Storage", FakeStorage(lost=lost)),
+        cast("Storage", FakeStorage(fault)),
         cast("Supervisor", FakeSupervisor(act)),
         cache=Path("cache"),
         scratch=Path("scratch"),
@@ -139,7 +141,7 @@ def test_a_file_out_of_reach_is_tried_again_and_then_given_up(
     jobs = make_jobs(engine, max_attempts=2)
     analysis = make_analysis()
     plan(jobs, analysis, shards=1)
-    runner = make_runner(jobs, lost=True)
+    runner = make_runner(jobs, fault=FileNotFoundError("no such object"))
     runner.run(SHARD, analysis, 0)
     assert shard_states(engine, analysis) == ["queued"]
     runner.run(SHARD, analysis, 0)
@@ -148,6 +150,21 @@ def test_a_file_out_of_reach_is_tried_again_and_then_given_up(
     assert error["type"] == "urn:narrows:problem:attempts-exhausted"
     assert "FileNotFoundError" in caplog.text
     assert "FileNotFoundError" not in str(error)
+
+
+def test_storage_out_of_reach_costs_no_attempt(
+    engine: Engine, make_analysis: MakeAnalysis, caplog: pytest.LogCaptureFixture
+) -> None:
+    jobs = make_jobs(engine, max_attempts=1)
+    analysis = make_analysis()
+    plan(jobs, analysis, shards=1)
+    away = make_runner(jobs, fault=StorageError("no answer"))
+    for _ in range(2):
+        away.run(SHARD, analysis, 0)
+        assert shard_states(engine, analysis) == ["queued"]
+    assert "waits for storage: no answer" in caplog.text
+    make_runner(jobs).run(SHARD, analysis, 0)
+    assert shard_states(engine, analysis) == ["done"]
 
 
 def test_a_cancel_that_came_meanwhile_wins(
