@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from celery import Celery
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import InternalError, OperationalError
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from service.broker import Broker
@@ -63,7 +63,7 @@ class Runner:
         bind_contextvars(task=work.task, **dict(zip(("job", "shard"), ids, strict=False)))
         try:
             self._run(work, ids)
-        except OperationalError as error:
+        except (OperationalError, InternalError) as error:
             why = str(error.orig).partition("\n")[0]
             log.warning("%s %s waits, the database is out of reach: %s", work.task, ids, why)
             self._stopping.wait(PAUSE_SECONDS)  # or all messages would be taken in vain

@@ -1,21 +1,27 @@
 """The engine: SQLite with one writer at a time, or PostgreSQL."""
 
 import sqlite3
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, create_engine, event
+
+IDLE_SECONDS: Final = 30
+"""How long a transaction may wait for its process, which may be moving a large file meanwhile."""
 
 
 def make_engine(url: str) -> Engine:
     """Open `url`, with what either database needs to survive several processes.
 
+    PostgreSQL: it ends transactions that nobody goes on with, or a process that is frozen amid one,
+    or whose machine is gone, would hold up all others for as long as it likes.
     SQLite: write-ahead log, and every transaction begins as a writer. One that starts as a reader
     and writes later fails at once with SQLITE_BUSY when another wrote in between. Errors, which
     end up in logs, don't show what was read or written.
     """
     if not url.startswith("sqlite"):
+        idle = {"options": f"-c idle_in_transaction_session_timeout={IDLE_SECONDS}s"}
         pool = {"pool_pre_ping": True, "pool_size": 10, "max_overflow": 20}
-        return create_engine(url, hide_parameters=True, **pool)
+        return create_engine(url, hide_parameters=True, connect_args=idle, **pool)
     arguments = {"timeout": 30, "check_same_thread": False}
     engine = create_engine(url, hide_parameters=True, connect_args=arguments)
     event.listen(engine, "connect", _configure_sqlite)

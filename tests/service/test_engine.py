@@ -1,0 +1,26 @@
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import InternalError
+
+from service.database import engine
+from service.database.engine import make_engine
+
+
+def test_a_transaction_that_nobody_goes_on_with_gives_its_locks_back(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "IDLE_SECONDS", 1)
+    frozen, other = make_engine(postgres_url), make_engine(postgres_url)
+    with other.begin() as connection:
+        connection.execute(text("CREATE TABLE t (x int)"))
+        connection.execute(text("INSERT INTO t VALUES (0)"))
+    held = frozen.connect()
+    held.execute(text("SELECT x FROM t FOR UPDATE"))
+    with other.begin() as connection:  # waits for the lock, which comes free
+        connection.execute(text("UPDATE t SET x = 1"))
+    with pytest.raises(InternalError, match="idle-in-transaction"):
+        held.execute(text("SELECT x FROM t"))
+    held.invalidate()
+    held.close()
+    frozen.dispose()
+    other.dispose()
