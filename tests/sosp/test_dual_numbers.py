@@ -296,6 +296,9 @@ CASES: list[Case] = [
     *each("group_norm", input=IMAGE, num_groups=2, **AFFINE),
     *each("native_group_norm", input=IMAGE, **AFFINE, N=2, C=4, HxW=42, group=2, eps=1e-3),
     *each("layer_norm rms_norm", input=X, normalized_shape=[4, 3]),
+    *each("_weight_norm _weight_norm_interface", v=X, g=real(2, 1, 1)),
+    *each("_weight_norm _weight_norm_interface", v=X, g=real(1, 1, 3), dim=2),
+    *each("_weight_norm", v=X, g=real(), dim=-1),
     *each("layer_norm rms_norm", input=X, normalized_shape=[3], weight=real(3)),
     *each("layer_norm", input=X, normalized_shape=[3], weight=real(3), bias=real(3)),
     *each(
@@ -391,6 +394,7 @@ CASES: list[Case] = [
     *each("squeeze.dims", self=real(1, 3, 1), dim=[0, 1]),
     *each("t", self=SQUARE),
     *each("t", self=ROW),
+    *each("mT numpy_T", self=X),
     *each("transpose.int", self=X, dim0=0, dim1=-1),
     *each("tril triu", self=X, diagonal=1),
     *each("unflatten.int", self=X, dim=1, sizes=[2, -1]),

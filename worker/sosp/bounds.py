@@ -98,8 +98,19 @@ def _check_steps(arguments: Mapping[str, Any]) -> None:
         raise OutOfBoundsError(f"more than {MAX_STEPS} steps or samples at once")
 
 
+def _check_norms(arguments: Mapping[str, Any]) -> None:
+    v, g, dim = arguments["v"], arguments["g"], arguments.get("dim", 0)
+    if not -1 <= dim < v.dim():
+        raise OutOfBoundsError(f"dim {dim} is not between -1 and {v.dim() - 1}")
+    expected = tuple(size if d == dim else 1 for d, size in enumerate(v.shape))
+    if g.numel() != 1 and tuple(g.shape) != expected:
+        raise OutOfBoundsError(f"g has the shape {tuple(g.shape)}, not {expected}")
+
+
 _CHECKS: Mapping[str, Callable[[Mapping[str, Any]], None]] = {
     "div.Tensor_mode": _check_division,
+    "_weight_norm": _check_norms,
+    "_weight_norm_interface": _check_norms,
     "einsum": _check_path,
     "gru.input": _check_steps,
     "lstm.input": _check_steps,

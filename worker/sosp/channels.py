@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from worker.sosp.channel_rules import trace
+from worker.sosp.channel_rules.computed import own_tensors
 from worker.sosp.labels import Attribute, Dims, LabelBook, Labels
 from worker.sosp.network import Network, Ref
 from worker.sosp.settling import final_dims, settle
@@ -26,12 +27,16 @@ class Layer:
     be pruned; `reason` says why when that is so of all of them. `nodes` are the calls that use
     `weight`, whose dimension `channel_dim` has an index for each channel; where a transposed
     convolution has groups, index j there makes the channel at place j of every group.
+
+    A layer without `weight` has it computed by the program, and can't be pruned. `tensors` are the
+    parameters that are counted as the layer's own.
     """
 
     name: str
     op: str
-    weight: str
+    weight: str | None
     bias: str | None
+    tensors: tuple[str, ...]
     nodes: tuple[int, ...]
     structures: Labels
     group: int | None
@@ -95,7 +100,7 @@ def find_channels(network: Network, shapes: Shapes, exclude: Collection[str] = (
     """
     book = trace(network, shapes)
     for producer in book.producers:
-        if layer_name(producer.weight) in exclude:
+        if isinstance(producer.weight, str) and layer_name(producer.weight) in exclude:
             book.pin(producer.rows, "they are excluded by the request")
     component = settle(book)
     pinned: dict[int, str] = {}
@@ -135,13 +140,31 @@ def layer_name(weight: str) -> str:
     return weight.removesuffix(".weight")
 
 
-def _group(rows: Mapping[str, Labels], pinned: Collection[int]) -> list[list[int]]:
+def _names(book: LabelBook) -> dict[str | Ref, str]:
+    """Return the name of each layer by its weight.
+
+    A layer whose weight has no name is called by its module, and if need be by its result, too.
+    """
+    weights = [producer.weight for producer in book.producers]
+    names: dict[str | Ref, str] = {w: layer_name(w) for w in weights if isinstance(w, str)}
+    for producer in book.producers:
+        if producer.weight not in names:
+            node = book.network.nodes[producer.node]
+            result = str(node.outputs[0])
+            name = node.module or result
+            while name in names.values():
+                name = f"{name}.{result}"
+            names[producer.weight] = name
+    return names
+
+
+def _group(rows: Mapping[str | Ref, Labels], pinned: Collection[int]) -> list[list[int]]:
     """Sort the components that can be pruned by the set of weights whose rows they own."""
-    spans: dict[int, list[str]] = {}
+    spans: dict[int, list[str | Ref]] = {}
     for weight, owned in rows.items():
         for c in dict.fromkeys(owned.tolist()):
             spans.setdefault(c, []).append(weight)
-    groups: dict[tuple[str, ...], list[int]] = {}
+    groups: dict[tuple[str | Ref, ...], list[int]] = {}
     for c, weights in spans.items():
         if c not in pinned:
             groups.setdefault(tuple(weights), []).append(c)
@@ -150,23 +173,28 @@ def _group(rows: Mapping[str, Labels], pinned: Collection[int]) -> list[list[int
 
 def _layers(
     book: LabelBook,
-    rows: Mapping[str, Labels],
+    rows: Mapping[str | Ref, Labels],
     structure_of_component: Labels,
     group_of: Labels,
     pinned: Mapping[int, str],
 ) -> tuple[Layer, ...]:
-    layers: dict[str, Layer] = {}
+    layers: dict[str | Ref, Layer] = {}
+    names = _names(book)
     for producer in book.producers:
         weight = producer.weight
+        named = weight if isinstance(weight, str) else None
         earlier = layers[weight].nodes if weight in layers else ()
+        nodes = (*earlier, producer.node)
+        own = tuple(filter(None, (named, producer.bias)))
         structures = structure_of_component[rows[weight]]
         prunable = structures[structures != NO_STRUCTURE]
         layers[weight] = Layer(
-            name=layer_name(weight),
+            name=names[weight],
             op=producer.op,
-            weight=weight,
+            weight=named,
             bias=producer.bias,
-            nodes=(*earlier, producer.node),
+            tensors=own if named else own_tensors(book.network, nodes),
+            nodes=nodes,
             structures=structures,
             group=int(group_of[prunable[0]]) if len(prunable) else None,
             reason=None if len(prunable) else pinned[int(rows[weight][0])],

@@ -7,7 +7,7 @@ from worker.sosp.network import Argument, Network, Node, Ref, as_int
 from worker.sosp.shapes import Shapes
 
 _MOVED = frozenset(
-    "t transpose.int permute contiguous clone detach alias lift_fresh_copy to.dtype "
+    "t mT numpy_T transpose.int permute contiguous clone detach alias lift_fresh_copy to.dtype "
     "_to_copy".split()
 )
 """Operators that return a tensor as it is, or with its dimensions in another order."""
@@ -129,8 +129,12 @@ def _order(node: Node, rank: int) -> list[int]:
     if node.op == "permute":
         dims = node.inputs["dims"]
         return [_axis(d, rank) for d in dims] if isinstance(dims, list) else order
-    if node.op in ("t", "transpose.int") and rank > 1:
-        a, b = _axis(node.inputs.get("dim0", 0), rank), _axis(node.inputs.get("dim1", 1), rank)
+    if node.op == "numpy_T":
+        return order[::-1]
+    if node.op in ("t", "mT", "transpose.int") and rank > 1:
+        first, second = (-2, -1) if node.op == "mT" else (0, 1)
+        a = _axis(node.inputs.get("dim0", first), rank)
+        b = _axis(node.inputs.get("dim1", second), rank)
         order[a], order[b] = b, a
     return order
 

@@ -1,15 +1,16 @@
 """What layers cost: parameters, and multiply–accumulates for one sample."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from worker.sosp.channels import NO_STRUCTURE, Channels
-from worker.sosp.layer_ops import is_convolution, is_transposed
-from worker.sosp.network import Network, as_ref
+from worker.sosp.labels import Dims
+from worker.sosp.layer_ops import is_convolution, is_transposed, weight_argument
+from worker.sosp.network import Network, Node, as_ref
 from worker.sosp.shapes import Shapes
 
 
@@ -37,24 +38,29 @@ def cost(
     0 prunes a structure, 2 doubles it; `copies` has shape [S].
     """
     times = np.ones(len(channels), np.int64) if copies is None else copies
-    sizes = {name: _size(network, channels, name, times) for name in network.tensors}
-    layers: dict[str, tuple[int, int]] = {}
-    for layer in channels.layers:
-        parameters = sizes[layer.weight] + (sizes[layer.bias] if layer.bias else 0)
-        macs = sum(_positions(network, shapes, i) for i in layer.nodes) * sizes[layer.weight]
-        layers[layer.name] = (parameters, macs)
+    sizes = {
+        name: math.prod(_sizes(channels, tensor.shape, channels.tensors.get(name), times))
+        for name, tensor in network.tensors.items()
+    }
+    layers = {
+        layer.name: (
+            sum(sizes[name] for name in layer.tensors),
+            sum(_macs(network.nodes[i], shapes, channels, times) for i in layer.nodes),
+        )
+        for layer in channels.layers
+    }
     total = sum(sizes[name] for name in network.parameters)
     return Cost(layers, total, sum(macs for _, macs in layers.values()))
 
 
-def _size(network: Network, channels: Channels, name: str, copies: NDArray[np.int64]) -> int:
-    """Return how many numbers the tensor holds when its structures are copied or cut."""
-    shape = network.tensors[name].shape
-    dims = channels.tensors.get(name, (None,) * len(shape))
-    return math.prod(
+def _sizes(
+    channels: Channels, shape: Sequence[int], dims: Dims | None, copies: NDArray[np.int64]
+) -> list[int]:
+    """Return what is left of a shape when its structures are copied or cut."""
+    return [
         size if labels is None else channel_count(channels, labels, copies)
-        for size, labels in zip(shape, dims, strict=True)
-    )
+        for size, labels in zip(shape, dims or [None] * len(shape), strict=True)
+    ]
 
 
 def channel_count(channels: Channels, labels: NDArray[np.int64], copies: NDArray[np.int64]) -> int:
@@ -64,15 +70,24 @@ def channel_count(channels: Channels, labels: NDArray[np.int64], copies: NDArray
     return int(np.count_nonzero(~free) + copies[structures[free]].sum())
 
 
-def _positions(network: Network, shapes: Shapes, index: int) -> int:
-    """Return how often a sample applies each weight.
+def _macs(node: Node, shapes: Shapes, channels: Channels, copies: NDArray[np.int64]) -> int:
+    """Return how often a sample is multiplied by a weight in a call of a layer.
 
-    That is once a position of the result, or of the input of a transposed convolution; an embedding
-    looks rows up and multiplies nothing.
+    An embedding looks rows up and multiplies nothing. Of a weight that is repeated over the batch,
+    or has a matrix for every head, each position meets one matrix.
     """
-    node = network.nodes[index]
     if node.op == "embedding":
         return 0
+    weight = as_ref(node.inputs[weight_argument(node.op)]).name
+    sizes = _sizes(channels, shapes.of(weight), channels.values[weight], copies)
+    return _positions(node, shapes) * math.prod(sizes if is_convolution(node.op) else sizes[-2:])
+
+
+def _positions(node: Node, shapes: Shapes) -> int:
+    """Return how often a sample applies each weight.
+
+    That is once a position of the result, or of the input of a transposed convolution.
+    """
     result = shapes.of(node.outputs[0] or "")
     if not is_convolution(node.op):
         return math.prod(result[:-1]) // shapes.batch

@@ -70,10 +70,10 @@ def _of_the_value_alone(op: str, arguments: Arguments) -> Any:
 
 rule(
     *"alias chunk clone contiguous div.Scalar expand flatten.using_ints flip mean mean.dim "
-    "movedim.int mul.Scalar narrow neg permute pixel_shuffle pixel_unshuffle repeat reshape roll "
-    "select.int slice.Tensor split.Tensor split_with_sizes squeeze squeeze.dim squeeze.dims sum "
-    "sum.dim_IntList t to.dtype _to_copy transpose.int unbind.int unflatten.int unsqueeze view "
-    "_unsafe_view".split()
+    "movedim.int mT mul.Scalar narrow neg numpy_T permute pixel_shuffle pixel_unshuffle repeat "
+    "reshape roll select.int slice.Tensor split.Tensor split_with_sizes squeeze squeeze.dim "
+    "squeeze.dims sum sum.dim_IntList t to.dtype _to_copy transpose.int unbind.int unflatten.int "
+    "unsqueeze view _unsafe_view".split()
 )(map_linearly)
 
 

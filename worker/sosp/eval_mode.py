@@ -224,6 +224,20 @@ def _vector_norm(
     return result
 
 
+def _weight_norm(v: Tensor, g: Tensor, dim: int = 0) -> Tensor:
+    """Return `v` with the norm `g` of every index along `dim` (-1: of all of it)."""
+    return v * (g / _norm_but_along(v, dim))
+
+
+def _weight_norm_interface(v: Tensor, g: Tensor, dim: int = 0) -> tuple[Tensor, Tensor]:
+    norm = _norm_but_along(v, dim)
+    return v * (g / norm), norm
+
+
+def _norm_but_along(v: Tensor, dim: int) -> Tensor:
+    return _vector_norm(v, dim=[d for d in range(v.dim()) if d != dim], keepdim=True)
+
+
 def _deviation(variance: Callable[..., Tensor]) -> Callable[..., Tensor]:
     return lambda **arguments: _root(variance(**arguments))
 
@@ -274,6 +288,8 @@ REWRITES: Mapping[str, Callable[..., Any]] = {
     "hardsigmoid": _hardsigmoid,
     "huber_loss": _huber_loss,
     "linalg_vector_norm": _vector_norm,
+    "_weight_norm": _weight_norm,
+    "_weight_norm_interface": _weight_norm_interface,
     "std": _deviation(aten.var.default),
     "std.correction": _deviation(aten.var.correction),
     "std.dim": _deviation(aten.var.dim),

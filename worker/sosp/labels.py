@@ -72,12 +72,13 @@ class Attribute:
 class Producer:
     """A call whose weight has, along its dimension `channel_dim`, an index for each channel made.
 
-    `rows` labels the channels of the call's result.
+    `weight` names a tensor, or refers to a value where the program computes it. `rows` labels the
+    channels of the call's result.
     """
 
     node: int
     op: str
-    weight: str
+    weight: str | Ref
     channel_dim: int
     bias: str | None
     rows: Labels

@@ -17,6 +17,13 @@ def is_transposed(op: str, arguments: dict[str, Any]) -> bool:
     return bool(arguments.get("transposed", op.startswith("conv_transpose")))
 
 
+def weight_argument(op: str) -> str:
+    """Return the name of the argument that is a layer's weight."""
+    if op in PRODUCTS and op != "linear":
+        return "other" if op == "matmul" else "mat2"
+    return "weight"
+
+
 def channel_axis(op: str) -> int:
     """Return the dimension of a layer's result that has its channels."""
     return -1 if op in PRODUCTS or op == "embedding" else 1

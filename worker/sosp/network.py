@@ -118,6 +118,24 @@ class Network:
                 freed[i].append(name)
         return tuple(map(tuple, freed))
 
+    @cached_property
+    def readers(self) -> Mapping[str, list[int]]:
+        """The calls that read each value; -1 stands for the network's caller."""
+        readers: dict[str, list[int]] = {name: [-1] for name in self.outputs}
+        for index, node in enumerate(self.nodes):
+            for name in node.references():
+                readers.setdefault(name, []).append(index)
+        return readers
+
+    @cached_property
+    def varying(self) -> frozenset[str]:
+        """The values that depend on what is in the inputs, and not on their sizes alone."""
+        varying = {spec.name for spec in self.inputs}
+        for node in self.nodes:
+            if node.op not in operators.SYMBOLIC and varying.intersection(node.references()):
+                varying.update(filter(None, node.outputs))
+        return frozenset(varying)
+
     @property
     def precision(self) -> torch.dtype:
         """The floating-point number type of the tensors."""

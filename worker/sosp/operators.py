@@ -28,6 +28,7 @@ _adaptive_avg_pool2d _adaptive_avg_pool3d adaptive_max_pool1d adaptive_max_pool2
 batch_norm _native_batch_norm_legit _native_batch_norm_legit.no_stats
 _native_batch_norm_legit_functional _native_batch_norm_legit_no_training
 group_norm instance_norm layer_norm native_group_norm native_layer_norm rms_norm
+_weight_norm _weight_norm_interface
 dropout feature_dropout alpha_dropout feature_alpha_dropout native_dropout
 celu elu gelu glu hardshrink hardsigmoid hardswish hardtanh leaky_relu log_sigmoid mish prelu
 _prelu_kernel relu relu6 selu sigmoid silu softplus softshrink tanh threshold
@@ -44,13 +45,14 @@ logical_or masked_fill.Scalar masked_fill.Tensor where.self where.Scalar where.S
 where.ScalarSelf
 embedding gather index.Tensor index_select
 cat chunk clone constant_pad_nd contiguous detach expand expand_as flatten.using_ints flip
-lift_fresh_copy movedim.int movedim.intlist narrow pad permute pixel_shuffle pixel_unshuffle
-channel_shuffle reflection_pad1d reflection_pad2d replication_pad1d replication_pad2d repeat
-repeat_interleave.self_int reshape roll select.int slice.Tensor split.Tensor split_with_sizes
-squeeze squeeze.dim squeeze.dims stack t to.device to.dtype to.dtype_layout _to_copy transpose.int
-tril triu type_as unbind.int unflatten.int unsqueeze view _unsafe_view view_as
-upsample_bilinear2d upsample_bilinear2d.vec upsample_linear1d upsample_linear1d.vec
-upsample_nearest1d upsample_nearest1d.vec upsample_nearest2d upsample_nearest2d.vec
+lift_fresh_copy movedim.int movedim.intlist mT narrow numpy_T pad permute pixel_shuffle
+pixel_unshuffle channel_shuffle reflection_pad1d reflection_pad2d replication_pad1d
+replication_pad2d repeat repeat_interleave.self_int reshape roll select.int slice.Tensor
+split.Tensor split_with_sizes squeeze squeeze.dim squeeze.dims stack t to.device to.dtype
+to.dtype_layout _to_copy transpose.int tril triu type_as unbind.int unflatten.int unsqueeze view
+_unsafe_view view_as upsample_bilinear2d upsample_bilinear2d.vec upsample_linear1d
+upsample_linear1d.vec upsample_nearest1d upsample_nearest1d.vec upsample_nearest2d
+upsample_nearest2d.vec
 full full_like new_full new_ones new_zeros ones ones_like scalar_tensor zeros zeros_like
 binary_cross_entropy binary_cross_entropy_with_logits cross_entropy_loss huber_loss l1_loss mse_loss
 nll_loss2d_forward nll_loss_forward nll_loss_nd smooth_l1_loss
@@ -105,10 +107,10 @@ INPLACE: Mapping[str, str] = {
 
 _VIEWS = """
 alias alpha_dropout channel_shuffle chunk contiguous detach dropout einsum expand expand_as
-feature_alpha_dropout feature_dropout flatten.using_ints movedim.int movedim.intlist narrow permute
-pixel_shuffle pixel_unshuffle reshape select.int slice.Tensor split.Tensor split_with_sizes squeeze
-squeeze.dim squeeze.dims t to.device to.dtype to.dtype_layout _to_copy transpose.int type_as
-unbind.int unflatten.int unsqueeze view _unsafe_view view_as
+feature_alpha_dropout feature_dropout flatten.using_ints movedim.int movedim.intlist mT narrow
+numpy_T permute pixel_shuffle pixel_unshuffle reshape select.int slice.Tensor split.Tensor
+split_with_sizes squeeze squeeze.dim squeeze.dims t to.device to.dtype to.dtype_layout _to_copy
+transpose.int type_as unbind.int unflatten.int unsqueeze view _unsafe_view view_as
 """
 VIEWS = frozenset(_VIEWS.split())
 """Operators whose result may share memory with their first tensor argument."""

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from worker.sosp.channel_rules.computed import enter_computed
 from worker.sosp.channel_rules.elementwise import Operand, combine
 from worker.sosp.channel_rules.layers import follow_product, weight_of
 from worker.sosp.channel_rules.registry import pin_everything, result_shape, rule
@@ -46,6 +47,8 @@ def _matmul(book: LabelBook, node: Node, index: int) -> Sequence[Labelling]:
     book.couple(book.along(a, -1), book.along(b, -2), node.op)
     rank = len(result_shape(book, node))
     rows, columns = book.along(a, -2), book.along(b, -1)
+    if weight is None and a.name in book.network.varying and b.name not in book.network.varying:
+        columns = enter_computed(book, node, index, columns)
     batch = combine(book, [_batch(book, a), _batch(book, b)], node.op)
     return [(*batch, *placed(rows, -2, rank), *placed(columns, -1, rank))]
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from worker.sosp.channel_rules.computed import list_computed
 from worker.sosp.channel_rules.registry import (
     owner,
     pin_everything,
@@ -38,9 +39,10 @@ def _convolution(book: LabelBook, node: Node, index: int) -> Sequence[Labelling]
     source = subject(node)
     weight = weight_of(book, node.inputs["weight"])
     rank = len(book.shape(source))
-    unbatched = weight is not None and rank != len(weight.where)
-    if weight is None or weight.ref.name not in book.network.leaves or unbatched:
+    if rank != len(book.shape(as_ref(node.inputs["weight"]))):  # one sample, no batch
         return pin_everything(book, node, index)
+    if weight is None or weight.ref.name not in book.network.leaves:
+        return list_computed(book, node, index)
     transposed = bool(node.inputs.get("transposed", node.op.startswith("conv_transpose")))
     book.fix(source, range(2, rank), "a convolution runs along them")
     into = book.along(source, 1)
@@ -98,7 +100,7 @@ def _groups(book: LabelBook, node: Node) -> tuple[int, int]:
 def _linear(book: LabelBook, node: Node, index: int) -> Sequence[Labelling]:
     weight = weight_of(book, node.inputs["weight"])
     if weight is None or len(weight.where) != 2:
-        return pin_everything(book, node, index)
+        return list_computed(book, node, index)
     return _contract(book, node, index, subject(node), weight, 1)
 
 
@@ -106,7 +108,9 @@ def _linear(book: LabelBook, node: Node, index: int) -> Sequence[Labelling]:
 def _addmm(book: LabelBook, node: Node, index: int) -> Sequence[Labelling]:
     weight = weight_of(book, node.inputs["mat2"])
     scaled = any(node.inputs.get(factor, 1) != 1 for factor in ("alpha", "beta"))
-    if weight is None or scaled or len(book.shape(as_ref(node.inputs["self"]))) != 1:
+    if weight is None:
+        return list_computed(book, node, index)
+    if scaled or len(book.shape(as_ref(node.inputs["self"]))) != 1:
         return pin_everything(book, node, index)
     return _contract(book, node, index, as_ref(node.inputs["mat1"]), weight, 0)
 
@@ -140,7 +144,7 @@ def _embedding(book: LabelBook, node: Node, index: int) -> Sequence[Labelling]:
     """
     weight, rank = weight_of(book, node.inputs["weight"]), len(result_shape(book, node))
     if weight is None or len(weight.where) != 2:
-        return pin_everything(book, node, index)
+        return list_computed(book, node, index)
     book.pin(book.along(weight.ref, 0), "they are looked up by their index")
     columns = book.along(weight.ref, 1)
     indices = tuple(labels[..., None] for labels in book.labelling(as_ref(node.inputs["indices"])))

@@ -14,7 +14,7 @@ from worker.sosp.labels import LabelBook, Labelling
 from worker.sosp.network import Node
 
 
-@rule("permute", "transpose.int", "t", "movedim.int", "movedim.intlist")
+@rule("permute", "transpose.int", "t", "mT", "numpy_T", "movedim.int", "movedim.intlist")
 def _permute(book: LabelBook, node: Node, _index: int) -> Sequence[Labelling]:
     source = subject(node)
     order = _order(node, len(book.shape(source)))
@@ -32,8 +32,11 @@ def _order(node: Node, rank: int) -> list[int]:
         old = [axis(d, rank) for d in as_list(given["source"])]
         new = [axis(d, rank) for d in as_list(given["destination"])]
         return _moved(rank, old, new)
+    if node.op == "numpy_T":
+        return order[::-1]
     if rank > 1:
-        a, b = axis(given.get("dim0", 0), rank), axis(given.get("dim1", 1), rank)
+        first, second = (-2, -1) if node.op == "mT" else (0, 1)
+        a, b = axis(given.get("dim0", first), rank), axis(given.get("dim1", second), rank)
         order[a], order[b] = b, a
     return order
 

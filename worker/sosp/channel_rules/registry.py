@@ -55,12 +55,12 @@ def _pin_weights_of_two_uses(book: LabelBook) -> None:
     """Pin channels whose weights do something else elsewhere: scaling them scales that, too."""
     dims: dict[str, set[int]] = {}
     calls: dict[str, set[int]] = {}
-    for producer in book.producers:
-        dims.setdefault(producer.weight, set()).add(producer.channel_dim)
-        calls.setdefault(producer.weight, set()).add(producer.node)
-    for producer in book.producers:
-        others = readers(book, producer.weight) - calls[producer.weight]
-        if others or len(dims[producer.weight]) > 1:
+    named = [(p, p.weight) for p in book.producers if isinstance(p.weight, str)]
+    for producer, weight in named:
+        dims.setdefault(weight, set()).add(producer.channel_dim)
+        calls.setdefault(weight, set()).add(producer.node)
+    for producer, weight in named:
+        if readers(book, weight) - calls[weight] or len(dims[weight]) > 1:
             book.pin(producer.rows, "their weights are also used in another way")
 
 
@@ -88,14 +88,19 @@ def readers(book: LabelBook, tensor: str) -> set[int]:
 
 def pin_everything(book: LabelBook, node: Node, _index: int) -> Sequence[Labelling]:
     """Pin all that the operator reads, for want of a rule, and follow none of its results."""
-    where = f" in {node.module}" if node.module else ""
-    uncommon = " as it is used" if node.op in RULES else ""  # such as with a computed weight
+    uncommon = " as it is used" if node.op in RULES else ""  # such as with a vector for a weight
     reason = UNFOLLOWED.get(node.op, f"the operator {node.op} is not followed{uncommon}")
+    pin_operands(book, node, reason)
+    return [()] * len(node.outputs)
+
+
+def pin_operands(book: LabelBook, node: Node, reason: str) -> None:
+    """Pin all that the operator reads; the reason goes on with where that is."""
+    where = f" in {node.module}" if node.module else ""
     for name in node.references():
         if name in book.shapes.values:
             for labels in book.labelling(Ref(name)):
                 book.pin(labels, reason + where)
-    return [()] * len(node.outputs)
 
 
 # --- what rules share -----------------------------------------------------------------------------

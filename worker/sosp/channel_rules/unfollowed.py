@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 _LOSS = "a loss compares them with targets"
 _NOT_ALIGNED = "the positions that it picks are only known at run time"
+_WEIGHT_NORM = "a weight norm computes a layer's weight of them"
 
 UNFOLLOWED: Mapping[str, str] = {
     "lstm.input": "recurrent layers are not followed",
@@ -14,6 +15,8 @@ UNFOLLOWED: Mapping[str, str] = {
     "dot": "a product of vectors runs over them",
     "mv": "a product with a vector runs over them",
     "gather": _NOT_ALIGNED,
+    "_weight_norm": _WEIGHT_NORM,
+    "_weight_norm_interface": _WEIGHT_NORM,
     "binary_cross_entropy": _LOSS,
     "binary_cross_entropy_with_logits": _LOSS,
     "cross_entropy_loss": _LOSS,

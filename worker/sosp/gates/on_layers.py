@@ -1,6 +1,6 @@
 """Gates where the paper's θ_s acts: on a layer's own output, before the batch norm (METHOD §2)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -31,14 +31,13 @@ def gate_layers(
         for index in layer.nodes
         if (layer.structures != NO_STRUCTURE).any()
     }
-    readers = _readers(network)
     axes = batch_axes(network, shapes)
     nodes: list[Node] = []
     gates: dict[int, Gate] = {}
     folded: set[int] = set()
     for index, node in enumerate(network.nodes):
         if index in layers:
-            chain = list(_chain(network, readers, index))
+            chain = list(_chain(network, index))
             folded.update(chain)
             result = str(node.outputs[0])
             axis = channel_axis(node.op) % len(shapes.of(result))
@@ -60,12 +59,13 @@ def _gate_call(network: Network, node: Node, chain: list[int], layer: Layer) -> 
         scale, shift = batch_norm_map(resolve(_Tensors(network), norm))
         inputs["weight"] = scale_channels(node.op, tensors, scale)
         bias = None if bias is None else bias * scale
-    weight, structures = network.tensors[layer.weight], torch.from_numpy(layer.structures)
+    structures = torch.from_numpy(layer.structures)
+    device = next(iter(network.tensors.values())).device
     gate = Gate(
         axis=0,
         batch_axis=None,
-        direction=(structures != NO_STRUCTURE).to(weight),
-        structures=structures.to(weight.device),
+        direction=(structures != NO_STRUCTURE).to(device, network.precision),
+        structures=structures.to(device),
         bias=bias,
         shift=shift,
         relu=any(follower.op == "relu" for follower in behind),
@@ -89,26 +89,18 @@ class _Tensors(dict[str, Any]):
         return None
 
 
-def _readers(network: Network) -> dict[str, list[int]]:
-    readers: dict[str, list[int]] = {name: [-1] for name in network.outputs}  # read by the caller
-    for index, node in enumerate(network.nodes):
-        for name in node.references():
-            readers.setdefault(name, []).append(index)
-    return readers
-
-
 def _is_fixed(network: Network, norm: Node, source: str) -> bool:
     """Tell whether a norm maps `source` by statistics and weights that are named tensors."""
     others = (name for name in norm.references() if name != source)
     return norm.inputs.get("running_mean") is not None and all(n in network.leaves for n in others)
 
 
-def _chain(network: Network, readers: Mapping[str, list[int]], index: int) -> Iterator[int]:
+def _chain(network: Network, index: int) -> Iterator[int]:
     """Yield the batch norm and the ReLU, or the one of them, that alone read call `index`."""
     foldable = [*BATCH_NORMS, "relu"] if network.nodes[index].op.startswith("conv") else ["relu"]
     while foldable:
         result = network.nodes[index].outputs[0]
-        match readers.get(result or "", []):
+        match network.readers.get(result or "", []):
             case [reader] if reader >= 0 and network.nodes[reader].op in foldable:
                 node = network.nodes[reader]
                 if node.op in BATCH_NORMS and not _is_fixed(network, node, str(result)):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from worker.sosp.batch import Batch
 from worker.sosp.channels import NO_STRUCTURE, Channels, Layer
@@ -36,17 +37,19 @@ def square_norms(network: Network, channels: Channels) -> tuple[Floats, Floats]:
     """Return `‖θ_s‖₂²` [S], as it is and with each layer's mean made one."""
     plain, relative = np.zeros((2, len(channels)))
     for layer in channels.layers:
-        squares = _rows(network, layer)
         kept = layer.structures != NO_STRUCTURE
+        if layer.weight is None:  # no structures either
+            continue
+        squares = _rows(network, network.tensors[layer.weight], layer)
         np.add.at(plain, layer.structures[kept], squares[kept])
         mean = squares.mean() or 1.0
         np.add.at(relative, layer.structures[kept], squares[kept] / mean)
     return plain, relative
 
 
-def _rows(network: Network, layer: Layer) -> Floats:
+def _rows(network: Network, tensor: Tensor, layer: Layer) -> Floats:
     """Return the square norm of what goes into each channel of a layer, [width]."""
-    weight = network.tensors[layer.weight].detach().double().movedim(layer.channel_dim, 0)
+    weight = tensor.detach().double().movedim(layer.channel_dim, 0)
     squares = weight.flatten(1).square().sum(1).numpy(force=True)
     squares = np.tile(squares, layer.width // len(squares)) / (layer.width // len(squares))
     if layer.bias is not None:

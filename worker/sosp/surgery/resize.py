@@ -68,7 +68,7 @@ def resize(
 
 def _check_not_empty(network: Network, recount: Recount) -> None:
     for layer in recount.channels.layers:
-        for labels in recount.channels.tensors[layer.weight]:
+        for labels in recount.channels.tensors.get(layer.weight or "", ()):
             if labels is not None and not recount.count(labels):
                 raise SurgeryError(f"{layer.name} would be left without channels")
     for node in network.nodes:
