@@ -1,0 +1,127 @@
+"""The compose files say what this version understands, and no service is less hardened.
+
+What Docker itself makes of them is for `docker compose config`.
+"""
+
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.main
+import yaml
+
+from service.cli.commands import app
+from service.settings import Settings
+
+ROOT = Path(__file__).parents[1]
+COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+S3 = yaml.safe_load((ROOT / "docker-compose.s3.yml").read_text())
+SERVICES: dict[str, Any] = COMPOSE["services"]
+OWN = {name: service for name, service in SERVICES.items() if "build" in service}
+SETTINGS = {f"NARROWS_{name.upper()}" for name in Settings.model_fields}
+
+
+def variables(node: object) -> Iterator[str]:
+    """Yield what stands in `${…}`."""
+    if isinstance(node, dict):
+        for value in node.values():
+            yield from variables(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from variables(value)
+    elif isinstance(node, str):
+        yield from re.findall(r"\$\{([^{}]+)", node)
+
+
+def test_the_services() -> None:
+    assert SERVICES.keys() == {"api", "worker", "worker-gpu", "migrate", "postgres", "redis"}
+    assert [name for name, service in SERVICES.items() if "profiles" in service] == ["worker-gpu"]
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_service_is_hardened(name: str) -> None:
+    service = SERVICES[name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["user"].partition(":")[0] not in {"", "0", "root"}
+    assert service["mem_limit"]
+    assert service["pids_limit"]
+    assert all("size=" in mount for mount in service["tmpfs"])
+    assert "privileged" not in service
+    assert "cap_add" not in service
+    assert "healthcheck" in service or service["restart"] == "no"
+
+
+def test_only_the_api_is_reached_from_outside_and_from_this_machine_alone() -> None:
+    assert COMPOSE["networks"]["inside"] == {"internal": True}
+    for name, service in SERVICES.items():
+        reachable = name == "api"
+        assert service["networks"] == (["inside", "outside"] if reachable else ["inside"])
+        assert ("ports" in service) is reachable
+    assert SERVICES["api"]["ports"] == ["${API_ADDRESS:-127.0.0.1:8000}:8000"]
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_commands_and_settings_exist(name: str) -> None:
+    command, *arguments = OWN[name]["command"]
+    known = typer.main.get_command(app).commands[command]  # type: ignore[attr-defined]
+    known.make_context(command, arguments)  # raises where an option is unknown
+    environment = OWN[name]["environment"]
+    assert environment.keys() <= SETTINGS
+    plain = {key: value for key, value in environment.items() if "${" not in value}
+    Settings.model_validate(
+        {key.removeprefix("NARROWS_").lower(): value for key, value in plain.items()}
+    )
+
+
+def test_the_schema_is_there_before_who_needs_it() -> None:
+    for name in ("api", "worker", "worker-gpu"):
+        assert SERVICES[name]["depends_on"]["migrate"] == {
+            "condition": "service_completed_successfully"
+        }
+    assert SERVICES["migrate"]["depends_on"] == {"postgres": {"condition": "service_healthy"}}
+
+
+def test_no_secret_has_a_default() -> None:
+    for variable in (*variables(COMPOSE), *variables(S3)):
+        name = variable.partition(":")[0]
+        if re.search("SECRET|PASSWORD|KEY", name):
+            assert variable.startswith(f"{name}:?"), variable
+
+
+def test_the_example_names_what_the_files_ask_for() -> None:
+    example = re.findall(r"^#?([A-Z0-9_]+)=", (ROOT / ".env.example").read_text(), re.M)
+    asked = {re.split("[:-]", v)[0] for v in (*variables(COMPOSE), *variables(S3))}
+    assert set(example) == asked
+
+
+def test_the_s3_file_only_adds() -> None:
+    assert S3["services"].keys() <= SERVICES.keys()
+    for service in S3["services"].values():
+        assert service.keys() <= {"environment", "networks", "volumes"}
+        names = {name for name in service["environment"] if not name.startswith("AWS_")}
+        assert names <= SETTINGS
+
+
+def test_the_image_has_a_target_for_each_build_and_all_that_is_packaged() -> None:
+    text = (ROOT / "Dockerfile").read_text()
+    targets = re.findall(r"^FROM \S+ AS (\S+)", text, re.M)
+    assert {service["build"]["target"] for service in OWN.values()} == {"cpu", "cuda"}
+    assert {"cpu", "cuda"} <= set(targets)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    packages = {p.rstrip("*") for p in project["tool"]["setuptools"]["packages"]["find"]["include"]}
+    ignored = (ROOT / ".dockerignore").read_text().split()
+    for package in packages:
+        assert text.count(f"COPY {package} {package}\n") == 2
+        assert f"!{package}" in ignored
+    assert "*" in ignored
+
+
+def test_the_readme_lists_every_setting() -> None:
+    rows = [line for line in (ROOT / "README.md").read_text().splitlines() if line[:3] == "| `"]
+    listed = {name for row in rows for name in re.findall(r"`(NARROWS_\w+)`", row.split("|")[1])}
+    assert listed == SETTINGS
