@@ -37,7 +37,7 @@ def weight_space(
         for name, tensor in network.tensors.items()
     }
     outputs = replace(network, tensors=tensors)(inputs)[0]
-    rows = [_rows_of(layer, tensors[layer.weight]) for layer in channels.layers]
+    rows = [_rows_of(a, tensors[a.weight]) for a in channels.layers if a.weight]
     rows += [Rows(tensors[a.bias], a.structures) for a in channels.layers if a.bias]
     g, h = gradient_and_product(loss(outputs, targets), rows)
     return _per_structure(channels, rows, g), _per_structure(channels, rows, h)

@@ -70,6 +70,7 @@ def test_weight_gates_scale_the_rows_that_go_into_a_channel(architecture: type[n
     m = torch.rand(1, len(channels)).double() * 2
     scaled = dict(network.tensors)
     for layer in channels.layers:
+        assert layer.weight
         tensor = network.tensors[layer.weight]
         rows = np.tile(layer.structures, 1)
         size = tensor.shape[layer.channel_dim]

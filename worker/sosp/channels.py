@@ -36,12 +36,12 @@ class Layer:
     op: str
     weight: str | None
     bias: str | None
-    tensors: tuple[str, ...]
     nodes: tuple[int, ...]
     structures: Labels
     group: int | None
     reason: str | None
     channel_dim: int = 0
+    tensors: tuple[str, ...] = ()
 
     @property
     def width(self) -> int:
@@ -193,11 +193,11 @@ def _layers(
             op=producer.op,
             weight=named,
             bias=producer.bias,
-            tensors=own if named else own_tensors(book.network, nodes),
             nodes=nodes,
             structures=structures,
             group=int(group_of[prunable[0]]) if len(prunable) else None,
             reason=None if len(prunable) else pinned[int(rows[weight][0])],
             channel_dim=producer.channel_dim,
+            tensors=own if named else own_tensors(book.network, nodes),
         )
     return tuple(layers.values())
