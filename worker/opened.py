@@ -19,6 +19,7 @@ from worker.sosp.analysis import Analysis
 from worker.sosp.batch import Batch, batch_seed
 from worker.sosp.channels import Channels, find_channels
 from worker.sosp.gates import GatedNetwork, gate
+from worker.sosp.gates.call import MixedSamplesError
 from worker.sosp.losses import CLASS_LOSSES, LOSSES
 from worker.sosp.methods import Method
 from worker.sosp.network import Network
@@ -58,15 +59,13 @@ class Opened:
 
     def __init__(self, network: Network, samples: Samples, request: Mapping[str, Any]) -> None:
         self.network, self.samples, self._request = network, samples, request
-        exported = network.inputs[0].shape[0]
+        exported = network.fixed_batch
         self.drawn = _draw(len(samples), request)
         # Certainty comes from resampling batches, so there must be some, however few the samples.
         most = max(1, len(self.drawn) // MIN_BATCHES)
-        self.batch: int = (
-            exported if isinstance(exported, int) else min(request["batch_size"], most)
-        )
-        self.smallest_batch = exported if isinstance(exported, int) else 1
-        if isinstance(exported, int):  # the program takes whole batches only
+        self.batch: int = min(request["batch_size"], most) if exported is None else exported
+        self.smallest_batch = exported or 1
+        if exported is not None:  # the program takes whole batches only
             self.drawn = self.drawn[: len(self.drawn) // exported * exported]
         if not len(self.drawn):
             raise Refused(
@@ -75,7 +74,7 @@ class Opened:
                 f"The model was exported for batches of exactly {exported} samples, and the "
                 "analysis has fewer. Export it with a dynamic batch, as `narrows export` does.",
             )
-        traced = exported if isinstance(exported, int) else FREE_BATCH
+        traced = FREE_BATCH if exported is None else exported
         self.shapes = check_fit(network, samples, request["loss"], traced)
         self.channels = find_structures(network, self.shapes, request["exclude"])
         self._require_layers()
@@ -133,7 +132,10 @@ class Opened:
 
     def measure(self, batch: Batch) -> Terms:
         """Return the terms of a batch, as one row."""
-        return self.method.measure(self.gated, batch, LOSSES[self._request["loss"]])
+        try:
+            return self.method.measure(self.gated, batch, LOSSES[self._request["loss"]])
+        except MixedSamplesError as error:
+            raise Refused("samples-mixed", "Samples can't be told apart", f"{error}.") from None
 
     def analysis(self, terms: Terms) -> Analysis:
         """Return the analysis that the terms of all batches make."""

@@ -170,6 +170,38 @@ def test_samples_are_found_wherever_they_are(flat: bool) -> None:
         np.testing.assert_allclose(found.gradient[n], alone.sums["first"][0], atol=1e-12)
 
 
+class Coupled(nn.Module):
+    """Samples that influence each other."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(3, 5), nn.Linear(5, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden = self.first(x)
+        return self.second((hidden - hidden.mean(0)).tanh())
+
+
+@pytest.mark.parametrize("module", [Mixed(flat=True), Coupled()])
+def test_a_fixed_batch_that_mixes_samples_is_refused(module: nn.Module) -> None:
+    x = torch.randn(4, 6, 3).double() if isinstance(module, Mixed) else torch.randn(4, 3).double()
+    batch, loss = Batch((x,), torch.randint(4, (4,))), LOSSES["cross_entropy"]
+    network, channels = analysed(read_back(randomized(module), x, dynamic=False))
+    with pytest.raises(ValueError, match="export it with a dynamic batch"):
+        sample_gradients(gate(network, channels), batch, loss)
+
+
+def test_a_fixed_batch_is_taken_whole() -> None:
+    module = randomized(ResidualNet())
+    inputs = example_inputs(module)
+    batch, loss = Batch(inputs, torch.randint(5, (len(inputs[0]),))), LOSSES["cross_entropy"]
+    found = [
+        sample_gradients(gate(*analysed(read_back(module, *inputs, dynamic=free))), batch, loss)
+        for free in (True, False)
+    ]
+    torch.testing.assert_close(found[0].gradient, found[1].gradient)
+
+
 @pytest.mark.parametrize("architecture", [PlainNet, ResidualNet, MobileNet])
 def test_exact_is_the_loss_of_the_network_without_the_channel(
     architecture: type[nn.Module],

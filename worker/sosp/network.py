@@ -137,6 +137,12 @@ class Network:
         return frozenset(varying)
 
     @property
+    def fixed_batch(self) -> int | None:
+        """The size of batch that the program was exported for; None where it is free."""
+        first = self.inputs[0].shape[0] if self.inputs[0].shape else None
+        return first if isinstance(first, int) else None
+
+    @property
     def precision(self) -> torch.dtype:
         """The floating-point number type of the tensors."""
         dtypes = (tensor.dtype for tensor in self.tensors.values())

@@ -70,7 +70,7 @@ def batch_axes(network: Network, shapes: Shapes) -> dict[str, int]:
 
     Where the program takes batches of one size only, it is taken to be the first.
     """
-    if network.inputs[0].shape and isinstance(network.inputs[0].shape[0], int):
+    if network.fixed_batch is not None:
         return {n: 0 for n, s in shapes.values.items() if s and s[0] % shapes.batch == 0}
     wider = [
         tuple(

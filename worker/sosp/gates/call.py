@@ -76,8 +76,14 @@ def multiply(gate: Gate, m: Tensor, u: Tensor) -> Tensor:
     return value.relu() if gate.relu else value
 
 
-class MixedSamplesError(Exception):
+class MixedSamplesError(ValueError):
     """A gated value has no dimension that tells samples apart."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the program, exported for one size of batch, mixes its samples; export it with a "
+            "dynamic batch, or choose the method 'sosp_h'"
+        )
 
 
 class _ApplyGate(torch.autograd.Function):

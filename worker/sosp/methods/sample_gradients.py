@@ -41,10 +41,13 @@ def sample_gradients(
 ) -> SampleGradients:
     """Differentiate each sample by itself.
 
-    Samples go through together where they are told apart all the way, else one by one.
+    Samples go through together where they are told apart all the way, else one by one. Raises
+    MixedSamplesError where the program takes no sample alone.
     """
     if _apart(gated, batch, loss):
         return _together(gated, batch, loss, columns)
+    if gated.original.fixed_batch:
+        raise MixedSamplesError
     alone = [_together(gated, one, loss, columns) for one in batch.split(1)]
     return SampleGradients(
         sum(one.loss for one in alone),
@@ -73,17 +76,25 @@ _known: WeakKeyDictionary[GatedNetwork, bool] = WeakKeyDictionary()
 
 
 def _apart(gated: GatedNetwork, batch: Batch, loss: Loss) -> bool:
-    """Tell whether two samples give together what each gives alone; found out once a network."""
+    """Tell whether each sample's derivatives are its own; found out once a network.
+
+    With its first sample replaced by a copy of its second, a batch must give the second's for both,
+    and for the others what it gave.
+    """
     if len(batch) < 2:
         return True
     if gated not in _known:
-        pair = batch.part(0, 2)
+        few = batch if gated.original.fixed_batch else batch.part(0, 2)
+        index = torch.arange(len(few), device=few.targets.device)
+        index[0] = 1
+        replaced = Batch(tuple(x[index] for x in few.inputs), few.targets[index])
         try:
-            together = _together(gated, pair, loss, _no_columns).gradient
+            before, after = (
+                _together(gated, one, loss, _no_columns).gradient for one in (few, replaced)
+            )
         except MixedSamplesError:
             _known[gated] = False
-            return False
-        alone = [_together(gated, one, loss, _no_columns).gradient for one in pair.split(1)]
-        error = (together - torch.cat(alone)).abs().max()
-        _known[gated] = bool(error <= TOLERANCE * together.abs().max())
+        else:
+            error = (after - before[index]).abs().max()
+            _known[gated] = bool(error <= TOLERANCE * before.abs().max())
     return _known[gated]
