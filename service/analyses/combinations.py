@@ -32,17 +32,13 @@ def _check_method(request: AnalysisRequest) -> None:
             "which a program that returns its loss does not show; choose 'sosp_h', or one of the "
             "losses.",
         )
-    if request.curvature and not curved:
-        raise Invalid(
-            ["curvature"],
-            f"{request.method!r} has no choice of curvature; leave it out, or choose 'sosp_i' or "
-            "'joint' as method.",
-        )
-    if request.blocks and request.method != "joint":
-        raise Invalid(
-            ["blocks"],
-            f"{request.method!r} has no blocks; leave them out, or choose 'joint' as method.",
-        )
+    for name in ("curvature", "blocks"):
+        if getattr(request, name) is not None and not curved:
+            raise Invalid(
+                [name],
+                f"{request.method!r} has no choice of {name}; leave it out, or choose 'sosp_i' or "
+                "'joint' as method.",
+            )
 
 
 def _check_plans(request: AnalysisRequest) -> None:

@@ -103,8 +103,8 @@ class AnalysisRequest(BaseModel):
         default=None,
         ge=1,
         le=100_000,
-        description="For joint: how many times the curvature along what is removed is computed "
-        "anew; null: after each removal, in 100 blocks beyond 6,000 structures",
+        description="For sosp_i and joint: in how many steps structures are removed; null: one by "
+        "one, in 100 steps beyond 6,000 structures",
     )
     pruning_ratio: float = Field(
         default=0.5, gt=0, lt=1, description="Share of all structures that is removed"

@@ -73,7 +73,9 @@ def analyze(
     curvature: Annotated[
         str | None, typer.Option(help="sampled or exact, for sosp_i and joint.")
     ] = None,
-    blocks: Annotated[int | None, typer.Option(help="Blocks of removals, for joint.")] = None,
+    blocks: Annotated[
+        int | None, typer.Option(help="Steps of removals, for sosp_i and joint.")
+    ] = None,
     transform: Annotated[
         str | None,
         typer.Option(help='Preprocessing, in JSON: {"scale": 0.00392, "mean": [0.5]}.'),

@@ -31,6 +31,7 @@ from worker.sosp.methods import (
     exact,
     fisher,
     gauss_newton,
+    greedy,
     joint,
     magnitude,
     sosp_h,
@@ -286,12 +287,22 @@ def test_greedy_orders_take_what_the_definition_says(order: Any, of_set: Any, se
         chosen.append(structure)
 
 
-def test_a_block_for_each_removal_is_no_block_at_all() -> None:
+@pytest.mark.parametrize("order", [sosp_i.order, joint.order])
+def test_a_block_for_each_removal_is_no_block_at_all(order: Any) -> None:
     found = averages(30, 40)
-    np.testing.assert_array_equal(joint.order(found, blocks=30).places, joint.order(found).places)
-    in_blocks = joint.order(found, blocks=5).places
+    np.testing.assert_array_equal(order(found, blocks=30).places, order(found).places)
+    in_blocks = order(found, blocks=5).places
     assert sorted(in_blocks) == list(range(30))
-    assert (in_blocks != joint.order(found).places).any()
+    assert (in_blocks != order(found).places).any()
+
+
+@pytest.mark.parametrize("order", [sosp_i.order, joint.order])
+def test_what_does_not_fit_goes_in_blocks(order: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = averages(250, 40)
+    whole = order(found, blocks=84).places
+    monkeypatch.setattr(greedy, "FORMED", 100)
+    monkeypatch.setattr(greedy, "BLOCKS", 84)
+    np.testing.assert_array_equal(order(found).places, whole)
 
 
 @pytest.mark.parametrize("name", ["sosp_h", "sosp_i", "joint"])
@@ -309,6 +320,8 @@ def test_a_gram_matrix_is_the_same_formed_or_not() -> None:
     formed, columns = Gram(factor), Gram(factor, formed=0)
     for s in range(12):
         np.testing.assert_allclose(formed.column(s), columns.column(s))
+        several = np.arange(s)
+        np.testing.assert_allclose(formed.absolute_sum(several), columns.absolute_sum(several))
         assert formed.diagonal[s] == pytest.approx(formed.column(s)[s])
 
 

@@ -19,7 +19,9 @@ from worker.sosp.terms import Floats, Terms
 
 Ints = NDArray[np.int64]
 
-GROUPS = 20
+GROUPS, FEW_GROUPS = 20, 10
+"""How many groups there are, and how many where each takes an order of many structures."""
+MANY_STRUCTURES = 6000
 MIN_BATCHES = 8
 """With fewer, nothing can be said of how certain a verdict is, so none is final."""
 CONFIDENCE = 0.95
@@ -32,7 +34,8 @@ def replicates(method: Method, terms: Terms, prices: Floats | float = 1.0) -> li
     """
     if len(terms) < MIN_BATCHES:
         return []
-    groups = min(GROUPS, len(terms))
+    many = len(terms.averages.means["first"]) > MANY_STRUCTURES if terms.factor.size else False
+    groups = min(FEW_GROUPS if many else GROUPS, len(terms))
     of_batch = np.arange(len(terms)) % groups
     return [
         method.order(terms.chosen(of_batch != group).averages, prices).places

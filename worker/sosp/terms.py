@@ -23,7 +23,7 @@ class Averages:
 
     loss: float
     means: Mapping[str, Floats]
-    factor: Floats
+    factor: NDArray[np.floating]
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Terms:
         total = int(self.samples.sum())
         means = {name: _added(rows) / total for name, rows in self.sums.items()}
         loss = float(_added(self.loss) / total)
-        return Averages(loss, means, self.factor.astype(np.float64) / np.sqrt(total))
+        return Averages(loss, means, self.factor / np.float32(np.sqrt(total)))
 
     def are_finite(self) -> bool:
         """Tell whether there is neither NaN nor infinity in them."""

@@ -58,7 +58,7 @@ _SALIENCIES: Mapping[str, Callable[[Averages], Floats]] = {
 
 @dataclass(frozen=True)
 class Method:
-    """A method by name; `curvature` and `blocks` are for those of pairs, and for `joint`."""
+    """A method by name; `curvature` and `blocks` are for those of pairs."""
 
     name: MethodName = "sosp_h"
     curvature: Curvature = "sampled"
@@ -73,7 +73,7 @@ class Method:
     def order(self, averages: Averages, prices: Floats | float = 1.0) -> Removal:
         """Return what goes first, by saliency over prices [S] (or one price for all)."""
         if self.name == "sosp_i":
-            return sosp_i.order(averages, prices)
+            return sosp_i.order(averages, prices, self.blocks)
         if self.name == "joint":
             return joint.order(averages, prices, self.blocks)
         saliency = _SALIENCIES[self.name](averages)

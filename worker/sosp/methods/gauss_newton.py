@@ -7,6 +7,7 @@ of the outputs, or one alone, with c drawn so that `E[c cᵀ] = R_n`.
 
 from typing import Literal
 
+import numpy as np
 from torch import Tensor
 
 from worker.sosp.batch import Batch
@@ -41,10 +42,9 @@ def measure(
 def along_all(averages: Averages) -> Floats:
     """Return θ_s·(H_GN θ_struc), of shape [S].
 
-    >>> import numpy as np
     >>> along_all(Averages(0.0, {}, np.array([[1.0, 2.0], [0.0, 1.0]])))
     array([3., 7.])
     """
     factor = averages.factor
-    result: Floats = factor.T @ factor.sum(1)
+    result: Floats = factor.T @ factor.sum(1, dtype=np.float64)
     return result

@@ -7,12 +7,9 @@ mends.
 
 import numpy as np
 
-from worker.sosp.methods.greedy import FORMED, Gram
+from worker.sosp.methods.greedy import Gram, block_size
 from worker.sosp.ranking import Removal
 from worker.sosp.terms import Averages, Floats
-
-BLOCKS = 100
-"""Blocks of removals where the S × S matrix would not fit."""
 
 
 def order(averages: Averages, prices: Floats | float = 1.0, blocks: int | None = None) -> Removal:
@@ -28,8 +25,8 @@ def order(averages: Averages, prices: Floats | float = 1.0, blocks: int | None =
     array([1, 2, 0])
     """
     count = len(averages.means["first"])
-    gram = Gram(averages.factor, FORMED if blocks is None else 0)
-    size = 1 if blocks is None and count <= FORMED else -(-count // (blocks or BLOCKS))
+    size = block_size(count, blocks)
+    gram = Gram(averages.factor) if size == 1 else Gram(averages.factor, formed=0)
     price = np.broadcast_to(np.asarray(prices, np.float64), (count,))
     removed, change = np.zeros(count, np.bool_), 0.0
     alone = 0.5 * gram.diagonal - averages.means["first"]

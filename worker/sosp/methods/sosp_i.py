@@ -6,15 +6,16 @@ M of structures to remove, which grows by the structure that adds least.
 
 import numpy as np
 
-from worker.sosp.methods.greedy import Gram
+from worker.sosp.methods.greedy import Gram, block_size
 from worker.sosp.ranking import Removal
 from worker.sosp.terms import Averages, Floats
 
 
-def order(averages: Averages, prices: Floats | float = 1.0) -> Removal:
+def order(averages: Averages, prices: Floats | float = 1.0, blocks: int | None = None) -> Removal:
     """Return the greedy order of removal; a saliency is what a structure adds when it goes.
 
-    At each step goes the structure that adds least, over its price.
+    At each step goes the structure that adds least, over its price. In `blocks`, S / blocks go at
+    each step. None: one at each, as far as the matrix fits.
 
     >>> import numpy as np
     >>> factor = np.array([[1.0, 1.0, 0.0], [0.0, 0.0, 1.1]])
@@ -23,13 +24,15 @@ def order(averages: Averages, prices: Floats | float = 1.0) -> Removal:
     """
     gram = Gram(averages.factor)
     adds: Floats = np.abs(averages.means["first"]) + 0.5 * gram.diagonal
-    price = np.broadcast_to(prices, adds.shape)
-    saliency, places = np.zeros_like(adds), np.zeros(len(adds), np.int64)
-    left = adds / price
-    for place in range(len(adds)):
-        chosen = int(np.argmin(left))
-        saliency[chosen], places[chosen] = adds[chosen], place
-        adds = adds + np.abs(gram.column(chosen))
-        left = np.where(np.isinf(left), np.inf, adds / price)
-        left[chosen] = np.inf
+    count = len(adds)
+    size = block_size(count, blocks)
+    saliency, places, gone = np.zeros(count), np.zeros(count, np.int64), np.zeros(count, np.bool_)
+    for start in range(0, count, size):
+        left = np.where(gone, np.inf, adds / prices)
+        chosen = np.array([np.argmin(left)])
+        if size > 1:
+            chosen = np.argsort(left, kind="stable")[: min(size, count - start)]
+        gone[chosen] = True
+        saliency[chosen], places[chosen] = adds[chosen], start + np.arange(len(chosen))
+        adds = adds + gram.absolute_sum(chosen)
     return Removal(saliency, places)
