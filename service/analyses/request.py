@@ -1,6 +1,6 @@
 """What may be asked of an analysis."""
 
-from typing import Annotated, Final, Literal, get_args
+from typing import Annotated, Final, Literal, Self, get_args
 
 from pydantic import (
     BaseModel,
@@ -10,6 +10,7 @@ from pydantic import (
     TypeAdapter,
     ValidatorFunctionWrapHandler,
     WrapValidator,
+    model_validator,
 )
 
 LayerName = Annotated[str, StringConstraints(min_length=1, max_length=1000, pattern=r"^[^\x00]+$")]
@@ -79,15 +80,16 @@ class AnalysisRequest(BaseModel):
     model_id: UploadId = Field(description="A model of yours")
     dataset_id: UploadId = Field(description="A dataset of yours")
     method: Method = Field(
-        default="sosp_h",
-        description="What is removed first: by the exact Hessian (sosp_h), pairs of structures "
-        "(sosp_i), the predicted change of the loss (joint), or a yardstick: first_order, fisher, "
-        "magnitude, magnitude_relative, exact (every structure removed by itself)",
+        default="sosp_i",
+        description="What is removed first: by pairs of structures (sosp_i), the exact Hessian "
+        "(sosp_h, the default for the loss model), the predicted change of the loss (joint), or a "
+        "yardstick: first_order, fisher, magnitude, magnitude_relative, exact (every structure "
+        "removed by itself)",
     )
     gate: Literal["weights", "channel"] = Field(
-        default="weights",
-        description="What removing a channel sets to zero: the weights that go into it, as in the "
-        "paper, or all that is read of it",
+        default="channel",
+        description="What removing a channel sets to zero: all that is read of it (channel), or "
+        "the weights that go into it, as in the paper (weights)",
     )
     loss: Literal["cross_entropy", "mse", "nll", "bce_with_logits", "model"] = Field(
         default="cross_entropy",
@@ -148,3 +150,10 @@ class AnalysisRequest(BaseModel):
         le=2**63 - 1,
         description="How much memory a worker may use for it; the server's own limit where less",
     )
+
+    @model_validator(mode="after")
+    def _suit_a_programs_own_loss(self) -> Self:
+        """Choose a method that needs no curvature of the loss, where none was asked for."""
+        if self.loss == "model" and "method" not in self.model_fields_set:
+            self.method = "sosp_h"
+        return self

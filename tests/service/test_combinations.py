@@ -66,6 +66,10 @@ def test_every_method(asked: Json, ann: httpx.Client, inspected: Json) -> None:
     assert {name: made["request"][name] for name in asked} == asked
 
 
+def test_a_programs_own_loss_has_a_method_that_suits(ann: httpx.Client, body: Json) -> None:
+    assert created(ann.post(PATH, json=body | {"loss": "model"}))["request"]["method"] == "sosp_h"
+
+
 def test_nothing_but_a_pruned_network(ann: httpx.Client, body: Json) -> None:
     created(ann.post(PATH, json=body | {"plans": [], "build": ["pruned"]}))
 

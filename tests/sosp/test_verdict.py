@@ -93,12 +93,12 @@ def test_what_the_batches_leave_open_is_not_called_a_bottleneck(channels: Channe
 
 
 def test_a_suspicion_says_what_would_settle_it(channels: Channels) -> None:
-    few = judged(channels, terms((1.0, 2.0, 1.0), noise=4.0))["2"]
+    few = judged(channels, terms((1.0, 3.0, 1.0), noise=6.0))["2"]
     assert few.verdict == "suspected"
-    assert "leave open whether it is above average" in str(few.because)
+    assert "leave open whether it is above 0.67" in str(few.because)
     assert few.samples_needed is not None
     assert few.samples_needed > 20 * 64
-    many = judged(channels, terms((1.0, 2.0, 1.0), noise=4.0, batches=500))["2"]
+    many = judged(channels, terms((1.0, 3.0, 1.0), noise=6.0, batches=500))["2"]
     assert (many.verdict, many.samples_needed) == ("bottleneck", None)
 
 

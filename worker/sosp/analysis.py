@@ -21,7 +21,7 @@ from worker.sosp.exported import as_network
 from worker.sosp.gates import GateKind
 from worker.sosp.gates import gate as place_gates
 from worker.sosp.losses import LOSSES, Loss, LossFunction
-from worker.sosp.methods import SOSP_H, Method, MethodName, second_order
+from worker.sosp.methods import DEFAULT, Method, MethodName, second_order
 from worker.sosp.methods.gauss_newton import Curvature
 from worker.sosp.network import Network
 from worker.sosp.plans import Plan, Planner
@@ -47,7 +47,7 @@ class Analysis:
     shapes: Shapes
     channels: Channels
     terms: Terms
-    method: Method = SOSP_H
+    method: Method = DEFAULT
     pruning_ratio: float = 0.5
     price: Price = "structures"
     seed: int = 0
@@ -231,8 +231,8 @@ def analyze(
     model: nn.Module | ExportedProgram,
     batches: Iterable[Pair],
     *,
-    method: MethodName = "sosp_h",
-    gate: GateKind = "weights",
+    method: MethodName | None = None,
+    gate: GateKind = "channel",
     loss: str | Loss | LossFunction = "cross_entropy",
     pruning_ratio: float = 0.5,
     price: Price = "structures",
@@ -249,6 +249,9 @@ def analyze(
     eval mode and on the device of its weights. `progress` shows a counter on standard error, or is
     called with the batches done and their number, if that is known.
 
+    `method` is `sosp_i` unless the loss is a function of your own or the program's: then `sosp_h`.
+    `gate` says what removing a channel sets to zero.
+
     Raises ValueError where nothing can be pruned, or for an operator that Narrows does not know.
 
     >>> import torch
@@ -258,7 +261,8 @@ def analyze(
     >>> [(layer["name"], layer["width"], layer["reason"]) for layer in found.layers]
     [('0', 8, None), ('2', 2, "Its channels can't be pruned: they are the network's outputs.")]
     """
-    by = Method(method, curvature, blocks)
+    function = _loss(loss)
+    by = Method(method or ("sosp_i" if function.draw else "sosp_h"), curvature, blocks)
     report = progress if callable(progress) else _counter(shown=progress)
     total = len(batches) if hasattr(batches, "__len__") else None  # type: ignore[arg-type]
     rows: list[Terms] = []
@@ -273,7 +277,7 @@ def analyze(
                 raise ValueError("no layer of the network can be pruned")
             gated = place_gates(network, channels, gate, shapes)
         batch = Batch(given, targets, batch_seed(seed, samples))
-        rows += [by.measure(gated, part, _loss(loss)) for part in batch.split(RESAMPLED)]
+        rows += [by.measure(gated, part, function) for part in batch.split(RESAMPLED)]
         samples += len(batch)
         report(number, total)
     if not rows:

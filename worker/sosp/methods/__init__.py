@@ -60,7 +60,7 @@ _SALIENCIES: Mapping[str, Callable[[Averages], Floats]] = {
 class Method:
     """A method by name; `curvature` and `blocks` are for those of pairs."""
 
-    name: MethodName = "sosp_h"
+    name: MethodName = "sosp_i"
     curvature: Curvature = "sampled"
     blocks: int | None = None
 
@@ -80,7 +80,8 @@ class Method:
         return Removal(saliency, ranking.ranks(np.asarray(saliency / prices)))
 
 
-SOSP_H = Method()
+DEFAULT = Method()
+"""What `benchmarks.planted` favours (RESULTS.md)."""
 
 
 def second_order(averages: Averages) -> Floats | None:
