@@ -34,7 +34,7 @@ class Criterion:
 
     @property
     def options(self) -> dict[str, Any]:
-        return {} if self == Criterion() else {"method": self.method, "gate": self.gate}
+        return {"method": self.method, "gate": self.gate}
 
 
 @dataclass(frozen=True)
