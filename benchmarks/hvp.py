@@ -1,10 +1,11 @@
-"""Time and memory of SOSP-H beside a training gradient and beside double backward.
+"""Time and memory of SOSP-H and SOSP-I beside a training gradient and double backward.
 
     python -m benchmarks.hvp [--json] [--batch 16] [--size 32] [--rounds 7]
 
 For a residual and a plain network, interleaved in one process, medians over rounds: one batch of
-SOSP-H (both terms of every structure), one plain training gradient (forward and backward over all
-weights), and the Hessian-vector product over weights by double backward, all in eval mode.
+SOSP-H (gates on weights) and of SOSP-I (gates on channels, the default), one plain training
+gradient (forward and backward over all weights), and the Hessian-vector product over weights by
+double backward, all in eval mode.
 """
 
 import argparse
@@ -28,19 +29,19 @@ from worker.export import export_module
 from worker.formats import pt2
 from worker.sosp.batch import Batch
 from worker.sosp.channels import find_channels
-from worker.sosp.gates import gate
+from worker.sosp.gates import GateKind, gate
 from worker.sosp.losses import LOSSES
-from worker.sosp.methods import sosp_h as method
+from worker.sosp.methods import Method, MethodName
 from worker.sosp.network import Network
 from worker.sosp.shapes import trace_shapes
 
 Work = Callable[[], object]
 
 
-def sosp_h(module: nn.Module, x: Tensor, y: Tensor) -> Work:
+def batch_terms(module: nn.Module, x: Tensor, y: Tensor, name: MethodName, kind: GateKind) -> Work:
     network = _read_back(module, x)
     channels = find_channels(network, trace_shapes(network))
-    gated = gate(network, channels)
+    gated, method = gate(network, channels, kind), Method(name)
     return lambda: method.measure(gated, Batch((x,), y), LOSSES["cross_entropy"])
 
 
@@ -86,7 +87,8 @@ def measure(module: nn.Module, batch: int, size: int, rounds: int) -> dict[str, 
     """Return medians relative to one training gradient."""
     x, y = torch.randn(batch, 3, size, size), torch.randint(10, (batch,))
     works = {
-        "sosp_h": sosp_h(module, x, y),
+        "sosp_h": batch_terms(module, x, y, "sosp_h", "weights"),
+        "sosp_i": batch_terms(module, x, y, "sosp_i", "channel"),
         "gradient": gradient(module, x, y),
         "double_backward": double_backward(module, x, y),
     }
@@ -106,6 +108,8 @@ def measure(module: nn.Module, batch: int, size: int, rounds: int) -> dict[str, 
     return {
         "time_per_gradient": ratio("sosp_h"),
         "memory_per_gradient": memory["sosp_h"] / memory["gradient"],
+        "sosp_i_time_per_gradient": ratio("sosp_i"),
+        "sosp_i_memory_per_gradient": memory["sosp_i"] / memory["gradient"],
         "double_backward_per_gradient": ratio("double_backward"),
         "double_backward_memory_per_gradient": memory["double_backward"] / memory["gradient"],
         "gradient_seconds": statistics.median(seconds["gradient"]),
@@ -129,7 +133,8 @@ def main() -> None:
         print(json.dumps(rows))
         return
     table = Table(title=f"Per training gradient ({options.batch} × 3 × {options.size}²)")
-    for heading in ("network", "SOSP-H time", "memory", "double backward time", "memory"):
+    works = ("SOSP-H", "SOSP-I", "double backward")
+    for heading in ("network", *(h for work in works for h in (f"{work} time", "memory"))):
         table.add_column(heading, justify="left" if heading == "network" else "right")
     for row in rows:
         label, *ratios, _ = row.values()
