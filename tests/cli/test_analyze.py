@@ -53,7 +53,7 @@ class TestAnalyze:
         ("options", "said"),
         [
             (("--pruning-ratio", 2), "--pruning-ratio: Input should be less than 1"),
-            (("--loss", "hinge"), "--loss: Input should be 'cross_entropy', 'mse', 'nll' or"),
+            (("--loss", "hinge"), "--loss: Input should be 'cross_entropy', 'mse',"),
             (("--seed", -1), "--seed: "),
             (("--exclude", ""), "--exclude: "),
             (("--plan", "double", "--build", "uniform"), "choose from 'double', 'pruned'"),
