@@ -15,7 +15,7 @@ import torch
 from benchmarks.training import CACHE, Recipe, read, write
 from worker.sosp.analysis import Analysis, analyze
 
-VERSION = 2
+VERSION = 3
 SAMPLES = 2048
 BATCH = 256
 METHODS = ("sosp_h", "sosp_i", "joint", "first_order", "fisher", "magnitude", "exact")

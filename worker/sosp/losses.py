@@ -105,12 +105,19 @@ def _class_columns(outputs: Tensor, targets: Tensor) -> Iterator[Tensor]:
 
 
 def _draw_class(outputs: Tensor, targets: Tensor, generator: Generator) -> Tensor:
-    """Return `p − e_y` with labels y drawn from the network's own p: its covariance is R."""
+    """Return `Σ_k ±√p_k (e_k − p)` with signs drawn at random: its covariance is R.
+
+    So does `p − e_y` with a label y drawn from p. But where the network is sure of itself, that is
+    almost nothing for nearly all samples and very much for a few.
+    """
     classes = _Classes(outputs, targets)
     p = classes.outputs.softmax(-1)
-    uniform = torch.rand(p.shape[:-1], generator=generator, dtype=torch.float64).to(p.device)
-    drawn = (p.double().cumsum(-1) < uniform[..., None]).sum(-1).clamp(max=p.shape[-1] - 1)
-    return classes.column(p - F.one_hot(drawn, p.shape[-1]))
+    signed = p.sqrt() * _signs(p, generator)
+    return classes.column(signed - p * signed.sum(-1, keepdim=True))
+
+
+def _signs(like: Tensor, generator: Generator) -> Tensor:
+    return torch.randint(2, like.shape, generator=generator).to(like) * 2 - 1
 
 
 def _each(like: Tensor) -> Iterator[Tensor]:
@@ -150,8 +157,7 @@ def _diagonal(
             yield root * place
 
     def draw(outputs: Tensor, _targets: Tensor, generator: Generator) -> Tensor:
-        signs = torch.randint(2, outputs.shape, generator=generator).to(outputs) * 2 - 1
-        return curvature(outputs).sqrt() * signs
+        return curvature(outputs).sqrt() * _signs(outputs, generator)
 
     return Loss(value, columns, draw)
 
