@@ -18,7 +18,9 @@ from service.database.tables import Base
 from service.settings import Settings
 
 POSTGRES_URL = os.environ.get("NARROWS_TEST_POSTGRES_URL", "postgresql://postgres@127.0.0.1:5432")
-REDIS_URL = os.environ.get("NARROWS_TEST_REDIS_URL", "redis://127.0.0.1:6379/15")
+# Tests that run side by side (pytest-xdist) have a Redis database each: 15, 14, …
+_SIDE = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+REDIS_URL = os.environ.get("NARROWS_TEST_REDIS_URL", f"redis://127.0.0.1:6379/{15 - _SIDE}")
 
 
 def _unreachable(what: str) -> NoReturn:
