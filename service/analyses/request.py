@@ -98,8 +98,8 @@ class AnalysisRequest(BaseModel):
     )
     curvature: Literal["sampled", "exact"] | None = Field(
         default=None,
-        description="For sosp_i and joint: one backward pass a sample, with labels drawn from the "
-        "network itself (sampled, the default), or one for every output (exact)",
+        description="For sosp_i and joint: one backward pass along a random combination of the "
+        "outputs (sampled, the default), or one for every output (exact)",
     )
     blocks: int | None = Field(
         default=None,

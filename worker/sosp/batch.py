@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 
 @dataclass(frozen=True)
 class Batch:
-    """Inputs and targets of some samples; random labels are drawn for them from `seed`."""
+    """Inputs and targets of some samples; random numbers are drawn for them from `seed`."""
 
     inputs: tuple[Tensor, ...]
     targets: Tensor
