@@ -27,7 +27,10 @@ class S3Server:
         self._server = ThreadedMotoServer("127.0.0.1", port, verbose=False)
         self._server.start()
         _, self._port = self._server.get_host_and_port()
-        self._http = httpx.Client(base_url=f"http://127.0.0.1:{self._port}")
+        self._http = httpx.Client(
+            base_url=f"http://127.0.0.1:{self._port}",
+            timeout=60,  # the first call loads half of botocore
+        )
 
     def stop(self) -> None:
         self._http.close()
