@@ -67,7 +67,7 @@ def _layers(layers: list[Layer]) -> Table:
             f"{layer['width']}",
             _bar(layer["pruning_ratio"]),
             _interval(layer["interval"]),
-            _number(layer["score"]),
+            "" if layer["score"] is None else f"{layer['score']:.2f}",
             _number(layer["p_value"]),
             layer["verdict"],
             style=COLOURS.get(layer["verdict"], ""),
@@ -83,7 +83,7 @@ def _bar(share: float | None) -> str:
 
 
 def _interval(limits: tuple[float, float] | None) -> str:
-    return f"{limits[0] * 100:.0f} to {limits[1] * 100:.0f}" if limits else ""
+    return f"{limits[0] * 100:.0f}–{limits[1] * 100:.0f}" if limits else ""
 
 
 def _number(value: float | None) -> str:

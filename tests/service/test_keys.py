@@ -80,8 +80,8 @@ class TestLocalKey:
 
 
 def test_secret_of_the_settings_comes_first(tmp_path: Path) -> None:
-    settings = Settings.model_validate({"data": tmp_path, "secret": "of mine"})
-    assert server_secret(settings) == b"of mine"
+    settings = Settings.model_validate({"data": tmp_path, "secret": "a secret of mine"})
+    assert server_secret(settings) == b"a secret of mine"
     assert list(tmp_path.iterdir()) == []
 
 
