@@ -1,6 +1,5 @@
 """Has every error answered by a problem document, whether raised here, by FastAPI or below."""
 
-import errno
 import logging
 from http import HTTPStatus
 from typing import Any
@@ -13,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match
 
+from service.disk_full import is_disk_full
 from service.problems import Invalid, NotJson, Problem, StorageFull, Unavailable, pointer, respond
 from service.storage import StorageError
 
@@ -87,8 +87,7 @@ def _detail(found: dict[str, Any]) -> str:
 
 
 def _database_error(_: Request, error: Exception) -> Response:
-    why = str(getattr(error, "orig", error))
-    if "No space left" in why or "disk is full" in why:  # as PostgreSQL and SQLite put it
+    if is_disk_full(error):
         return _storage_full(error)
     log.error("The database did not answer: %s", error)
     return Unavailable(
@@ -97,7 +96,7 @@ def _database_error(_: Request, error: Exception) -> Response:
 
 
 def _os_error(_: Request, error: Exception) -> Response:
-    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+    if is_disk_full(error):
         return _storage_full(error)
     if isinstance(error, StorageError):
         log.error("The storage did not answer: %s", error)

@@ -21,7 +21,7 @@ import obstore
 from obstore.exceptions import BaseError
 from obstore.store import LocalStore, from_url
 
-from service import copies
+from service import copies, disk_full
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, RetryConfig
@@ -212,6 +212,6 @@ def _as_os_error(*expected: type[Exception]) -> Iterator[None]:
     except (BaseError, OSError) as error:
         if isinstance(error, OSError) and error.errno:
             raise  # it is not obstore's
-        full = any(f"os error {code})" in str(error) for code in (errno.ENOSPC, errno.EDQUOT))
+        full = any(f"os error {code})" in str(error) for code in disk_full.CODES)
         code = errno.ENOSPC if full else errno.EIO
         raise StorageError(code, os.strerror(code), str(error).partition("\n")[0]) from error

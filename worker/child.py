@@ -16,6 +16,7 @@ from typing import Any
 
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
+from service.disk_full import is_disk_full
 from service.logs import configure_logging
 from service.settings import get_settings
 from worker.memory import is_out_of_memory
@@ -51,8 +52,13 @@ def _answer(module: str, function: str, arguments: tuple[Any, ...]) -> list[byte
     except Refused as refused:
         return [_head("refused", [refused.slug, refused.title, refused.detail])]
     except Exception as error:
-        kind = "memory" if is_out_of_memory(error) else "error"
-        return [_head(kind, traceback.format_exc())]
+        return [_head(_kind(error), traceback.format_exc())]
+
+
+def _kind(error: Exception) -> str:
+    if is_out_of_memory(error):
+        return "memory"
+    return "disk" if is_disk_full(error) else "error"
 
 
 def _head(kind: str, value: Any = None) -> bytes:

@@ -30,6 +30,13 @@ class ChildOutOfMemoryError(ChildFailedError):
     title = "The computation ran out of memory"
 
 
+class ChildDiskFullError(ChildFailedError):
+    """It, or somebody else, filled the disk that it writes to: worth another attempt, later."""
+
+    slug = "storage-full"
+    title = "No space left"
+
+
 class ChildTimeLimitError(ChildFailedError):
     slug = "time-limit"
     title = "The computation took too long"

@@ -6,7 +6,6 @@ import inspect
 import io
 import logging
 import sys
-import warnings
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -98,18 +97,14 @@ def export_module(
     more, for torch takes 1 as fixed. Raises ExportError, and then writes nothing, where the export
     fails, Narrows refuses it, or its outputs are not those of `module`.
     """
-    from torch import export as torch_export
-
     from worker.formats import pt2
     from worker.problems import Refused
+    from worker.sosp.saving import save_program
 
     module.eval()
     draft = path.with_name(f".{path.name}.draft.pt2")
     try:
-        with warnings.catch_warnings():
-            # torch's own use of its deprecated parts
-            warnings.filterwarnings("ignore", ".*LeafSpec", FutureWarning)
-            torch_export.save(_traced(module, example_inputs, dynamic_batch), draft)
+        save_program(_traced(module, example_inputs, dynamic_batch), draft)
         network = pt2.read(draft)
         _compare(module, network, example_inputs)
         draft.replace(path)

@@ -24,6 +24,7 @@ from structlog.contextvars import get_contextvars
 from worker import child
 from worker.endings import (
     ChildCrashedError,
+    ChildDiskFullError,
     ChildExitedError,
     ChildFailedError,
     ChildKilledError,
@@ -156,6 +157,8 @@ class _Child:
             raise ChildOutOfMemoryError(
                 "An allocation failed, also with smaller batches where the network allows them."
             )
+        if kind == "disk":
+            raise ChildDiskFullError("The worker's disk was full while it wrote what it built.")
         raise ChildUnexpectedError(f"The worker's log says what, under fault {reference}.")
 
     def _post_mortem(self) -> ChildFailedError:

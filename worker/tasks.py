@@ -11,9 +11,10 @@ from sqlalchemy.exc import InternalError, OperationalError
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from service.broker import Broker
+from service.disk_full import is_disk_full
 from service.storage import Storage, StorageError
 from worker.artifacts import built, scratch_folder, stage
-from worker.endings import ChildFailedError, ChildKilledError
+from worker.endings import ChildDiskFullError, ChildFailedError, ChildKilledError
 from worker.heartbeat import Heartbeat, StoppingError
 from worker.jobs import Jobs
 from worker.leases import ALL_WORK, PLAN, REDUCE, SHARD, Claim, LeaseLostError, Work
@@ -93,6 +94,9 @@ class Runner:
             except ChildKilledError as ending:
                 log.warning("%s %s: %s", claim.work.task, claim.ids, ending)
                 return self._jobs.retry(claim, ending.detail)
+            except ChildDiskFullError as ending:
+                log.warning("%s %s: %s", claim.work.task, claim.ids, ending)
+                return self._jobs.retry(claim, ending.detail, delay=_patience(claim))
             except (Refused, ChildFailedError) as ending:
                 log.info("%s %s: %s", claim.work.task, claim.ids, ending)
                 return self._jobs.fail(claim, ending.as_problem())
@@ -100,14 +104,13 @@ class Runner:
                 return self._jobs.give_back(claim)
             except LeaseLostError:
                 raise
-            except StorageError as error:
-                log.warning("%s %s waits for storage: %s", claim.work.task, claim.ids, error)
-                return self._jobs.give_back(claim, delay=RETRY_SECONDS)
-            except Exception:
+            except Exception as error:
+                if isinstance(error, StorageError) or is_disk_full(error):
+                    log.warning("%s %s waits for storage: %s", claim.work.task, claim.ids, error)
+                    return self._jobs.give_back(claim, delay=RETRY_SECONDS)
                 log.exception("%s %s failed outside of the child", claim.work.task, claim.ids)
                 happened = "Its worker could not read its files or write its result."
-                delay = RETRY_SECONDS * claim.attempt
-                return self._jobs.retry(claim, happened, delay=delay)
+                return self._jobs.retry(claim, happened, delay=_patience(claim))
 
     def _do(self, claim: Claim, heartbeat: Heartbeat) -> list[Message]:
         """Compute and commit; a reduce is also given a folder, for the files that it builds."""
@@ -137,6 +140,11 @@ class Runner:
             watch=watch,
             memory_bytes=inputs.memory_bytes,
         )
+
+
+def _patience(claim: Claim) -> float:
+    """Return the seconds until another attempt: minutes in all, should somebody have to help."""
+    return RETRY_SECONDS * 2.0**claim.attempt
 
 
 def register(app: Celery, runner: Runner) -> None:

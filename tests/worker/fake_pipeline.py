@@ -46,6 +46,10 @@ def fail_like_torch() -> None:
     raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate")
 
 
+def fill_the_disk() -> None:
+    Path("/dev/full").write_text("too much")
+
+
 def segfault() -> None:
     ctypes.string_at(0)
 

@@ -13,6 +13,7 @@ import pytest
 from tests.worker.helpers import alive, wait_until
 from worker.endings import (
     ChildCrashedError,
+    ChildDiskFullError,
     ChildExitedError,
     ChildFailedError,
     ChildKilledError,
@@ -64,6 +65,7 @@ def test_a_refusal_is_passed_on_and_leaves_the_childalive(supervisor: Supervisor
         ("sys_exit_with", (4,), ChildExitedError, "code 4"),
         ("exhaust", (), ChildOutOfMemoryError, "allocation"),
         ("fail_like_torch", (), ChildOutOfMemoryError, "allocation"),
+        ("fill_the_disk", (), ChildDiskFullError, "disk was full"),
         ("fail", (), ChildUnexpectedError, "log"),
         ("not_json", (), ChildUnexpectedError, "log"),
         ("no_such_function", (), ChildUnexpectedError, "log"),

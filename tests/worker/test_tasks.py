@@ -1,3 +1,5 @@
+import errno
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -21,7 +23,7 @@ from tests.worker.helpers import (
     state_of,
 )
 from worker import tasks
-from worker.endings import ChildCrashedError, ChildKilledError
+from worker.endings import ChildCrashedError, ChildDiskFullError, ChildKilledError
 from worker.jobs import Jobs
 from worker.leases import PLAN, SHARD
 from worker.supervisor import Supervisor
@@ -152,19 +154,52 @@ def test_a_file_out_of_reach_is_tried_again_and_then_given_up(
     assert "FileNotFoundError" not in str(error)
 
 
-def test_storage_out_of_reach_costs_no_attempt(
-    engine: Engine, make_analysis: MakeAnalysis, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        (StorageError("no answer"), "no answer"),
+        (OSError(errno.ENOSPC, "no space left"), "no space left"),
+    ],
+)
+def test_storage_out_of_reach_or_full_costs_no_attempt(
+    engine: Engine,
+    make_analysis: MakeAnalysis,
+    caplog: pytest.LogCaptureFixture,
+    fault: OSError,
+    told: str,
 ) -> None:
     jobs = make_jobs(engine, max_attempts=1)
     analysis = make_analysis()
     plan(jobs, analysis, shards=1)
-    away = make_runner(jobs, fault=StorageError("no answer"))
+    away = make_runner(jobs, fault=fault)
     for _ in range(2):
         away.run(SHARD, analysis, 0)
         assert shard_states(engine, analysis) == ["queued"]
-    assert "waits for storage: no answer" in caplog.text
+    assert "waits for storage" in caplog.text
+    assert told in caplog.text
     make_runner(jobs).run(SHARD, analysis, 0)
     assert shard_states(engine, analysis) == ["done"]
+
+
+def fill_the_disk() -> None:
+    raise ChildDiskFullError("The worker's disk was full.")
+
+
+def test_a_child_that_finds_the_disk_full_tries_again_for_minutes_but_not_for_ever(
+    engine: Engine, make_analysis: MakeAnalysis
+) -> None:
+    jobs = make_jobs(engine, max_attempts=2)
+    analysis = make_analysis()
+    plan(jobs, analysis, shards=1)
+    runner = make_runner(jobs, fill_the_disk)
+    runner.run(SHARD, analysis, 0)
+    assert shard_states(engine, analysis) == ["queued"]
+    (sent_at,) = read(engine, Shard.sent_at)
+    assert sent_at > time.time() + tasks.RETRY_SECONDS
+    runner.run(SHARD, analysis, 0)
+    assert state_of(engine, analysis) == "failed"
+    (error,) = read(engine, Analysis.error)
+    assert "disk was full" in error["detail"]
 
 
 def test_a_cancel_that_came_meanwhile_wins(

@@ -5,7 +5,6 @@ every node its module's name.
 """
 
 import inspect
-import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from worker.sosp import eval_mode
 from worker.sosp.nesting import flat, nested
 from worker.sosp.network import Network, Node, bind, resolve
 from worker.sosp.operators import OPERATORS, SYMBOLIC
+from worker.sosp.saving import save_program
 from worker.sosp.shapes import Shapes, input_shapes
 
 aten: Any = torch.ops.aten
@@ -32,7 +32,8 @@ def save(network: Network, path: Path, shapes: Shapes | None = None) -> None:
 
     `shapes` are some that its inputs can have, by default those of `input_shapes`. The operators
     are torch's own, in eval mode. The module takes the network's inputs in order, and returns its
-    outputs nested as the upload's are. Raises BuildError where torch can't export it.
+    outputs nested as the upload's are. Raises BuildError where torch can't export it, and OSError
+    where the file can't be written.
     """
     sizes = [shapes.of(x.name) for x in network.inputs] if shapes else input_shapes(network)
     inputs = tuple(
@@ -40,15 +41,14 @@ def save(network: Network, path: Path, shapes: Shapes | None = None) -> None:
         for spec, shape in zip(network.inputs, sizes, strict=True)
     )
     try:
-        with warnings.catch_warnings():
-            # torch's own use of its deprecated parts
-            warnings.filterwarnings("ignore", ".*LeafSpec", FutureWarning)
-            module = NetworkModule(network.map_tensors(Tensor.cpu))
-            module.forward = _naming_inputs(network, module.forward)  # type: ignore[method-assign]
-            program = torch.export.export(module, inputs, dynamic_shapes=_free_dimensions(network))
-            for node in program.graph.nodes:
-                node.meta.pop("stack_trace", None)  # it names files of this machine
-            torch.export.save(program, path)
+        module = NetworkModule(network.map_tensors(Tensor.cpu))
+        module.forward = _naming_inputs(network, module.forward)  # type: ignore[method-assign]
+        program = torch.export.export(module, inputs, dynamic_shapes=_free_dimensions(network))
+        for node in program.graph.nodes:
+            node.meta.pop("stack_trace", None)  # it names files of this machine
+        save_program(program, path)
+    except OSError:
+        raise
     except Exception as error:  # torch raises all sorts
         raise BuildError(f"torch can't export the network: {error}") from error
 
