@@ -11,7 +11,7 @@ from sqlalchemy import Engine, delete
 from sqlalchemy.exc import SQLAlchemyError
 
 from service.database.clock import epoch_now
-from service.database.insert import insert
+from service.database.dialect import insert
 from service.database.tables import Worker, utc_now
 from worker.heartbeat import StoppingError
 

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from sqlalchemy import delete, select, tuple_
 from sqlalchemy.orm import Session
 
-from service.database.insert import insert
+from service.database.dialect import insert
 from service.database.tables import Analysis, Artifact, Event, Layer, Plan, Structure
 
 R = TypeVar("R", Layer, Structure, Plan, Artifact)

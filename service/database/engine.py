@@ -5,8 +5,8 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, create_engine, event
 
-IDLE_SECONDS: Final = 30
-"""How long a transaction may wait for its process, which may be moving a large file meanwhile."""
+IDLE_SECONDS: Final = 10
+"""How long a transaction may wait for its process: less than a lease."""
 
 
 def make_engine(url: str) -> Engine:

@@ -1,9 +1,13 @@
+import time
+
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.exc import InternalError
 
 from service.database import engine
 from service.database.engine import make_engine
+from service.database.files import FileRepository
+from service.database.tables import Base, File
 
 
 def test_a_transaction_that_nobody_goes_on_with_gives_its_locks_back(
@@ -24,3 +28,18 @@ def test_a_transaction_that_nobody_goes_on_with_gives_its_locks_back(
     held.close()
     frozen.dispose()
     other.dispose()
+
+
+def test_a_transaction_that_moves_an_object_may_take_longer(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "IDLE_SECONDS", 1)
+    moving = make_engine(postgres_url)
+    Base.metadata.create_all(moving)
+    with moving.begin() as connection:
+        FileRepository(connection).hold("0" * 64, 1)
+        time.sleep(2)
+    with moving.begin() as connection:
+        assert connection.scalar(text("SHOW idle_in_transaction_session_timeout")) == "1s"
+        assert connection.scalar(select(File.size)) == 1
+    moving.dispose()

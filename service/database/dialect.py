@@ -1,4 +1,4 @@
-"""INSERT … ON CONFLICT, which SQLAlchemy keeps with the dialects."""
+"""What is said differently to SQLite and PostgreSQL."""
 
 from sqlalchemy import Connection
 from sqlalchemy.dialects import postgresql, sqlite
@@ -7,9 +7,11 @@ from sqlalchemy.orm import Session
 from service.database.tables import Base
 
 
+def is_postgresql(session: Session | Connection) -> bool:
+    bind = session if isinstance(session, Connection) else session.get_bind()
+    return bind.dialect.name == "postgresql"
+
+
 def insert(session: Session | Connection, table: type[Base]) -> sqlite.Insert | postgresql.Insert:
     """Return an INSERT into `table` that knows `on_conflict_…`, in the session's dialect."""
-    bind = session if isinstance(session, Connection) else session.get_bind()
-    if bind.dialect.name == "postgresql":
-        return postgresql.insert(table)
-    return sqlite.insert(table)
+    return postgresql.insert(table) if is_postgresql(session) else sqlite.insert(table)
