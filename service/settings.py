@@ -46,7 +46,8 @@ class Settings(BaseSettings):
     time_limit_seconds: float = 3600.0
     """How long the computation of one piece of work (an inspection, a shard) may take."""
     memory_bytes: int | None = None
-    """How much memory it may use; default: four fifths of what the machine or container has."""
+    """How much memory it may use; default: four fifths of what the machine or container has,
+    divided among the workers of a launcher."""
 
     @property
     def resolved_database_url(self) -> str:

@@ -21,6 +21,7 @@ from service.broker import TASKS
 from service.logs import configure_logging
 from service.settings import get_settings
 from worker.gpu import visible_gpus
+from worker.memory import memory_budget
 
 POLL_SECONDS: Final = 0.2
 RESTART_SECONDS: Final = 1.0
@@ -86,9 +87,12 @@ def posts(queues: str, gpus: Sequence[str], workers: int | None) -> list[Post]:
 
 
 def _environment(gpu: str, count: int) -> dict[str, str]:
-    """Return the environment of one of `count` workers, which share the processor's cores."""
-    cores = max(1, (os.cpu_count() or 1) // count)
-    return {"OMP_NUM_THREADS": str(cores), **os.environ, "CUDA_VISIBLE_DEVICES": gpu}
+    """Return the environment of one of `count` workers, which share the machine."""
+    share = {
+        "OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // count)),
+        "NARROWS_MEMORY_BYTES": str(memory_budget() // count),
+    }
+    return {**share, **os.environ, "CUDA_VISIBLE_DEVICES": gpu}
 
 
 class Fleet:

@@ -9,6 +9,7 @@ import pytest
 from tests.worker.helpers import Start, wait_until
 from worker.gpu import visible_gpus
 from worker.launch import posts
+from worker.memory import memory_budget
 
 NARROWS_WORKER = ("-m", "service.cli", "worker")
 
@@ -102,6 +103,18 @@ def test_a_worker_for_each_gpu_and_one_for_inspections(
 @pytest.mark.parametrize("queue", ["analyze", "inspect"])
 def test_one_queue_alone_needs_no_such_worker(queue: str) -> None:
     assert [post.queues for post in posts(queue, [], None)] == [queue]
+
+
+def test_workers_share_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NARROWS_MEMORY_BYTES", raising=False)
+    budgets = [
+        int(post.environment["NARROWS_MEMORY_BYTES"])
+        for workers in (1, 2)
+        for post in posts("analyze", [], workers)
+    ]
+    assert budgets == [memory_budget(), memory_budget() // 2, memory_budget() // 2]
+    monkeypatch.setenv("NARROWS_MEMORY_BYTES", "5")
+    assert posts("analyze", [], 2)[1].environment["NARROWS_MEMORY_BYTES"] == "5"
 
 
 def _runs(process: psutil.Process) -> bool:
