@@ -23,6 +23,13 @@ _SIDE = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 REDIS_URL = os.environ.get("NARROWS_TEST_REDIS_URL", f"redis://127.0.0.1:6379/{15 - _SIDE}")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Have the tests of a file run on one side, where they share its fixtures (pytest-xdist)."""
+    for item in items:
+        if not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group(str(item.path)))
+
+
 def _unreachable(what: str) -> NoReturn:
     if os.environ.get("CI") == "true":
         pytest.fail(f"{what} can't be reached, and CI must test it")

@@ -4,11 +4,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Executable, Row, select
 
 from service.database.tables import Analysis, Dataset, Model, Shard, utc_now
 from worker.endings import ChildTimeLimitError
-from worker.leases import INSPECT_DATASET, INSPECT_MODEL, REDUCE, SHARD, Claim
+from worker.leases import INSPECT_DATASET, INSPECT_MODEL, REDUCE, SHARD, Claim, LeaseLostError
 from worker.problems import Refused
 
 
@@ -30,21 +30,25 @@ class Inputs:
 
 
 def load_inputs(connection: Connection, claim: Claim) -> Inputs:
-    """Return what the claimed work needs; raise Refused where an upload can't serve it."""
+    """Return what the claimed work needs.
+
+    Raises Refused where an upload can't serve it, and LeaseLostError where it has been deleted.
+    """
     if claim.work is INSPECT_MODEL:
         model = select(Model.sha256, Model.request_id).where(claim.work.row(claim.ids))
-        row = connection.execute(model).one()
+        row = _row(connection, model)
         return Inputs((row.sha256,), (), request_id=row.request_id)
     if claim.work is INSPECT_DATASET:
         columns = Dataset.sha256, Dataset.transform, Dataset.request_id
-        row = connection.execute(select(*columns).where(claim.work.row(claim.ids))).one()
+        row = _row(connection, select(*columns).where(claim.work.row(claim.ids)))
         return Inputs((row.sha256,), (row.transform,), request_id=row.request_id)
     common = _of_analysis(connection, claim.ids[0])
     return replace(common, arguments=(*common.arguments, *_of_task(connection, claim)))
 
 
 def _of_analysis(connection: Connection, analysis_id: str | int) -> Inputs:
-    row = connection.execute(
+    row = _row(
+        connection,
         select(
             Analysis.request,
             Analysis.started_at,
@@ -57,8 +61,8 @@ def _of_analysis(connection: Connection, analysis_id: str | int) -> Inputs:
         )
         .outerjoin(Model, Model.id == Analysis.model_id)
         .outerjoin(Dataset, Dataset.id == Analysis.dataset_id)
-        .where(Analysis.id == analysis_id)
-    ).one()
+        .where(Analysis.id == analysis_id),
+    )
     _require_ready("model", row.model_state)
     _require_ready("dataset", row.dataset_state)
     seconds = row.request.get("time_limit_seconds")
@@ -69,6 +73,14 @@ def _of_analysis(connection: Connection, analysis_id: str | int) -> Inputs:
         memory_bytes=row.request.get("memory_bytes"),
         request_id=row.request_id,
     )
+
+
+def _row(connection: Connection, query: Executable) -> Row[Any]:
+    """Return the row of the work in hand, if nobody has deleted it meanwhile."""
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        raise LeaseLostError
+    return row
 
 
 def _require_ready(kind: str, state: str | None) -> None:
@@ -85,7 +97,7 @@ def _require_ready(kind: str, state: str | None) -> None:
 def _of_task(connection: Connection, claim: Claim) -> tuple[Any, ...]:
     if claim.work is SHARD:
         limits = select(Shard.start, Shard.stop).where(claim.work.row(claim.ids))
-        return tuple(connection.execute(limits).one())
+        return tuple(_row(connection, limits))
     if claim.work is REDUCE:
         # In the order of their indices: sums of floats must not depend on who finished first.
         results = select(Shard.result).where(Shard.analysis_id == claim.ids[0])

@@ -9,6 +9,10 @@ import typer
 
 from service.cli.errors import CommandError, Terminated
 
+KEEP_ALIVE_SECONDS = 75
+"""Longer than proxies and clients keep an idle connection. With uvicorn's own 5 s, one that asks
+every 5 s would now and then send into a connection that is just being closed."""
+
 Host = Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 is all of them.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 is any free one.")]
 
@@ -40,7 +44,12 @@ def api(
     if not settings.database_url:
         local_key(settings)
     configure_logging(settings)
-    config = uvicorn.Config(create_app(settings), log_config=None, timeout_graceful_shutdown=3)
+    config = uvicorn.Config(
+        create_app(settings),
+        log_config=None,
+        timeout_graceful_shutdown=3,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+    )
     with suppress(Terminated):  # uvicorn passes the signal on once it has shut down
         uvicorn.Server(config).run([listener])
 

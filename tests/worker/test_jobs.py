@@ -3,7 +3,7 @@ from itertools import chain
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, delete
 
 from service.database.tables import Analysis, Dataset, Event, Layer, Model, Shard, Structure
 from service.database.tables import Plan as PlanRow
@@ -246,6 +246,19 @@ class TestCancel:
         with pytest.raises(LeaseLostError):
             jobs.give_back(held)
         assert jobs.claim(work, held.ids) is None
+
+    @pytest.mark.parametrize("work", [PLAN, SHARD, REDUCE], ids=lambda work: work.task)
+    def test_and_deleted_while_held(
+        self, engine: Engine, jobs: Jobs, make_analysis: MakeAnalysis, work: Work
+    ) -> None:
+        analysis = make_analysis()
+        held = claim(jobs, work, *_bring_to(jobs, work, analysis))
+        ask_to_cancel(engine, analysis)
+        assert jobs.cancel(analysis)
+        with engine.begin() as connection:
+            connection.execute(delete(Analysis).where(Analysis.id == analysis))
+        with pytest.raises(LeaseLostError):
+            jobs.inputs(held)
 
     def test_not_unless_asked_for(
         self, engine: Engine, jobs: Jobs, make_analysis: MakeAnalysis
