@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from benchmarks.training import CACHE, Recipe, read, write
-from worker.sosp.analysis import Analysis, analyze
+from worker.sosp import Analysis, analyze
 
 VERSION = 3
 SAMPLES = 2048

@@ -21,7 +21,7 @@ from worker.sosp.channels import Channels, find_channels
 from worker.sosp.gates import GatedNetwork, gate
 from worker.sosp.gates.call import MixedSamplesError
 from worker.sosp.losses import CLASS_LOSSES, LOSSES
-from worker.sosp.methods import Method
+from worker.sosp.methods import PAIRWISE, Method
 from worker.sosp.network import Network
 from worker.sosp.shapes import FREE_BATCH, Shapes
 from worker.sosp.terms import Terms
@@ -108,7 +108,7 @@ class Opened:
         rows = len(self.drawn)
         if self._request.get("curvature") == "exact":
             rows *= prod(self.shapes.of(self.network.outputs[0])[1:])
-        if name in ("sosp_i", "joint") and rows * structures > FACTOR_NUMBERS:
+        if name in PAIRWISE and rows * structures > FACTOR_NUMBERS:
             raise Refused(
                 "too-much-curvature",
                 "The curvature would not fit in memory",

@@ -10,9 +10,7 @@ from typing import Any, Final
 from service.analyses.request import OWN_PLANS, PRUNED, AnalysisRequest, CustomPlan
 from service.problems import Invalid
 
-NAMES_SHOWN = 10
-
-
+NAMES_SHOWN: Final = 10
 CURVED: Final = ("sosp_i", "joint")
 """The methods that need the loss's curvature along the outputs."""
 

@@ -20,7 +20,7 @@ from tests.architectures import (
 )
 from tests.exporting import randomized, read_back
 from tests.sosp.test_surgery import analysed
-from worker.sosp.analysis import analyze
+from worker.sosp import analyze
 from worker.sosp.batch import Batch
 from worker.sosp.channels import find_channels
 from worker.sosp.gates import GatedNetwork, GateKind, gate

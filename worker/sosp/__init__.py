@@ -3,7 +3,8 @@
 >>> from worker.sosp import analyze
 """
 
-from worker.sosp.analysis import Analysis, analyze
+from worker.sosp.analysis import Analysis
 from worker.sosp.built import Built
+from worker.sosp.notebook import analyze
 
 __all__ = ["Analysis", "Built", "analyze"]

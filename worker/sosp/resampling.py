@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from worker.sosp.methods import Method
+from worker.sosp.methods.greedy import FORMED
 from worker.sosp.terms import Floats, Terms
 
 Ints = NDArray[np.int64]
 
 GROUPS, FEW_GROUPS = 20, 10
 """How many groups there are, and how many where each takes an order of many structures."""
-MANY_STRUCTURES = 6000
 MIN_BATCHES = 8
 """With fewer, nothing can be said of how certain a verdict is, so none is final."""
 CONFIDENCE = 0.95
@@ -34,7 +34,7 @@ def replicates(method: Method, terms: Terms, prices: Floats | float = 1.0) -> li
     """
     if len(terms) < MIN_BATCHES:
         return []
-    many = len(terms.averages.means["first"]) > MANY_STRUCTURES if terms.factor.size else False
+    many = len(terms.averages.means["first"]) > FORMED if terms.factor.size else False
     groups = min(FEW_GROUPS if many else GROUPS, len(terms))
     of_batch = np.arange(len(terms)) % groups
     return [

@@ -61,14 +61,14 @@ def judge(
     `places` [S] are the ranks from all `samples`, `replicates` those without groups of them. Layers
     that share their structures are one case, not several.
     """
-    cases = {layer.name: own.tobytes() for layer in channels.layers if len(own := _own(layer))}
-    owned = {_own(layer).tobytes(): _own(layer) for layer in channels.layers if len(_own(layer))}
+    own_of = {layer.name: own for layer in channels.layers if len(own := _own(layer))}
+    owned = {own.tobytes(): own for own in own_of.values()}
     high = _adjusted_p_values(places, owned, "greater")
     low = _adjusted_p_values(places, owned, "less")
 
     verdicts = {layer.name: Verdict("not_prunable") for layer in channels.layers}
-    for name, case in cases.items():
-        own = owned[case]
+    for name, own in own_of.items():
+        case = own.tobytes()
         score, share = _score(places, own), ranking.pruning_ratio(places, own, ratio)
         evidence = _Evidence(
             score,

@@ -4,10 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from worker.sosp.channels import NO_STRUCTURE
 from worker.sosp.dual import Dual
+from worker.sosp.network import Network
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,20 @@ class Gate:
     def along_channels(self, vector: Tensor, rank: int) -> Tensor:
         """View a vector of channels so that it broadcasts over the value, of that rank."""
         return vector.view([-1 if dim == self.axis else 1 for dim in range(rank)])
+
+
+def gate_on(
+    network: Network,
+    structures: NDArray[np.int64],
+    axis: int,
+    batch_axis: int | None,
+    **taken_in: Any,
+) -> Gate:
+    """Return a gate on channels of these structures, on the device of the network's tensors."""
+    device = next(iter(network.tensors.values())).device
+    there = torch.from_numpy(structures).to(device)
+    direction = (there != NO_STRUCTURE).to(network.precision)
+    return Gate(axis, batch_axis, direction, there, **taken_in)
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-import torch
-
-from worker.sosp.channels import NO_STRUCTURE, Channels, Layer
+from worker.sosp.channels import NO_STRUCTURE, Channels
 from worker.sosp.dual_numbers import batch_norm_map
-from worker.sosp.gates.call import Gate
+from worker.sosp.gates.call import Gate, gate_on
 from worker.sosp.layer_ops import channel_axis, scale_channels
 from worker.sosp.network import Network, Node, resolve
 from worker.sosp.shapes import Shapes, batch_axes
@@ -41,16 +39,17 @@ def gate_layers(
             folded.update(chain)
             result = str(node.outputs[0])
             axis = channel_axis(node.op) % len(shapes.of(result))
-            call, made = _gate_call(network, node, chain, layers[index])
-            gates[len(nodes)] = replace(made, axis=axis, batch_axis=axes.get(result))
+            call, taken_in = _gate_call(network, node, chain)
+            structures = layers[index].structures
+            gates[len(nodes)] = gate_on(network, structures, axis, axes.get(result), **taken_in)
             nodes.append(call)
         elif index not in folded:
             nodes.append(node)
     return replace(network, nodes=tuple(nodes)), gates
 
 
-def _gate_call(network: Network, node: Node, chain: list[int], layer: Layer) -> tuple[Node, Gate]:
-    """Return the call without its bias and the gate that takes over bias, norm and ReLU."""
+def _gate_call(network: Network, node: Node, chain: list[int]) -> tuple[Node, dict[str, Any]]:
+    """Return the call without its bias, and the bias, norm and ReLU that the gate takes in."""
     tensors = resolve(_Tensors(network), node)
     bias, shift = tensors.get("self" if node.op == "addmm" else "bias"), None
     inputs = dict(node.inputs)
@@ -59,24 +58,15 @@ def _gate_call(network: Network, node: Node, chain: list[int], layer: Layer) -> 
         scale, shift = batch_norm_map(resolve(_Tensors(network), norm))
         inputs["weight"] = scale_channels(node.op, tensors, scale)
         bias = None if bias is None else bias * scale
-    structures = torch.from_numpy(layer.structures)
-    device = next(iter(network.tensors.values())).device
-    gate = Gate(
-        axis=0,
-        batch_axis=None,
-        direction=(structures != NO_STRUCTURE).to(device, network.precision),
-        structures=structures.to(device),
-        bias=bias,
-        shift=shift,
-        relu=any(follower.op == "relu" for follower in behind),
-    )
+    relu = any(follower.op == "relu" for follower in behind)
     op = node.op
     if op == "addmm":  # its bias stands first
         op, inputs = "mm", {"self": inputs["mat1"], "mat2": inputs["mat2"]}
     elif "bias" in inputs:
         inputs["bias"] = None
+    taken_in = {"bias": bias, "shift": shift, "relu": relu}
     outputs = ([node, *behind][-1].outputs[0],)
-    return replace(node, op=op, inputs=inputs, outputs=outputs), gate
+    return replace(node, op=op, inputs=inputs, outputs=outputs), taken_in
 
 
 class _Tensors(dict[str, Any]):

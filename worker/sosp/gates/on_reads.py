@@ -11,12 +11,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
-import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
 from worker.sosp.channels import NO_STRUCTURE, Channels
 from worker.sosp.contractions import Operand, contractions, sum_axes
-from worker.sosp.gates.call import Gate
+from worker.sosp.gates.call import Gate, gate_on
 from worker.sosp.network import Network, Node, Ref
 from worker.sosp.shapes import Shapes, batch_axes
 
@@ -29,7 +28,6 @@ def gate_reads(
     Calls that sum over the same dimension of the same value share its gate.
     """
     axes = batch_axes(network, shapes)
-    device = next(iter(network.tensors.values())).device
     nodes: list[Node] = []
     gates: dict[int, Gate] = {}
     gated: dict[tuple[str, Operand], str] = {}
@@ -41,12 +39,7 @@ def gate_reads(
             argument, value = _argument(node, read.value)  # gated along another axis, perhaps
             if (value, read) not in gated:
                 gated[value, read] = name = f"{value}·{read.axis}"
-                gates[len(nodes)] = Gate(
-                    axis=read.axis,
-                    batch_axis=axes.get(read.value),
-                    direction=(structures != NO_STRUCTURE).to(device, network.precision),
-                    structures=structures.to(device),
-                )
+                gates[len(nodes)] = gate_on(network, structures, read.axis, axes.get(read.value))
                 nodes.append(Node("alias", {"self": Ref(value)}, (name,), node.module))
             node = replace(node, inputs={**node.inputs, argument: Ref(gated[value, read])})
         nodes.append(node)
@@ -60,9 +53,9 @@ def _reads(node: Node, network: Network, shapes: Shapes) -> Iterator[Operand]:
     yield from sum_axes(node, shapes)
 
 
-def _structures(channels: Channels, read: Operand) -> Tensor:
+def _structures(channels: Channels, read: Operand) -> NDArray[np.int64]:
     labels = channels.values[read.value][read.axis]
-    return torch.from_numpy(np.empty(0) if labels is None else channels.structure_of[labels])
+    return np.empty(0, np.int64) if labels is None else channels.structure_of[labels]
 
 
 def _argument(node: Node, value: str) -> tuple[str, str]:

@@ -31,9 +31,9 @@ class Gram:
     """
 
     def __init__(self, factor: NDArray[np.floating], formed: int = FORMED) -> None:
-        structures = factor.shape[1]
-        self._factor = factor.astype(np.float64) if structures <= FORMED else factor
-        self._formed = self._factor.T @ self._factor if structures <= formed else None
+        fits = factor.shape[1] <= formed
+        self._factor = factor.astype(np.float64) if fits else factor
+        self._formed = self._factor.T @ self._factor if fits else None
         self.diagonal: Floats = np.einsum("rs,rs->s", factor, factor, dtype=np.float64)
 
     def column(self, structure: int) -> Floats:
