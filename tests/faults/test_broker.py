@@ -37,10 +37,13 @@ def test_flushed(site: Site, jobs: Jobs, undisturbed: Job, say: Say) -> None:
 
 
 def test_killed_and_restarted_empty(
-    redis: RedisServer, jobs: Jobs, undisturbed: Job, say: Say
+    site: Site, redis: RedisServer, jobs: Jobs, undisturbed: Job, say: Say
 ) -> None:
     job = jobs.running()
     redis.kill()
+    not_ready = site.http.get("/readyz")
+    assert not_ready.status_code == 503
+    assert "broker" in not_ready.json()["detail"]
     asked_meanwhile = jobs.submit(
         max_samples=BATCH
     )  # it is recorded, and sent when there is a broker again

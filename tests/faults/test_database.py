@@ -49,12 +49,16 @@ def test_restarted(
     job = jobs.running()
     with polling(site) as statuses:
         postgres.crash()
+        not_ready = site.http.get("/readyz")
+        assert (not_ready.status_code, site.answers()) == (503, True)
+        assert "database" in not_ready.json()["detail"]
         time.sleep(1)
         postgres.start()
         site.engine.dispose()
         recovery = job.progresses(shards=5)
     in_hand = job.in_hand_ends()
     job.succeeds(like=undisturbed)
+    assert site.http.get("/readyz").is_success
     assert statuses == {200, 503}
     say(
         f"PostgreSQL crashed and restarted: shards are done again after {recovery:.1f} s, those in "
