@@ -9,9 +9,10 @@ from typing import Annotated, cast
 from fastapi import Depends
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session as OrmSession
-from starlette.requests import HTTPConnection
+from starlette.requests import HTTPConnection, Request
 
 from service.broker import Broker, BrokerUnavailableError
+from service.database.engine import READS_ONLY
 from service.settings import Settings
 from service.storage import Storage
 
@@ -39,6 +40,13 @@ class Services:
             except BrokerUnavailableError as error:
                 log.warning("%s %s is left to the reconciler: %s", task, identity, error)
 
+    @contextmanager
+    def reading(self) -> Iterator[OrmSession]:
+        """Open a session that writes nothing, and so waits for nobody who does."""
+        engine = self.engine.execution_options(**READS_ONLY)
+        with OrmSession(engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
 
 _OUTBOX = "outbox"
 
@@ -52,8 +60,9 @@ def _services(connection: HTTPConnection) -> Services:
     return cast("Services", connection.app.state.services)
 
 
-def _session(services: "FromApp") -> Iterator[OrmSession]:
-    with services.transaction() as session:
+def _session(request: Request, services: "FromApp") -> Iterator[OrmSession]:
+    safe = request.method in {"GET", "HEAD"}  # RFC 9110, section 9.2.1
+    with services.reading() if safe else services.transaction() as session:
         yield session
 
 

@@ -57,8 +57,8 @@ def authorize(services: Services, credentials: Credentials, scope: Scope) -> Cal
     if credentials is None:
         raise Unauthorized("Send an API key: `Authorization: Bearer nrw_…`.")
     digest = digest_of(services.secret, credentials.credentials)
-    # A transaction of its own: an upload may take hours, and SQLite has one writer at a time.
-    with services.transaction() as session:
+    # A transaction of its own: what follows may take hours.
+    with services.reading() as session:
         key = KeyRepository(session).valid(digest)
     if key is None:
         raise Unauthorized("This API key is not known here, or was revoked.")

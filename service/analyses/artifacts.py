@@ -40,7 +40,7 @@ def list_artifacts(
 
 
 def _find(services: Services, owner: str, analysis_id: str, name: str) -> Artifact:
-    with services.transaction() as session:
+    with services.reading() as session:
         return analyses.artifact(session, owner, analysis_id, name)
 
 

@@ -74,7 +74,7 @@ def list_analyses(
 
 
 def _read(services: Services, owner: str, analysis_id: str) -> AnalysisOut:
-    with services.transaction() as session:
+    with services.reading() as session:
         return analyses.describe(analyses.find(session, owner, analysis_id))
 
 
@@ -144,7 +144,7 @@ async def stream_events(
     """Stream what happens to an analysis, from the start or `Last-Event-ID`, to its end."""
 
     def read() -> tuple[list[ServerSentEvent], int, bool]:
-        with services.transaction() as session:
+        with services.reading() as session:
             events, last = analyses.events_since(session, caller.owner, analysis_id, seen)
         sent = [
             ServerSentEvent(id=str(e.id), event=e.kind, data={"at": e.at, **e.data}) for e in events

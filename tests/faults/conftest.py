@@ -20,11 +20,7 @@ DISK_MEBIBYTES = 48
 SHARDS = 100
 
 Say = Callable[[str], None]
-FIGURES = pytest.StashKey[list[str]]()
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.stash[FIGURES] = []
+FIGURE = "figure"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -35,13 +31,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group(pair))  # one site each is enough
 
 
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
-    if config.stash[FIGURES]:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    figures = [
+        str(value)
+        for report in terminalreporter.getreports("passed")
+        for name, value in report.user_properties
+        if name == FIGURE
+    ]
+    if figures:
         terminalreporter.section("faults")
-        for line in config.stash[FIGURES]:
-            terminalreporter.write_line(line)
+    for line in sorted(figures):
+        terminalreporter.write_line(line)
 
 
 @pytest.fixture
@@ -49,7 +49,8 @@ def say(request: pytest.FixtureRequest, site: Site) -> Say:
     """Print a figure at the end of the run."""
 
     def add(line: str) -> None:
-        request.config.stash[FIGURES].append(f"{site.pair.name:<20} {line}")
+        node: pytest.Item = request.node
+        node.user_properties.append((FIGURE, f"{site.pair.name:<20} {line}"))
 
     return add
 

@@ -1,6 +1,7 @@
 """The disk full, under everything that the service keeps in its folder."""
 
 import os
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,14 +19,26 @@ FULL_SECONDS = 6
 
 @contextmanager
 def full_disk(site: Site, *, but: int) -> Iterator[None]:
-    """Leave only so many bytes of the site's disk, or fewer: others write to it meanwhile."""
-    ballast = site.data / "ballast"
-    free = os.statvfs(site.data).f_bavail * os.statvfs(site.data).f_frsize
+    """Leave only so many bytes of the site's disk; what comes free on it is taken at once."""
+    ballast, stop = site.data / "ballast", threading.Event()
+
+    def fill() -> None:
+        disk = os.statvfs(site.data)
+        with suppress(OSError), ballast.open("ab") as file:  # others write to it, too
+            file.write(bytes(max(0, disk.f_bavail * disk.f_frsize - but)))
+
+    def keep_full() -> None:
+        while not stop.wait(0.02):
+            fill()
+
+    fill()
+    thread = threading.Thread(target=keep_full)
+    thread.start()
     try:
-        with suppress(OSError), ballast.open("wb") as file:
-            file.write(bytes(free - but))
         yield
     finally:
+        stop.set()
+        thread.join()
         ballast.unlink()
 
 

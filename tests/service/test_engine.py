@@ -1,11 +1,12 @@
 import time
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import InternalError
 
 from service.database import engine
-from service.database.engine import make_engine
+from service.database.engine import READS_ONLY, make_engine
 from service.database.files import FileRepository
 from service.database.tables import Base, File
 
@@ -43,3 +44,29 @@ def test_a_transaction_that_moves_an_object_may_take_longer(
         assert connection.scalar(text("SHOW idle_in_transaction_session_timeout")) == "1s"
         assert connection.scalar(select(File.size)) == 1
     moving.dispose()
+
+
+def test_readers_on_sqlite_wait_for_no_writer(tmp_path: Path) -> None:
+    shared = make_engine(f"sqlite:///{tmp_path / 'narrows.db'}")
+    Base.metadata.create_all(shared)
+    reading = shared.execution_options(**READS_ONLY)
+    with shared.begin() as writer:
+        FileRepository(writer).hold("0" * 64, 1)
+        with reading.begin() as reader:
+            assert reader.scalar(select(File.size)) is None
+    with reading.begin() as reader:
+        assert reader.scalar(select(File.size)) == 1
+    shared.dispose()
+
+
+def test_readers_on_postgresql_can_not_write(postgres_url: str) -> None:
+    shared = make_engine(postgres_url)
+    Base.metadata.create_all(shared)
+    with (
+        shared.execution_options(**READS_ONLY).begin() as reader,
+        pytest.raises(InternalError, match="read-only"),
+    ):
+        FileRepository(reader).hold("0" * 64, 1)
+    with shared.begin() as writer:
+        FileRepository(writer).hold("0" * 64, 1)
+    shared.dispose()
