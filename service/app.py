@@ -17,6 +17,7 @@ from service.metrics import Metrics
 from service.middleware import RequestContext
 from service.models import endpoints as models
 from service.openapi import add_problem_schema
+from service.outbox import Outbox
 from service.problem_handlers import add_problem_handlers
 from service.scope import Services
 from service.security import server_secret
@@ -36,6 +37,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         with suppress(StorageError):  # then another time
             await run_in_threadpool(services.storage.sweep)
         yield
+        services.outbox.close()
         services.broker.close()
         services.engine.dispose()
 
@@ -58,10 +60,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 
 def _open(settings: Settings) -> Services:
+    broker = Broker(make_celery(settings))
     return Services(
         settings=settings,
         engine=make_engine(settings.resolved_database_url),
         storage=Storage(settings.resolved_storage_url),
-        broker=Broker(make_celery(settings)),
+        broker=broker,
+        outbox=Outbox(broker),
         secret=server_secret(settings),
     )

@@ -1,6 +1,5 @@
 """The request scope: one transaction for a request, then the messages that it asked for."""
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,12 +10,11 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session as OrmSession
 from starlette.requests import HTTPConnection, Request
 
-from service.broker import Broker, BrokerUnavailableError
+from service.broker import Broker
 from service.database.engine import READS_ONLY
+from service.outbox import Outbox
 from service.settings import Settings
 from service.storage import Storage
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -27,6 +25,7 @@ class Services:
     engine: Engine
     storage: Storage
     broker: Broker
+    outbox: Outbox
     secret: bytes
 
     @contextmanager
@@ -34,11 +33,8 @@ class Services:
         """Commit what was done with the session, or roll it back; then send messages."""
         with OrmSession(self.engine, expire_on_commit=False) as session, session.begin():
             yield session
-        for task, identity in session.info.pop(_OUTBOX, ()):
-            try:
-                self.broker.send(task, identity)
-            except BrokerUnavailableError as error:
-                log.warning("%s %s is left to the reconciler: %s", task, identity, error)
+        for task, identity in session.info.pop(_MESSAGES, ()):
+            self.outbox.send(task, identity)
 
     @contextmanager
     def reading(self) -> Iterator[OrmSession]:
@@ -48,12 +44,12 @@ class Services:
             yield session
 
 
-_OUTBOX = "outbox"
+_MESSAGES = "messages"
 
 
 def enqueue(session: OrmSession, task: str, identity: str) -> None:
     """Send `task` once the session's transaction has been committed."""
-    session.info.setdefault(_OUTBOX, []).append((task, identity))
+    session.info.setdefault(_MESSAGES, []).append((task, identity))
 
 
 def _services(connection: HTTPConnection) -> Services:

@@ -60,15 +60,12 @@ def test_frozen(redis: RedisServer, jobs: Jobs, undisturbed: Job, say: Say) -> N
     with redis.frozen():
         watch = Stopwatch()
         asked_meanwhile = jobs.submit(max_samples=BATCH)
-        first = watch()
-        asked_again = jobs.submit(max_samples=BATCH)
-        second = watch() - first
+        took = watch()
         time.sleep(max(0.0, FROZEN_SECONDS - watch()))
     recovery = job.progresses(shards=5)
     job.succeeds(like=undisturbed)
     asked_meanwhile.succeeds()
-    asked_again.succeeds()
     say(
-        f"Redis frozen for {FROZEN_SECONDS} s: a POST took {first:.1f} s, the next {second:.1f} s; "
-        f"shards are done again {recovery:.1f} s after the thaw"
+        f"Redis frozen for {FROZEN_SECONDS} s: a POST took {took:.1f} s meanwhile; shards "
+        f"are done again {recovery:.1f} s after the thaw"
     )

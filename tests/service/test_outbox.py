@@ -1,0 +1,35 @@
+import threading
+from typing import cast
+
+import pytest
+from structlog.contextvars import bound_contextvars, get_contextvars
+
+from service.broker import Broker, BrokerUnavailableError
+from service.outbox import Outbox
+
+
+class HangingBroker:
+    """Takes no message before it is told to, and refuses that of `bad`."""
+
+    def __init__(self) -> None:
+        self.goes_on = threading.Event()
+        self.sent: list[tuple[str, object]] = []
+
+    def send(self, _task: str, identity: str) -> None:
+        assert self.goes_on.wait(30)
+        if identity == "bad":
+            raise BrokerUnavailableError("it hung")
+        self.sent.append((identity, get_contextvars().get("request_id")))
+
+
+def test_nobody_waits_for_a_broker_that_hangs(caplog: pytest.LogCaptureFixture) -> None:
+    broker = HangingBroker()
+    outbox = Outbox(cast("Broker", broker))
+    for identity in ("first", "bad", "last"):
+        with bound_contextvars(request_id=f"req_{identity}"):
+            outbox.send("plan", identity)
+    assert broker.sent == []
+    broker.goes_on.set()
+    outbox.close()
+    assert broker.sent == [("first", "req_first"), ("last", "req_last")]
+    assert "plan bad is left to the reconciler: it hung" in caplog.text
