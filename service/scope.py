@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, cast
 
 from fastapi import Depends
@@ -39,9 +40,12 @@ class Services:
     @contextmanager
     def reading(self) -> Iterator[OrmSession]:
         """Open a session that writes nothing, and so waits for nobody who does."""
-        engine = self.engine.execution_options(**READS_ONLY)
-        with OrmSession(engine, expire_on_commit=False) as session, session.begin():
+        with OrmSession(self._reading_engine, expire_on_commit=False) as session, session.begin():
             yield session
+
+    @cached_property
+    def _reading_engine(self) -> Engine:
+        return self.engine.execution_options(**READS_ONLY)
 
 
 _MESSAGES = "messages"
