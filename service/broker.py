@@ -23,6 +23,8 @@ TASKS: Final = {
     "reduce": "analyze",
 }
 """Each task and the queue it waits in: looking at an upload need not wait behind an analysis."""
+PRIORITIES: Final = {"inspect_model": 0, "inspect_dataset": 0, "reduce": 0, "shard": 3, "plan": 6}
+"""What goes first in a queue, 0 before all: what has begun is finished before more is begun."""
 SHUN_SECONDS: Final = 5.0
 
 
@@ -89,6 +91,7 @@ class Broker:
                     task,
                     ids,
                     queue=TASKS[task],
+                    priority=PRIORITIES[task],
                     ignore_result=True,
                     retry_policy={"max_retries": 1, "interval_start": 0},
                 )

@@ -35,7 +35,8 @@ class Channel(virtual.Channel):
 
     def _put(self, queue: str, message: Any, **_: Any) -> None:
         """Publish `message`; raise ChannelError when the folder can't take it."""
-        name = f"{time.time_ns():020d}-{next(_sequence):08d}-{uuid.uuid4().hex}"
+        priority = self._get_message_priority(message)  # type: ignore[no-untyped-call]
+        name = f"{priority}-{time.time_ns():020d}-{next(_sequence):08d}-{uuid.uuid4().hex}"
         try:
             folder = self._queue(queue)
             written = folder / f"{name}.new"
@@ -45,7 +46,7 @@ class Channel(virtual.Channel):
             raise ChannelError(f"cannot publish to {queue!r}: {error}") from error
 
     def _get(self, queue: str, timeout: float | None = None) -> Any:  # noqa: ARG002
-        """Return the oldest message, which no one else gets, or raise Empty."""
+        """Return the message that goes first, which no one else gets, or raise Empty."""
         for waiting in self._waiting(queue):
             try:
                 content = waiting.read_bytes()

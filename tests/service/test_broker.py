@@ -33,14 +33,18 @@ def take(settings: Settings, queue: str, count: int) -> list[list[object]]:
     return taken
 
 
-def test_messages_arrive_in_order(settings: Settings) -> None:
+def test_messages_arrive_in_order_what_has_begun_first(settings: Settings) -> None:
     broker = Broker(make_celery(settings))
     assert broker.depth() == 0
-    broker.send("plan", "ana_1")
+    broker.send("plan", "ana_2")
+    broker.send("plan", "ana_3")
+    broker.send("shard", "ana_1", 6)
     broker.send("shard", "ana_1", 7)
+    broker.send("reduce", "ana_0")
     broker.send("inspect_model", "mdl_1")
-    assert broker.depth() == 3
-    assert take(settings, "analyze", 2) == [["ana_1"], ["ana_1", 7]]
+    assert broker.depth() == 6
+    begun = [["ana_0"], ["ana_1", 6], ["ana_1", 7]]
+    assert take(settings, "analyze", 5) == [*begun, ["ana_2"], ["ana_3"]]
     assert take(settings, "inspect", 1) == [["mdl_1"]]
     assert broker.depth() == 0
     broker.close()
