@@ -1,37 +1,30 @@
 """What the service itself can carry: submissions, polls and shards a second, with 1 and 2 workers.
 
     python -m benchmarks.load [--json] [--analyses 1000] [--clients 50] [--seconds 15]
+    python -m benchmarks.load --postgres postgresql://postgres@127.0.0.1 --redis redis://127.0.0.1/9
 
-Runs the embedded service on loopback in a temporary folder. The same clients also poll a bare
-Starlette route that answers as many bytes: what this machine can do at all, in the same run.
+Runs the whole service on loopback in a temporary folder: on SQLite and the folder broker, or on a
+PostgreSQL server, in a database of its own, and an empty Redis database. The same clients also poll
+a bare Starlette route that answers as many bytes: what this machine can do at all, in the same run.
 """
 
 import argparse
-import http.client
 import json
-import multiprocessing
-import os
-import socket
-import subprocess
-import sys
+import secrets
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-import uvicorn
-from sqlalchemy import func, select
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse
-from starlette.routing import Route
+from sqlalchemy import Engine, create_engine, func, make_url, select, text
 from torch import nn
 
+from benchmarks.polling import Polls, at_once, ceiling, free_port, poll
+from benchmarks.processes import running
 from service.client import Client, UnreachableError
 from service.database.engine import make_engine
 from service.database.tables import Analysis
@@ -40,15 +33,6 @@ from worker.export import export_module
 
 SHARDS = 200
 SUBMITTERS = 4
-
-
-@dataclass(frozen=True)
-class Polls:
-    """How clients were answered that asked as fast as they could."""
-
-    per_second: float
-    p50_ms: float
-    p99_ms: float
 
 
 @dataclass(frozen=True)
@@ -61,60 +45,27 @@ class Load:
     shards_per_second: float
     overhead_ms_per_shard: float
     analyses_per_second_meanwhile: float
-
-
-def poll(port: int, path: str, key: str, clients: int, seconds: float) -> Polls:
-    """Ask from a process of its own, so that only the server is waited for."""
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(1) as pool:
-        latencies = pool.apply(_poll, (port, path, key, clients, seconds))
-    p50, p99 = np.percentile(latencies, [50, 99]) * 1000
-    return Polls(len(latencies) / seconds, float(p50), float(p99))
-
-
-def _poll(port: int, path: str, key: str, clients: int, seconds: float) -> list[float]:
-    latencies: list[float] = []
-    until = time.perf_counter() + seconds
-
-    def client() -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-        while (began := time.perf_counter()) < until:
-            connection.request("GET", path, headers={"Authorization": f"Bearer {key}"})
-            answer = connection.getresponse()
-            answer.read()
-            assert answer.status == 200
-            latencies.append(time.perf_counter() - began)
-
-    _at_once([client] * clients)
-    return latencies
-
-
-def _at_once(calls: list[Callable[[], None]]) -> None:
-    threads = [threading.Thread(target=call) for call in calls]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
+    analyses_per_second: float
 
 
 @contextmanager
-def running(*command: str, **environment: str) -> Iterator[None]:
-    process = subprocess.Popen(
-        [sys.executable, *command],
-        env={**os.environ, **environment},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+def database(server: str | None) -> Iterator[str]:
+    """Give the URL of an empty database on the PostgreSQL server, or none: then it is SQLite."""
+    if server is None:
+        yield ""
+        return
+    url = make_url(Settings(database_url=server).resolved_database_url)
+    name = f"narrows_load_{secrets.token_hex(4)}"
+    admin = create_engine(url.set(database="postgres"), isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
     try:
-        yield
+        made = url.set(database=name, drivername="postgresql")
+        yield made.render_as_string(hide_password=False)
     finally:
-        process.terminate()
-        process.wait()
+        with admin.connect() as connection:
+            connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+        admin.dispose()
 
 
 def upload(client: Client, folder: Path) -> tuple[str, str]:
@@ -167,71 +118,68 @@ def submit(url: str, key: str, model: str, dataset: str, count: int) -> float:
             for _ in range(count // SUBMITTERS):
                 client.analyze(model, dataset, max_samples=4, batch_size=4)
 
-    _at_once([ask] * SUBMITTERS)
+    at_once([ask] * SUBMITTERS)
     return count / (time.perf_counter() - began)
 
 
-def ended(data: Path) -> int:
-    """Count the analyses that have come to their end."""
-    engine = make_engine(Settings(data=data).resolved_database_url)
-    with engine.begin() as connection:
+class Finished:
+    """Counts the analyses that come to their end, from now on."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._before, self._began = self._count(), time.perf_counter()
+
+    def per_second(self) -> float:
+        return (self._count() - self._before) / (time.perf_counter() - self._began)
+
+    def _count(self) -> int:
         over = Analysis.state.in_(("succeeded", "failed", "cancelled"))
-        count = connection.scalar(select(func.count()).select_from(Analysis).where(over))
-    engine.dispose()
-    return count or 0
+        with self._engine.begin() as connection:
+            return connection.scalar(select(func.count()).select_from(Analysis).where(over)) or 0
 
 
 def measure(workers: int, options: argparse.Namespace) -> tuple[Load, int]:
     """Return what the service carries, and how many bytes it answered a poll with."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
-        data = Path(name)
-        environment = {"NARROWS_DATA": name, "NARROWS_SHARD_SAMPLES": "4", "OMP_NUM_THREADS": "1"}
-        command = ["-m", "service.cli", "up", "--port", str(port), "--workers", str(workers)]
-        with running(*command, **environment):
-            while not (data / "api-key").exists():
+    with (
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name,
+        database(options.postgres) as database_url,
+    ):
+        settings = Settings(data=Path(name), database_url=database_url)
+        with running(
+            *("-m", "service.cli", "up", "--port", str(port), "--workers", str(workers)),
+            NARROWS_DATA=name,
+            NARROWS_DATABASE_URL=database_url,
+            NARROWS_BROKER_URL=options.redis or "",
+            NARROWS_SHARD_SAMPLES="4",
+            OMP_NUM_THREADS="1",
+        ):
+            while not (settings.data / "api-key").exists():
                 time.sleep(0.1)
-            key = (data / "api-key").read_text().strip()
+            key = (settings.data / "api-key").read_text().strip()
+            engine = make_engine(settings.resolved_database_url)
             with Client(url, key) as client:
-                model, dataset = upload(client, data)
+                model, dataset = upload(client, settings.data)
                 shard, computing = shard_rate(client, model, dataset)
                 submissions = submit(url, key, model, dataset, options.analyses)
                 last = client.analyze(model, dataset)["id"]
-                before, began = ended(data), time.perf_counter()
+                finished = Finished(engine)
                 polls = poll(port, f"/v1/analyses/{last}", key, options.clients, options.seconds)
-                finished = (ended(data) - before) / (time.perf_counter() - began)
+                meanwhile, finished = finished.per_second(), Finished(engine)
+                time.sleep(options.seconds)
+                alone = finished.per_second()
                 size = len(json.dumps(client.analysis(last)))
+            engine.dispose()
     return Load(
         workers=workers,
         submissions_per_second=submissions,
         polls=polls,
         shards_per_second=1 / shard,
         overhead_ms_per_shard=(shard * workers - computing) * 1000,
-        analyses_per_second_meanwhile=finished,
+        analyses_per_second_meanwhile=meanwhile,
+        analyses_per_second=alone,
     ), size
-
-
-def ceiling(size: int, options: argparse.Namespace) -> Polls:
-    """Poll a bare route of Starlette that answers `size` bytes."""
-    port = free_port()
-    with running("-m", "benchmarks.load", "--bare", str(port), str(size)):
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port)).close()
-                break
-            except ConnectionRefusedError:
-                time.sleep(0.1)
-        return poll(port, "/", "none", options.clients, options.seconds)
-
-
-def serve_bare_route(port: int, size: int) -> None:
-    """Answer every GET with JSON of so many bytes."""
-
-    async def answer(_: Request) -> JSONResponse:
-        return JSONResponse("x" * size)
-
-    uvicorn.run(Starlette(routes=[Route("/", answer)]), port=port, log_config=None)
 
 
 def show(loads: list[Load], bare: Polls) -> None:
@@ -246,6 +194,7 @@ def show(loads: list[Load], bare: Polls) -> None:
         ("shards/s", [load.shards_per_second for load in loads], None),
         ("queue overhead a shard, ms", [load.overhead_ms_per_shard for load in loads], None),
         ("analyses/s beside the polls", [x.analyses_per_second_meanwhile for x in loads], None),
+        ("analyses/s without", [x.analyses_per_second for x in loads], None),
     ]
     for name, values, other in rows:
         cells = [f"{value:,.1f}" for value in values]
@@ -258,14 +207,12 @@ def main() -> None:
     parser.add_argument("--analyses", type=int, default=1000)
     parser.add_argument("--clients", type=int, default=50)
     parser.add_argument("--seconds", type=float, default=15.0)
-    parser.add_argument("--bare", type=int, nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--postgres", help="URL of a server where databases may be made")
+    parser.add_argument("--redis", help="URL of a Redis database that is empty")
     options = parser.parse_args()
-    if options.bare:
-        serve_bare_route(*options.bare)
-        return
     measured = [measure(workers, options) for workers in (1, 2)]
     loads, sizes = [load for load, _ in measured], [size for _, size in measured]
-    bare = ceiling(sizes[-1], options)
+    bare = ceiling(sizes[-1], options.clients, options.seconds)
     if options.json:
         print(json.dumps({"loads": [asdict(load) for load in loads], "bare": asdict(bare)}))
     else:

@@ -1,8 +1,12 @@
-"""Many pieces of work in a few processes, with progress shown."""
+"""Many pieces of work in a few processes, with progress shown; and processes that only serve."""
 
 import multiprocessing
+import os
 import signal
-from collections.abc import Callable, Collection
+import subprocess
+import sys
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -28,3 +32,19 @@ def run(title: str, do: Callable[[Work], Any], work: Collection[Work], jobs: int
 def _ignore_interrupts() -> None:
     """Leave Ctrl-C to the parent, which ends its pool."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+@contextmanager
+def running(*arguments: str, **environment: str) -> Iterator[None]:
+    """Run Python with these arguments, in silence, until the context is left."""
+    process = subprocess.Popen(
+        [sys.executable, *arguments],
+        env={**os.environ, **environment},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait()

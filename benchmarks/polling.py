@@ -1,0 +1,93 @@
+"""Clients that ask as fast as they can, and a bare route of Starlette to ask: what can be had."""
+
+import http.client
+import multiprocessing
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from benchmarks.processes import running
+
+
+@dataclass(frozen=True)
+class Polls:
+    """How clients were answered that asked as fast as they could."""
+
+    per_second: float
+    p50_ms: float
+    p99_ms: float
+
+
+def poll(port: int, path: str, key: str, clients: int, seconds: float) -> Polls:
+    """Ask from a process of its own, so that only the server is waited for."""
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(1) as pool:
+        latencies = pool.apply(_poll, (port, path, key, clients, seconds))
+    p50, p99 = np.percentile(latencies, [50, 99]) * 1000
+    return Polls(len(latencies) / seconds, float(p50), float(p99))
+
+
+def _poll(port: int, path: str, key: str, clients: int, seconds: float) -> list[float]:
+    latencies: list[float] = []
+    until = time.perf_counter() + seconds
+
+    def client() -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        while (began := time.perf_counter()) < until:
+            connection.request("GET", path, headers={"Authorization": f"Bearer {key}"})
+            answer = connection.getresponse()
+            answer.read()
+            assert answer.status == 200
+            latencies.append(time.perf_counter() - began)
+
+    at_once([client] * clients)
+    return latencies
+
+
+def at_once(calls: list[Callable[[], None]]) -> None:
+    threads = [threading.Thread(target=call) for call in calls]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+def ceiling(size: int, clients: int, seconds: float) -> Polls:
+    """Poll a bare route of Starlette that answers `size` bytes."""
+    port = free_port()
+    with running("-m", "benchmarks.polling", str(port), str(size)):
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port)).close()
+                break
+            except ConnectionRefusedError:
+                time.sleep(0.1)
+        return poll(port, "/", "none", clients, seconds)
+
+
+def serve_bare_route(port: int, size: int) -> None:
+    """Answer every GET with JSON of so many bytes."""
+
+    async def answer(_: Request) -> JSONResponse:
+        return JSONResponse("x" * size)
+
+    uvicorn.run(Starlette(routes=[Route("/", answer)]), port=port, log_config=None)
+
+
+if __name__ == "__main__":
+    serve_bare_route(*map(int, sys.argv[1:]))
