@@ -83,7 +83,7 @@ def _parsed(content: bytes) -> Any:
 class Transport(virtual.Transport):
     Channel = Channel
     driver_type = driver_name = "folder"
-    polling_interval = 0.05
+    polling_interval = 0.02  # a look into the folder; idle, 2 % of a core
 
     def driver_version(self) -> str:
         return "1"
