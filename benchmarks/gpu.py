@@ -1,6 +1,6 @@
 """The worker's path on a GPU beside the CPU: the same saliencies, in how much time and memory.
 
-    python -m benchmarks.gpu [--devices cuda,cpu] [--size 224] [--samples 64] [--json]
+    python -m benchmarks.gpu [--devices cuda,cpu] [--size 224] [--samples 256] [--json]
 
 Plans, computes the shards of, and reduces an analysis of a residual network at 224 × 224, once on
 each device, each in a process of its own. Goal: saliencies within 1e-3 of the largest, TF32 off.
@@ -33,7 +33,7 @@ GOAL = 1e-3
 def write_inputs(folder: Path, size: int, samples: int) -> tuple[str, str]:
     """Write a network and random images; return their paths."""
     torch.manual_seed(0)
-    module = ResNet18()
+    module = ResNet18(large=True)
     settle(module, (3, size, size))
     export_module(module, (torch.zeros(2, 3, size, size),), folder / "model.pt2")
     rng = np.random.default_rng(0)
@@ -45,7 +45,9 @@ def write_inputs(folder: Path, size: int, samples: int) -> tuple[str, str]:
 def analyze(device: str, method: str, gate: str, model: str, data: str) -> dict[str, Any]:
     """Run an analysis as a worker does; in a fresh process, for settings are read once."""
     os.environ["NARROWS_DEVICE"] = device
-    asked = AnalysisRequest(model_id="m", dataset_id="d", method=method, gate=gate, plans=[])  # type: ignore[arg-type]
+    asked = AnalysisRequest.model_validate(
+        {"model_id": "m", "dataset_id": "d", "method": method, "gate": gate, "plans": []}
+    )
     request = asked.model_dump(mode="json")
     began = time.perf_counter()
     parts = [
@@ -76,7 +78,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--devices", default="cuda,cpu", help="the last is the yardstick")
     parser.add_argument("--size", type=int, default=224, help="height and width of the images")
-    parser.add_argument("--samples", type=int, default=64)
+    parser.add_argument("--samples", type=int, default=256)
     parser.add_argument("--json", action="store_true", help="print one JSON list and nothing else")
     options = parser.parse_args()
     rows = []

@@ -26,11 +26,15 @@ class Block(nn.Module):
 
 
 class ResNet18(nn.Module):
-    """ResNet-18 with the stem for small images."""
+    """ResNet-18; its stem is the one for small images, or for those of 224²."""
 
-    def __init__(self, classes: int = 10) -> None:
+    def __init__(self, classes: int = 10, *, large: bool = False) -> None:
         super().__init__()
-        self.stem = nn.Sequential(nn.Conv2d(3, 64, 3, 1, 1, bias=False), nn.BatchNorm2d(64))
+        kernel, stride = (7, 2) if large else (3, 1)
+        self.stem = nn.Sequential(
+            nn.Conv2d(3, 64, kernel, stride, kernel // 2, bias=False), nn.BatchNorm2d(64)
+        )
+        self.pool = nn.MaxPool2d(3, 2, 1) if large else nn.Identity()
         widths = [(64, 1), (64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), (512, 1)]
         inside, blocks = 64, []
         for outside, stride in widths:
@@ -40,7 +44,7 @@ class ResNet18(nn.Module):
         self.head = nn.Linear(512, classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        features: Tensor = self.blocks(F.relu(self.stem(x)))
+        features: Tensor = self.blocks(self.pool(F.relu(self.stem(x))))
         logits: Tensor = self.head(features.mean((2, 3)))
         return logits
 

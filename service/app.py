@@ -1,5 +1,6 @@
 """The application: `uvicorn --factory service.app:create_app`."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
@@ -22,9 +23,10 @@ from service.problem_handlers import add_problem_handlers
 from service.scope import Services
 from service.security import server_secret
 from service.settings import Settings, get_settings
-from service.storage import Storage, StorageError
+from service.storage import Storage
 from service.workers import endpoints as workers
 
+SWEEP_SECONDS = 60 * 60
 DESCRIPTION = "Upload a trained network and a dataset; get back which layers are bottlenecks."
 
 
@@ -34,9 +36,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.services = services = _open(settings or get_settings())
-        with suppress(StorageError):  # then another time
-            await run_in_threadpool(services.storage.sweep)
+        await _sweep(services.storage)
+        sweeping = asyncio.create_task(_keep_sweeping(services.storage))
         yield
+        sweeping.cancel()
         services.outbox.close()
         services.broker.close()
         services.engine.dispose()
@@ -57,6 +60,17 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for resource in (health, metrics, models, datasets, analyses, artifacts, workers):
         app.include_router(resource.router)
     return app
+
+
+async def _keep_sweeping(storage: Storage) -> None:
+    while True:
+        await asyncio.sleep(SWEEP_SECONDS)
+        await _sweep(storage)
+
+
+async def _sweep(storage: Storage) -> None:
+    with suppress(OSError):  # then another time
+        await run_in_threadpool(storage.sweep)
 
 
 def _open(settings: Settings) -> Services:

@@ -146,8 +146,9 @@ class Storage:
         """
         if isinstance(self._store, LocalStore):  # which does not list what is half-written
             for path in Path(str(self._store.prefix)).glob("staging/*"):
-                if path.stat().st_mtime < time.time() - _DAY:
-                    path.unlink(missing_ok=True)
+                with suppress(FileNotFoundError):  # others sweep, too
+                    if path.stat().st_mtime < time.time() - _DAY:
+                        path.unlink()
             return
         with _as_os_error():
             for found in chain.from_iterable(obstore.list(self._store, "staging")):

@@ -1,5 +1,7 @@
 """What holds for the service as a whole: health, ids, problems, its description, its imports."""
 
+import asyncio
+import os
 import re
 import subprocess
 import sys
@@ -9,10 +11,11 @@ import httpx
 import pytest
 from sqlalchemy import Engine, text
 
-from service import health
+from service import app, health
 from service.openapi import render
 from service.scope import Services
 from service.settings import Settings
+from service.storage import Storage
 from tests.service.answers import created, problem
 
 ROOT = Path(__file__).parents[2]
@@ -46,6 +49,24 @@ class TestWithoutBroker:
         (settings.data / "broker").write_text("a file where the folder should be")
         model = created(ann.post("/v1/models", files={"file": b"x"}))
         assert ann.get(f"/v1/models/{model['id']}").json()["state"] == "inspecting"
+
+
+class TestSweep:
+    def test_it_comes_again_while_the_service_runs(
+        self, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(app, "SWEEP_SECONDS", 0.05)
+
+        async def serve() -> None:
+            service = app.create_app(settings)
+            async with service.router.lifespan_context(service):
+                storage: Storage = service.state.services.storage
+                left = settings.data / "files" / storage.put(b"left by a killed process").staging
+                os.utime(left, (0, 0))
+                while left.exists():
+                    await asyncio.sleep(0.01)
+
+        asyncio.run(asyncio.wait_for(serve(), 30))
 
 
 class TestDocs:

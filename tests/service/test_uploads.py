@@ -18,6 +18,7 @@ from service.settings import Settings
 from service.storage import Incoming
 from tests.service.answers import created, problem
 from tests.service.conftest import Client
+from tests.worker.helpers import wait_until
 
 CONTENT = b"some bytes" * 1000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -61,7 +62,7 @@ class TestCreate:
         assert body["inspection"] is None
         assert body["error"] is None
         assert stored(settings) == [SHA256]
-        assert waiting("inspect") == 1
+        wait_until(lambda: waiting("inspect") == 1)
 
     def test_name(self, ann: httpx.Client, path: str) -> None:
         body = created(ann.post(path, files={"file": CONTENT}, data={"name": " Grüße "}))
