@@ -65,6 +65,8 @@ class Opened:
         most = max(1, len(self.drawn) // MIN_BATCHES)
         self.batch: int = min(request["batch_size"], most) if exported is None else exported
         self.smallest_batch = exported or 1
+        self.at_once = self.batch
+        """How many samples of a batch go through together: fewer, once memory has run out."""
         if exported is not None:  # the program takes whole batches only
             self.drawn = self.drawn[: len(self.drawn) // exported * exported]
         if not len(self.drawn):

@@ -59,12 +59,11 @@ def shard(
     """Return the terms of the drawn samples `start` … `stop − 1`, one row a batch, as `.npz`."""
     began = time.perf_counter()
     opened = _open(model_path, dataset_path, transform, request)
-    rows, at_once = [], opened.batch
-
+    rows = []
     for first in range(start, stop, opened.batch):
         batch = opened.load(first, min(first + opened.batch, stop))
-        row, at_once = terms_in_parts(
-            opened.measure, batch, size=at_once, smallest=opened.smallest_batch
+        row, opened.at_once = terms_in_parts(
+            opened.measure, batch, size=opened.at_once, smallest=opened.smallest_batch
         )
         _require_finite(row)
         rows.append(row)

@@ -117,7 +117,8 @@ class Supervisor:
                 raise ChildTimeLimitError(f"It took more than {self._seconds:g} seconds.")
             if budget is not None and warm.memory() > budget:
                 raise ChildOutOfMemoryError(
-                    f"It needed more than the {budget / (1 << 20):,.0f} MiB of its budget."
+                    f"It needed more than the {budget / (1 << 20):,.0f} MiB of its budget. "
+                    "An analysis needs less with a smaller `batch_size`."
                 )
 
 

@@ -12,7 +12,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from worker import pipeline
+from worker.opened import Opened
 from worker.problems import Refused
+from worker.sosp.batch import Batch
+from worker.sosp.terms import Terms
 
 REQUEST = {
     "method": "sosp_h",
@@ -101,6 +104,25 @@ def test_any_sharding_gives_the_same_bits(
         result = pipeline.reduce(model, dataset, {}, request, parts, str(tmp_path))
         results.append({name: result[name] for name in ("layers", "structures", "summary")})
     assert all(result == results[0] for result in results)
+
+
+def test_how_much_fits_into_memory_is_found_out_once(
+    model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    measure = Opened.measure
+
+    def within_memory(opened: Opened, batch: Batch) -> Terms:
+        asked.append(len(batch))
+        if len(batch) > 4:
+            raise RuntimeError("CUDA out of memory")
+        return measure(opened, batch)
+
+    monkeypatch.setattr(Opened, "measure", within_memory)
+    dataset = data(tmp_path / "d.npz")
+    for start in (0, 9):
+        pipeline.shard(model, dataset, {}, REQUEST, start, start + 9)
+    assert asked == [9, 5, 3, 3, 3, 3, 3, 3]
 
 
 class WithLoss(nn.Module):
