@@ -1,14 +1,19 @@
 """However `up` and `demo` end, nothing that they started stays behind."""
 
+import http.client
 import json
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import line_of, processes_in, run_narrows, started
 from tests.worker.helpers import wait_until
+
+NOW_AND_THEN = 6.0
+"""Seconds; more than uvicorn keeps an idle connection by itself."""
 
 
 def test_the_demo_finds_what_it_planted(demo: "subprocess.CompletedProcess[str]") -> None:
@@ -42,10 +47,27 @@ def test_up_ends_when_its_api_does(tmp_path: Path) -> None:
     wait_until(lambda: not processes_in(tmp_path))
 
 
+def port_of_api(api: "subprocess.Popen[str]", data: Path) -> int:
+    line_of(api, "", "stderr")
+    (port,) = {c.laddr.port for p in processes_in(data) for c in p.net_connections()}
+    return int(port)
+
+
+def test_a_connection_outlasts_a_client_that_asks_now_and_then(tmp_path: Path) -> None:
+    with started(tmp_path, "api", "--port", 0) as api:
+        connection = http.client.HTTPConnection("127.0.0.1", port_of_api(api, tmp_path), timeout=60)
+        connection.request("GET", "/livez")
+        assert connection.getresponse().read() == b'{"status":"ok"}'
+        time.sleep(NOW_AND_THEN)
+        connection.sock.setblocking(False)
+        with pytest.raises(BlockingIOError):  # b"" would be its end
+            connection.sock.recv(1)
+        connection.close()
+
+
 def test_a_port_in_use(tmp_path: Path) -> None:
     with started(tmp_path, "api", "--port", 0) as api:
-        line_of(api, "", "stderr")
-        (port,) = {c.laddr.port for p in processes_in(tmp_path) for c in p.net_connections()}
+        port = port_of_api(api, tmp_path)
         done = run_narrows(tmp_path, "up", "--port", port)
     assert done.returncode == 1
     assert done.stderr == f"Port {port} of 127.0.0.1 is in use; choose another with --port.\n"
