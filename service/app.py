@@ -40,7 +40,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         sweeping = asyncio.create_task(_keep_sweeping(services.storage))
         yield
         sweeping.cancel()
-        services.outbox.close()
+        await run_in_threadpool(services.outbox.close)
         services.broker.close()
         services.engine.dispose()
 

@@ -6,6 +6,7 @@ reconciler. So nobody needs to hear how it went.
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from contextvars import copy_context
 
 from service.broker import Broker, BrokerUnavailableError
@@ -20,7 +21,8 @@ class Outbox:
 
     def send(self, task: str, identity: str) -> None:
         """Send the message soon, in the order of calls; the log has this context's request id."""
-        self._thread.submit(copy_context().run, self._send, task, identity)
+        with suppress(RuntimeError):  # closed: the service is shutting down
+            self._thread.submit(copy_context().run, self._send, task, identity)
 
     def close(self) -> None:
         """Send what is left."""
@@ -31,3 +33,5 @@ class Outbox:
             self._broker.send(task, identity)
         except BrokerUnavailableError as error:
             log.warning("%s %s is left to the reconciler: %s", task, identity, error)
+        except Exception:  # whatever it is, nobody else would hear of it
+            log.exception("%s %s is left to the reconciler", task, identity)

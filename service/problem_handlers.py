@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import InternalError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnectionError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -24,7 +25,8 @@ def add_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(HTTPException, _http_exception)
     app.add_exception_handler(RequestValidationError, _validation_error)
-    for away in (OperationalError, InternalError):  # the second: it ended the transaction
+    # The second: it ended the transaction. The third: all connections to it are taken.
+    for away in (OperationalError, InternalError, NoConnectionError):
         app.add_exception_handler(away, _database_error)
     app.add_exception_handler(OSError, _os_error)
 

@@ -8,7 +8,7 @@ import re
 import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -35,8 +35,9 @@ def scratch_folder(parent: Path) -> Iterator[Path]:
 def sweep(parent: Path) -> None:
     """Drop the scratch folders of workers that were killed, more than a day ago."""
     for path in parent.glob("*"):
-        if path.stat().st_mtime < time.time() - DAY:
-            shutil.rmtree(path, ignore_errors=True)
+        with suppress(FileNotFoundError):  # others sweep, too
+            if path.stat().st_mtime < time.time() - DAY:
+                shutil.rmtree(path, ignore_errors=True)
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,8 @@ from worker.memory import memory_budget
 
 POLL_SECONDS: Final = 0.2
 RESTART_SECONDS: Final = 1.0
+INSPECTING_PART: Final = 4
+"""One part in so many of the memory is for the worker that only inspects."""
 INSPECT: Final = TASKS["inspect_model"]
 
 log = logging.getLogger(__name__)
@@ -80,18 +82,19 @@ def posts(queues: str, gpus: Sequence[str], workers: int | None) -> list[Post]:
     """Return the posts of `workers`, or one a GPU, and of one that only inspects."""
     count = workers or len(gpus) or 1
     chosen = (gpus[i % len(gpus)] if gpus else "" for i in range(count))
-    made = [Post(queues, _environment(gpu, count)) for gpu in chosen]
-    if INSPECT in queues.split(",") and queues != INSPECT:
-        made.append(Post(INSPECT, _environment("", count)))
+    cores, memory = max(1, (os.cpu_count() or 1) // count), memory_budget()
+    one_inspects = INSPECT in queues.split(",") and queues != INSPECT
+    inspecting = memory // INSPECTING_PART if one_inspects else 0
+    share = (memory - inspecting) // count
+    made = [Post(queues, _environment(gpu, cores, share)) for gpu in chosen]
+    if one_inspects:
+        made.append(Post(INSPECT, _environment("", cores, inspecting)))
     return made
 
 
-def _environment(gpu: str, count: int) -> dict[str, str]:
-    """Return the environment of one of `count` workers, which share the machine."""
-    share = {
-        "OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // count)),
-        "NARROWS_MEMORY_BYTES": str(memory_budget() // count),
-    }
+def _environment(gpu: str, cores: int, memory: int) -> dict[str, str]:
+    """Return the environment of a worker with its share of the machine."""
+    share = {"OMP_NUM_THREADS": str(cores), "NARROWS_MEMORY_BYTES": str(memory)}
     return {**share, **os.environ, "CUDA_VISIBLE_DEVICES": gpu}
 
 

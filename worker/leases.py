@@ -139,9 +139,10 @@ def expired(connection: Connection, work: Work) -> Sequence[tuple[Claim, str]]:
     """Return the claims whose lease has run out, each with who held it."""
     table = work.table
     rows = connection.execute(
-        select(table.token, table.attempt, table.leased_by, *work.key).where(
-            table.state == work.held, table.token.is_not(None), table.lease_until < epoch_now()
-        )
+        select(table.token, table.attempt, table.leased_by, *work.key)
+        .where(table.state == work.held, table.token.is_not(None), table.lease_until < epoch_now())
+        # Not what is just being settled: that may take long, and the reconciler is not to wait.
+        .with_for_update(skip_locked=True)
     )
     return [
         (Claim(work, tuple(ids), token, attempt), holder)

@@ -85,7 +85,7 @@ class Reconciler:
         """End the analyses whose end was asked for, and shards that outlived their analysis."""
         asked = select(Analysis.id).where(Analysis.cancel_requested, Analysis.state.in_(ACTIVE))
         with self._jobs.engine.begin() as connection:
-            ids = connection.scalars(asked).all()
+            ids = connection.scalars(asked.with_for_update(skip_locked=True)).all()
         for id_ in ids:
             self._jobs.cancel(id_)
         of_active = exists(

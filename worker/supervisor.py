@@ -36,6 +36,7 @@ from worker.problems import Refused
 
 TICK: Final = 0.25
 FORK_SERVER_GONE: Final = 255  # what multiprocessing says then of all its children
+DYING_TRIES: Final = 4
 CALLS_PER_CHILD: Final = 100  # what leaks, leaks into somebody else's memory budget
 
 log = logging.getLogger(__name__)
@@ -100,8 +101,15 @@ class Supervisor:
     def _ready_child(self) -> "_Child":
         if self._child is None or not self._child.is_usable():
             self._end_child()
-            self._child = _Child(self._context)
+            self._child = self._new_child()
         return self._child
+
+    def _new_child(self) -> "_Child":
+        for _ in range(DYING_TRIES):
+            with suppress(ConnectionError):
+                return _Child(self._context)
+            time.sleep(TICK)  # the fork server is about to die, but not yet known to be dead
+        return _Child(self._context)
 
     def _end_child(self) -> None:
         if self._child is not None:

@@ -24,6 +24,7 @@ from worker.problems import Refused
 from worker.supervisor import Supervisor
 
 RETRY_SECONDS: Final = 5.0
+MOST_SECONDS: Final = 300.0
 PAUSE_SECONDS: Final = 1.0
 
 log = logging.getLogger(__name__)
@@ -144,7 +145,7 @@ class Runner:
 
 def _patience(claim: Claim) -> float:
     """Return the seconds until another attempt: minutes in all, should somebody have to help."""
-    return RETRY_SECONDS * 2.0**claim.attempt
+    return min(RETRY_SECONDS * 2.0**claim.attempt, MOST_SECONDS)
 
 
 def register(app: Celery, runner: Runner) -> None:

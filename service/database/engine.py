@@ -10,6 +10,8 @@ IDLE_SECONDS: Final = 10
 
 READS_ONLY: Final = {"reads_only": True, "postgresql_readonly": True}
 """Execution options of transactions that write nothing."""
+_POOL: Final = {"pool_size": 10, "max_overflow": 30}
+"""One for each of the API's threads, or readers would wait behind writers for a connection."""
 
 
 def make_engine(url: str) -> Engine:
@@ -23,10 +25,11 @@ def make_engine(url: str) -> Engine:
     """
     if not url.startswith("sqlite"):
         idle = {"options": f"-c idle_in_transaction_session_timeout={IDLE_SECONDS}s"}
-        pool = {"pool_pre_ping": True, "pool_size": 10, "max_overflow": 20}
-        return create_engine(url, hide_parameters=True, connect_args=idle, **pool)
+        return create_engine(
+            url, hide_parameters=True, connect_args=idle, pool_pre_ping=True, **_POOL
+        )
     arguments = {"timeout": 30, "check_same_thread": False}
-    engine = create_engine(url, hide_parameters=True, connect_args=arguments)
+    engine = create_engine(url, hide_parameters=True, connect_args=arguments, **_POOL)
     event.listen(engine, "connect", _configure_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine

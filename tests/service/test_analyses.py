@@ -151,8 +151,9 @@ class TestIdempotencyKey:
         assert first.status_code == again.status_code == 202
         assert first.json() == again.json()
         assert first.headers["location"] == again.headers["location"]
-        created(ann.post(PATH, json=body))  # messages go out in order: one each, and no more
-        wait_until(lambda: waiting("analyze") == 2)
+        created(ann.post("/v1/models", files={"file": b"x"}))
+        wait_until(lambda: waiting("inspect") == 3)  # messages go out in order: this is the last
+        assert waiting("analyze") == 1
 
     def test_other_request(self, ann: httpx.Client, body: Json) -> None:
         headers = {"Idempotency-Key": "k"}

@@ -19,13 +19,15 @@ class HangingBroker:
         assert self.goes_on.wait(30)
         if identity == "bad":
             raise BrokerUnavailableError("it hung")
+        if identity == "odd":
+            raise ValueError("nobody expected this")
         self.sent.append((identity, get_contextvars().get("request_id")))
 
 
 def test_nobody_waits_for_a_broker_that_hangs(caplog: pytest.LogCaptureFixture) -> None:
     broker = HangingBroker()
     outbox = Outbox(cast("Broker", broker))
-    for identity in ("first", "bad", "last"):
+    for identity in ("first", "bad", "odd", "last"):
         with bound_contextvars(request_id=f"req_{identity}"):
             outbox.send("plan", identity)
     assert broker.sent == []
@@ -33,3 +35,12 @@ def test_nobody_waits_for_a_broker_that_hangs(caplog: pytest.LogCaptureFixture) 
     outbox.close()
     assert broker.sent == [("first", "req_first"), ("last", "req_last")]
     assert "plan bad is left to the reconciler: it hung" in caplog.text
+    assert "nobody expected this" in caplog.text
+
+
+def test_what_comes_too_late_is_left_to_the_reconciler() -> None:
+    broker = HangingBroker()
+    outbox = Outbox(cast("Broker", broker))
+    outbox.close()
+    outbox.send("plan", "late")
+    assert broker.sent == []

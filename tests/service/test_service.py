@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 from sqlalchemy import Engine, text
+from sqlalchemy.exc import TimeoutError as NoConnectionError
 
 from service import app, health
 from service.openapi import render
@@ -42,6 +43,24 @@ class TestHealth:
         folder = settings.data / "broker"
         folder.write_text("a file where the folder should be")
         assert "broker" in problem(anonymous.get("/readyz"), 503, "unavailable")["detail"]
+
+
+class TestWithoutConnections:
+    def test_a_request_may_come_again(self, settings: Settings) -> None:
+        service = app.create_app(settings)
+
+        @service.get("/crowded")
+        def crowded() -> None:
+            raise NoConnectionError("QueuePool limit reached")
+
+        async def ask() -> httpx.Response:
+            transport = httpx.ASGITransport(service)
+            async with httpx.AsyncClient(transport=transport, base_url="http://narrows") as client:
+                return await client.get("/crowded")
+
+        answer = asyncio.run(ask())
+        assert answer.headers["retry-after"] == "5"
+        problem(answer, 503, "unavailable")
 
 
 class TestWithoutBroker:

@@ -1,7 +1,8 @@
+import threading
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, delete, update
+from sqlalchemy import Engine, delete, select, update
 
 from service.database.tables import Analysis, Lease, Shard
 from tests.worker.helpers import (
@@ -261,3 +262,31 @@ def test_fan_in_is_derived_from_the_shards(
     reconciler.reconcile()
     assert state_of(engine, analysis) == "reducing"
     assert broker.sent == [("reduce", analysis)]
+
+
+@pytest.mark.parametrize("cancelled", [False, True])
+def test_it_waits_for_nobody_who_is_settling_work(
+    engine: Engine,
+    jobs: Jobs,
+    reconciler: Reconciler,
+    make_analysis: MakeAnalysis,
+    cancelled: bool,
+) -> None:
+    if engine.dialect.name == "sqlite":
+        pytest.skip("SQLite has one writer at a time")
+    analysis = make_analysis()
+    claim(jobs, PLAN, analysis)
+    age(engine, Analysis, 600)
+    if cancelled:
+        ask_to_cancel(engine, analysis)
+    with engine.begin() as settling:
+        settling.execute(select(Analysis.id).with_for_update())
+        thread = threading.Thread(target=reconciler.reconcile)
+        thread.start()
+        thread.join(30)
+        waited = thread.is_alive()
+    thread.join()
+    assert not waited
+    assert state_of(engine, analysis) == "planning"
+    reconciler.reconcile()
+    assert state_of(engine, analysis) == ("cancelled" if cancelled else "queued")

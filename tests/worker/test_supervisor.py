@@ -6,11 +6,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
 from tests.worker.helpers import alive, wait_until
+from worker import supervisor as supervisor_module
 from worker.endings import (
     ChildCrashedError,
     ChildDiskFullError,
@@ -129,6 +131,20 @@ def test_the_fork_server_may_go_with_the_child(supervisor: Supervisor, tmp_path:
         supervisor.call(FAKE, "loop_with_grandchild", str(pids), watch=watch)
     assert supervisor.call(FAKE, "add", 1, 2) == 3
     wait_until(lambda: not alive(pids))
+
+
+def test_a_fork_server_that_is_just_dying(
+    supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make, refusals = supervisor_module._Child, iter([True, True, False])
+
+    def refused_at_first(*arguments: Any) -> Any:
+        if next(refusals):
+            raise ConnectionRefusedError
+        return make(*arguments)
+
+    monkeypatch.setattr(supervisor_module, "_Child", refused_at_first)
+    assert supervisor.call(FAKE, "add", 1, 2) == 3
 
 
 def test_watch_ends_the_child_and_what_it_started(supervisor: Supervisor, tmp_path: Path) -> None:
