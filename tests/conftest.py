@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 import redis
@@ -23,11 +23,22 @@ _SIDE = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 REDIS_URL = os.environ.get("NARROWS_TEST_REDIS_URL", f"redis://127.0.0.1:6379/{15 - _SIDE}")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Have the tests of a file run on one side, where they share its fixtures (pytest-xdist)."""
-    for item in items:
-        if not item.get_closest_marker("xdist_group"):
-            item.add_marker(pytest.mark.xdist_group(str(item.path)))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Have the tests of a file run on one side (pytest-xdist), where they share its fixtures.
+
+    Fault tests share more: a whole site for each pair of servers.
+    """
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByFixtures(LoadFileScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            file, _, parameters = nodeid.partition("[")
+            if not file.startswith("tests/faults/"):
+                return file.partition("::")[0]
+            return "faults: SQLite" if parameters.startswith("SQLite") else "faults: PostgreSQL"
+
+    return ByFixtures(config, log)
 
 
 def _unreachable(what: str) -> NoReturn:

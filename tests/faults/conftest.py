@@ -27,8 +27,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(Path(__file__).parent):
             item.add_marker(pytest.mark.faults)
-            pair = item.callspec.params["pair"]  # type: ignore[attr-defined]
-            item.add_marker(pytest.mark.xdist_group(pair))  # one site each is enough
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
