@@ -317,7 +317,7 @@ def test_what_costs_more_goes_earlier(name: Any) -> None:
 
 def test_a_gram_matrix_is_the_same_formed_or_not() -> None:
     factor = averages(12).factor
-    formed, columns = Gram(factor), Gram(factor, formed=0)
+    formed, columns = Gram(factor), Gram(factor, form=False)
     for s in range(12):
         np.testing.assert_allclose(formed.column(s), columns.column(s))
         several = np.arange(s)

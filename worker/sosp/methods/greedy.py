@@ -30,10 +30,10 @@ class Gram:
     (array([2., 5.]), array([1., 5.]), array([3., 7.]))
     """
 
-    def __init__(self, factor: NDArray[np.floating], formed: int = FORMED) -> None:
-        fits = factor.shape[1] <= formed
-        self._factor = factor.astype(np.float64) if fits else factor
-        self._formed = self._factor.T @ self._factor if fits else None
+    def __init__(self, factor: NDArray[np.floating], *, form: bool = True) -> None:
+        small = factor.shape[1] <= FORMED
+        self._factor = factor.astype(np.float64) if small else factor
+        self._formed = self._factor.T @ self._factor if small and form else None
         self.diagonal: Floats = np.einsum("rs,rs->s", factor, factor, dtype=np.float64)
 
     def column(self, structure: int) -> Floats:
@@ -46,8 +46,12 @@ class Gram:
         return result
 
     def times(self, vector: Floats) -> Floats:
-        """Return `Q vector`, a Gauss–Newton product."""
-        result: Floats = self._factor.T @ (self._factor @ vector)
+        """Return `Q vector`, a Gauss–Newton product, in the factor's precision.
+
+        A vector of another would have numpy convert the whole factor, each time.
+        """
+        along = self._factor @ vector.astype(self._factor.dtype)
+        result: Floats = (self._factor.T @ along).astype(np.float64)
         return result
 
     def _columns(self, structures: NDArray[np.int64]) -> Floats:

@@ -26,7 +26,7 @@ def order(averages: Averages, prices: Floats | float = 1.0, blocks: int | None =
     """
     count = len(averages.means["first"])
     size = block_size(count, blocks)
-    gram = Gram(averages.factor) if size == 1 else Gram(averages.factor, formed=0)
+    gram = Gram(averages.factor, form=size == 1)
     price = np.broadcast_to(np.asarray(prices, np.float64), (count,))
     removed, change = np.zeros(count, np.bool_), 0.0
     alone = 0.5 * gram.diagonal - averages.means["first"]
