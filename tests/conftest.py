@@ -17,6 +17,8 @@ from service.database.migrate import upgrade
 from service.database.tables import Base
 from service.settings import Settings
 
+FIGURE = "figure"
+"""The name under which a fault test reports what it measured."""
 POSTGRES_URL = os.environ.get("NARROWS_TEST_POSTGRES_URL", "postgresql://postgres@127.0.0.1:5432")
 # Tests that run side by side (pytest-xdist) have a Redis database each: 15, 14, …
 _SIDE = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
@@ -39,6 +41,20 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
             return "faults: SQLite" if parameters.startswith("SQLite") else "faults: PostgreSQL"
 
     return ByFixtures(config, log)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the figures of the fault tests."""
+    figures = [
+        str(value)
+        for report in terminalreporter.getreports("passed")
+        for name, value in report.user_properties
+        if name == FIGURE
+    ]
+    if figures:
+        terminalreporter.section("faults")
+    for line in sorted(figures):
+        terminalreporter.write_line(line)
 
 
 def _unreachable(what: str) -> NoReturn:

@@ -2,6 +2,7 @@
 
 import errno
 import socket
+import warnings
 from contextlib import suppress
 from typing import Annotated
 
@@ -50,6 +51,8 @@ def api(
         timeout_graceful_shutdown=3,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
     )
+    # When it is told to stop just before it begins.
+    warnings.filterwarnings("ignore", "coroutine 'Server.serve' was never awaited", RuntimeWarning)
     with suppress(Terminated):  # uvicorn passes the signal on once it has shut down
         uvicorn.Server(config).run([listener])
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from tests.conftest import FIGURE
 from tests.faults.job import BATCH, Job, Jobs
 from tests.faults.records import Records
 from tests.faults.servers import postgres_server, redis_server, small_disk
@@ -20,26 +21,12 @@ DISK_MEBIBYTES = 48
 SHARDS = 100
 
 Say = Callable[[str], None]
-FIGURE = "figure"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(Path(__file__).parent):
             item.add_marker(pytest.mark.faults)
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    figures = [
-        str(value)
-        for report in terminalreporter.getreports("passed")
-        for name, value in report.user_properties
-        if name == FIGURE
-    ]
-    if figures:
-        terminalreporter.section("faults")
-    for line in sorted(figures):
-        terminalreporter.write_line(line)
 
 
 @pytest.fixture
