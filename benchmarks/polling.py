@@ -4,9 +4,9 @@ import http.client
 import multiprocessing
 import socket
 import sys
-import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,11 +55,10 @@ def _poll(port: int, path: str, key: str, clients: int, seconds: float) -> list[
 
 
 def at_once(calls: list[Callable[[], None]]) -> None:
-    threads = [threading.Thread(target=call) for call in calls]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    """Make all calls in threads; raise what one of them raised."""
+    with ThreadPoolExecutor(len(calls)) as threads:
+        for made in [threads.submit(call) for call in calls]:
+            made.result()
 
 
 def free_port() -> int:

@@ -41,7 +41,10 @@ class FileRepository:
         return True
 
     def _take_time(self) -> None:
-        """Lengthen what `make_engine` sets, for this transaction: all that it holds is its own."""
+        """Lengthen what `make_engine` sets, for this transaction.
+
+        It may hold an analysis as well; the reconciler does not wait for that.
+        """
         if is_postgresql(self._session):
             idle = "idle_in_transaction_session_timeout"
             self._session.execute(select(func.set_config(idle, f"{MOVING_SECONDS}s", True)))

@@ -45,9 +45,7 @@ def test_killed_and_restarted_empty(
     not_ready = site.http.get("/readyz")
     assert not_ready.status_code == 503
     assert "broker" in not_ready.json()["detail"]
-    asked_meanwhile = jobs.submit(
-        max_samples=BATCH
-    )  # it is recorded, and sent when there is a broker again
+    asked_meanwhile = jobs.submit(max_samples=BATCH)  # recorded now, sent by and by
     time.sleep(1)
     redis.start()
     recovery = job.progresses(shards=5)

@@ -2,8 +2,8 @@
 
 import threading
 from collections import Counter
-from collections.abc import Callable
 
+from benchmarks.polling import at_once
 from tests.faults.conftest import Say
 from tests.faults.job import Jobs
 from tests.faults.site import Site
@@ -46,11 +46,3 @@ def test_what_is_used_stays(site: Site, jobs: Jobs) -> None:
         assert answer.json()["type"] == "urn:narrows:problem:in-use"
     site.client.cancel(job.id)
     job.ends("cancelled")
-
-
-def at_once(calls: list[Callable[[], None]]) -> None:
-    threads = [threading.Thread(target=call) for call in calls]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
