@@ -11,12 +11,13 @@ ENV PATH=/opt/narrows/bin:$PATH
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
 # Stand-ins for the code, so that a change of it does not install the dependencies again.
-RUN mkdir service worker migrations && touch service/__init__.py worker/__init__.py
+RUN mkdir narrows service worker migrations && touch narrows/__init__.py service/__init__.py worker/__init__.py
 
 FROM build AS build-cpu
 # Of equal versions pip takes the one with a local label: 2.13.0+cpu, a tenth of the size.
 RUN --mount=type=cache,target=/root/.cache/pip \
     pip install --extra-index-url https://download.pytorch.org/whl/cpu .
+COPY narrows narrows
 COPY service service
 COPY worker worker
 COPY migrations migrations
@@ -24,6 +25,7 @@ RUN --mount=type=cache,target=/root/.cache/pip pip install --no-deps --force-rei
 
 FROM build AS build-cuda
 RUN --mount=type=cache,target=/root/.cache/pip pip install .
+COPY narrows narrows
 COPY service service
 COPY worker worker
 COPY migrations migrations

@@ -25,7 +25,7 @@ from benchmarks.processes import run
 from benchmarks.scoring import SAMPLES, Criterion, analysis
 from benchmarks.small_networks import DEPTH, SmallNetwork
 from benchmarks.training import CACHE, Recipe, read, write
-from worker.sosp.analysis import Analysis
+from narrows.analysis import Analysis
 
 RATIOS = (0.1, 0.2, 0.3, 0.4, 0.5)
 NETWORKS = (

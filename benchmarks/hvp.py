@@ -25,15 +25,15 @@ from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 
 from benchmarks.networks import ResNet18, settle, vgg11
+from narrows.batch import Batch
+from narrows.channels.groups import find_channels
+from narrows.gates.gated_network import GateKind, gate
+from narrows.graph.network import Network
+from narrows.graph.shapes import trace_shapes
+from narrows.losses import LOSSES
+from narrows.methods.table import Method, MethodName
 from worker.export import export_module
 from worker.formats import pt2
-from worker.sosp.batch import Batch
-from worker.sosp.channels import find_channels
-from worker.sosp.gates import GateKind, gate
-from worker.sosp.losses import LOSSES
-from worker.sosp.methods import Method, MethodName
-from worker.sosp.network import Network
-from worker.sosp.shapes import trace_shapes
 
 Work = Callable[[], object]
 

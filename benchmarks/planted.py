@@ -20,7 +20,7 @@ from rich.table import Table
 from benchmarks.options import CONSOLE, parser, prepare
 from benchmarks.planted_networks import Planted, planted_networks
 from benchmarks.scoring import Criterion, analysis, layer_names
-from worker.sosp.analysis import Analysis
+from narrows.analysis import Analysis
 
 SPLITS: dict[str, Callable[[Planted], str]] = {
     "architecture": lambda network: network.recipe.architecture,

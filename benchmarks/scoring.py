@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from benchmarks.training import CACHE, Recipe, read, write
-from worker.sosp import Analysis, analyze
+from narrows import Analysis, analyze
 
 VERSION = 3
 SAMPLES = 2048

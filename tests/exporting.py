@@ -7,8 +7,8 @@ from tempfile import TemporaryDirectory
 import torch
 from torch import Tensor, nn
 
+from narrows.graph.network import Network
 from worker.formats import pt2
-from worker.sosp.network import Network
 
 
 def read_back(

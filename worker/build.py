@@ -3,13 +3,14 @@
 from pathlib import Path
 from typing import Any
 
+from narrows import surgery
+from narrows.analysis import Analysis
+from narrows.graph.network import Network
+from narrows.graph.to_export import BuildError
+from narrows.plans.planner import Plan
+from narrows.surgery import built
 from worker.formats import pt2
 from worker.problems import Refused
-from worker.sosp import built, surgery
-from worker.sosp.analysis import Analysis
-from worker.sosp.building import BuildError
-from worker.sosp.network import Network
-from worker.sosp.plans import Plan
 
 
 def build(

@@ -15,7 +15,7 @@ import typer
 if TYPE_CHECKING:  # `narrows --help` need not wait for torch
     from torch import Tensor, nn
 
-    from worker.sosp.network import Network
+    from narrows.graph.network import Network
 
 TOLERANCE = 1e-3
 """How far outputs may be from the module's, relative to the largest of them."""
@@ -97,9 +97,9 @@ def export_module(
     more, for torch takes 1 as fixed. Raises ExportError, and then writes nothing, where the export
     fails, Narrows refuses it, or its outputs are not those of `module`.
     """
+    from narrows.graph.saving import save_program
     from worker.formats import pt2
     from worker.problems import Refused
-    from worker.sosp.saving import save_program
 
     module.eval()
     draft = path.with_name(f".{path.name}.draft.pt2")

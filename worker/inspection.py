@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from narrows.analysis import describe_layer
+from narrows.channels.groups import Channels
+from narrows.graph.network import Network
+from narrows.graph.shapes import Shapes
+from narrows.plans.cost import cost
 from worker.formats.samples import Samples
 from worker.problems import Refused
-from worker.sosp.analysis import describe_layer
-from worker.sosp.channels import Channels
-from worker.sosp.cost import cost
-from worker.sosp.network import Network
-from worker.sosp.shapes import Shapes
 
 Json = dict[str, Any]
 

@@ -10,21 +10,21 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from narrows.analysis import Analysis
+from narrows.batch import Batch, batch_seed
+from narrows.channels.groups import Channels, find_channels
+from narrows.gates.call import MixedSamplesError
+from narrows.gates.gated_network import GatedNetwork, gate
+from narrows.graph.network import Network
+from narrows.graph.shapes import FREE_BATCH, Shapes
+from narrows.losses import CLASS_LOSSES, LOSSES
+from narrows.methods.partial_sums import Terms
+from narrows.methods.table import PAIRWISE, Method
 from worker.device import chosen_device
 from worker.fit import check_fit
 from worker.formats import pt2
 from worker.formats.samples import Samples
 from worker.problems import Refused
-from worker.sosp.analysis import Analysis
-from worker.sosp.batch import Batch, batch_seed
-from worker.sosp.channels import Channels, find_channels
-from worker.sosp.gates import GatedNetwork, gate
-from worker.sosp.gates.call import MixedSamplesError
-from worker.sosp.losses import CLASS_LOSSES, LOSSES
-from worker.sosp.methods import PAIRWISE, Method
-from worker.sosp.network import Network
-from worker.sosp.shapes import FREE_BATCH, Shapes
-from worker.sosp.terms import Terms
 
 EXACT_STRUCTURES = 5_000
 """Up to so many structures are removed one by one."""

@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 import torch
 
+from narrows.batch import Batch
+from narrows.methods.partial_sums import Terms
 from worker.memory import is_out_of_memory
-from worker.sosp.batch import Batch
-from worker.sosp.terms import Terms
 
 log = logging.getLogger(__name__)
 

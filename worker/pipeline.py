@@ -13,6 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from narrows.analysis import Analysis
+from narrows.graph.shapes import trace_shapes
+from narrows.methods.partial_sums import Terms
+from narrows.plans.planner import Plan
 from service.settings import get_settings
 from worker import inspection
 from worker.build import build
@@ -21,10 +25,6 @@ from worker.formats import arrays, pt2
 from worker.opened import Opened, find_structures, open_network
 from worker.parts import terms_in_parts
 from worker.problems import Refused
-from worker.sosp.analysis import Analysis
-from worker.sosp.plans import Plan
-from worker.sosp.shapes import trace_shapes
-from worker.sosp.terms import Terms
 
 Json = dict[str, Any]
 

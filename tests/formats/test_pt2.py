@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
+from narrows.graph.network import Input, Network
 from tests.architectures import (
     ARCHITECTURES,
     MobileNet,
@@ -21,7 +22,6 @@ from tests.architectures import (
 from worker.formats import pt2
 from worker.formats.pt2.tensors import DTYPES
 from worker.problems import Refused
-from worker.sosp.network import Input, Network
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning")  # torch.export warns
 

@@ -6,11 +6,11 @@ from typing import Any, get_args
 import httpx
 import pytest
 
+from narrows.methods.table import METHODS, PAIRWISE
 from service.analyses.combinations import CURVED
 from service.analyses.request import Method
 from service.database.tables import Model
 from tests.service.answers import created, problem
-from worker.sosp.methods import METHODS, PAIRWISE
 
 Json = dict[str, Any]
 PATH = "/v1/analyses"

@@ -9,9 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from worker.sosp.channels import NO_STRUCTURE, Channels, Layer, layer_name
-from worker.sosp.losses import Loss
-from worker.sosp.network import Network, Ref
+from narrows.channels.groups import NO_STRUCTURE, Channels, Layer, layer_name
+from narrows.graph.network import Network, Ref
+from narrows.losses import Loss
 
 Floats = NDArray[np.float64]
 

@@ -17,9 +17,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from worker.sosp import operators
-from worker.sosp.channels import Channels, Layer
-from worker.sosp.network import Network, Node, as_ref, bind, resolve
+from narrows.channels.groups import Channels, Layer
+from narrows.graph import operators
+from narrows.graph.network import Network, Node, as_ref, bind, resolve
 
 Channel = tuple[str, int]
 """A layer's name and the index of its channel."""

@@ -9,6 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from narrows import Analysis, Built, analyze
+from narrows.graph.from_export import as_network
 from tests.architectures import (
     BranchingNet,
     EncoderLayer,
@@ -21,8 +23,6 @@ from tests.architectures import (
     example_inputs,
 )
 from tests.exporting import randomized, read_back
-from worker.sosp import Analysis, Built, analyze
-from worker.sosp.exported import as_network
 
 
 def batches(count: int = 5) -> list[tuple[Tensor, Tensor]]:

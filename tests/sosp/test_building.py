@@ -11,6 +11,15 @@ import torch
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
+from narrows.batch import Batch
+from narrows.gates.gated_network import gate
+from narrows.graph.network import Network
+from narrows.graph.operators import SYMBOLIC
+from narrows.graph.shapes import trace_shapes
+from narrows.graph.to_export import BuildError, save
+from narrows.losses import LOSSES
+from narrows.methods.sosp_h import measure
+from narrows.surgery import SurgeryError, check_same, resize
 from tests.architectures import (
     ARCHITECTURES,
     EncoderLayer,
@@ -24,15 +33,6 @@ from tests.architectures import (
 from tests.exporting import randomized, read_back
 from tests.sosp.test_surgery import analysed, cut_some, prove
 from worker.formats import pt2
-from worker.sosp.batch import Batch
-from worker.sosp.building import BuildError, save
-from worker.sosp.gates import gate
-from worker.sosp.losses import LOSSES
-from worker.sosp.methods.sosp_h import measure
-from worker.sosp.network import Network
-from worker.sosp.operators import SYMBOLIC
-from worker.sosp.shapes import trace_shapes
-from worker.sosp.surgery import SurgeryError, check_same, resize
 
 TOLERANCES = {torch.float64: 1e-12, torch.float32: 1e-5, torch.bfloat16: 2e-2}
 

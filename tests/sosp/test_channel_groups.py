@@ -10,6 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from narrows.channels.groups import find_channels
+from narrows.graph.shapes import trace_shapes
 from tests.architectures import (
     AutoEncoder,
     DenseNet,
@@ -28,8 +30,6 @@ from tests.architectures import (
 )
 from tests.exporting import randomized, read_back
 from tests.sosp.perturbation import Channel, Perturbation
-from worker.sosp.channels import find_channels
-from worker.sosp.shapes import trace_shapes
 
 WIDTH = 8
 

@@ -6,6 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from narrows.channels.groups import NO_STRUCTURE, Channels, find_channels
+from narrows.channels.rules import RULES, UNFOLLOWED
+from narrows.graph.operators import OPERATORS
+from narrows.graph.shapes import trace_shapes
 from tests.architectures import (
     ARCHITECTURES,
     AutoEncoder,
@@ -27,10 +31,6 @@ from tests.architectures import (
     example_inputs,
 )
 from tests.exporting import randomized, read_back
-from worker.sosp.channel_rules import RULES, UNFOLLOWED
-from worker.sosp.channels import NO_STRUCTURE, Channels, find_channels
-from worker.sosp.operators import OPERATORS
-from worker.sosp.shapes import trace_shapes
 
 IMAGE = torch.randn(2, 3, 8, 8).double()
 

@@ -7,14 +7,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations, parametrize
 
+from narrows import surgery
+from narrows.channels.groups import Channels, Layer, find_channels
+from narrows.gates.gated_network import GateKind, gate
+from narrows.graph.network import Network
+from narrows.graph.shapes import Shapes, trace_shapes
+from narrows.plans.cost import Cost, cost
 from tests.exporting import randomized, read_back
 from worker.inspection import model_inspection
-from worker.sosp import surgery
-from worker.sosp.channels import Channels, Layer, find_channels
-from worker.sosp.cost import Cost, cost
-from worker.sosp.gates import GateKind, gate
-from worker.sosp.network import Network
-from worker.sosp.shapes import Shapes, trace_shapes
 
 REASON = "its weight is computed by the program"
 

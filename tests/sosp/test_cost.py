@@ -6,11 +6,11 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from narrows.channels.groups import find_channels
+from narrows.graph.shapes import trace_shapes
+from narrows.plans.cost import cost
 from tests.architectures import MobileNet, PlainNet, ResidualNet, VolumeNet, example_inputs
 from tests.exporting import randomized, read_back
-from worker.sosp.channels import find_channels
-from worker.sosp.cost import cost
-from worker.sosp.shapes import trace_shapes
 
 
 @pytest.mark.parametrize("architecture", [PlainNet, ResidualNet, MobileNet])

@@ -13,8 +13,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from worker.sosp import dual_numbers, eval_mode, operators
-from worker.sosp.dual import Dual, constant
+from narrows.forward_mode import rules
+from narrows.forward_mode.dual import Dual, constant
+from narrows.graph import eval_mode, operators
 
 pytestmark = [
     # torch.func.jvp warns when it is first used.
@@ -572,7 +573,7 @@ class Run:
         self, values: Sequence[Tensor], tangents: Sequence[Tensor]
     ) -> tuple[list[Tensor], list[Tensor]]:
         items = dict(zip(self.places, map(Dual.of, values, tangents), strict=True))
-        results = outputs(dual_numbers.run(self.op, replaced(self.arguments, items)))
+        results = outputs(rules.run(self.op, replaced(self.arguments, items)))
         duals = [
             result if isinstance(result, Dual) else constant(result)
             for result in results
@@ -613,7 +614,7 @@ def test_dual_numbers(op: str, arguments: Arguments) -> None:
 
 def check_what_is_no_number(op: str, arguments: Arguments, places: Sequence[Place]) -> None:
     duals = {place: constant(read(arguments, place)) for place in places}
-    ours = outputs(dual_numbers.run(op, replaced(arguments, duals)))
+    ours = outputs(rules.run(op, replaced(arguments, duals)))
     for our, plain in zip(ours, outputs(operators.run(op, arguments)), strict=True):
         if not is_floating(plain):
             assert our is plain is None or torch.equal(our, plain)
@@ -667,7 +668,7 @@ def test_what_does_not_vary(op: str, arguments: Arguments) -> None:
         place: Dual.of(value := read(arguments, place), torch.ones_like(value))
         for place in floating(arguments)
     }
-    result = dual_numbers.run(op, replaced(arguments, duals))
+    result = rules.run(op, replaced(arguments, duals))
     if isinstance(result, Dual):
         assert not result.tangent.any()
         result = result.value
@@ -678,7 +679,7 @@ def test_what_does_not_vary(op: str, arguments: Arguments) -> None:
 def test_weights_of_classes_must_not_vary(op: str, arguments: Arguments) -> None:
     varying = constant(arguments["weight"].clone().requires_grad_())
     with pytest.raises(RuntimeError, match="not differentiable"):
-        dual_numbers.run(op, {**arguments, "weight": varying})
+        rules.run(op, {**arguments, "weight": varying})
 
 
 IN_TRAINING = {"train", "training", "use_input_stats"}

@@ -10,6 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from narrows.batch import Batch
+from narrows.channels.groups import Channels, find_channels
+from narrows.gates.gated_network import gate
+from narrows.graph.network import Network
+from narrows.graph.shapes import trace_shapes
+from narrows.losses import LOSSES
+from narrows.methods.partial_sums import Averages, Terms
+from narrows.methods.sosp_h import measure
 from tests.architectures import (
     AutoEncoder,
     BranchingNet,
@@ -34,14 +42,6 @@ from tests.architectures import (
 )
 from tests.exporting import randomized, read_back
 from tests.sosp.brute_force import Rows, every_row_alone, gradient_and_product, weight_space
-from worker.sosp.batch import Batch
-from worker.sosp.channels import Channels, find_channels
-from worker.sosp.gates import gate
-from worker.sosp.losses import LOSSES
-from worker.sosp.methods.sosp_h import measure
-from worker.sosp.network import Network
-from worker.sosp.shapes import trace_shapes
-from worker.sosp.terms import Averages, Terms
 
 
 class ActivationsNet(nn.Module):

@@ -9,6 +9,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from narrows.batch import Batch
+from narrows.channels.groups import NO_STRUCTURE, Channels
+from narrows.gates.gated_network import gate
+from narrows.graph.network import Network
+from narrows.graph.shapes import trace_shapes
+from narrows.losses import LOSSES
+from narrows.methods.sosp_h import measure
+from narrows.surgery import resize
+from narrows.surgery.channel_counts import Recount
+from narrows.surgery.function_preserving import uneven_norms
 from tests.architectures import (
     AutoEncoder,
     BranchingNet,
@@ -31,16 +41,6 @@ from tests.architectures import (
 from tests.exporting import randomized, read_back
 from tests.sosp.test_random_networks import BLOCKS, IMAGE, Net
 from tests.sosp.test_surgery import analysed, cut_some
-from worker.sosp.batch import Batch
-from worker.sosp.channels import NO_STRUCTURE, Channels
-from worker.sosp.gates import gate
-from worker.sosp.losses import LOSSES
-from worker.sosp.methods.sosp_h import measure
-from worker.sosp.network import Network
-from worker.sosp.shapes import trace_shapes
-from worker.sosp.surgery import resize
-from worker.sosp.surgery.preserve import uneven_norms
-from worker.sosp.surgery.recount import Recount
 
 ARCHITECTURES = [
     PlainNet, ResidualNet, PreActivationNet, DenseNet, MobileNet, InvertedResidualNet, BranchingNet,

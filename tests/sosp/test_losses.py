@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from worker.sosp.losses import IGNORED, LOSSES, Loss, class_dim
+from narrows.losses import IGNORED, LOSSES, Loss, class_dim
 
 
 def case(loss: str, samples: int = 3) -> tuple[Tensor, Tensor]:

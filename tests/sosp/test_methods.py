@@ -8,6 +8,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from narrows import analyze
+from narrows.batch import Batch
+from narrows.channels.groups import find_channels
+from narrows.gates.gated_network import GatedNetwork, GateKind, gate
+from narrows.graph.shapes import trace_shapes
+from narrows.losses import LOSSES, Loss
+from narrows.methods import exact, fisher, gauss_newton, greedy, joint, magnitude, sosp_h, sosp_i
+from narrows.methods.greedy import Gram
+from narrows.methods.partial_sums import Averages
+from narrows.methods.sample_gradients import sample_gradients
+from narrows.methods.table import METHODS, Method
+from narrows.surgery import resize
 from tests.architectures import (
     AutoEncoder,
     LanguageModel,
@@ -20,28 +32,6 @@ from tests.architectures import (
 )
 from tests.exporting import randomized, read_back
 from tests.sosp.test_surgery import analysed
-from worker.sosp import analyze
-from worker.sosp.batch import Batch
-from worker.sosp.channels import find_channels
-from worker.sosp.gates import GatedNetwork, GateKind, gate
-from worker.sosp.losses import LOSSES, Loss
-from worker.sosp.methods import (
-    METHODS,
-    Method,
-    exact,
-    fisher,
-    gauss_newton,
-    greedy,
-    joint,
-    magnitude,
-    sosp_h,
-    sosp_i,
-)
-from worker.sosp.methods.greedy import Gram
-from worker.sosp.methods.sample_gradients import sample_gradients
-from worker.sosp.shapes import trace_shapes
-from worker.sosp.surgery import resize
-from worker.sosp.terms import Averages
 
 KINDS: tuple[GateKind, ...] = ("weights", "channel")
 

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from worker.sosp import operators
-from worker.sosp.operators import INPLACE, OPERATORS, VIEWS, run
+from narrows.graph import operators
+from narrows.graph.operators import INPLACE, OPERATORS, VIEWS, run
 
 # torch.func.jvp warns when it is first used.
 pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit.script:DeprecationWarning")

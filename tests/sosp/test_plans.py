@@ -10,16 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from narrows.channels.groups import Channels, find_channels
+from narrows.graph.network import Network
+from narrows.graph.shapes import Shapes, trace_shapes
+from narrows.plans import budget
+from narrows.plans.budget import Ints, Price
+from narrows.plans.cost import Cost, cost
+from narrows.plans.planner import Edit, Plan, Planner
+from narrows.surgery import Proof, check, resize
 from tests.architectures import LanguageModel, Transformer, VisionTransformer, example_inputs
 from tests.exporting import randomized, read_back
-from worker.sosp import budget
-from worker.sosp.budget import Ints, Price
-from worker.sosp.channels import Channels, find_channels
-from worker.sosp.cost import Cost, cost
-from worker.sosp.network import Network
-from worker.sosp.plans import Edit, Plan, Planner
-from worker.sosp.shapes import Shapes, trace_shapes
-from worker.sosp.surgery import Proof, check, resize
 
 WIDTHS = (32, 6, 32)
 NARROW, LAST = 1, 2

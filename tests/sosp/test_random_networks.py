@@ -14,10 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from narrows.channels.groups import Channels
+from narrows.surgery import check, resize
 from tests.exporting import randomized, read_back
 from tests.sosp.test_surgery import analysed, cut_some
-from worker.sosp.channels import Channels
-from worker.sosp.surgery import check, resize
 
 
 class Layer(nn.Module):

@@ -8,14 +8,14 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from worker.sosp.saving import save_program
+from narrows.graph.saving import save_program
 
 # A write that fails inside torch would end the process, so this is a process of its own.
 SAVE = """
 import sys
 from pathlib import Path
 import torch
-from worker.sosp.saving import save_program
+from narrows.graph.saving import save_program
 program = torch.export.export(torch.nn.Linear(300, 300), (torch.zeros(2, 300),))
 try:
     save_program(program, Path(sys.argv[1]))

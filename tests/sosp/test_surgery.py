@@ -11,13 +11,13 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from narrows.channels.groups import Channels, find_channels
+from narrows.graph.network import Network
+from narrows.graph.shapes import trace_shapes
+from narrows.plans.cost import cost
+from narrows.surgery import Init, Proof, SurgeryError, check, resize
 from tests.architectures import ARCHITECTURES, SignalNet, Transformer, example_inputs
 from tests.exporting import randomized, read_back
-from worker.sosp.channels import Channels, find_channels
-from worker.sosp.cost import cost
-from worker.sosp.network import Network
-from worker.sosp.shapes import trace_shapes
-from worker.sosp.surgery import Init, Proof, SurgeryError, check, resize
 
 Ints = NDArray[np.int64]
 IMAGE = torch.randn(2, 3, 8, 8).double()

@@ -8,15 +8,15 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from torch import nn
 
+from narrows.channels.groups import Channels, find_channels
+from narrows.graph.network import Network
+from narrows.graph.shapes import trace_shapes
+from narrows.methods import ranking
+from narrows.methods.partial_sums import Terms
+from narrows.methods.table import Method
+from narrows.verdict.jackknife import interval, replicates
+from narrows.verdict.rule import Verdict, judge
 from tests.exporting import randomized, read_back
-from worker.sosp import ranking
-from worker.sosp.channels import Channels, find_channels
-from worker.sosp.methods import Method
-from worker.sosp.network import Network
-from worker.sosp.resampling import interval, replicates
-from worker.sosp.shapes import trace_shapes
-from worker.sosp.terms import Terms
-from worker.sosp.verdict import Verdict, judge
 
 WIDTHS = (32, 6, 32)
 

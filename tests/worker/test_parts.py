@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
+from narrows.batch import Batch
+from narrows.methods.partial_sums import Terms
 from worker.parts import terms_in_parts
-from worker.sosp.batch import Batch
-from worker.sosp.terms import Terms
 
 BATCH = Batch((torch.arange(13.0),), torch.arange(13))
 

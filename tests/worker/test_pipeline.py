@@ -11,11 +11,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from narrows.batch import Batch
+from narrows.methods.partial_sums import Terms
 from worker import pipeline
 from worker.opened import Opened
 from worker.problems import Refused
-from worker.sosp.batch import Batch
-from worker.sosp.terms import Terms
 
 REQUEST = {
     "method": "sosp_h",

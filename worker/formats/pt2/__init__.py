@@ -7,17 +7,17 @@ the rules and the attacks behind them.
 
 from pathlib import Path
 
+from narrows.graph.network import Network
 from worker.formats.pt2 import dry_run, envelope, sniff
 from worker.formats.pt2.archive import Archive, read_directory
 from worker.formats.pt2.graph import read_graph
-from worker.sosp.network import Network
 
 
 def read(path: Path) -> Network:
     """Return the network in the archive, in eval mode, with its tensors on the CPU.
 
     Raises Refused, and nothing else, for whatever is not a plain export of operators in
-    `worker.sosp.operators`: pickle-checkpoint, torchscript, not-an-archive, archive-version,
+    `narrows.graph.operators`: pickle-checkpoint, torchscript, not-an-archive, archive-version,
     unsafe-archive, malformed-archive, operator-not-supported, operator-out-of-bounds, too-large.
     """
     with path.open("rb") as file:

@@ -6,10 +6,10 @@ from typing import Protocol
 
 from torch._ops import OpOverload
 
+from narrows.graph.network import Argument, Ref
+from narrows.graph.operators import PLACEMENT
 from worker.formats.pt2 import tensors
 from worker.formats.pt2.strict_json import Value
-from worker.sosp.network import Argument, Ref
-from worker.sosp.operators import PLACEMENT
 
 MAX_ARGUMENTS = 32
 MAX_ITEMS = 4096

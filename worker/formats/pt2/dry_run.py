@@ -13,12 +13,12 @@ from torch._subclasses.fake_tensor import (
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
+from narrows.graph import operators
+from narrows.graph.bounds import OutOfBoundsError
+from narrows.graph.network import Network, Node, bind, resolve
 from worker.formats.pt2.program import describe
 from worker.formats.pt2.refusals import malformed, out_of_bounds, quoted, too_large, unsupported
 from worker.formats.pt2.tensors import Meta
-from worker.sosp import operators
-from worker.sosp.bounds import OutOfBoundsError
-from worker.sosp.network import Network, Node, bind, resolve
 
 MAX_TENSOR_BYTES = 4 << 30
 MAX_TOTAL_BYTES = 64 << 30  # of all results together, however short they live

@@ -2,12 +2,12 @@
 
 import re
 
+from narrows.graph.output_tree import Nesting
 from worker.formats.pt2 import strict_json, tripwires
 from worker.formats.pt2.archive import Archive
 from worker.formats.pt2.refusals import archive_version, malformed, quoted
 from worker.formats.pt2.strict_json import Value
 from worker.formats.pt2.treespec import read_treespec
-from worker.sosp.nesting import Nesting
 
 SCHEMA = 8  # the major version of torch's export schema since torch 2.5
 MEMBERS = re.compile(

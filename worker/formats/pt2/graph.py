@@ -3,6 +3,8 @@
 import re
 from collections.abc import Mapping
 
+from narrows.graph.network import Input, Network
+from narrows.graph.output_tree import numbers
 from worker.formats.pt2 import envelope, strict_json
 from worker.formats.pt2.archive import Archive
 from worker.formats.pt2.payloads import Stored, load, read_stored
@@ -10,8 +12,6 @@ from worker.formats.pt2.program import NAME, Program
 from worker.formats.pt2.refusals import unsafe, unsupported
 from worker.formats.pt2.strict_json import Value
 from worker.formats.pt2.tensors import Meta, read_meta, read_size
-from worker.sosp.nesting import numbers
-from worker.sosp.network import Input, Network
 
 MAX_TENSORS = 20_000
 MAX_NODES = 20_000

@@ -4,13 +4,13 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
+from narrows.graph.network import Node, Ref
+from narrows.graph.operators import DROPPED, INPLACE, OPERATORS, SYMBOLIC, VIEWS
 from worker.formats.pt2.aliases import Aliases
 from worker.formats.pt2.arguments import read_arguments, read_sizes
 from worker.formats.pt2.refusals import unsupported
 from worker.formats.pt2.strict_json import Value
 from worker.formats.pt2.tensors import Meta
-from worker.sosp.network import Node, Ref
-from worker.sosp.operators import DROPPED, INPLACE, OPERATORS, SYMBOLIC, VIEWS
 
 MAX_OUTPUTS = 4096
 NAME = re.compile(r"[A-Za-z_]\w{0,255}", re.ASCII)

@@ -8,10 +8,10 @@ import re
 from collections.abc import Iterator
 from itertools import count
 
+from narrows.graph.output_tree import Nesting
 from worker.formats.pt2 import strict_json
 from worker.formats.pt2.refusals import quoted, unsafe
 from worker.formats.pt2.strict_json import Value
-from worker.sosp.nesting import Nesting
 
 _TEXT = re.compile(r"[ -~]{0,1048576}")
 _NAME = re.compile(r"[A-Za-z_]\w{0,255}", re.ASCII)

@@ -1,0 +1,33 @@
+"""Find where your network narrows: which layers are too narrow, and what to make of it.
+
+>>> from narrows import analyze
+
+What this package offers is loaded when it is first asked for (PEP 562), so that a client of the
+service does not wait for torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from narrows.analysis import Analysis
+    from narrows.analyze_module import analyze
+    from narrows.surgery.built import Built
+
+__all__ = ["Analysis", "Built", "analyze"]
+
+_HOMES = {
+    "Analysis": "narrows.analysis",
+    "Built": "narrows.surgery.built",
+    "analyze": "narrows.analyze_module",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

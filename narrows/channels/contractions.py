@@ -1,0 +1,143 @@
+"""Where channels are summed over: the columns that read them (METHOD §3, fact 6)."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from narrows.graph.network import Argument, Network, Node, Ref, as_int
+from narrows.graph.shapes import Shapes
+
+_MOVED = frozenset(
+    "t mT numpy_T transpose.int permute contiguous clone detach alias lift_fresh_copy to.dtype "
+    "_to_copy".split()
+)
+"""Operators that return a tensor as it is, or with its dimensions in another order."""
+
+_VIEWS = frozenset("view _unsafe_view reshape expand unsqueeze".split())
+"""Operators that may do no more than add dimensions in front."""
+
+_CONVOLUTIONS = ("conv1d", "conv2d", "conv3d", "convolution")
+_SUMS: Mapping[str, tuple[str, int, str, int]] = {
+    "linear": ("input", -1, "weight", -1),
+    **dict.fromkeys(_CONVOLUTIONS, ("input", 1, "weight", 1)),
+    **{f"conv_transpose{n}d": ("input", 1, "weight", 0) for n in (1, 2, 3)},
+    "matmul": ("self", -1, "other", -2),
+    "mm": ("self", -1, "mat2", -2),
+    "bmm": ("self", -1, "mat2", -2),
+    "mv": ("self", -1, "vec", -1),
+    "dot": ("self", -1, "tensor", -1),
+    "addmm": ("mat1", -1, "mat2", -2),
+    "baddbmm": ("batch1", -1, "batch2", -2),
+    "scaled_dot_product_attention": ("query", -1, "key", -1),
+    "_scaled_dot_product_flash_attention_for_cpu": ("query", -1, "key", -1),
+}
+"""By family of operators: the two arguments, and the dimension of each, that are summed over."""
+
+
+def sums(node: Node) -> bool:
+    """Tell whether the operator sums over dimensions, mostly of products."""
+    return _family(node) in _SUMS or _family(node) in ("einsum", "sum")
+
+
+@dataclass(frozen=True, slots=True)
+class Operand:
+    """A value, and the dimension of it that a call sums over."""
+
+    value: str
+    axis: int
+
+
+def contractions(node: Node, shapes: Shapes) -> Iterator[tuple[Operand, Operand]]:
+    """Yield the pairs of dimensions that the call multiplies and sums over; none for elementwise.
+
+    Of a layer, the input comes first and the weight second. Depthwise convolutions sum over no
+    channels.
+    """
+    if _family(node) == "einsum":
+        yield from _einsum(node)
+    elif _family(node) in _SUMS and not _is_depthwise(node, shapes):
+        a, i, b, j = _SUMS[_family(node)]
+        if node.inputs.get("transposed"):
+            j = 0
+        first, second = node.inputs[a], node.inputs[b]
+        if isinstance(first, Ref) and isinstance(second, Ref):
+            ranks = len(shapes.of(first.name)), len(shapes.of(second.name))
+            j = max(j, -ranks[1])  # a matrix times a vector
+            yield Operand(first.name, i % ranks[0]), Operand(second.name, j % ranks[1])
+
+
+def sum_axes(node: Node, shapes: Shapes) -> Iterator[Operand]:
+    """Yield the dimensions that a plain sum runs over."""
+    source = node.inputs.get("self")
+    if _family(node) == "sum" and isinstance(source, Ref):
+        rank, dims = len(shapes.of(source.name)), node.inputs.get("dim")
+        for dim in dims if isinstance(dims, list) and dims else range(rank):
+            yield Operand(source.name, _axis(dim, rank))
+
+
+def _family(node: Node) -> str:
+    return node.op.partition(".")[0]
+
+
+def _is_depthwise(node: Node, shapes: Shapes) -> bool:
+    source = node.inputs.get("input")
+    channels = shapes.of(source.name)[1] if isinstance(source, Ref) else 0
+    return channels > 1 and bool(node.inputs.get("groups") == channels)
+
+
+def _einsum(node: Node) -> Iterator[tuple[Operand, Operand]]:
+    operands, _, result = str(node.inputs["equation"]).replace(" ", "").partition("->")
+    tensors = node.inputs["tensors"]
+    refs = (
+        [ref.name for ref in tensors if isinstance(ref, Ref)] if isinstance(tensors, list) else []
+    )
+    for letter in sorted(set(operands) - set(result) - {","}):
+        found = [
+            Operand(name, letters.index(letter))
+            for name, letters in zip(refs, operands.split(","), strict=True)
+            if letter in letters
+        ]
+        if len(found) == 2:
+            yield found[0], found[1]
+
+
+Origin = tuple[str, Sequence[int]]
+"""A named tensor, and for each dimension of a value the tensor's dimension that it is.
+
+-1 stands for a dimension along which the tensor is repeated.
+"""
+
+
+def origins(network: Network, shapes: Shapes) -> dict[str, Origin]:
+    """Return for each value that is a named tensor, perhaps transposed or repeated, which."""
+    found: dict[str, Origin] = {
+        leaf: (name, range(network.tensors[name].dim())) for leaf, name in network.leaves.items()
+    }
+    for node in network.nodes:
+        source, result = node.inputs.get("self"), node.outputs[0]
+        if isinstance(source, Ref) and source.name in found and result:
+            name, axes = found[source.name]
+            before, after = shapes.of(source.name), shapes.of(result)
+            if node.op in _MOVED:
+                found[result] = name, [axes[d] for d in _order(node, len(before))]
+            elif node.op in _VIEWS and before == after[len(after) - len(before) :]:
+                found[result] = name, [*(-1,) * (len(after) - len(before)), *axes]
+    return found
+
+
+def _order(node: Node, rank: int) -> list[int]:
+    order = list(range(rank))
+    if node.op == "permute":
+        dims = node.inputs["dims"]
+        return [_axis(d, rank) for d in dims] if isinstance(dims, list) else order
+    if node.op == "numpy_T":
+        return order[::-1]
+    if node.op in ("t", "mT", "transpose.int") and rank > 1:
+        first, second = (-2, -1) if node.op == "mT" else (0, 1)
+        a = _axis(node.inputs.get("dim0", first), rank)
+        b = _axis(node.inputs.get("dim1", second), rank)
+        order[a], order[b] = b, a
+    return order
+
+
+def _axis(dim: Argument, rank: int) -> int:
+    return as_int(dim) % rank

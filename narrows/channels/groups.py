@@ -1,0 +1,203 @@
+"""Channel groups: the channels of all layers that can only be removed, or added, together.
+
+The connected components of the labels' couplings that own a row of some layer's weight are the
+*structures*; those that span the same layers form a *channel group* (DESIGN §2).
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from narrows.channels.labels import Attribute, Dims, LabelBook, Labels
+from narrows.channels.resolve import final_dims, settle
+from narrows.channels.rules import trace
+from narrows.channels.rules.computed_weights import own_tensors
+from narrows.graph.network import Network, Ref
+from narrows.graph.shapes import Shapes
+
+NO_STRUCTURE = -1
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A convolution, linear map or embedding: its weights *go into* the channels that it makes.
+
+    `structures[c]` is the structure of output channel c, or `NO_STRUCTURE` where the channel can't
+    be pruned; `reason` says why when that is so of all of them. `nodes` are the calls that use
+    `weight`, whose dimension `channel_dim` has an index for each channel; where a transposed
+    convolution has groups, index j there makes the channel at place j of every group.
+
+    A layer without `weight` has it computed by the program, and can't be pruned. `tensors` are the
+    parameters that are counted as the layer's own.
+    """
+
+    name: str
+    op: str
+    weight: str | None
+    bias: str | None
+    nodes: tuple[int, ...]
+    structures: Labels
+    group: int | None
+    reason: str | None
+    channel_dim: int = 0
+    tensors: tuple[str, ...] = ()
+
+    @property
+    def width(self) -> int:
+        return len(self.structures)
+
+
+@dataclass(frozen=True)
+class Channels:
+    """The structures of a network and everything they reach.
+
+    Structure s is channel `positions[s]` of group `groups[s]`. `structure_of` maps a label to its
+    structure or to `NO_STRUCTURE`; `tensors` holds the labels of the named tensors' dimensions, and
+    `attributes` those that a module's attributes count. `values` holds those of every value of the
+    program, by the value's name; a dimension without labels (None) never changes its size.
+    `normalized` holds, for the result of each norm over several channels, the sets of channels that
+    share their statistics.
+    """
+
+    layers: tuple[Layer, ...]
+    groups: Labels
+    positions: Labels
+    structure_of: Labels
+    attributes: tuple[Attribute, ...]
+    tensors: Mapping[str, Dims]
+    values: Mapping[str, Dims]
+    normalized: Mapping[str, Sequence[Labels]]
+
+    def __len__(self) -> int:
+        """Return S, the number of structures."""
+        return len(self.groups)
+
+    def normalized_groups(self) -> set[int]:
+        """Return the groups that a norm over several channels reads.
+
+        Only where all that it reads is copied equally often do its statistics stay.
+        """
+        sets = [labels for found in self.normalized.values() for labels in found]
+        structures = self.structure_of[np.concatenate([np.empty(0, np.int64), *sets])]
+        return set(self.groups[structures[structures != NO_STRUCTURE]].tolist())
+
+    def members(self) -> list[list[tuple[str, int]]]:
+        """Return for each structure the (layer, channel) pairs that go together."""
+        members: list[list[tuple[str, int]]] = [[] for _ in range(len(self))]
+        for layer in self.layers:
+            for channel, structure in enumerate(layer.structures.tolist()):
+                if structure != NO_STRUCTURE:
+                    members[structure].append((layer.name, channel))
+        return members
+
+
+def find_channels(network: Network, shapes: Shapes, exclude: Collection[str] = ()) -> Channels:
+    """Find the structures of `network` and group them by the layers that they span.
+
+    `exclude` names layers to leave alone. What an operator's rule does not understand is pinned,
+    with the reason: never a crash, never a silent skip.
+    """
+    book = trace(network, shapes)
+    for producer in book.producers:
+        if isinstance(producer.weight, str) and layer_name(producer.weight) in exclude:
+            book.pin(producer.rows, "they are excluded by the request")
+    component = settle(book)
+    pinned: dict[int, str] = {}
+    for labels, reason in book.pins:
+        for c in np.unique(component[labels]).tolist():
+            pinned.setdefault(c, reason)
+
+    rows = {producer.weight: component[producer.rows] for producer in book.producers}
+    groups = _group(rows, pinned)
+    structure_of_component = np.full(component.max(initial=-1) + 1, NO_STRUCTURE)
+    ordered = [c for group in groups for c in group]
+    structure_of_component[ordered] = np.arange(len(ordered))
+    group_of = np.repeat(np.arange(len(groups)), [len(group) for group in groups])
+    return Channels(
+        layers=_layers(book, rows, structure_of_component, group_of, pinned),
+        groups=group_of,
+        positions=np.concatenate([np.arange(len(group)) for group in groups] or [group_of]),
+        structure_of=structure_of_component[component],
+        attributes=tuple(book.attributes),
+        tensors={
+            name: final_dims(labelling, network.tensors[name].dim(), component)
+            for name, labelling in book.tensors.items()
+        },
+        values={
+            name: final_dims(book.labelling(Ref(name)), len(shape), component)
+            for name, shape in shapes.values.items()
+        },
+        normalized=book.normalized,
+    )
+
+
+def layer_name(weight: str) -> str:
+    """Return the module that owns a weight: `layer1.0.conv1` of `layer1.0.conv1.weight`.
+
+    A module of several weights, such as one with an `in_proj_weight`, does not name them all.
+    """
+    return weight.removesuffix(".weight")
+
+
+def _names(book: LabelBook) -> dict[str | Ref, str]:
+    """Return the name of each layer by its weight.
+
+    A layer whose weight has no name is called by its module, and if need be by its result, too.
+    """
+    weights = [producer.weight for producer in book.producers]
+    names: dict[str | Ref, str] = {w: layer_name(w) for w in weights if isinstance(w, str)}
+    for producer in book.producers:
+        if producer.weight not in names:
+            node = book.network.nodes[producer.node]
+            result = str(node.outputs[0])
+            name = node.module or result
+            while name in names.values():
+                name = f"{name}.{result}"
+            names[producer.weight] = name
+    return names
+
+
+def _group(rows: Mapping[str | Ref, Labels], pinned: Collection[int]) -> list[list[int]]:
+    """Sort the components that can be pruned by the set of weights whose rows they own."""
+    spans: dict[int, list[str | Ref]] = {}
+    for weight, owned in rows.items():
+        for c in dict.fromkeys(owned.tolist()):
+            spans.setdefault(c, []).append(weight)
+    groups: dict[tuple[str | Ref, ...], list[int]] = {}
+    for c, weights in spans.items():
+        if c not in pinned:
+            groups.setdefault(tuple(weights), []).append(c)
+    return list(groups.values())
+
+
+def _layers(
+    book: LabelBook,
+    rows: Mapping[str | Ref, Labels],
+    structure_of_component: Labels,
+    group_of: Labels,
+    pinned: Mapping[int, str],
+) -> tuple[Layer, ...]:
+    layers: dict[str | Ref, Layer] = {}
+    names = _names(book)
+    for producer in book.producers:
+        weight = producer.weight
+        named = weight if isinstance(weight, str) else None
+        earlier = layers[weight].nodes if weight in layers else ()
+        nodes = (*earlier, producer.node)
+        own = tuple(filter(None, (named, producer.bias)))
+        structures = structure_of_component[rows[weight]]
+        prunable = structures[structures != NO_STRUCTURE]
+        layers[weight] = Layer(
+            name=names[weight],
+            op=producer.op,
+            weight=named,
+            bias=producer.bias,
+            nodes=nodes,
+            structures=structures,
+            group=int(group_of[prunable[0]]) if len(prunable) else None,
+            reason=None if len(prunable) else pinned[int(rows[weight][0])],
+            channel_dim=producer.channel_dim,
+            tensors=own if named else own_tensors(book.network, nodes),
+        )
+    return tuple(layers.values())

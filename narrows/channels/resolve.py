@@ -1,0 +1,69 @@
+"""The last step of labelling: decide along which dimension joint labels are cut.
+
+A view splits channels into, say, [groups, width], and a value must stay a full array: whole slices
+go, along one dimension. Operators that need one of the dimensions have tied the others by then
+(attention the width of its heads); what is still open afterwards is decided here.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from narrows.channels.labels import Dims, LabelBook, Labels, collapsed, spanned
+
+ALL_AT_ONCE = "they can only go all at once"
+
+
+def settle(book: LabelBook) -> Labels:
+    """Tie joint labels until each is cut along one dimension; return each label's component.
+
+    Where nothing else decides, the innermost dimension is cut: the channels at the same place of
+    each group are one structure, as channel shuffles need it.
+    """
+    component = book.components()
+    for meeting in book.meetings:
+        cut = spanned(collapsed(component[meeting.joint]))
+        (own,) = spanned(meeting.part)
+        if len(cut) > 1:
+            cut = [own]
+            component = _cut(book, meeting.joint, own)
+        if cut == [own]:
+            first = meeting.joint
+            for dim in set(spanned(first)) - {own}:
+                first = first.take([0], dim)
+            book.couple(first, meeting.part, meeting.why)
+            component = book.components()
+        else:
+            book.pin(meeting.part, f"they meet a dimension that keeps its size ({meeting.why})")
+    for labels in _joint(book):
+        dims = spanned(collapsed(component[labels]))
+        if len(dims) > 1:
+            component = _cut(book, labels, dims[-1])
+        elif not dims:
+            book.pin(labels, ALL_AT_ONCE)
+    return component
+
+
+def _joint(book: LabelBook) -> Iterator[Labels]:
+    for labelling in book.values.values():
+        yield from (labels for labels in labelling if len(spanned(labels)) > 1)
+
+
+def _cut(book: LabelBook, labels: Labels, along: int) -> Labels:
+    for dim in set(spanned(labels)) - {along}:
+        labels = book.tie(labels, dim)
+    return book.components()
+
+
+def final_dims(labelling: tuple[Labels, ...], rank: int, component: Labels) -> Dims:
+    """Return the labels by dimension once nothing is joint any more."""
+    dims: list[Labels | None] = [None] * rank
+    for labels in labelling:
+        cut = spanned(labels)
+        if len(cut) > 1:
+            cut = spanned(collapsed(component[labels]))
+        if cut:
+            for other in set(range(rank)) - {cut[0]}:
+                labels = labels.take([0], other)
+            dims[cut[0]] = np.ascontiguousarray(labels.ravel())
+    return tuple(dims)

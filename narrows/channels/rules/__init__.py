@@ -1,0 +1,32 @@
+"""How each operator carries channel labels from its inputs to its outputs."""
+
+from narrows.channels.rules import (
+    attention,
+    concat,
+    elementwise,
+    layers,
+    norms,
+    permute,
+    reductions,
+    reshape,
+    slicing,
+    spatial,
+)
+from narrows.channels.rules.registry import RULES, trace
+from narrows.channels.rules.unsupported import UNFOLLOWED
+
+__all__ = [
+    "RULES",
+    "UNFOLLOWED",
+    "attention",
+    "concat",
+    "elementwise",
+    "layers",
+    "norms",
+    "permute",
+    "reductions",
+    "reshape",
+    "slicing",
+    "spatial",
+    "trace",
+]

@@ -1,0 +1,53 @@
+"""Layers whose weight the program computes, such as `weight * mask`: listed, but never pruned."""
+
+from collections.abc import Collection, Sequence
+
+from narrows.channels.labels import LabelBook, Labelling, Labels, Producer, placed
+from narrows.channels.rules.registry import pin_everything, pin_operands, result_shape
+from narrows.graph.layer_ops import channel_axis, weight_argument
+from narrows.graph.network import Network, Node, as_ref
+
+COMPUTED = "its weight is computed by the program"
+
+
+def list_computed(book: LabelBook, node: Node, index: int) -> Sequence[Labelling]:
+    """Enter a layer whose weight is no named tensor; pin all that it reads and makes.
+
+    A vector for a weight makes no channels: then there is no layer.
+    """
+    if len(book.shape(as_ref(node.inputs[weight_argument(node.op)]))) < 2:
+        return pin_everything(book, node, index)
+    pin_operands(book, node, "they meet a weight that the program computes")
+    made = enter_computed(book, node, index)
+    return [placed(made, channel_axis(node.op), len(result_shape(book, node)))]
+
+
+def enter_computed(
+    book: LabelBook, node: Node, index: int, made: Labels | None = None
+) -> Labels | None:
+    """Enter such a layer into the book; return the labels of the channels that it makes, pinned."""
+    width = result_shape(book, node)[channel_axis(node.op)]
+    book.pin(made, COMPUTED)
+    rows = book.fixed(width, COMPUTED) if made is None else made
+    weight = as_ref(node.inputs[weight_argument(node.op)])
+    book.producers.append(Producer(index, node.op, weight, 0, None, rows))
+    return rows if width > 1 else None
+
+
+def own_tensors(network: Network, calls: Collection[int]) -> tuple[str, ...]:
+    """Return the parameters that serve these calls alone, read by them or by what they only read.
+
+    So a mask, which is a buffer, and a weight that is tied to another layer are not among them.
+    """
+    serving = set(calls)
+    for index, node in reversed(list(enumerate(network.nodes))):
+        readers = {i for name in node.outputs if name for i in network.readers.get(name, ())}
+        if readers and readers <= serving and network.varying.isdisjoint(node.outputs):
+            serving.add(index)
+    return tuple(
+        name
+        for leaf, name in network.leaves.items()
+        if name in network.parameters
+        and (readers := set(network.readers.get(leaf, ())))
+        and readers <= serving
+    )

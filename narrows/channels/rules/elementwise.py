@@ -1,0 +1,141 @@
+"""Elementwise operators: channels stay where they are, and those that meet become one."""
+
+from collections.abc import Sequence
+from itertools import combinations
+
+import numpy as np
+
+from narrows.channels.labels import LabelBook, Labelling, Labels, Meeting, independent, spanned
+from narrows.channels.rules.registry import result_shape, rule, subject, tensors_of
+from narrows.graph.network import Node, as_int
+
+Operand = tuple[tuple[int, ...], Labelling]
+"""A shape and its labels."""
+
+
+@rule(
+    *"abs acos alias asin atan bitwise_not ceil celu clamp clamp_max clamp_min clone contiguous "
+    "cos cosh detach elu erf exp expm1 eq.Scalar floor full_like ge.Scalar gelu gt.Scalar "
+    "hardshrink hardsigmoid hardswish hardtanh le.Scalar leaky_relu lift_fresh_copy log log1p log2 "
+    "log_sigmoid logical_not lt.Scalar mish ne.Scalar neg ones_like pow.Scalar pow.Tensor_Scalar "
+    "reciprocal relu relu6 round rsqrt rsub.Scalar selu sigmoid sign silu sin sinh softplus "
+    "softshrink sqrt square tan tanh threshold to.device to.dtype to.dtype_layout _to_copy "
+    "zeros_like add.Scalar sub.Scalar mul.Scalar div.Scalar tril triu".split()
+)
+def _unary(book: LabelBook, node: Node, _index: int) -> Sequence[Labelling]:
+    if node.op in ("alias", "detach", "clone", "contiguous", "lift_fresh_copy"):
+        same = book.weights.get(subject(node).name)
+        if same and node.outputs[0]:
+            book.weights[node.outputs[0]] = same
+    return [book.labelling(subject(node))]
+
+
+@rule("dropout", "feature_dropout", "alpha_dropout", "feature_alpha_dropout", "native_dropout")
+def _dropout(book: LabelBook, node: Node, _index: int) -> Sequence[Labelling]:
+    return [book.labelling(subject(node))] * len(node.outputs)
+
+
+@rule("arange", "arange.start", "arange.start_step", "full", "new_full", "new_ones", "new_zeros")
+@rule("ones", "scalar_tensor", "zeros")
+def _constant(_book: LabelBook, _node: Node, _index: int) -> Sequence[Labelling]:
+    return [()]
+
+
+@rule("type_as")
+def _first_alone(book: LabelBook, node: Node, _index: int) -> Sequence[Labelling]:
+    return [book.labelling(subject(node))]
+
+
+@rule(
+    *"add.Tensor sub.Tensor mul.Tensor div.Tensor div.Tensor_mode maximum minimum "
+    "pow.Tensor_Tensor eq.Tensor ne.Tensor ge.Tensor gt.Tensor le.Tensor lt.Tensor "
+    "bitwise_and.Tensor bitwise_or.Tensor logical_and logical_or masked_fill.Scalar "
+    "masked_fill.Tensor where.self where.Scalar where.ScalarOther where.ScalarSelf "
+    "clamp.Tensor".split()
+)
+def _broadcast(book: LabelBook, node: Node, _index: int) -> Sequence[Labelling]:
+    operands = [(book.shape(ref), book.labelling(ref)) for ref in tensors_of(book, node)]
+    return [combine(book, operands, node.op)]
+
+
+@rule("prelu", "_prelu_kernel")
+def _prelu(book: LabelBook, node: Node, _index: int) -> Sequence[Labelling]:
+    source, slope = tensors_of(book, node)
+    if node.op == "prelu" and book.shape(slope) != (1,):
+        channels = book.along(source, 1)
+        book.couple(book.along(slope, 0), channels, node.op)
+        name = book.tensor(slope) or ""
+        book.count(name.rpartition(".")[0], "num_parameters", channels)
+        return [book.labelling(source)]
+    operands = [(book.shape(ref), book.labelling(ref)) for ref in (source, slope)]
+    return [combine(book, operands, node.op)]
+
+
+@rule("glu")
+def _glu(book: LabelBook, node: Node, _index: int) -> Sequence[Labelling]:
+    """Couple each channel of the first half with the one of the second that gates it."""
+    source = subject(node)
+    dim, result = as_int(node.inputs.get("dim", -1)), []
+    for labels in book.labelling(source):
+        if labels.shape[dim] > 1:
+            labels, gates = np.split(labels, 2, dim)
+            book.couple(labels, gates, node.op)
+            if result_shape(book, node)[dim] == 1:
+                book.pin(labels, "a piece of one channel can't be cut")
+        result.append(labels)
+    return [tuple(result)]
+
+
+def combine(book: LabelBook, operands: Sequence[Operand], why: str) -> Labelling:
+    """Couple the dimensions of equal size of operands that are broadcast; return the result's.
+
+    Broadcasting a dimension of size 1 couples nothing.
+    """
+    rank = max(len(shape) for shape, _ in operands)
+    shapes = [(1,) * (rank - len(shape)) + shape for shape, _ in operands]
+    labellings = [
+        tuple(labels.reshape((1,) * (rank - labels.ndim) + labels.shape) for labels in labelling)
+        for _, labelling in operands
+    ]
+    for dim in range(rank):
+        full = [i for i, shape in enumerate(shapes) if shape[dim] > 1]
+        along = [[a for a in labellings[i] if a.shape[dim] > 1] for i in full]
+        plain = [len(spanned(a)) == 1 for arrays in along for a in arrays]
+        held = [book.is_held(a) for arrays in along for a in arrays if len(spanned(a)) == 1]
+        if not all(along) or (any(held) and not all(plain)):
+            reason = f"they meet a dimension that is not followed ({why})"
+            for i in full:
+                labellings[i] = book.fix_array(labellings[i], dim, reason)
+            labellings = [independent(labelling, dim) for labelling in labellings]
+    arrays = [labels for labelling in labellings for labels in labelling if spanned(labels)]
+    return tuple(_join(book, arrays, why))
+
+
+def _join(book: LabelBook, arrays: list[Labels], why: str) -> list[Labels]:
+    """Couple arrays of labels that share dimensions until none do."""
+    for a, b in combinations(range(len(arrays)), 2):
+        dims_a, dims_b = set(spanned(arrays[a])), set(spanned(arrays[b]))
+        if dims_a & dims_b:
+            rest = [array for i, array in enumerate(arrays) if i not in (a, b)]
+            return _join(book, [*_joined(book, arrays[a], arrays[b], why), *rest], why)
+    return arrays
+
+
+def _joined(book: LabelBook, a: Labels, b: Labels, why: str) -> list[Labels]:
+    dims_a, dims_b = set(spanned(a)), set(spanned(b))
+    if len(dims_a) < len(dims_b):
+        a, b, dims_a, dims_b = b, a, dims_b, dims_a
+    if dims_a == dims_b:
+        book.couple(a, b, why)
+        return [a if book.is_bound(a) else b]
+    if dims_b < dims_a:
+        if len(dims_b) == 1:
+            book.meetings.append(Meeting(a, b, why))
+        else:
+            book.couple(a, np.broadcast_to(b, a.shape), why)
+        return [a]
+    for dim in dims_a - dims_b:
+        a = book.tie(a, dim)
+    for dim in dims_b - dims_a:
+        b = book.tie(b, dim)
+    return _joined(book, a, b, why) if spanned(a) and spanned(b) else [a, b]

@@ -1,0 +1,130 @@
+"""Views: dimensions are split and merged, and labels become joint and plain again."""
+
+from collections.abc import Iterator, Sequence
+from math import prod
+
+import numpy as np
+
+from narrows.channels.labels import LabelBook, Labelling, collapsed
+from narrows.channels.rules.elementwise import combine
+from narrows.channels.rules.registry import result_shape, rule, subject
+from narrows.graph.network import Node, as_int, as_ref
+
+
+@rule(
+    *"view reshape flatten.using_ints unflatten.int squeeze squeeze.dim squeeze.dims unsqueeze "
+    "_unsafe_view view_as".split()
+)
+def _view(book: LabelBook, node: Node, _index: int) -> Sequence[Labelling]:
+    source, shape = subject(node), result_shape(book, node)
+    if book.shape(source) == shape and source.name in book.weights and node.outputs[0]:
+        book.weights[node.outputs[0]] = book.weights[source.name]
+    result = reshape(book, book.labelling(source), book.shape(source), shape, node.op)
+    if node.op == "view_as":
+        like = as_ref(node.inputs["other"])
+        return [combine(book, [(shape, result), (shape, book.labelling(like))], node.op)]
+    return [result]
+
+
+@rule("pixel_shuffle")
+def _pixel_shuffle(book: LabelBook, node: Node, _index: int) -> Sequence[Labelling]:
+    """[…, C·r·r, H, W] → […, C, H·r, W·r]: r·r channels become one."""
+    source, result = subject(node), result_shape(book, node)
+    *batch, channels, height, width = result
+    r = height // book.shape(source)[-2]
+    split = (*batch, channels, r, r, height // r, width // r)
+    labelling = reshape(book, book.labelling(source), book.shape(source), split, node.op)
+    for dim in (-4, -3, -2, -1):
+        labelling = book.fix_array(labelling, dim, "they are moved into space")
+    labelling = tuple(labels for labels in labelling if max(labels.shape[-4:]) == 1)
+    return [tuple(labels.reshape(labels.shape[:-2]) for labels in labelling)]
+
+
+@rule("pixel_unshuffle")
+def _pixel_unshuffle(book: LabelBook, node: Node, _index: int) -> Sequence[Labelling]:
+    """[…, C, H·r, W·r] → […, C·r·r, H, W]: one channel becomes r·r."""
+    source, result = subject(node), result_shape(book, node)
+    book.fix(source, (-2, -1), "space is moved into channels")
+    repeats = result[-3] // book.shape(source)[-3]
+    labelling = book.labelling(source)
+    return [
+        tuple(
+            np.repeat(labels, repeats, -3) if labels.shape[-3] > 1 else labels
+            for labels in labelling
+            if max(labels.shape[-2:]) == 1
+        )
+    ]
+
+
+@rule("channel_shuffle")
+def _channel_shuffle(book: LabelBook, node: Node, _index: int) -> Sequence[Labelling]:
+    """View as [N, groups, C / groups, …], swap the two, and merge them again."""
+    source, groups = subject(node), as_int(node.inputs["groups"])
+    batch, channels, *space = book.shape(source)
+    channel = book.along(source, 1)
+    if channel is not None:
+        book.tie_blocks(channel, groups)
+    split = (batch, groups, channels // groups, *space)
+    swapped = (batch, channels // groups, groups, *space)
+    labelling = reshape(book, book.labelling(source), book.shape(source), split, node.op)
+    labelling = tuple(labels.swapaxes(1, 2) for labels in labelling)
+    return [reshape(book, labelling, swapped, book.shape(source), node.op)]
+
+
+def reshape(
+    book: LabelBook, labelling: Labelling, old: Sequence[int], new: Sequence[int], why: str
+) -> Labelling:
+    """Return the labels of a value that is viewed with another shape of the same volume."""
+    runs = list(_matching(old, new))
+    for before, _ in runs:
+        labelling = _one_alone(book, labelling, before, why)
+    result = []
+    for labels in labelling:
+        full, target = list(labels.shape), []
+        for before, after in runs:
+            if prod(labels.shape[i] for i in before) > 1:
+                full[before.start : before.stop] = [old[i] for i in before]
+                target += [new[j] for j in after]
+            else:
+                target += [1] * len(after)
+        result.append(collapsed(np.broadcast_to(labels, full).reshape(target)))
+    return tuple(result)
+
+
+def _one_alone(book: LabelBook, labelling: Labelling, run: range, why: str) -> Labelling:
+    """Keep at most one array of labels along dimensions that are merged with each other."""
+    along = [labels for labels in labelling if any(labels.shape[i] > 1 for i in run)]
+    if len(along) < 2:
+        return labelling
+    bound = [labels for labels in along if book.is_bound(labels)]
+    kept = bound[0] if len(bound) == 1 else None
+    result = [labels for labels in labelling if all(labels is not other for other in along)]
+    for labels in along:
+        if labels is kept:
+            result.append(labels)
+            continue
+        (fixed,) = (labels,)
+        for dim in run:
+            (fixed,) = book.fix_array((fixed,), dim, f"{why} mixes them with others")
+        if max(fixed.shape[run.start : run.stop]) == 1:
+            result.append(fixed)
+    return tuple(result)
+
+
+def _matching(old: Sequence[int], new: Sequence[int]) -> Iterator[tuple[range, range]]:
+    """Cut two shapes of equal volume into the shortest runs of dimensions of equal volume.
+
+    >>> list(_matching([2, 12, 5], [2, 3, 4, 5]))
+    [(range(0, 1), range(0, 1)), (range(1, 2), range(1, 3)), (range(2, 3), range(3, 4))]
+    """
+    i = j = 0
+    while i < len(old) or j < len(new):
+        first_i, first_j, a, b = i, j, 1, 1
+        while i == first_i or j == first_j or a != b:
+            if i < len(old) and (a <= b or j == len(new)):
+                a, i = a * old[i], i + 1
+            elif j < len(new):
+                b, j = b * new[j], j + 1
+            else:
+                break
+        yield range(first_i, i), range(first_j, j)

@@ -1,0 +1,1 @@
+"""Dual numbers: a value with its derivative along one direction."""

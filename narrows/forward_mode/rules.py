@@ -1,0 +1,229 @@
+"""How each operator carries dual numbers from its arguments to its result (METHOD §2).
+
+Linear operators treat value and tangent alike, piecewise linear ones select, products follow the
+product rule. What is rare in hot places is left to torch's forward mode (`dual.differentiate`).
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from narrows.forward_mode.convolution import Convolution
+from narrows.forward_mode.dual import (
+    Arguments,
+    Dual,
+    constant,
+    differentiate,
+    map_linearly,
+    substitute,
+    varying,
+)
+from narrows.graph import operators
+from narrows.graph.layer_ops import along_channels, is_convolution
+
+Rule = Callable[[str, Arguments], Any]
+
+RULES: dict[str, Rule] = {}
+
+
+def rule(*ops: str) -> Callable[[Rule], Rule]:
+    """Register a function as the rule of these operators."""
+
+    def register(function: Rule) -> Rule:
+        RULES.update(dict.fromkeys(ops, function))
+        return function
+
+    return register
+
+
+def run(op: str, arguments: Arguments) -> Any:
+    """Run one operator, any of whose arguments may be dual; its result is dual if it varies.
+
+    >>> x = Dual.of(torch.tensor([3.0]), torch.tensor([1.0]))
+    >>> y = run("mul.Tensor", {"self": x, "other": x})
+    >>> y.value, y.tangent
+    (tensor([9.]), tensor([6.]))
+    """
+    if not varying(arguments):
+        return operators.run(op, arguments)
+    return RULES.get(op, differentiate)(op, arguments)
+
+
+# --- operators whose result does not vary ---------------------------------------------------------
+
+
+@rule(*operators.SYMBOLIC)
+@rule(
+    *"argmax argmin any any.dim ceil detach floor round sign eq.Scalar eq.Tensor ne.Scalar "
+    "ne.Tensor ge.Scalar ge.Tensor gt.Scalar gt.Tensor le.Scalar le.Tensor lt.Scalar lt.Tensor "
+    "logical_and logical_not logical_or zeros_like ones_like full_like new_zeros new_ones "
+    "new_full".split()
+)
+def _of_the_value_alone(op: str, arguments: Arguments) -> Any:
+    return operators.run(op, substitute(arguments, lambda dual: dual.value))
+
+
+# --- linear operators: one call for value and tangent ---------------------------------------------
+
+rule(
+    *"alias chunk clone contiguous div.Scalar expand flatten.using_ints flip mean mean.dim "
+    "movedim.int mT mul.Scalar narrow neg numpy_T permute pixel_shuffle pixel_unshuffle repeat "
+    "reshape roll select.int slice.Tensor split.Tensor split_with_sizes squeeze squeeze.dim "
+    "squeeze.dims sum sum.dim_IntList t to.dtype _to_copy transpose.int unbind.int unflatten.int "
+    "unsqueeze view _unsafe_view".split()
+)(map_linearly)
+
+
+@rule("constant_pad_nd")
+def _pad(op: str, arguments: Arguments) -> Any:
+    return (differentiate if arguments.get("value") else map_linearly)(op, arguments)  # 0 is linear
+
+
+@rule("cat", "stack")
+def _join(op: str, arguments: Arguments) -> Any:
+    parts = [part if isinstance(part, Dual) else constant(part) for part in arguments["tensors"]]
+    return map_linearly(op, {**arguments, "tensors": parts})
+
+
+@rule(
+    *"avg_pool1d avg_pool2d avg_pool3d adaptive_avg_pool1d adaptive_avg_pool2d "
+    "adaptive_avg_pool3d _adaptive_avg_pool2d _adaptive_avg_pool3d upsample_nearest2d.vec "
+    "upsample_bilinear2d.vec".split()
+)
+def _on_doubled_batch(op: str, arguments: Arguments) -> Any:
+    """Apply an operator that keeps samples apart to a batch of twice the size."""
+    name = "self" if "self" in arguments else "input"
+    both = arguments[name].both
+    result = operators.run(op, {**arguments, name: both.flatten(0, 1)})
+    return Dual(result.unflatten(0, both.shape[:2]))
+
+
+@rule("conv1d", "conv2d", "conv3d", "conv1d.padding", "conv2d.padding", "linear", "convolution")
+@rule("conv_transpose1d", "conv_transpose2d.input", "conv_transpose3d.input")
+def _affine(op: str, arguments: Arguments) -> Any:
+    if varying(arguments) != {"input"}:
+        return differentiate(op, arguments)
+    if arguments["input"].value.dim() < arguments["weight"].dim():  # one sample, no batch
+        return differentiate(op, arguments)
+    arguments, bias = {**arguments, "bias": None}, arguments.get("bias")
+    if is_convolution(op) and not op.endswith(".padding"):
+        both = arguments["input"].both
+        convolve: Callable[..., Any] = Convolution.apply
+        product = convolve(both.flatten(0, 1), arguments["weight"], op, arguments)
+        result = Dual(product.unflatten(0, both.shape[:2]))
+    else:
+        result = _on_doubled_batch(op, arguments)
+    if bias is None:
+        return result
+    return Dual(result.both + _for_value(along_channels(op, bias, result.value.dim())))
+
+
+def _for_value(tensor: Tensor) -> Tensor:
+    """Return what adds `tensor` to values and nothing to tangents."""
+    return torch.stack([tensor, torch.zeros_like(tensor)])
+
+
+@rule("mm", "matmul", "bmm")
+def _matrix_product(op: str, arguments: Arguments) -> Any:
+    """Multiply both halves by a weight; in general, follow the product rule."""
+    if op == "mm" and varying(arguments) == {"self"}:
+        both = arguments["self"].both
+        return Dual(torch.matmul(both, arguments["mat2"]))
+    return (map_linearly if len(varying(arguments)) == 1 else differentiate)(op, arguments)
+
+
+@rule("addmm")
+def _add_matrix_product(op: str, arguments: Arguments) -> Any:
+    scaled = any(arguments.get(factor, 1) != 1 for factor in ("alpha", "beta"))
+    if scaled or varying(arguments) != {"mat1"}:
+        return differentiate(op, arguments)
+    product = torch.matmul(arguments["mat1"].both, arguments["mat2"])
+    return Dual(product + _for_value(arguments["self"].expand_as(product[0])))
+
+
+@rule("_native_batch_norm_legit_no_training")
+def _core_batch_norm(_: str, arguments: Arguments) -> Any:
+    return [_batch_norm("batch_norm", arguments), None, None]
+
+
+@rule("batch_norm")
+def _batch_norm(op: str, arguments: Arguments) -> Any:
+    if arguments["running_mean"] is None or varying(arguments) != {"input"}:
+        # not the kernel of `batch_norm`, which has no derivative along the statistics
+        return differentiate("_native_batch_norm_legit", arguments)[0]
+    scale, shift = batch_norm_map(arguments)
+    both = arguments["input"].both
+    rank = both.dim() - 1
+    scale, shift = (along_channels(op, vector, rank) for vector in (scale, shift))
+    return Dual(both * scale + _for_value(shift))
+
+
+def batch_norm_map(arguments: Arguments) -> tuple[Tensor, Tensor]:
+    """Return (scale, shift), each of shape [C]: what batch norm in eval mode does to a channel."""
+    mean, variance = arguments["running_mean"], arguments["running_var"]
+    weight, bias = arguments.get("weight"), arguments.get("bias")
+    scale = torch.rsqrt(variance + arguments["eps"])
+    scale = scale if weight is None else scale * weight
+    shift = -mean * scale
+    return scale, shift if bias is None else shift + bias
+
+
+# --- products and sums ----------------------------------------------------------------------------
+
+
+@rule("add.Tensor", "sub.Tensor")
+def _sum(op: str, arguments: Arguments) -> Any:
+    a, b = arguments["self"], arguments["other"]
+    if not (isinstance(a, Dual) and isinstance(b, Dual)):
+        return differentiate(op, arguments)
+    if a.both.dim() != b.both.dim():  # broadcasting must not meet the leading dimension
+        return map_linearly(op, arguments)
+    return Dual(operators.run(op, {**arguments, "self": a.both, "other": b.both}))
+
+
+@rule("mul.Tensor")
+def _product(op: str, arguments: Arguments) -> Any:
+    a, b = arguments["self"], arguments["other"]
+    if isinstance(a, Dual) and isinstance(b, Dual):
+        return Dual.of(a.value * b.value, a.value * b.tangent + a.tangent * b.value)
+    return map_linearly(op, arguments)
+
+
+@rule("div.Tensor")
+def _quotient(op: str, arguments: Arguments) -> Any:
+    return (differentiate if isinstance(arguments["other"], Dual) else map_linearly)(op, arguments)
+
+
+# --- piecewise linear operators -------------------------------------------------------------------
+
+
+@rule("relu")
+def _relu(_: str, arguments: Arguments) -> Any:
+    both = arguments["self"].both
+    return Dual(both * (both[0] > 0))
+
+
+@rule("relu6", "hardtanh")
+def _clamped(op: str, arguments: Arguments) -> Any:
+    both = arguments["self"].both
+    low, high = (0.0, 6.0) if op == "relu6" else (-1.0, 1.0)
+    low, high = arguments.get("min_val", low), arguments.get("max_val", high)
+    value = both[0].detach()
+    inside = (value > low) & (value < high)
+    outside = value.clamp(low, high) * ~inside
+    return Dual(both * inside + _for_value(outside))
+
+
+@rule("max_pool1d", "max_pool2d", "max_pool3d")
+def _max_pool(op: str, arguments: Arguments) -> Any:
+    """Take value and tangent from where the value is largest."""
+    both, rank = arguments["self"].both, int(op[8])
+    pool = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}[rank]
+    options = {name: value for name, value in arguments.items() if name != "self"}
+    with torch.no_grad():
+        places = pool(both[0], **options, return_indices=True)[1]
+    index = places.flatten(-rank).expand(2, *[-1] * (places.dim() - rank + 1))
+    return Dual(both.flatten(-rank).gather(-1, index).unflatten(-1, places.shape[-rank:]))

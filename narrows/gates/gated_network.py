@@ -1,0 +1,90 @@
+"""Gates: a factor of one on every channel of every structure, placed on activations (METHOD §2).
+
+Scaling the weights that go into a channel scales the channel before anything else happens to it. So
+derivatives along weights become derivatives along gates, and no weight gradient is ever computed.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from narrows.channels.groups import Channels
+from narrows.forward_mode import rules
+from narrows.gates.call import Gate, Leaf, apply_gate, leaf_of, multiply
+from narrows.gates.on_layers import gate_layers
+from narrows.gates.on_reads import gate_reads
+from narrows.graph import operators
+from narrows.graph.network import Network, bind, resolve
+from narrows.graph.shapes import Shapes, trace_shapes
+
+GateKind = Literal["weights", "channel"]
+"""`weights`: on a layer's own output, as the paper's θ_s, which a batch norm may shift afterwards.
+`channel`: on what reads the channel, so that 0 is what removing it does."""
+
+
+@dataclass(frozen=True, eq=False)
+class GatedNetwork:
+    """A network of which node i is gated by `gates[i]`; `original` is the one without gates."""
+
+    original: Network
+    channels: Channels
+    network: Network
+    gates: Mapping[int, Gate]
+
+    @property
+    def structures(self) -> int:
+        """S, the number of structures."""
+        return len(self.channels)
+
+    def along_all(self, *inputs: Tensor) -> tuple[Any, list[Leaf]]:
+        """Run a batch with every value's derivative along θ_struc; return the output and gates."""
+        leaves: list[Leaf] = []
+
+        def gated(gate: Gate, result: Any) -> Any:
+            leaves.append(leaf := leaf_of(gate))
+            return apply_gate(gate, leaf, result)
+
+        return self._run(inputs, rules.run, gated), leaves
+
+    def at(self, m: Tensor, *inputs: Tensor) -> Tensor:
+        """Run a batch at gates `m` [samples or 1, S]; differentiable along m.
+
+        Raises MixedSamplesError where samples have gates of their own, and a gated value has no
+        dimension that tells samples apart.
+        """
+        m = torch.cat([m, m.new_ones(len(m), 1)], 1)  # NO_STRUCTURE is the index of the last
+
+        def gated(gate: Gate, result: Tensor) -> Tensor:
+            return multiply(gate, m[:, gate.structures], result)
+
+        output: Tensor = self._run(inputs, operators.run, gated)
+        return output
+
+    def _run(self, inputs: tuple[Tensor, ...], run: Any, gated: Any) -> Any:
+        """Return the first output, which the loss is taken of."""
+        network = self.network
+        environment = network.environment(*inputs)
+        with inputs[0].device:  # where tensors made from nothing go
+            for index, (node, dead) in enumerate(
+                zip(network.nodes, network.last_reads, strict=True)
+            ):
+                result = run(node.op, resolve(environment, node))
+                if gate := self.gates.get(index):
+                    result = gated(gate, result)
+                bind(environment, node, result)
+                for name in dead:
+                    del environment[name]
+        return environment[network.outputs[0]]
+
+
+def gate(
+    network: Network, channels: Channels, kind: GateKind = "weights", shapes: Shapes | None = None
+) -> GatedNetwork:
+    """Place a gate wherever a channel of a structure is made, or wherever it is read."""
+    shapes = shapes or trace_shapes(network)
+    place = gate_layers if kind == "weights" else gate_reads
+    gated, gates = place(network, channels, shapes)
+    return GatedNetwork(network, channels, gated, gates)

@@ -1,0 +1,102 @@
+"""Gates where the paper's θ_s acts: on a layer's own output, before the batch norm (METHOD §2)."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from narrows.channels.groups import NO_STRUCTURE, Channels
+from narrows.forward_mode.rules import batch_norm_map
+from narrows.gates.call import Gate, gate_on
+from narrows.graph.layer_ops import channel_axis, scale_channels
+from narrows.graph.network import Network, Node, resolve
+from narrows.graph.shapes import Shapes, batch_axes
+
+BATCH_NORMS = ("batch_norm", "_native_batch_norm_legit_no_training")
+"""Batch norms that a convolution takes in; the second, of core ATen, has three results."""
+
+
+def gate_layers(
+    network: Network, channels: Channels, shapes: Shapes
+) -> tuple[Network, dict[int, Gate]]:
+    """Return the network with a gate on every call of a layer that has structures.
+
+    A batch norm and a ReLU behind it become part of the gated call where nothing else reads in
+    between.
+    """
+    layers = {
+        index: layer
+        for layer in channels.layers
+        for index in layer.nodes
+        if (layer.structures != NO_STRUCTURE).any()
+    }
+    axes = batch_axes(network, shapes)
+    nodes: list[Node] = []
+    gates: dict[int, Gate] = {}
+    folded: set[int] = set()
+    for index, node in enumerate(network.nodes):
+        if index in layers:
+            chain = list(_chain(network, index))
+            folded.update(chain)
+            result = str(node.outputs[0])
+            axis = channel_axis(node.op) % len(shapes.of(result))
+            call, taken_in = _gate_call(network, node, chain)
+            structures = layers[index].structures
+            gates[len(nodes)] = gate_on(network, structures, axis, axes.get(result), **taken_in)
+            nodes.append(call)
+        elif index not in folded:
+            nodes.append(node)
+    return replace(network, nodes=tuple(nodes)), gates
+
+
+def _gate_call(network: Network, node: Node, chain: list[int]) -> tuple[Node, dict[str, Any]]:
+    """Return the call without its bias, and the bias, norm and ReLU that the gate takes in."""
+    tensors = resolve(_Tensors(network), node)
+    bias, shift = tensors.get("self" if node.op == "addmm" else "bias"), None
+    inputs = dict(node.inputs)
+    behind = [network.nodes[index] for index in chain]
+    for norm in (follower for follower in behind if follower.op in BATCH_NORMS):
+        scale, shift = batch_norm_map(resolve(_Tensors(network), norm))
+        inputs["weight"] = scale_channels(node.op, tensors, scale)
+        bias = None if bias is None else bias * scale
+    relu = any(follower.op == "relu" for follower in behind)
+    op = node.op
+    if op == "addmm":  # its bias stands first
+        op, inputs = "mm", {"self": inputs["mat1"], "mat2": inputs["mat2"]}
+    elif "bias" in inputs:
+        inputs["bias"] = None
+    taken_in = {"bias": bias, "shift": shift, "relu": relu}
+    outputs = ([node, *behind][-1].outputs[0],)
+    return replace(node, op=op, inputs=inputs, outputs=outputs), taken_in
+
+
+class _Tensors(dict[str, Any]):
+    """The named tensors by value name; None for values that only a run would know."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__((v, network.tensors[name]) for v, name in network.leaves.items())
+
+    def __missing__(self, key: str) -> None:
+        return None
+
+
+def _is_fixed(network: Network, norm: Node, source: str) -> bool:
+    """Tell whether a norm maps `source` by statistics and weights that are named tensors."""
+    others = (name for name in norm.references() if name != source)
+    return norm.inputs.get("running_mean") is not None and all(n in network.leaves for n in others)
+
+
+def _chain(network: Network, index: int) -> Iterator[int]:
+    """Yield the batch norm and the ReLU, or the one of them, that alone read call `index`."""
+    foldable = [*BATCH_NORMS, "relu"] if network.nodes[index].op.startswith("conv") else ["relu"]
+    while foldable:
+        result = network.nodes[index].outputs[0]
+        match network.readers.get(result or "", []):
+            case [reader] if reader >= 0 and network.nodes[reader].op in foldable:
+                node = network.nodes[reader]
+                if node.op in BATCH_NORMS and not _is_fixed(network, node, str(result)):
+                    return
+                foldable = ["relu"] if node.op in BATCH_NORMS else []
+                index = reader
+                yield index
+            case _:
+                return

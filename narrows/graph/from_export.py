@@ -1,0 +1,159 @@
+"""From a module, or a program that torch exported, to a `Network`, for people who trust their own.
+
+Uploads never come this way: they are read by `worker.formats.pt2`.
+"""
+
+import operator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch._ops import OpOverload
+from torch.export import ExportedProgram
+from torch.export.graph_signature import InputKind, InputSpec, OutputKind
+from torch.fx import Node as FxNode
+
+from narrows.graph import operators
+from narrows.graph.network import Argument, Input, Network, Node, Ref
+from narrows.graph.output_tree import Nesting
+
+
+def as_network(model: nn.Module | ExportedProgram, inputs: tuple[Tensor, ...]) -> Network:
+    """Return the network of a module, exported in eval mode with a free batch, or of a program.
+
+    `inputs` is an example batch, of two samples or more; the tensors are copied. Raises ValueError
+    for an operator that Narrows does not know, and what torch.export raises for code that it can't
+    follow.
+    """
+    program = model if isinstance(model, ExportedProgram) else _export(model, inputs)
+    return _Reader(program.run_decompositions({})).read()  # which makes in-place operators pure
+
+
+def _export(module: nn.Module, inputs: tuple[Tensor, ...]) -> ExportedProgram:
+    training = module.training
+    batch = torch.export.Dim("batch", min=2)
+    try:
+        return torch.export.export(
+            module.eval(), inputs, dynamic_shapes=tuple({0: batch} for _ in inputs)
+        )
+    finally:
+        module.train(training)
+
+
+class _Reader:
+    def __init__(self, program: ExportedProgram) -> None:
+        self._program = program
+        self._stored = program.state_dict | dict(program.constants)
+        self._leaves: dict[str, str] = {}
+        self._tensors: dict[str, Tensor] = {}
+        self._parameters: set[str] = set()
+        self._transient: set[str] = set()
+        self._names: dict[int, str] = {}  # of tensors by identity: tied ones go by the first
+        self._aliases: dict[str, str] = {}
+        self._inputs: list[Input] = []
+        self._pieces: dict[str, dict[int, str]] = {}  # which results of a node have names
+
+    def read(self) -> Network:
+        for spec, node in zip(
+            self._program.graph_signature.input_specs, self._placeholders(), strict=True
+        ):
+            self._read_input(spec, node)
+        calls = [node for node in self._program.graph.nodes if node.op == "call_function"]
+        for node in calls:
+            if node.target is operator.getitem:
+                source, place = node.args
+                self._pieces.setdefault(source.name, {})[place] = node.name
+        nodes = [self._node(node) for node in calls if node.target is not operator.getitem]
+        outputs = tuple(
+            spec.arg.name
+            for spec in self._program.graph_signature.output_specs
+            if spec.kind in (OutputKind.USER_OUTPUT, OutputKind.LOSS_OUTPUT)
+        )
+        return Network(
+            tuple(node for node in nodes if node.op not in operators.DROPPED),
+            self._tensors,
+            self._leaves,
+            frozenset(self._parameters),
+            tuple(self._inputs),
+            outputs,
+            frozenset(self._transient),
+            self._aliases,
+            self._nesting(len(outputs)),
+        )
+
+    def _placeholders(self) -> list[FxNode]:
+        return [node for node in self._program.graph.nodes if node.op == "placeholder"]
+
+    def _read_input(self, spec: InputSpec, node: FxNode) -> None:
+        if spec.kind == InputKind.USER_INPUT:
+            value = node.meta["val"]
+            shape = tuple(d if isinstance(d, int) else str(d) for d in value.shape)
+            self._inputs.append(Input(node.name, value.dtype, shape))
+            return
+        name = str(spec.target)
+        tensor = self._stored[name]
+        first = self._names.setdefault(id(tensor), name)
+        self._leaves[node.name] = first
+        if first != name:
+            self._aliases[name] = first
+            return
+        self._tensors[name] = tensor.detach().clone()  # the module may be trained further
+        if spec.kind == InputKind.CONSTANT_TENSOR or spec.persistent is False:
+            self._transient.add(name)
+        if spec.kind == InputKind.PARAMETER:
+            self._parameters.add(name)
+
+    def _nesting(self, outputs: int) -> Nesting | None:
+        spec = self._program.call_spec.out_spec
+        found = spec.unflatten(range(outputs)) if spec and spec.num_leaves == outputs else None
+        return found if _is_plain(found) else None
+
+    def _node(self, node: FxNode) -> Node:
+        op, inputs = _call(node)
+        value = node.meta.get("val")
+        outputs: tuple[str | None, ...] = (node.name,)
+        if isinstance(value, list | tuple):
+            pieces = self._pieces.get(node.name, {})
+            outputs = tuple(pieces.get(place) for place in range(len(value)))
+        stack: Any = node.meta.get("nn_module_stack") or {"": ("", None)}
+        return Node(op, inputs, outputs, next(reversed(stack.values()))[0])
+
+
+def _call(node: FxNode) -> tuple[str, dict[str, Argument]]:
+    """Return the operator's name, and its arguments by the names of its schema."""
+    target = node.target
+    if not isinstance(target, OpOverload):
+        name = f"operator.{getattr(target, '__name__', target)}"
+        return _known(name, node), dict(zip("ab", map(_argument, node.args), strict=False))
+    packet, overload = target._schema.name.removeprefix("aten::"), target._overloadname
+    name = packet if overload == "default" else f"{packet}.{overload}"
+    names = [argument.name for argument in target._schema.arguments]
+    given = dict(zip(names, node.args, strict=False)) | node.kwargs
+    chosen = {
+        key: _argument(value) for key, value in given.items() if key not in operators.PLACEMENT
+    }
+    return _known(name, node), chosen
+
+
+def _known(op: str, node: FxNode) -> str:
+    if op in operators.OPERATORS or op in operators.SYMBOLIC or op in operators.DROPPED:
+        return op
+    raise ValueError(f"the operator {node.target} is not supported")
+
+
+def _is_plain(nesting: Any) -> bool:
+    """Tell whether outputs are nested in tuples, lists and dicts with names for keys."""
+    if isinstance(nesting, dict):
+        return all(isinstance(name, str) and _is_plain(nesting[name]) for name in nesting)
+    return isinstance(nesting, int) or (
+        isinstance(nesting, list | tuple) and all(map(_is_plain, nesting))
+    )
+
+
+def _argument(value: Any) -> Argument:
+    if isinstance(value, FxNode):
+        return Ref(value.name)
+    if isinstance(value, list | tuple):
+        return [_argument(item) for item in value]
+    plain: Argument = value  # a number, text or a dtype
+    return plain

@@ -1,0 +1,193 @@
+"""A network as a straight-line program of ATen operators, always in eval mode (DESIGN §2)."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor
+
+from narrows.graph import operators
+from narrows.graph.output_tree import Nesting
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """A reference to the value of that name."""
+
+    name: str
+
+
+Argument: TypeAlias = Ref | Tensor | torch.dtype | str | float | bool | list["Argument"] | None
+
+
+def as_ref(argument: Argument) -> Ref:
+    """Return an argument that its operator's schema says is a tensor."""
+    if not isinstance(argument, Ref):
+        raise TypeError(f"expected a reference, not {argument!r}")
+    return argument
+
+
+def as_int(argument: Argument) -> int:
+    """Return an argument that its operator's schema says is an integer."""
+    if not isinstance(argument, int):
+        raise TypeError(f"expected an integer, not {argument!r}")
+    return argument
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One operator call.
+
+    `op` is a key of `operators.OPERATORS` such as `conv2d` or `add.Tensor`, or of
+    `operators.SYMBOLIC`; `inputs` are its arguments by the names of the operator's schema;
+    `outputs` names its results (None: unused); `module` is the user's name of the module, such as
+    `layer3.0.conv1`, or `""` for the network itself.
+    """
+
+    op: str
+    inputs: Mapping[str, Argument]
+    outputs: tuple[str | None, ...]
+    module: str
+
+    def references(self) -> Iterator[str]:
+        """Yield the name of every value that the call reads."""
+        for argument in self.inputs.values():
+            for item in argument if isinstance(argument, list) else [argument]:
+                if isinstance(item, Ref):
+                    yield item.name
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """An input of the network; a dimension is a size, or the name of a symbol where it is free."""
+
+    name: str
+    dtype: torch.dtype
+    shape: tuple[int | str, ...]
+
+
+@dataclass(frozen=True)
+class Network:
+    """The program: operator calls in order over inputs and named tensors.
+
+    `tensors` holds parameters, buffers and constants under the user's names, such as
+    `layer1.0.bn1.weight`; `leaves` says which value of the program is which tensor; `parameters`
+    names the trainable ones, `transient` those that no state dict holds (constants, buffers that
+    don't persist), and `aliases` gives the other names of tied ones. `nesting` says how the
+    module returned its outputs, where that is known; a call of the network returns them in a row.
+    Calling a network runs it; batch norm is frozen and dropout off, whatever the export was.
+    """
+
+    nodes: tuple[Node, ...]
+    tensors: Mapping[str, Tensor]
+    leaves: Mapping[str, str]
+    parameters: frozenset[str]
+    inputs: tuple[Input, ...]
+    outputs: tuple[str, ...]
+    transient: frozenset[str] = frozenset()
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    nesting: Nesting | None = None
+
+    def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """Run the program on a batch; return its outputs."""
+        environment: dict[str, Any] = {
+            leaf: self.tensors[name] for leaf, name in self.leaves.items()
+        }
+        environment |= {spec.name: value for spec, value in zip(self.inputs, inputs, strict=True)}
+        for node, dead in zip(self.nodes, self.last_reads, strict=True):
+            bind(environment, node, operators.run(node.op, resolve(environment, node)))
+            for name in dead:
+                del environment[name]
+        return tuple(environment[name] for name in self.outputs)
+
+    def environment(self, *inputs: Tensor) -> dict[str, Any]:
+        """Return the values by name with which the program begins."""
+        values: dict[str, Any] = {leaf: self.tensors[name] for leaf, name in self.leaves.items()}
+        return values | {spec.name: x for spec, x in zip(self.inputs, inputs, strict=True)}
+
+    @cached_property
+    def last_reads(self) -> tuple[tuple[str, ...], ...]:
+        """For each node, the values that nothing reads after it: what can be freed."""
+        last = {name: i for i, node in enumerate(self.nodes) for name in node.outputs if name}
+        last |= {name: i for i, node in enumerate(self.nodes) for name in node.references()}
+        freed: list[list[str]] = [[] for _ in self.nodes]
+        for name, i in last.items():
+            if name not in self.outputs and name not in self.leaves:
+                freed[i].append(name)
+        return tuple(map(tuple, freed))
+
+    @cached_property
+    def readers(self) -> Mapping[str, list[int]]:
+        """The calls that read each value; -1 stands for the network's caller."""
+        readers: dict[str, list[int]] = {name: [-1] for name in self.outputs}
+        for index, node in enumerate(self.nodes):
+            for name in node.references():
+                readers.setdefault(name, []).append(index)
+        return readers
+
+    @cached_property
+    def varying(self) -> frozenset[str]:
+        """The values that depend on what is in the inputs, and not on their sizes alone."""
+        varying = {spec.name for spec in self.inputs}
+        for node in self.nodes:
+            if node.op not in operators.SYMBOLIC and varying.intersection(node.references()):
+                varying.update(filter(None, node.outputs))
+        return frozenset(varying)
+
+    @property
+    def fixed_batch(self) -> int | None:
+        """The size of batch that the program was exported for; None where it is free."""
+        first = self.inputs[0].shape[0] if self.inputs[0].shape else None
+        return first if isinstance(first, int) else None
+
+    @property
+    def precision(self) -> torch.dtype:
+        """The floating-point number type of the tensors."""
+        dtypes = (tensor.dtype for tensor in self.tensors.values())
+        return next((d for d in dtypes if d.is_floating_point), torch.get_default_dtype())
+
+    def map_tensors(self, function: Callable[[Tensor], Tensor]) -> "Network":
+        """Return the same program over `function(tensor)`, for a move to a device or a dtype."""
+        return replace(self, tensors={name: function(t) for name, t in self.tensors.items()})
+
+    def map_dtypes(self, function: Callable[[torch.dtype], torch.dtype]) -> "Network":
+        """Return the same program with every number type, wherever it stands, replaced."""
+
+        def mapped(argument: Argument) -> Argument:
+            return function(argument) if isinstance(argument, torch.dtype) else argument
+
+        nodes = tuple(
+            replace(node, inputs={name: mapped(item) for name, item in node.inputs.items()})
+            for node in self.nodes
+        )
+        inputs = tuple(replace(spec, dtype=function(spec.dtype)) for spec in self.inputs)
+        converted = self.map_tensors(lambda tensor: tensor.to(function(tensor.dtype)))
+        return replace(converted, nodes=nodes, inputs=inputs)
+
+    def in_single_precision(self) -> "Network":
+        """Return the same program with half precision, wherever it stands, replaced by single."""
+        return self.map_dtypes(widen)
+
+
+def widen(dtype: torch.dtype) -> torch.dtype:
+    """Return single precision for either half precision, and any other dtype as it is."""
+    return torch.float32 if dtype in (torch.float16, torch.bfloat16) else dtype
+
+
+def resolve(environment: Mapping[str, Any], node: Node) -> dict[str, Any]:
+    """Return the node's arguments with references replaced by their values."""
+
+    def value(argument: Argument) -> Any:
+        if isinstance(argument, Ref):
+            return environment[argument.name]
+        return [value(item) for item in argument] if isinstance(argument, list) else argument
+
+    return {name: value(argument) for name, argument in node.inputs.items()}
+
+
+def bind(environment: dict[str, Any], node: Node, result: Any) -> None:
+    """Store the result, or the several results, of a node under its names."""
+    results = result if isinstance(result, list | tuple) else (result,)
+    environment.update((n, item) for n, item in zip(node.outputs, results, strict=True) if n)

@@ -1,0 +1,197 @@
+"""From a network back to an archive: `torch.export` of a module that runs the program (DESIGN §2).
+
+Tensors and calls are where the user's modules had them: the file has the upload's state dict, and
+every node its module's name.
+"""
+
+import inspect
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from narrows.graph import eval_mode
+from narrows.graph.network import Network, Node, bind, resolve
+from narrows.graph.operators import OPERATORS, SYMBOLIC
+from narrows.graph.output_tree import flat, nested
+from narrows.graph.saving import save_program
+from narrows.graph.shapes import Shapes, input_shapes
+
+aten: Any = torch.ops.aten
+
+
+class BuildError(ValueError):
+    """A network that can't be written; the text says why."""
+
+
+def save(network: Network, path: Path, shapes: Shapes | None = None) -> None:
+    """Write the network as an archive that `torch.export.load` opens, its free dimensions kept.
+
+    `shapes` are some that its inputs can have, by default those of `input_shapes`. The operators
+    are torch's own, in eval mode. The module takes the network's inputs in order, and returns its
+    outputs nested as the upload's are. Raises BuildError where torch can't export it, and OSError
+    where the file can't be written.
+    """
+    sizes = [shapes.of(x.name) for x in network.inputs] if shapes else input_shapes(network)
+    inputs = tuple(
+        torch.zeros(shape, dtype=spec.dtype)
+        for spec, shape in zip(network.inputs, sizes, strict=True)
+    )
+    try:
+        module = NetworkModule(network.map_tensors(Tensor.cpu))
+        module.forward = _naming_inputs(network, module.forward)  # type: ignore[method-assign]
+        program = torch.export.export(module, inputs, dynamic_shapes=_free_dimensions(network))
+        for node in program.graph.nodes:
+            node.meta.pop("stack_trace", None)  # it names files of this machine
+        save_program(program, path)
+    except OSError:
+        raise
+    except Exception as error:  # torch raises all sorts
+        raise BuildError(f"torch can't export the network: {error}") from error
+
+
+def _free_dimensions(network: Network) -> tuple[dict[int, Any], ...]:
+    """Return the free dimensions of each input; which sizes they can have follows from the program.
+
+    So does which of them are equal.
+    """
+    free = torch.export.Dim.DYNAMIC
+    return tuple(
+        {axis: free for axis, size in enumerate(spec.shape) if isinstance(size, str)}
+        for spec in network.inputs
+    )
+
+
+def _naming_inputs(network: Network, forward: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the function with the names of the inputs in its signature, for torch.export."""
+
+    def named(*inputs: Tensor) -> Any:
+        return forward(*inputs)
+
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    parameters = [inspect.Parameter(spec.name, kind) for spec in network.inputs]
+    named.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    return named
+
+
+class _Scope(nn.Module):
+    """A module of the user's: a name, its tensors, and the calls that are made in it."""
+
+    def forward(self, call: Callable[..., Any], arguments: dict[str, Any]) -> Any:
+        return call(**arguments)
+
+
+class NetworkModule(nn.Module):
+    """A module that runs a network, with the state dict and the modules of the upload.
+
+    It is always in eval mode: batch norm is frozen and dropout off. It holds the network's own
+    tensors. Raises KeyError for a name that no module can have, such as that of a method.
+    """
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.narrows_program = replace(network, tensors={})
+        stored = {
+            name: nn.Parameter(tensor, requires_grad=tensor.is_floating_point())
+            if name in network.parameters
+            else tensor
+            for name, tensor in network.tensors.items()
+        }
+        for name in stored:
+            self._register(name, stored[name])
+        for alias, name in network.aliases.items():
+            self._register(alias, stored[name])
+        for node in network.nodes:
+            self._scope(node.module.split("."))
+
+    def forward(self, *inputs: Tensor) -> Any:
+        """Take the network's inputs in order; return its outputs, nested as the upload's are."""
+        network = self.narrows_program
+        environment: dict[str, Any] = {
+            leaf: self._tensor(name) for leaf, name in network.leaves.items()
+        }
+        environment |= {spec.name: x for spec, x in zip(network.inputs, inputs, strict=True)}
+        for node in network.nodes:
+            call, arguments = _call(node), resolve(environment, node)
+            if node.module:
+                result = self.get_submodule(node.module)(call, arguments)
+            else:
+                result = call(**arguments)
+            bind(environment, node, result)
+        nesting = flat(len(network.outputs)) if network.nesting is None else network.nesting
+        return nested(nesting, [environment[name] for name in network.outputs])
+
+    def _scope(self, path: Iterable[str]) -> nn.Module:
+        """Return the module at `path`, made where there is none."""
+        scope: nn.Module = self
+        for name in filter(None, path):
+            if name not in scope._modules:
+                scope.add_module(name, _Scope())
+            scope = scope.get_submodule(name)
+        return scope
+
+    def _register(self, name: str, tensor: Tensor) -> None:
+        *path, attribute = name.split(".")
+        owner = self._scope(path)
+        if isinstance(tensor, nn.Parameter):
+            owner.register_parameter(attribute, tensor)
+        else:
+            persistent = name not in self.narrows_program.transient
+            owner.register_buffer(attribute, tensor, persistent=persistent)
+
+    def _tensor(self, name: str) -> Tensor:
+        """Look a tensor up, at every call: training and torch.export put others in their place."""
+        path, _, attribute = name.rpartition(".")
+        tensor: Tensor = getattr(self.get_submodule(path), attribute)
+        return tensor
+
+
+def _call(node: Node) -> Callable[..., Any]:
+    """Return torch's own operator, but in eval mode and without a view that strides forbid."""
+    if node.op in SYMBOLIC:
+        function = SYMBOLIC[node.op]
+        return lambda **sizes: function(*sizes.values())
+    if node.op in _IN_EVAL_MODE:
+        return _IN_EVAL_MODE[node.op]
+    return OPERATORS[node.op]
+
+
+def _with(op: str, **fixed: Any) -> Callable[..., Any]:
+    return lambda **arguments: OPERATORS[op](**{**arguments, **fixed})
+
+
+def _batch_norm(**arguments: Any) -> Any:
+    own = arguments["running_mean"] is None  # as torch does: normalize by the batch's statistics
+    return aten.batch_norm(**{**arguments, "training": own})
+
+
+def _instance_norm(**arguments: Any) -> Any:
+    own = arguments["running_mean"] is None
+    return aten.instance_norm(**{**arguments, "use_input_stats": own})
+
+
+def _functional_batch_norm(**arguments: Any) -> Any:
+    del arguments["training"]
+    result = aten._native_batch_norm_legit_no_training(**arguments)
+    return *result, arguments["running_mean"], arguments["running_var"]
+
+
+_IN_EVAL_MODE: dict[str, Callable[..., Any]] = {
+    "batch_norm": _batch_norm,
+    "instance_norm": _instance_norm,
+    "_native_batch_norm_legit": _with("_native_batch_norm_legit", training=False),
+    "_native_batch_norm_legit_functional": _functional_batch_norm,
+    **{
+        op: _with(op, train=False)
+        for op in ("dropout", "feature_dropout", "alpha_dropout", "feature_alpha_dropout")
+    },
+    **{op: _with(op, train=False) for op in ("gru.input", "lstm.input")},
+    "native_dropout": _with("native_dropout", train=False),
+    "scaled_dot_product_attention": _with("scaled_dot_product_attention", dropout_p=0.0),
+    "view": eval_mode.REWRITES["view"],
+    "_unsafe_view": eval_mode.REWRITES["_unsafe_view"],
+}
+"""Operators that would not be in eval mode if they ran as the upload asks."""

@@ -1,0 +1,25 @@
+"""First order: the change of the loss along a structure, `|θ_s·g|` (METHOD §1)."""
+
+import numpy as np
+
+from narrows.batch import Batch
+from narrows.gates.gated_network import GatedNetwork
+from narrows.losses import Loss
+from narrows.methods.partial_sums import Averages, Floats, Terms, one_row
+from narrows.methods.sample_gradients import sample_gradients
+
+
+def measure(gated: GatedNetwork, batch: Batch, loss: Loss) -> Terms:
+    """Return the term `first`, θ_s·g, of one batch."""
+    found = sample_gradients(gated, batch, loss)
+    return one_row(found.loss, len(batch), first=found.gradient)
+
+
+def saliencies(averages: Averages) -> Floats:
+    """Return `|θ_s·g|` [S], in units of the loss.
+
+    >>> saliencies(Averages(0.0, {"first": np.array([-1.0, 0.5])}, np.empty((0, 2))))
+    array([1. , 0.5])
+    """
+    result: Floats = np.abs(averages.means["first"])
+    return result

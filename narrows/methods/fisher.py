@@ -1,0 +1,24 @@
+"""Fisher: the mean square of every sample's own derivative along a structure (METHOD §1)."""
+
+from narrows.batch import Batch
+from narrows.gates.gated_network import GatedNetwork
+from narrows.losses import Loss
+from narrows.methods.partial_sums import Averages, Floats, Terms, one_row
+from narrows.methods.sample_gradients import sample_gradients
+
+
+def measure(gated: GatedNetwork, batch: Batch, loss: Loss) -> Terms:
+    """Return the terms `first`, θ_s·g, and `squares`, (θ_s·g_n)² summed over samples n."""
+    found = sample_gradients(gated, batch, loss)
+    squares = found.gradient.double().square()
+    return one_row(found.loss, len(batch), first=found.gradient, squares=squares)
+
+
+def saliencies(averages: Averages) -> Floats:
+    """Return `1/N Σ_n (θ_s·g_n)²` [S].
+
+    >>> import numpy as np
+    >>> saliencies(Averages(0.0, {"squares": np.array([4.0, 0.25])}, np.empty((0, 2))))
+    array([4.  , 0.25])
+    """
+    return averages.means["squares"]

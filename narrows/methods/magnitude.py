@@ -1,0 +1,57 @@
+"""Magnitude: how large the weights that go into a channel are, whatever the data (METHOD §1)."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from narrows.batch import Batch
+from narrows.channels.groups import NO_STRUCTURE, Channels, Layer
+from narrows.gates.gated_network import GatedNetwork
+from narrows.graph.network import Network
+from narrows.losses import Loss
+from narrows.methods.partial_sums import Averages, Floats, Terms, one_row
+
+
+def measure(gated: GatedNetwork, batch: Batch, loss: Loss) -> Terms:
+    """Return the terms `squares` and `relative` of one batch, of which only the loss varies."""
+    with torch.no_grad():
+        value = loss(gated.original(*batch.inputs)[0], batch.targets)
+    squares, relative = square_norms(gated.original, gated.channels)
+    samples = len(batch)
+    return one_row(value.item(), samples, squares=samples * squares, relative=samples * relative)
+
+
+def saliencies(averages: Averages) -> Floats:
+    """Return `‖θ_s‖₂` [S], in units of the weights."""
+    result: Floats = np.sqrt(averages.means["squares"])
+    return result
+
+
+def relative_saliencies(averages: Averages) -> Floats:
+    """Return `‖θ_s‖₂` [S] with every layer's rows divided by their root mean square norm."""
+    result: Floats = np.sqrt(averages.means["relative"])
+    return result
+
+
+def square_norms(network: Network, channels: Channels) -> tuple[Floats, Floats]:
+    """Return `‖θ_s‖₂²` [S], as it is and with each layer's mean made one."""
+    plain, relative = np.zeros((2, len(channels)))
+    for layer in channels.layers:
+        kept = layer.structures != NO_STRUCTURE
+        if layer.weight is None:  # no structures either
+            continue
+        squares = _rows(network, network.tensors[layer.weight], layer)
+        np.add.at(plain, layer.structures[kept], squares[kept])
+        mean = squares.mean() or 1.0
+        np.add.at(relative, layer.structures[kept], squares[kept] / mean)
+    return plain, relative
+
+
+def _rows(network: Network, tensor: Tensor, layer: Layer) -> Floats:
+    """Return the square norm of what goes into each channel of a layer, [width]."""
+    weight = tensor.detach().double().movedim(layer.channel_dim, 0)
+    squares = weight.flatten(1).square().sum(1).numpy(force=True)
+    squares = np.tile(squares, layer.width // len(squares)) / (layer.width // len(squares))
+    if layer.bias is not None:
+        squares = squares + network.tensors[layer.bias].detach().double().square().numpy(force=True)
+    return squares

@@ -1,0 +1,64 @@
+"""SOSP-H: the exact Hessian along all structures at once, and a saliency for each (METHOD §1, §2).
+
+Nonnenmacher et al., "SOSP: Efficiently Capturing Global Correlations by Second-Order Structured
+Pruning", ICLR 2022: `λ_H(s) = |θ_s·g| + ½ |θ_s·(H θ_struc)|`.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from narrows.batch import Batch
+from narrows.channels.groups import NO_STRUCTURE
+from narrows.forward_mode.dual import Dual
+from narrows.gates.call import Leaf
+from narrows.gates.gated_network import GatedNetwork
+from narrows.losses import Loss
+from narrows.methods.partial_sums import Averages, Floats, Terms
+
+
+def saliencies(averages: Averages) -> Floats:
+    """Return λ_H [S], in units of the loss, from `first`, θ_s·g, and `second`, θ_s·(Hθ_struc).
+
+    >>> first, second = np.array([-1.0, 0.5]), np.array([4.0, -1.0])
+    >>> saliencies(Averages(0.0, {"first": first, "second": second}, np.empty((0, 2))))
+    array([3., 1.])
+    """
+    result: Floats = np.abs(averages.means["first"]) + 0.5 * np.abs(averages.means["second"])
+    return result
+
+
+def measure(gated: GatedNetwork, batch: Batch, loss: Loss) -> Terms:
+    """Return the terms of one batch, as a single row, from one forward and one backward pass.
+
+    With the tangents of all gates at one, the forward pass gives `S = ∇ℓ(f)·ḟ = Σ_s ṁ_s ∂L/∂m_s`;
+    then ∂S/∂ṁ_s = θ_s·g and ∂S/∂m_s = θ_s·(Hθ_struc).
+    """
+    output, leaves = gated.along_all(*batch.inputs)
+    if not isinstance(output, Dual):  # no structure reaches the output
+        value, first, second = loss(output, batch.targets), *np.zeros((2, gated.structures))
+    else:
+        value, along = torch.func.jvp(
+            lambda f: loss(f, batch.targets), (output.value,), (output.tangent,)
+        )[:2]
+        gates = [leaf.tangent for leaf in leaves] + [leaf.value for leaf in leaves]
+        gradients = torch.autograd.grad(along, gates, materialize_grads=True)
+        first = _by_structure(leaves, gradients[: len(leaves)], gated.structures)
+        second = _by_structure(leaves, gradients[len(leaves) :], gated.structures)
+    return Terms(
+        np.array([value.item()]),
+        np.array([len(batch)]),
+        {"first": first[None], "second": second[None]},
+    )
+
+
+def _by_structure(leaves: Sequence[Leaf], gradients: Sequence[Tensor], count: int) -> Floats:
+    """Add up what the rows of all layers say of their structures, always in the same order."""
+    structures = torch.cat([leaf.structures for leaf in leaves]).numpy(force=True)
+    of_rows = torch.cat(list(gradients)).numpy(force=True)
+    kept = structures != NO_STRUCTURE
+    sums: Floats = np.zeros(count)
+    np.add.at(sums, structures[kept], of_rows[kept])
+    return sums

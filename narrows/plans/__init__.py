@@ -1,0 +1,1 @@
+"""Plans for other widths: what to change, and what that costs."""

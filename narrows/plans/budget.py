@@ -1,0 +1,87 @@
+"""Which structures to cut or copy: `copies` [S] is 0 to cut one, 1 to keep it, 2 to double it."""
+
+from collections.abc import Callable
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from narrows.channels.groups import Channels
+from narrows.plans.cost import Cost
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Price = Literal["structures", "parameters", "macs"]
+"""What a budget, and a structure, is counted in."""
+Pricing = Callable[[Ints], Cost]
+"""Return what the network costs with these copies."""
+
+
+def prices(channels: Channels, pricing: Pricing, price: Price) -> Floats:
+    """Return what each structure costs, of shape [S]: what cutting it alone would save.
+
+    The structures of a group are alike, so one of each is tried.
+    """
+    result = np.ones(len(channels))
+    if price == "structures":
+        return result
+    keep = np.ones(len(channels), np.int64)
+    whole = getattr(pricing(keep), price)
+    for group in np.unique(channels.groups):
+        members = np.flatnonzero(channels.groups == group)
+        keep[members[0]] = 0
+        result[members] = whole - getattr(pricing(keep), price)
+        keep[members[0]] = 1
+    return result
+
+
+def cut(
+    channels: Channels, places: Ints, ratio: float, pricing: Pricing, price: Price = "structures"
+) -> Ints:
+    """Cut the structures that go first until `ratio` of the network's price is saved.
+
+    `places` are the ranks [S]. The last structure of each group stays: a layer needs a channel. The
+    budget is met within one structure, or everything else is cut when it can't be met.
+    """
+    last = _last_of_groups(channels, places)
+    order = [s for s in np.argsort(places).tolist() if s not in last]
+    if price == "structures":
+        return _without(channels, order[: round(ratio * len(channels))])
+    budget = (1 - ratio) * getattr(pricing(_without(channels, [])), price)
+    few, many = 0, len(order)  # bisect: the price falls with every cut
+    while few < many:
+        middle = (few + many) // 2
+        if getattr(pricing(_without(channels, order[:middle])), price) > budget:
+            few = middle + 1
+        else:
+            many = middle
+    return _without(channels, order[:few])
+
+
+def _without(channels: Channels, structures: list[int]) -> Ints:
+    copies = np.ones(len(channels), np.int64)
+    copies[structures] = 0
+    return copies
+
+
+def _last_of_groups(channels: Channels, places: Ints) -> set[int]:
+    last: dict[int, int] = {}
+    for structure in np.argsort(places).tolist():
+        last[int(channels.groups[structure])] = structure
+    return set(last.values())
+
+
+def reach(channels: Channels, places: Ints, widths: dict[int, int]) -> Ints:
+    """Return the copies that give each group its new number of structures.
+
+    Wider: everything is copied equally often, and the structures that go last once more. Leaner:
+    those that go first are cut.
+    """
+    copies = np.ones(len(channels), np.int64)
+    for group, width in widths.items():
+        members = np.flatnonzero(channels.groups == group)
+        by_worth = members[np.argsort(-places[members])]
+        whole, more = divmod(max(1, width), len(members))
+        copies[by_worth] = whole
+        copies[by_worth[:more]] += 1
+    return copies

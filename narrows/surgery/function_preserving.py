@@ -1,0 +1,122 @@
+"""What keeps a network's function when channels are copied: readers divide (METHOD §3, fact 6).
+
+A copied channel carries the same numbers as the channel, so whatever sums over k copies of it
+divides by k. Elementwise operators, norms over each channel and depthwise convolutions sum over no
+channels, and are only copied.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from narrows.channels.contractions import Operand, Origin, contractions, origins, sum_axes
+from narrows.graph.network import Network, Node, Ref
+from narrows.surgery.channel_counts import Ints, Recount
+
+
+@dataclass(frozen=True)
+class Shares:
+    """What divides by the number of copies.
+
+    `divided` are the dimensions of named tensors that do. Where a weight can't, for it is tied to
+    another use or the call multiplies two values, the value that the call reads does: `scaled` has
+    the call's place in the program, that value's name, and the number of copies. `reasons` say
+    which calls are left: those whose channels have unequally many copies.
+    """
+
+    divided: frozenset[tuple[str, int]] = frozenset()
+    scaled: Mapping[int, tuple[str, int]] = field(default_factory=dict)
+    reasons: tuple[str, ...] = ()
+
+
+def shares(network: Network, recount: Recount) -> Shares:
+    """Find where copied channels are summed, and what takes its share there."""
+    known = origins(network, recount.shapes)
+    readers = _readers(network, known)
+    divided: set[tuple[str, int]] = set()
+    rest: list[tuple[int, Operand]] = []
+    for index, node in enumerate(network.nodes):
+        for value, weight in contractions(node, recount.shapes):
+            if not (_copied(value, recount) or _copied(weight, recount)):
+                continue
+            name, axes = known.get(weight.value, ("", ()))
+            if name and all(
+                axes[weight.axis] in _summed(reader, name, known, recount)
+                for reader in readers[name]
+            ):
+                divided.add((name, axes[weight.axis]))
+            else:
+                rest.append((index, value))
+        rest += [(index, o) for o in sum_axes(node, recount.shapes) if _copied(o, recount)]
+    scaled: dict[int, tuple[str, int]] = {}
+    reasons = []
+    for index, operand in rest:
+        times = np.unique(_times(operand, recount))
+        if len(times) == 1 and index not in scaled:
+            scaled[index] = operand.value, int(times[0])
+        else:
+            reasons.append(f"{_call(network.nodes[index])} sums over channels copied unevenly")
+    return Shares(frozenset(divided), scaled, tuple(reasons))
+
+
+def scale(call: Node, value: str, times: int) -> list[Node]:
+    """Return the call on `value / times`, behind the call that divides."""
+    share = f"{value}.{times}"  # no name of an upload has dots in it
+    name = next(name for name, argument in call.inputs.items() if argument == Ref(value))
+    division = Node(
+        "div.Scalar", {"self": Ref(value), "other": float(times)}, (share,), call.module
+    )
+    return [division, replace(call, inputs={**call.inputs, name: Ref(share)})]
+
+
+def _readers(network: Network, known: Mapping[str, Origin]) -> dict[str, list[Node]]:
+    """Return the calls that read each named tensor, but for those that only move it."""
+    readers: dict[str, list[Node]] = {}
+    for node in network.nodes:
+        if known.keys().isdisjoint(filter(None, node.outputs)):
+            for name in {known[ref][0] for ref in node.references() if ref in known}:
+                readers.setdefault(name, []).append(node)
+    return readers
+
+
+def _summed(node: Node, name: str, known: Mapping[str, Origin], recount: Recount) -> set[int]:
+    """Return the dimensions of a named tensor that the call sums over."""
+    return {
+        known[operand.value][1][operand.axis]
+        for pair in contractions(node, recount.shapes)
+        for operand in pair
+        if operand.value in known and known[operand.value][0] == name
+    }
+
+
+def is_uneven_norm(node: Node, recount: Recount, *, alike: bool = True) -> bool:
+    """Tell whether the call normalizes over several channels and its statistics change.
+
+    They stay where every channel has equally many copies, if copies are `alike`.
+    """
+    for labels in recount.channels.normalized.get(node.outputs[0] or "", ()):
+        times = recount.times(labels)
+        if len(np.unique(times)) > 1 or (not alike and (times > 1).any()):
+            return True
+    return False
+
+
+def uneven_norms(network: Network, recount: Recount, *, alike: bool = True) -> Iterator[str]:
+    """Yield a sentence for each norm whose statistics change."""
+    for node in network.nodes:
+        if is_uneven_norm(node, recount, alike=alike):
+            yield f"{_call(node)} normalizes over channels that are cut or copied unevenly"
+
+
+def _times(operand: Operand, recount: Recount) -> Ints:
+    labels = recount.dims(operand.value)[operand.axis]
+    return np.ones(1, np.int64) if labels is None else recount.times(labels)
+
+
+def _copied(operand: Operand, recount: Recount) -> bool:
+    return bool((_times(operand, recount) > 1).any())
+
+
+def _call(node: Node) -> str:
+    return f"{node.op} in {node.module}" if node.module else node.op

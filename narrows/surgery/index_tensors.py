@@ -1,0 +1,46 @@
+"""Constants that pick channels by their index: they follow when the channels move."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from narrows.channels.labels import Labels
+from narrows.graph.network import Network, Ref, as_int, as_ref
+from narrows.surgery.channel_counts import Ints, Recount, SurgeryError
+
+
+def picked(network: Network, recount: Recount) -> dict[str, Tensor]:
+    """Return, by name, the index tensors of `index_select` along dimensions that change.
+
+    Raises SurgeryError where one serves two calls that would need different ones.
+    """
+    found: dict[str, Tensor] = {}
+    for node in network.nodes:
+        if node.op == "index_select":
+            source, index = as_ref(node.inputs["self"]), as_ref(node.inputs["index"])
+            axis = as_int(node.inputs["dim"])
+            labels = recount.dims(source.name)[axis]
+            name = network.leaves.get(index.name)
+            if labels is None or name is None or not recount.changes(labels):
+                continue
+            if _readers(network, index) > 1:
+                raise SurgeryError(f"{name} picks channels for several calls")
+            old = network.tensors[name]
+            new = _repointed(old.cpu().numpy(), labels, recount)
+            found[name] = torch.from_numpy(new).to(old)
+    return found
+
+
+def _repointed(index: Ints, labels: Labels, recount: Recount) -> Ints:
+    """Return where the channels that `index` picks, and their copies, are afterwards."""
+    places = {
+        (int(source), int(copy)): place
+        for place, (source, copy) in enumerate(zip(*recount.sources(labels), strict=True))
+    }
+    order, copy = recount.sources(labels[index])
+    pairs = zip(index[order].tolist(), copy.tolist(), strict=True)
+    return np.array([places[pair] for pair in pairs], np.int64)
+
+
+def _readers(network: Network, ref: Ref) -> int:
+    return sum(name == ref.name for node in network.nodes for name in node.references())

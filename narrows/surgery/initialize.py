@@ -1,0 +1,105 @@
+"""New channels that begin as those of torch's own layers do."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from narrows.channels.contractions import Origin, contractions, origins
+from narrows.graph.network import Network, Node, Ref
+from narrows.graph.shapes import Shapes
+
+_CONSTANTS = {"weight": 1.0, "bias": 0.0, "running_mean": 0.0, "running_var": 1.0}
+"""What a norm's tensors begin with."""
+_SLOPE = 0.25  # of PReLU
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Normal:
+    """Standard normal, as embeddings."""
+
+
+@dataclass(frozen=True, slots=True)
+class Uniform:
+    """Uniform in ±1/√fan-in of a weight, which is `kaiming_uniform_(a=√5)`; its bias goes along.
+
+    The fan-in is the weight's size along `axis`, or, if None, what one of its rows holds.
+    """
+
+    weight: str
+    axis: int | None
+
+
+Start = Constant | Normal | Uniform
+
+
+def draw(
+    network: Network, shapes: Shapes, tensors: Mapping[str, Tensor], generator: torch.Generator
+) -> dict[str, Tensor]:
+    """Return initial numbers for the tensors of known use, of the sizes that `tensors` have.
+
+    What is of no known use, such as a position embedding that is added, has no usual beginning.
+    """
+    drawn = {}
+    for name, start in _starts(network, shapes).items():
+        tensor = tensors[name]
+        match start:
+            case Constant(value):
+                drawn[name] = torch.full_like(tensor, value)
+            case Normal():
+                drawn[name] = torch.randn(tensor.shape, generator=generator).to(tensor)
+            case Uniform(weight, axis):
+                like = tensors[weight]
+                fan_in = like[0].numel() if axis is None else like.shape[axis]
+                unit = torch.rand(tensor.shape, generator=generator) * 2 - 1
+                drawn[name] = (unit / fan_in**0.5).to(tensor)
+    return drawn
+
+
+def _starts(network: Network, shapes: Shapes) -> dict[str, Start]:
+    known = origins(network, shapes)
+    starts: dict[str, Start] = {}
+    for node in network.nodes:
+        for ref, start in _uses(node, network, shapes, known):
+            if ref.name in known:
+                starts.setdefault(known[ref.name][0], start)
+    return starts
+
+
+def _uses(
+    node: Node, network: Network, shapes: Shapes, known: Mapping[str, Origin]
+) -> Iterator[tuple[Ref, Start]]:
+    """Yield the arguments of the call that may be named tensors, with what they begin with."""
+    family = node.op.partition(".")[0]
+    if family == "embedding":
+        yield from _given(node, weight=Normal())
+    elif family in ("prelu", "_prelu_kernel"):
+        yield from _given(node, weight=Constant(_SLOPE))
+    elif "norm" in family:
+        yield from _given(node, **{name: Constant(value) for name, value in _CONSTANTS.items()})
+    elif family == "linear" or family.startswith("conv"):
+        weight = node.inputs["weight"]
+        if isinstance(weight, Ref) and weight.name in network.leaves:
+            start = Uniform(network.leaves[weight.name], None)
+            yield from _given(node, weight=start, bias=start)
+    else:
+        for _, operand in contractions(node, shapes):
+            if operand.value in known:
+                name, axes = known[operand.value]
+                start = Uniform(name, axes[operand.axis])
+                yield Ref(operand.value), start
+                if family in ("addmm", "baddbmm"):
+                    yield from _given(node, self=start)
+
+
+def _given(node: Node, **starts: Start) -> Iterator[tuple[Ref, Start]]:
+    for name, start in starts.items():
+        ref = node.inputs.get(name)
+        if isinstance(ref, Ref):
+            yield ref, start

@@ -1,0 +1,213 @@
+"""How each operator's literals follow the channels: sizes, groups, pieces, bounds.
+
+An operator without a rule has no literal that counts channels. What a rule missed shows when the
+shapes of the result are compared with the count.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from narrows.channels.labels import Labels
+from narrows.graph.network import Argument, Node, Ref, as_int, as_ref
+from narrows.surgery.channel_counts import Recount, SurgeryError
+
+Rule = Callable[[Node, Recount], Sequence[Node]]
+
+RULES: dict[str, Rule] = {}
+
+
+def rule(*ops: str) -> Callable[[Rule], Rule]:
+    """Register a function as the rule of these operators."""
+
+    def register(function: Rule) -> Rule:
+        RULES.update(dict.fromkeys(ops, function))
+        return function
+
+    return register
+
+
+def adapt(node: Node, recount: Recount) -> Sequence[Node]:
+    """Return the call with the literals of the new sizes, behind the calls that compute them.
+
+    Raises SurgeryError where no literal says what is needed.
+    """
+    found = RULES.get(node.op)
+    return found(node, recount) if found else [node]
+
+
+def _changed(node: Node, **arguments: Argument) -> list[Node]:
+    return [replace(node, inputs={**node.inputs, **arguments})]
+
+
+def _source(node: Node) -> Ref:
+    return as_ref(node.inputs.get("self", node.inputs.get("input")))
+
+
+def _list(argument: Argument) -> list[Argument]:
+    return argument if isinstance(argument, list) else [argument]
+
+
+def _ints(argument: Argument) -> list[int]:
+    return [as_int(item) for item in _list(argument)]
+
+
+def _along(node: Node, recount: Recount, default: int = 0) -> Labels | None:
+    """Return the labels along the dimension `dim` if they change, else None."""
+    labels = recount.dims(_source(node).name)[as_int(node.inputs.get("dim", default))]
+    return labels if recount.changes(labels) else None
+
+
+# --- sizes ----------------------------------------------------------------------------------------
+
+
+@rule("view", "_unsafe_view", "reshape", "expand", "unflatten.int")
+def _sizes(node: Node, recount: Recount) -> Sequence[Node]:
+    key = next(key for key in ("size", "shape", "sizes") if key in node.inputs)
+    result = recount.sizes(node.outputs[0] or "")
+    given = _list(node.inputs[key])
+    first = len(result) - len(given) if node.op == "expand" else 0
+    if node.op == "unflatten.int":
+        first = as_int(node.inputs["dim"]) % len(recount.shapes.of(_source(node).name))
+    nodes: list[Node] = []
+    sizes: list[Argument] = []
+    for size, (before, after) in zip(given, result[first:], strict=False):
+        if before == after or size == -1:
+            sizes.append(size)
+        elif isinstance(size, Ref):
+            nodes += _scaled(size, before, after, node.module)
+            sizes.append(Ref(nodes[-1].outputs[0] or ""))
+        else:
+            sizes.append(after)
+    return [*nodes, *_changed(node, **{key: sizes})]
+
+
+def _scaled(size: Ref, before: int, after: int, module: str) -> list[Node]:
+    """Return the calls that make the new size of one computed at run time, such as batch × heads.
+
+    No name of an upload has dots in it, so the new names are new.
+    """
+    times, over = f"{size.name}.{after}", f"{size.name}.{after}.{before}"
+    return [
+        Node("operator.mul", {"a": size, "b": after}, (times,), module),
+        Node("operator.floordiv", {"a": Ref(times), "b": before}, (over,), module),
+    ]
+
+
+@rule("repeat_interleave.self_int")
+def _repeat_interleave(node: Node, _recount: Recount) -> Sequence[Node]:
+    return _changed(node, output_size=None)  # it says what follows from the rest
+
+
+@rule("squeeze", "squeeze.dim", "squeeze.dims")
+def _squeeze(node: Node, recount: Recount) -> Sequence[Node]:
+    """Name the dimensions, so that one with a single channel left stays."""
+    sizes = recount.sizes(_source(node).name)
+    if not any(before > 1 == after for before, after in sizes):
+        return [node]
+    chosen = _ints(node.inputs["dim"]) if "dim" in node.inputs else list(range(len(sizes)))
+    dims: list[Argument] = [dim for dim in chosen if sizes[dim][0] == 1]
+    return [replace(node, op="squeeze.dims", inputs={"self": node.inputs["self"], "dim": dims})]
+
+
+# --- pieces ---------------------------------------------------------------------------------------
+
+
+@rule("split.Tensor", "split_with_sizes", "chunk")
+def _split(node: Node, recount: Recount) -> Sequence[Node]:
+    """Give each piece the channels that it keeps; write their numbers out where they differ."""
+    if (labels := _along(node, recount)) is None:
+        return [node]
+    if node.op == "split_with_sizes":
+        before = _ints(node.inputs["split_sizes"])
+    elif node.op == "chunk":
+        before = _pieces(len(labels), -(-len(labels) // as_int(node.inputs["chunks"])))
+    else:
+        before = _pieces(len(labels), as_int(node.inputs["split_size"]))
+    after = [recount.count(piece) for piece in np.split(labels, np.cumsum(before)[:-1])]
+    total = sum(after)
+    if node.op == "chunk" and after == _pieces(total, -(-total // len(after))):
+        return [node]
+    if node.op == "split.Tensor" and after == _pieces(total, after[0]):
+        return _changed(node, split_size=after[0])
+    inputs = {
+        "self": node.inputs["self"],
+        "split_sizes": list[Argument](after),
+        "dim": node.inputs.get("dim", 0),
+    }
+    return [replace(node, op="split_with_sizes", inputs=inputs)]
+
+
+def _pieces(total: int, size: int) -> list[int]:
+    return [min(size, total - start) for start in range(0, total, max(1, size))]
+
+
+@rule("slice.Tensor")
+def _slice(node: Node, recount: Recount) -> Sequence[Node]:
+    if (labels := _along(node, recount)) is None:
+        return [node]
+    start, end, step = (node.inputs.get(name) for name in ("start", "end", "step"))
+    if isinstance(start, Ref) or isinstance(end, Ref) or step not in (None, 1):
+        raise SurgeryError(f"{node.op}{_in(node)} takes every n-th channel, or bounds not known")
+    first, last, _ = slice(
+        None if start is None else as_int(start), None if end is None else as_int(end)
+    ).indices(len(labels))
+    return _changed(node, start=recount.count(labels[:first]), end=recount.count(labels[:last]))
+
+
+@rule("narrow")
+def _narrow(node: Node, recount: Recount) -> Sequence[Node]:
+    if (labels := _along(node, recount)) is None:
+        return [node]
+    start = as_int(node.inputs["start"]) % len(labels)
+    stop = start + as_int(node.inputs["length"])
+    return _changed(
+        node, start=recount.count(labels[:start]), length=recount.count(labels[start:stop])
+    )
+
+
+# --- groups and norms -----------------------------------------------------------------------------
+
+
+@rule(
+    *"conv1d conv2d conv3d conv1d.padding conv2d.padding conv3d.padding convolution "
+    "conv_transpose1d conv_transpose2d.input conv_transpose3d.input".split()
+)
+def _convolution(node: Node, recount: Recount) -> Sequence[Node]:
+    """Give a depthwise convolution a group for each channel; others keep theirs."""
+    return _channel_groups(node, recount, "groups")
+
+
+@rule("group_norm")
+def _group_norm(node: Node, recount: Recount) -> Sequence[Node]:
+    return _channel_groups(node, recount, "num_groups")
+
+
+@rule("native_group_norm")
+def _native_group_norm(node: Node, recount: Recount) -> Sequence[Node]:
+    (adapted,) = _channel_groups(node, recount, "group")
+    return _changed(adapted, C=recount.sizes(_source(node).name)[1][1])
+
+
+def _channel_groups(node: Node, recount: Recount, name: str) -> list[Node]:
+    before, after = recount.sizes(_source(node).name)[1]
+    groups = node.inputs.get(name, 1)
+    return _changed(node, **{name: after}) if groups == before > 1 else [node]
+
+
+@rule("layer_norm", "native_layer_norm", "rms_norm")
+def _layer_norm(node: Node, recount: Recount) -> Sequence[Node]:
+    shape = _list(node.inputs["normalized_shape"])
+    sizes = recount.sizes(_source(node).name)[-len(shape) :]
+    return _changed(
+        node,
+        normalized_shape=[
+            given if before == after else after
+            for given, (before, after) in zip(shape, sizes, strict=True)
+        ],
+    )
+
+
+def _in(node: Node) -> str:
+    return f" in {node.module}" if node.module else ""

@@ -1,0 +1,1 @@
+"""Verdicts: which layers are bottlenecks, and how sure that is."""

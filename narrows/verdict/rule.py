@@ -1,0 +1,175 @@
+"""Which layers are bottlenecks, and how sure that is (METHOD §4).
+
+The evidence for a layer is the rank-sum of its structures among all: the ratio at which a global
+pruning cuts it, averaged over every global ratio. With few channels, the ratio at one point throws
+most of that away; it is what is shown.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import ceil
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from narrows.channels.groups import NO_STRUCTURE, Channels, Layer
+from narrows.methods import ranking
+from narrows.verdict.jackknife import MIN_BATCHES, interval
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Interval = tuple[float, float]
+
+FALSE_DISCOVERIES = 0.15
+"""The share of wrong ones tolerated among the layers named (Benjamini–Hochberg)."""
+HIGH_SCORE, RAISED_SCORE, LOW_SCORE = 0.9, 2 / 3, 1 / 3
+"""Mean ranks: of a bottleneck at least, of one to be suspected at least, of a redundant at most.
+
+Set by `benchmarks.planted` (RESULTS.md), for `sosp_i` with gates on the channel."""
+EXACT_TEST = 10_000
+"""Up to so many pairs of channels the null distribution is counted out, beyond it is normal."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is said of a layer.
+
+    `pruning_ratio` is the share of its channels that the global pruning removes; `score` the mean
+    rank of its structures, from 0 (all go first) to 1 (all stay longest), one half being the
+    average; both with their 95 % intervals, None where there are too few batches. `p_value` is the
+    chance of so high a score for channels drawn at random, adjusted for the number of layers.
+    `because` says how the verdict came about, `samples_needed` how many would settle a suspicion.
+    """
+
+    verdict: str
+    pruning_ratio: float | None = None
+    interval: Interval | None = None
+    p_value: float | None = None
+    score: float | None = None
+    score_interval: Interval | None = None
+    because: str | None = None
+    samples_needed: int | None = None
+
+
+def judge(
+    channels: Channels, places: Ints, replicates: Sequence[Ints], ratio: float, samples: int
+) -> dict[str, Verdict]:
+    """Return a verdict for every layer, by name, at a global pruning ratio.
+
+    `places` [S] are the ranks from all `samples`, `replicates` those without groups of them. Layers
+    that share their structures are one case, not several.
+    """
+    own_of = {layer.name: own for layer in channels.layers if len(own := _own(layer))}
+    owned = {own.tobytes(): own for own in own_of.values()}
+    high = _adjusted_p_values(places, owned, "greater")
+    low = _adjusted_p_values(places, owned, "less")
+
+    verdicts = {layer.name: Verdict("not_prunable") for layer in channels.layers}
+    for name, own in own_of.items():
+        case = own.tobytes()
+        score, share = _score(places, own), ranking.pruning_ratio(places, own, ratio)
+        evidence = _Evidence(
+            score,
+            interval(score, [_score(sample, own) for sample in replicates]),
+            high[case],
+            low[case],
+        )
+        decided = evidence.decide()
+        verdicts[name] = Verdict(
+            decided,
+            pruning_ratio=share,
+            interval=interval(
+                share, [ranking.pruning_ratio(sample, own, ratio) for sample in replicates]
+            ),
+            p_value=high[case],
+            score=score,
+            score_interval=evidence.interval,
+            because=evidence.because(decided),
+            samples_needed=evidence.samples_needed(samples) if decided == "suspected" else None,
+        )
+    return verdicts
+
+
+@dataclass(frozen=True)
+class _Evidence:
+    """A layer's score with its interval, and the chances of so high and of so low a one."""
+
+    score: float
+    interval: Interval | None
+    p_high: float
+    p_low: float
+
+    def decide(self) -> str:
+        """Apply the rule."""
+        low, high = self.interval or (0.0, 1.0)
+        if self.score >= HIGH_SCORE and self.p_high <= FALSE_DISCOVERIES and low > RAISED_SCORE:
+            return "bottleneck"
+        if self.score >= RAISED_SCORE:
+            return "suspected"
+        if self.score <= LOW_SCORE and self.p_low <= FALSE_DISCOVERIES and high < 0.5:
+            return "redundant"
+        return "balanced"
+
+    def because(self, decided: str) -> str:
+        """Say how the verdict came about."""
+        says = f"score {self.score:.2f}"
+        if self.interval:
+            says += f" ({self.interval[0]:.2f} to {self.interval[1]:.2f})"
+        says += f", p {self.p_high:.2g}"
+        if decided != "suspected":
+            return says
+        missing = []
+        if self.score < HIGH_SCORE:
+            missing.append(f"the score is below {HIGH_SCORE}")
+        if self.p_high > FALSE_DISCOVERIES:
+            missing.append(f"so few channels may rank so high by chance (p > {FALSE_DISCOVERIES})")
+        if self.interval is None:
+            missing.append(f"fewer than {MIN_BATCHES} batches tell nothing of certainty")
+        elif self.interval[0] <= RAISED_SCORE:
+            missing.append(f"the data leave open whether it is above {RAISED_SCORE:.2f}")
+        return f"{says}; not certain: {', '.join(missing)}"
+
+    def samples_needed(self, samples: int) -> int | None:
+        """Return how many samples would bring the score's interval above `RAISED_SCORE`.
+
+        Intervals shrink with the root of the samples. None where that is not what is missing, or
+        the score is too close to ever tell.
+        """
+        if self.interval is None or not self.interval[0] <= RAISED_SCORE < self.score:
+            return None
+        reach = (self.score - self.interval[0]) / (self.score - RAISED_SCORE)
+        return ceil(samples * reach**2)
+
+
+def _own(layer: Layer) -> Ints:
+    own: Ints = np.unique(layer.structures[layer.structures != NO_STRUCTURE])
+    return own
+
+
+def _score(places: Ints, own: Ints) -> float:
+    return float(np.mean(places[own] + 0.5) / len(places))
+
+
+def _adjusted_p_values(
+    places: Ints, owned: Mapping[bytes, Ints], alternative: Literal["greater", "less"]
+) -> dict[bytes, float]:
+    """Test each case's ranks against all others' (Mann–Whitney), adjusted over the cases."""
+    p_values = []
+    for own in owned.values():
+        others = np.delete(places, own)
+        few = len(own) * len(others) <= EXACT_TEST
+        test = (
+            stats.mannwhitneyu(
+                places[own],
+                others,
+                alternative=alternative,
+                method="exact" if few else "asymptotic",
+            )
+            if len(others)
+            else None
+        )
+        p_values.append(float(test.pvalue) if test else 1.0)
+    adjusted = stats.false_discovery_control(p_values)
+    return {case: float(p) for case, p in zip(owned, adjusted, strict=True)}
