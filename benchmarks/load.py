@@ -25,7 +25,7 @@ from torch import nn
 
 from benchmarks.polling import Polls, at_once, ceiling, free_port, poll
 from benchmarks.processes import running
-from service.client import Client, UnreachableError
+from narrows.client import Client, UnreachableError
 from service.database.engine import make_engine
 from service.database.tables import Analysis
 from service.settings import Settings

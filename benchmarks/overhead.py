@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from service.client import Client, UnreachableError
+from narrows.client import Client, UnreachableError
 from worker.demo.network import DigitsNet, digits
 from worker.export import export_module
 

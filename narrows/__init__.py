@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from narrows.analysis import Analysis
     from narrows.analyze_module import analyze
+    from narrows.client import Client
     from narrows.surgery.built import Built
 
-__all__ = ["Analysis", "Built", "analyze"]
+__all__ = ["Analysis", "Built", "Client", "analyze"]
 
 _HOMES = {
     "Analysis": "narrows.analysis",
     "Built": "narrows.surgery.built",
+    "Client": "narrows.client",
     "analyze": "narrows.analyze_module",
 }
 

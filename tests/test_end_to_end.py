@@ -20,8 +20,8 @@ import pytest
 import torch
 from torch import nn
 
-from service.client import Client
-from service.client_types import Transform
+from narrows.client import Client
+from narrows.client.types import Transform
 from tests.s3 import s3_server
 from worker.demo.network import DigitsNet, digits, train
 from worker.export import export_module

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 if TYPE_CHECKING:
+    from narrows.client.types import CustomPlan
     from service.cli.run_analysis import Result
-    from service.client_types import CustomPlan
 
 OWN_PLANS = ("double", "uniform", "reallocate")
 CUSTOM = "custom"
@@ -113,9 +113,9 @@ def analyze(
     request = checked_request(options)
     _prepare(output, build, [model_source, dataset_source])
 
+    from narrows.client import Client
     from service.cli.report import print_result
     from service.cli.run_analysis import run_analysis
-    from service.client import Client
 
     with Client() as client:
         result = run_analysis(

@@ -6,9 +6,9 @@ from typing import Any, cast
 import typer
 from pydantic import ValidationError
 
+from narrows.client.types import Options, Transform
 from service.analyses.combinations import check_layers, check_request
 from service.analyses.request import AnalysisRequest
-from service.client_types import Options, Transform
 from service.datasets.schemas import Transform as TransformSchema
 from service.problems import Invalid
 

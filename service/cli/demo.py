@@ -32,12 +32,12 @@ def demo(
     takes well under a minute; the network, the data and the results stay in `demo` of the data
     folder.
     """
+    from narrows.client import Client
     from service.cli.analyze import print_json
     from service.cli.embedded import embedded_service
     from service.cli.prepare import local_key
     from service.cli.report import print_result
     from service.cli.run_analysis import run_analysis
-    from service.client import Client
     from service.database.migrate import upgrade
     from service.settings import get_settings
 

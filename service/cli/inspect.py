@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from service.client_types import Upload
+    from narrows.client.types import Upload
 
 
 def inspect(
@@ -22,9 +22,9 @@ def inspect(
     Layers of one group share their channels, for instance because their outputs are added: what
     changes the width of one changes that of all.
     """
+    from narrows.client import Client
     from service.cli.progress import Steps
     from service.cli.uploading import ready_model, source
-    from service.client import Client
 
     given = source(model, "mdl")
     with Client() as client:

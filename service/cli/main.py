@@ -35,7 +35,7 @@ def _explain(error: Exception) -> str:
     from pydantic import ValidationError
     from sqlalchemy.exc import SQLAlchemyError
 
-    from service.client import ApiError, UnreachableError
+    from narrows.client import ApiError, UnreachableError
 
     if isinstance(error, CommandError | ApiError | UnreachableError):
         return str(error)

@@ -7,8 +7,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from narrows.client.types import Analysis, Layer, Plan
 from service.cli.run_analysis import Result
-from service.client_types import Analysis, Layer, Plan
 
 COLOURS = {"bottleneck": "bold red", "suspected": "yellow", "redundant": "cyan", "balanced": ""}
 BAR = 6

@@ -5,11 +5,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
+from narrows.client import ApiError, Client, UnreachableError
+from narrows.client.types import Analysis, Artifact, Layer, Options, Plan, Transform
 from service.cli.errors import CommandError, Terminated
 from service.cli.progress import Steps
 from service.cli.uploading import ready_model, text_of, upload_dataset
-from service.client import ApiError, Client, UnreachableError
-from service.client_types import Analysis, Artifact, Layer, Options, Plan, Transform
 
 STAGES = {"queued": "waiting for a worker", "plan": "planning", "reduce": "judging", "done": ""}
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import typer
 
+from narrows.client import Client
+from narrows.client.types import Transform, Upload
 from service.cli.errors import CommandError
 from service.cli.progress import Steps
-from service.client import Client
-from service.client_types import Transform, Upload
 
 Check = Callable[[], None]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from service.client_types import Work, Worker
+    from narrows.client.types import Work, Worker
 
 COLOURS = {"idle": "", "busy": "green", "gone": "red"}
 
@@ -23,7 +23,7 @@ def workers(
 
     One that has fallen silent is gone, and stays in the list for an hour.
     """
-    from service.client import Client
+    from narrows.client import Client
 
     with Client() as client:
         found = client.workers()

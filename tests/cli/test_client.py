@@ -5,9 +5,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from narrows.client import ApiError, Client, UnreachableError
 from service.cli.errors import Terminated
 from service.cli.run_analysis import run_analysis
-from service.client import ApiError, Client, UnreachableError
 
 Handler = Callable[[httpx.Request], httpx.Response]
 

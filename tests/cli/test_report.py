@@ -9,10 +9,10 @@ import httpx
 import pytest
 from typer import BadParameter
 
+from narrows.client import Client
 from service.cli.analyze import _plans, _prepare
 from service.cli.report import print_result
 from service.cli.run_analysis import Result, run_analysis
-from service.client import Client
 
 
 def plan(name: str, *widths: tuple[str, int, int]) -> dict[str, Any]:

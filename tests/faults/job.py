@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Any, Unpack
 
-from service.client_types import Options
+from narrows.client.types import Options
 from tests.faults.records import Records
 from tests.faults.site import PATIENCE, Site, Stopwatch
 from tests.worker.helpers import wait_until

@@ -12,8 +12,8 @@ from typing import IO, Any
 import httpx
 import psutil
 
+from narrows.client import Client
 from service.cli.prepare import local_key
-from service.client import Client
 from service.database.engine import make_engine
 from service.database.migrate import upgrade
 from service.settings import Settings

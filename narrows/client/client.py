@@ -23,8 +23,8 @@ from urllib.parse import quote
 
 import httpx
 
-from service.client_http import TIMEOUT_SECONDS, ApiError, Connection, UnreachableError
-from service.client_types import (
+from narrows.client.http import TIMEOUT_SECONDS, Connection
+from narrows.client.types import (
     Analysis,
     Artifact,
     Layer,
@@ -35,15 +35,12 @@ from service.client_types import (
     Upload,
     Worker,
 )
-from service.settings import Settings
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 ENDED = frozenset({"succeeded", "failed", "cancelled"})
 WATCH_SECONDS = 10
 POLL_SECONDS = 0.2
-
-__all__ = ["ApiError", "Client", "UnreachableError"]
 
 
 class Client:
@@ -227,5 +224,13 @@ class _Read(io.FileIO):
 
 
 def _embedded_key() -> str | None:
-    path = Settings().data.expanduser() / "api-key"
+    """Return the key that the embedded server of this machine made for itself, if there is one."""
+    folder = os.environ.get("NARROWS_DATA")
+    if not folder:
+        try:
+            from platformdirs import user_data_path
+        except ImportError:  # it comes with the server
+            return None
+        folder = str(user_data_path("narrows"))
+    path = Path(folder).expanduser() / "api-key"
     return path.read_text().strip() if path.exists() else None
