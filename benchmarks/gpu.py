@@ -23,8 +23,8 @@ from rich.table import Table
 
 from benchmarks.networks import ResNet18, settle
 from service.analyses.request import AnalysisRequest
-from worker import pipeline
-from worker.export import export_module
+from worker.cli.export import export_module
+from worker.pipeline import steps
 
 METHODS = (("sosp_h", "weights"), ("sosp_i", "channel"))
 GOAL = 1e-3
@@ -51,12 +51,12 @@ def analyze(device: str, method: str, gate: str, model: str, data: str) -> dict[
     request = asked.model_dump(mode="json")
     began = time.perf_counter()
     parts = [
-        pipeline.shard(model, data, {}, request, start, stop)
-        for start, stop in pipeline.plan(model, data, {}, request)
+        steps.shard(model, data, {}, request, start, stop)
+        for start, stop in steps.plan(model, data, {}, request)
     ]
     seconds = time.perf_counter() - began
     with tempfile.TemporaryDirectory() as folder:
-        found = pipeline.reduce(model, data, {}, request, parts, folder)
+        found = steps.reduce(model, data, {}, request, parts, folder)
     used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return {
         "device": found["provenance"]["devices"][0],

@@ -32,7 +32,7 @@ from narrows.graph.network import Network
 from narrows.graph.shapes import trace_shapes
 from narrows.losses import LOSSES
 from narrows.methods.table import Method, MethodName
-from worker.export import export_module
+from worker.cli.export import export_module
 from worker.formats import pt2
 
 Work = Callable[[], object]

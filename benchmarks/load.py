@@ -29,7 +29,7 @@ from narrows.client import Client, UnreachableError
 from service.database.engine import make_engine
 from service.database.tables import Analysis
 from service.settings import Settings
-from worker.export import export_module
+from worker.cli.export import export_module
 
 SHARDS = 200
 SUBMITTERS = 4

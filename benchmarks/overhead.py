@@ -22,8 +22,8 @@ import numpy as np
 import torch
 
 from narrows.client import Client, UnreachableError
+from worker.cli.export import export_module
 from worker.demo.network import DigitsNet, digits
-from worker.export import export_module
 
 PORT = 8931
 

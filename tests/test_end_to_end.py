@@ -23,8 +23,8 @@ from torch import nn
 from narrows.client import Client
 from narrows.client.types import Transform
 from tests.s3 import s3_server
+from worker.cli.export import export_module
 from worker.demo.network import DigitsNet, digits, train
-from worker.export import export_module
 
 POSITIONS = {"first": 0, "middle": 2, "last": 4}
 NARROW, WIDE = 6, 32

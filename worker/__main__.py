@@ -1,6 +1,6 @@
 """`python -m worker`: one worker process."""
 
-from worker.app import main
+from worker.runtime.app import main
 
 if __name__ == "__main__":
     main()

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from typer.testing import CliRunner, Result
 
 from service.cli.commands import app
-from worker.export import ExportError, export_module
+from worker.cli.export import ExportError, export_module
 
 
 class Small(nn.Module):

@@ -15,7 +15,7 @@ from tests.faults.records import Records
 from tests.faults.servers import postgres_server, redis_server, small_disk
 from tests.faults.site import PATIENCE, Pair, Site
 from tests.worker.helpers import wait_until
-from worker.export import export_module
+from worker.cli.export import export_module
 
 DISK_MEBIBYTES = 48
 SHARDS = 100

@@ -12,8 +12,8 @@ from typing import Any
 
 import torch
 
-from worker.pipeline import inspect_dataset, inspect_model, plan, reduce
-from worker.pipeline import shard as _shard
+from worker.pipeline.steps import inspect_dataset, inspect_model, plan, reduce
+from worker.pipeline.steps import shard as _shard
 
 __all__ = ["inspect_dataset", "inspect_model", "plan", "reduce", "shard"]
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from worker.errors import Refused
 from worker.formats import arrays
 from worker.formats.samples import Transform
-from worker.problems import Refused
 
 X = np.arange(24, dtype=np.uint8).reshape(2, 3, 2, 2)
 Y = np.array([1, 0])

@@ -19,9 +19,9 @@ from tests.architectures import (
     TwoTowers,
     example_inputs,
 )
+from worker.errors import Refused
 from worker.formats import pt2
 from worker.formats.pt2.tensors import DTYPES
-from worker.problems import Refused
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning")  # torch.export warns
 

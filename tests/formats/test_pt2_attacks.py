@@ -13,8 +13,8 @@ import torch
 from tests.architectures import PlainNet
 from tests.formats.attacks import ATTACKS, CANARY, Attack
 from tests.formats.upload import Upload, pack
+from worker.errors import Refused
 from worker.formats import pt2
-from worker.problems import Refused
 
 MUTANTS = 250
 HOSTILE: list[Any] = [

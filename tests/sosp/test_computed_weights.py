@@ -14,7 +14,7 @@ from narrows.graph.network import Network
 from narrows.graph.shapes import Shapes, trace_shapes
 from narrows.plans.cost import Cost, cost
 from tests.exporting import randomized, read_back
-from worker.inspection import model_inspection
+from worker.pipeline.inspection import model_inspection
 
 REASON = "its weight is computed by the program"
 

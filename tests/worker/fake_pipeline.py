@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from worker.problems import Refused
+from worker.errors import Refused
 
 
 def add(a: int, b: int) -> int:

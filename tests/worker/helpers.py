@@ -12,9 +12,9 @@ from sqlalchemy import ColumnElement, Engine, select, update
 
 from service.broker import BrokerUnavailableError
 from service.database.tables import Analysis, Event, Shard
-from worker.jobs import Jobs
-from worker.leases import PLAN, Claim, Work
-from worker.outbox import Message
+from worker.runtime.jobs import Jobs
+from worker.runtime.leases import PLAN, Claim, Work
+from worker.runtime.messages import Message
 
 MakeAnalysis = Callable[..., str]
 Start = Callable[..., subprocess.Popen[str]]

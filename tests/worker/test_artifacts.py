@@ -21,11 +21,11 @@ from tests.worker.helpers import (
     read,
     state_of,
 )
-from worker.artifacts import scratch_folder, sweep
-from worker.jobs import Jobs
-from worker.leases import REDUCE, SHARD
-from worker.supervisor import Supervisor
-from worker.tasks import Runner
+from worker.isolation.supervisor import Supervisor
+from worker.runtime.artifacts import scratch_folder, sweep
+from worker.runtime.jobs import Jobs
+from worker.runtime.leases import REDUCE, SHARD
+from worker.runtime.tasks import Runner
 
 WIDER = b"a wider network" * 200_000
 Build = Callable[[Path], Any]

@@ -5,9 +5,9 @@ from sqlalchemy import Engine, update
 
 from service.database.tables import Analysis
 from tests.worker.helpers import MakeAnalysis, ask_to_cancel, claim, make_jobs, read, wait_until
-from worker.heartbeat import Heartbeat, StoppingError
-from worker.jobs import Jobs
-from worker.leases import PLAN, LeaseLostError
+from worker.runtime.heartbeat import Heartbeat, StoppingError
+from worker.runtime.jobs import Jobs
+from worker.runtime.leases import PLAN, LeaseLostError
 
 
 def is_lost(heartbeat: Heartbeat) -> bool:

@@ -18,8 +18,9 @@ from tests.worker.helpers import (
     shard_states,
     state_of,
 )
-from worker.jobs import Jobs
-from worker.leases import (
+from worker.errors import Refused
+from worker.runtime.jobs import Jobs
+from worker.runtime.leases import (
     INSPECT_DATASET,
     INSPECT_MODEL,
     PLAN,
@@ -28,8 +29,7 @@ from worker.leases import (
     LeaseLostError,
     Work,
 )
-from worker.outbox import Ids, Message
-from worker.problems import Refused
+from worker.runtime.messages import Ids, Message
 
 RESULT: dict[str, Any] = {
     "layers": [],

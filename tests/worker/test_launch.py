@@ -7,9 +7,9 @@ import psutil
 import pytest
 
 from tests.worker.helpers import Start, wait_until
-from worker.gpu import visible_gpus
-from worker.launch import posts
-from worker.memory import memory_budget
+from worker.cli.launcher import posts
+from worker.hardware.gpu import visible_gpus
+from worker.hardware.memory import memory_budget
 
 NARROWS_WORKER = ("-m", "service.cli", "worker")
 
@@ -54,7 +54,9 @@ class TestStart:
         assert "no such queue: analyse" in log
 
     def test_does_not_import_torch(self) -> None:
-        check = "import sys, worker.launch, worker.app; sys.exit('torch' in sys.modules)"
+        check = (
+            "import sys, worker.cli.launcher, worker.runtime.app; sys.exit('torch' in sys.modules)"
+        )
         subprocess.run([sys.executable, "-c", check], check=True)
 
 

@@ -4,7 +4,7 @@ import psutil
 import pytest
 import torch
 
-from worker.memory import is_out_of_memory, memory_budget
+from worker.hardware.memory import is_out_of_memory, memory_budget
 
 
 def test_four_fifths_of_the_machine(tmp_path: Path) -> None:

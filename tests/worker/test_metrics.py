@@ -14,12 +14,12 @@ from sqlalchemy import Engine, insert
 from service.database.tables import Event
 from service.settings import Settings
 from tests.worker.helpers import MakeAnalysis, claim, make_jobs, plan
-from worker.endings import ChildCrashedError
-from worker.heartbeat import StoppingError
-from worker.jobs import Jobs
-from worker.leases import PLAN, SHARD, LeaseLostError
-from worker.measured import measured
-from worker.metrics import serve_metrics
+from worker.isolation.errors import ChildCrashedError
+from worker.runtime.heartbeat import StoppingError
+from worker.runtime.instrumentation import measured
+from worker.runtime.jobs import Jobs
+from worker.runtime.leases import PLAN, SHARD, LeaseLostError
+from worker.runtime.metrics import serve_metrics
 
 WORK = "narrows_work_seconds_count"
 

@@ -9,7 +9,7 @@ import torch
 
 from narrows.batch import Batch
 from narrows.methods.partial_sums import Terms
-from worker.parts import terms_in_parts
+from worker.pipeline.microbatches import terms_in_parts
 
 BATCH = Batch((torch.arange(13.0),), torch.arange(13))
 

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from narrows.batch import Batch
 from narrows.methods.partial_sums import Terms
-from worker import pipeline
-from worker.opened import Opened
-from worker.problems import Refused
+from worker.errors import Refused
+from worker.pipeline import steps
+from worker.pipeline.context import Opened
 
 REQUEST = {
     "method": "sosp_h",
@@ -63,9 +63,9 @@ def model(tmp_path: Path) -> str:
 
 def analyze(model: str, dataset: str, **request: Any) -> dict[str, Any]:
     asked = REQUEST | request
-    shards = pipeline.plan(model, dataset, {}, asked)
-    parts = [pipeline.shard(model, dataset, {}, asked, *limits) for limits in shards]
-    return pipeline.reduce(model, dataset, {}, asked, parts, str(Path(model).parent))
+    shards = steps.plan(model, dataset, {}, asked)
+    parts = [steps.shard(model, dataset, {}, asked, *limits) for limits in shards]
+    return steps.reduce(model, dataset, {}, asked, parts, str(Path(model).parent))
 
 
 def test_results_are_json_and_name_every_layer(model: str, tmp_path: Path) -> None:
@@ -100,8 +100,8 @@ def test_any_sharding_gives_the_same_bits(
     results = []
     for cuts in ([], [9], [18, 27, 90, 261], [297]):  # batches are of 9
         edges = [0, *cuts, 300]
-        parts = [pipeline.shard(model, dataset, {}, request, a, b) for a, b in pairwise(edges)]
-        result = pipeline.reduce(model, dataset, {}, request, parts, str(tmp_path))
+        parts = [steps.shard(model, dataset, {}, request, a, b) for a, b in pairwise(edges)]
+        result = steps.reduce(model, dataset, {}, request, parts, str(tmp_path))
         results.append({name: result[name] for name in ("layers", "structures", "summary")})
     assert all(result == results[0] for result in results)
 
@@ -121,7 +121,7 @@ def test_how_much_fits_into_memory_is_found_out_once(
     monkeypatch.setattr(Opened, "measure", within_memory)
     dataset = data(tmp_path / "d.npz")
     for start in (0, 9):
-        pipeline.shard(model, dataset, {}, REQUEST, start, start + 9)
+        steps.shard(model, dataset, {}, REQUEST, start, start + 9)
     assert asked == [9, 5, 3, 3, 3, 3, 3, 3]
 
 
@@ -141,7 +141,7 @@ def test_a_program_may_return_its_loss(model: str, tmp_path: Path) -> None:
         WithLoss().eval(), (x, y), dynamic_shapes=({0: batch}, {0: batch})
     )
     torch.export.save(program, path := str(tmp_path / "loss.pt2"))
-    assert pipeline.inspect_model(path)["layers"][-1]["name"] == "body.6"
+    assert steps.inspect_model(path)["layers"][-1]["name"] == "body.6"
     own, ours = analyze(path, dataset, loss="model"), analyze(model, dataset)
     assert own["summary"]["loss"] == pytest.approx(ours["summary"]["loss"], rel=1e-5)
     for mine, theirs in zip(own["structures"], ours["structures"], strict=True):
@@ -197,9 +197,9 @@ def test_what_would_never_end_is_refused(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(f"worker.opened.{limit}", 10)
+    monkeypatch.setattr(f"worker.pipeline.context.{limit}", 10)
     with pytest.raises(Refused, match=said):
-        pipeline.plan(model, data(tmp_path / "d.npz"), {}, REQUEST | {"seed": 5} | asked)
+        steps.plan(model, data(tmp_path / "d.npz"), {}, REQUEST | {"seed": 5} | asked)
 
 
 @pytest.mark.parametrize("init", ["preserve", "fresh"])
@@ -223,7 +223,7 @@ def test_what_is_built_opens_and_can_be_analysed_again(
     for name in ("mine", "pruned"):
         assert result["summary"]["built"][name]["deviation"] < (1e-5 if init == "preserve" else 9)
         path = str(tmp_path / f"{name}.pt2")
-        assert pipeline.inspect_model(path)["parameters"] == plans[name]["parameters"][1]
+        assert steps.inspect_model(path)["parameters"] == plans[name]["parameters"][1]
         assert analyze(path, dataset)["summary"]["samples"] == 300
 
 
@@ -263,7 +263,7 @@ def test_too_few_samples_for_certainty_name_nothing(model: str, tmp_path: Path) 
 
 def test_a_transform_beyond_all_numbers_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="not finite"):
-        pipeline.inspect_dataset(data(tmp_path / "d.npz"), {"scale": 1e39})
+        steps.inspect_dataset(data(tmp_path / "d.npz"), {"scale": 1e39})
 
 
 def test_a_fixed_batch_is_kept_to(tmp_path: Path) -> None:
@@ -311,7 +311,7 @@ def test_what_does_not_fit_is_refused_before_any_work(
     tmp_path: Path,
 ) -> None:
     with pytest.raises(Refused) as refusal:
-        pipeline.plan(model, data(tmp_path / "d.npz", **named), {}, REQUEST | request_)
+        steps.plan(model, data(tmp_path / "d.npz", **named), {}, REQUEST | request_)
     assert refusal.value.slug == slug
     assert text in refusal.value.detail
 
@@ -319,18 +319,18 @@ def test_what_does_not_fit_is_refused_before_any_work(
 def test_too_few_samples_for_a_fixed_batch_are_refused(tmp_path: Path) -> None:
     fixed = saved(small(), tmp_path / "fixed.pt2", 32, 1, 8, 8, dynamic=False)
     with pytest.raises(Refused, match="batches of exactly 32"):
-        pipeline.plan(fixed, data(tmp_path / "d.npz", 31), {}, REQUEST)
+        steps.plan(fixed, data(tmp_path / "d.npz", 31), {}, REQUEST)
 
 
 def test_a_network_without_prunable_layers_is_refused(tmp_path: Path) -> None:
     single = saved(nn.Linear(4, 3), tmp_path / "single.pt2", 2, 4)
     with pytest.raises(Refused) as refusal:
-        pipeline.inspect_model(single)
+        steps.inspect_model(single)
     assert refusal.value.slug == "nothing-to-prune"
     assert "network's outputs" in refusal.value.detail
     none = saved(nn.ReLU(), tmp_path / "none.pt2", 2, 4)
     with pytest.raises(Refused, match="no such layer"):
-        pipeline.inspect_model(none)
+        steps.inspect_model(none)
 
 
 def test_values_that_overflow_are_refused(tmp_path: Path) -> None:
@@ -340,19 +340,19 @@ def test_values_that_overflow_are_refused(tmp_path: Path) -> None:
             weight.mul_(1e12)
     model = saved(module, tmp_path / "huge.pt2", 2, 1, 8, 8)
     with pytest.raises(Refused) as refusal:
-        pipeline.shard(model, data(tmp_path / "d.npz"), {}, REQUEST, 0, 64)
+        steps.shard(model, data(tmp_path / "d.npz"), {}, REQUEST, 0, 64)
     assert refusal.value.slug == "not-finite"
 
 
 def test_inspection_shows_what_was_found(model: str, tmp_path: Path) -> None:
-    found = pipeline.inspect_model(model)
+    found = steps.inspect_model(model)
     assert found["structures"] == 14
     assert found["parameters"] == sum(p.numel() for p in small().parameters())
     assert found["groups"] == [
         {"group": 0, "width": 8, "layers": ["0"]},
         {"group": 1, "width": 6, "layers": ["3"]},
     ]
-    described = pipeline.inspect_dataset(data(tmp_path / "d.npz"), {"scale": 2.0})
+    described = steps.inspect_dataset(data(tmp_path / "d.npz"), {"scale": 2.0})
     assert (described["samples"], described["classes"]) == (300, 5)
     assert described["x"] == {"shape": [1, 8, 8], "dtype": "float32"}
     assert 1.0 < described["first_sample"]["max"] <= 2.0

@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 from service.database.clock import epoch_now
 from service.database.tables import Worker
 from tests.worker.helpers import read, wait_until
-from worker.presence import KEEP_SECONDS, Presence
+from worker.runtime.registration import KEEP_SECONDS, Presence
 
 
 def make(engine: Engine, name: str, seconds: float = 60.0) -> Presence:

@@ -16,9 +16,9 @@ from tests.worker.helpers import (
     shard_states,
     state_of,
 )
-from worker.jobs import Jobs
-from worker.leases import PLAN, REDUCE, SHARD
-from worker.reconciler import Reconciler
+from worker.runtime.jobs import Jobs
+from worker.runtime.leases import PLAN, REDUCE, SHARD
+from worker.runtime.reconciler import Reconciler
 
 
 @pytest.fixture

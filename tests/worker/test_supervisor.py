@@ -12,8 +12,9 @@ import psutil
 import pytest
 
 from tests.worker.helpers import alive, wait_until
-from worker import supervisor as supervisor_module
-from worker.endings import (
+from worker.errors import Refused
+from worker.isolation import supervisor as supervisor_module
+from worker.isolation.errors import (
     ChildCrashedError,
     ChildDiskFullError,
     ChildExitedError,
@@ -23,8 +24,7 @@ from worker.endings import (
     ChildTimeLimitError,
     ChildUnexpectedError,
 )
-from worker.problems import Refused
-from worker.supervisor import Supervisor
+from worker.isolation.supervisor import Supervisor
 
 FAKE = "tests.worker.fake_pipeline"
 
@@ -162,7 +162,7 @@ def test_watch_ends_the_child_and_what_it_started(supervisor: Supervisor, tmp_pa
 def test_child_dies_with_its_parent(tmp_path: Path) -> None:
     pids = tmp_path / "pids"
     script = (
-        "from worker.supervisor import Supervisor\n"
+        "from worker.isolation.supervisor import Supervisor\n"
         f"Supervisor(preload=[]).call({FAKE!r}, 'loop_with_grandchild', {str(pids)!r})\n"
     )
     parent = subprocess.Popen([sys.executable, "-c", script])

@@ -22,12 +22,12 @@ from tests.worker.helpers import (
     shard_states,
     state_of,
 )
-from worker import tasks
-from worker.endings import ChildCrashedError, ChildDiskFullError, ChildKilledError
-from worker.jobs import Jobs
-from worker.leases import PLAN, SHARD
-from worker.supervisor import Supervisor
-from worker.tasks import Runner
+from worker.isolation.errors import ChildCrashedError, ChildDiskFullError, ChildKilledError
+from worker.isolation.supervisor import Supervisor
+from worker.runtime import tasks
+from worker.runtime.jobs import Jobs
+from worker.runtime.leases import PLAN, SHARD
+from worker.runtime.tasks import Runner
 
 
 class FakeStorage:

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from worker.cli.export import export_module
 from worker.demo.network import EPOCHS, DigitsNet, digits, train
-from worker.export import export_module
 
 WIDTHS = (32, 32, 6, 32, 32)
 NARROW = "features.conv3"

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from worker.errors import Refused
 from worker.formats.samples import Samples, Transform
-from worker.problems import Refused
 
 MAX_BYTES = 4 << 30
 """What one array may take in memory; headers are believed only as far as this."""

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from worker.problems import Refused
+from worker.errors import Refused
 
 BYTE_SCALE = 1 / 255
 """What 8-bit images are multiplied with unless the upload says otherwise."""

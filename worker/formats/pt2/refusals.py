@@ -1,6 +1,6 @@
 """The ways to refuse an archive; each detail says what is wrong, where, and what to do about it."""
 
-from worker.problems import Refused
+from worker.errors import Refused
 
 HOW_TO_EXPORT = (
     "Export it instead: `narrows export pkg.module:factory --input 1x3x32x32 -o model.pt2`, or "

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Iterable, Sized
 from typing import Any
 
+from worker.errors import Refused
 from worker.formats.pt2.refusals import malformed, quoted, too_large
-from worker.problems import Refused
 
 MAX_BYTES = 32 << 20
 MAX_DEPTH = 64

@@ -13,10 +13,10 @@ import warnings
 from collections.abc import Iterator
 from functools import lru_cache
 
+from worker.errors import Refused
 from worker.formats.pt2.archive import Archive, read_directory
 from worker.formats.pt2.refusals import quoted, unsafe
 from worker.formats.pt2.strict_json import Value
-from worker.problems import Refused
 
 _TEXT = re.compile(r"[ -~]{0,4096}")
 _SYMBOL = re.compile(r"z?[suf]\d{1,6}", re.ASCII)

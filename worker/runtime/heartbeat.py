@@ -8,8 +8,8 @@ from typing import Final, Self
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from worker.jobs import Jobs
-from worker.leases import Claim, LeaseLostError
+from worker.runtime.jobs import Jobs
+from worker.runtime.leases import Claim, LeaseLostError
 
 LOOK_SECONDS: Final = 0.5
 

@@ -5,10 +5,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from worker.heartbeat import StoppingError
-from worker.leases import Claim, LeaseLostError
-from worker.metrics import RETRIES, WORK
-from worker.problems import Explained
+from worker.errors import Explained
+from worker.runtime.heartbeat import StoppingError
+from worker.runtime.leases import Claim, LeaseLostError
+from worker.runtime.metrics import RETRIES, WORK
 
 log = logging.getLogger(__name__)
 

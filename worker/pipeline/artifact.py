@@ -9,8 +9,8 @@ from narrows.graph.network import Network
 from narrows.graph.to_export import BuildError
 from narrows.plans.planner import Plan
 from narrows.surgery import built
+from worker.errors import Refused
 from worker.formats import pt2
-from worker.problems import Refused
 
 
 def build(

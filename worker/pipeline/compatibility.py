@@ -5,8 +5,8 @@ from functools import partial
 from narrows.graph.network import Input, Network
 from narrows.graph.shapes import Shapes, trace_shapes
 from narrows.losses import CLASS_LOSSES, IGNORED, class_dim
+from worker.errors import Refused
 from worker.formats.samples import Samples
-from worker.problems import Refused
 
 _unfit = partial(Refused, "shapes-do-not-fit", "The model and the dataset do not fit")
 _bad_targets = partial(Refused, "targets-do-not-fit", "The targets do not fit the model")

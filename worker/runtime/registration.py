@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from service.database.clock import epoch_now
 from service.database.dialect import insert
 from service.database.tables import Worker, utc_now
-from worker.heartbeat import StoppingError
+from worker.runtime.heartbeat import StoppingError
 
 KEEP_SECONDS: Final = 3600.0
 """How long the row of a worker that is gone stays, for whoever wonders where it is."""

@@ -11,8 +11,8 @@ from narrows.channels.groups import Channels
 from narrows.graph.network import Network
 from narrows.graph.shapes import Shapes
 from narrows.plans.cost import cost
+from worker.errors import Refused
 from worker.formats.samples import Samples
-from worker.problems import Refused
 
 Json = dict[str, Any]
 

@@ -7,7 +7,7 @@ import torch
 
 from narrows.batch import Batch
 from narrows.methods.partial_sums import Terms
-from worker.memory import is_out_of_memory
+from worker.hardware.memory import is_out_of_memory
 
 log = logging.getLogger(__name__)
 

@@ -98,8 +98,8 @@ def export_module(
     fails, Narrows refuses it, or its outputs are not those of `module`.
     """
     from narrows.graph.saving import save_program
+    from worker.errors import Refused
     from worker.formats import pt2
-    from worker.problems import Refused
 
     module.eval()
     draft = path.with_name(f".{path.name}.draft.pt2")
@@ -236,8 +236,8 @@ def _shown(error: Exception) -> str:
 
 
 def _describe(path: Path) -> None:
-    from worker.pipeline import inspect_model
-    from worker.problems import Refused
+    from worker.errors import Refused
+    from worker.pipeline.steps import inspect_model
 
     try:
         found = inspect_model(str(path))

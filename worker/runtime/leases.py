@@ -14,7 +14,7 @@ from sqlalchemy.orm import Mapped, Mapper
 
 from service.database.clock import epoch_now
 from service.database.tables import Analysis, Dataset, Leased, Model, Shard
-from worker.outbox import Ids, Message
+from worker.runtime.messages import Ids, Message
 
 FREE: Final[dict[str, Any]] = {"token": None, "leased_by": None, "lease_until": None}
 """The columns of work that nobody holds."""

@@ -15,10 +15,10 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from service.broker import Broker, BrokerUnavailableError
 from service.database.clock import epoch_now
 from service.database.tables import Analysis, Lease, Shard
-from worker import leases
-from worker.jobs import ACTIVE, Jobs, tell
-from worker.leases import ALL_WORK, LeaseLostError, Work
-from worker.outbox import send_all
+from worker.runtime import leases
+from worker.runtime.jobs import ACTIVE, Jobs, tell
+from worker.runtime.leases import ALL_WORK, LeaseLostError, Work
+from worker.runtime.messages import send_all
 
 DUTY: Final = "reconcile"
 INTERVAL_SECONDS: Final = 1.0

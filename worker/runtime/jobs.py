@@ -11,13 +11,13 @@ from sqlalchemy import Connection, Engine, case, func, insert, or_, select, upda
 
 from service.database.clock import epoch_now
 from service.database.tables import Analysis, Base, Event, Layer, Plan, Shard, Structure, utc_now
-from worker import leases
-from worker.artifacts import Artifacts
-from worker.inputs import Inputs, load_inputs
-from worker.leases import INSPECT_DATASET, INSPECT_MODEL, PLAN, REDUCE, SHARD, Claim, Work
-from worker.metrics import count_analysis
-from worker.outbox import Ids, Message
-from worker.problems import Refused
+from worker.errors import Refused
+from worker.runtime import leases
+from worker.runtime.artifacts import Artifacts
+from worker.runtime.leases import INSPECT_DATASET, INSPECT_MODEL, PLAN, REDUCE, SHARD, Claim, Work
+from worker.runtime.messages import Ids, Message
+from worker.runtime.metrics import count_analysis
+from worker.runtime.task_inputs import Inputs, load_inputs
 
 ACTIVE: Final = ("queued", "planning", "running", "reducing")
 RESULTS: Final[dict[str, type[Base]]] = {"layers": Layer, "structures": Structure, "plans": Plan}

@@ -21,8 +21,9 @@ from typing import Any, Final
 import psutil
 from structlog.contextvars import get_contextvars
 
-from worker import child
-from worker.endings import (
+from worker.errors import Refused
+from worker.isolation import child
+from worker.isolation.errors import (
     ChildCrashedError,
     ChildDiskFullError,
     ChildExitedError,
@@ -32,7 +33,6 @@ from worker.endings import (
     ChildTimeLimitError,
     ChildUnexpectedError,
 )
-from worker.problems import Refused
 
 TICK: Final = 0.25
 FORK_SERVER_GONE: Final = 255  # what multiprocessing says then of all its children
@@ -51,7 +51,7 @@ class Supervisor:
     def __init__(
         self,
         *,
-        preload: Sequence[str] = ("torch", "worker.pipeline"),
+        preload: Sequence[str] = ("torch", "worker.pipeline.steps"),
         seconds: float | None = None,
         memory_bytes: int | None = None,
     ) -> None:

@@ -18,13 +18,13 @@ from narrows.graph.shapes import trace_shapes
 from narrows.methods.partial_sums import Terms
 from narrows.plans.planner import Plan
 from service.settings import get_settings
-from worker import inspection
-from worker.build import build
-from worker.device import device_name
+from worker.errors import Refused
 from worker.formats import arrays, pt2
-from worker.opened import Opened, find_structures, open_network
-from worker.parts import terms_in_parts
-from worker.problems import Refused
+from worker.hardware.device import device_name
+from worker.pipeline import inspection
+from worker.pipeline.artifact import build
+from worker.pipeline.context import Opened, find_structures, open_network
+from worker.pipeline.microbatches import terms_in_parts
 
 Json = dict[str, Any]
 

@@ -1,6 +1,6 @@
 """How a call into the child can end without a result, each way told apart."""
 
-from worker.problems import Explained
+from worker.errors import Explained
 
 
 class ChildFailedError(Explained):

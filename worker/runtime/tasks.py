@@ -13,15 +13,15 @@ from structlog.contextvars import bind_contextvars, clear_contextvars
 from service.broker import Broker
 from service.disk_full import is_disk_full
 from service.storage import Storage, StorageError
-from worker.artifacts import built, scratch_folder, stage
-from worker.endings import ChildDiskFullError, ChildFailedError, ChildKilledError
-from worker.heartbeat import Heartbeat, StoppingError
-from worker.jobs import Jobs
-from worker.leases import ALL_WORK, PLAN, REDUCE, SHARD, Claim, LeaseLostError, Work
-from worker.measured import measured
-from worker.outbox import Ids, Message, send_all
-from worker.problems import Refused
-from worker.supervisor import Supervisor
+from worker.errors import Refused
+from worker.isolation.errors import ChildDiskFullError, ChildFailedError, ChildKilledError
+from worker.isolation.supervisor import Supervisor
+from worker.runtime.artifacts import built, scratch_folder, stage
+from worker.runtime.heartbeat import Heartbeat, StoppingError
+from worker.runtime.instrumentation import measured
+from worker.runtime.jobs import Jobs
+from worker.runtime.leases import ALL_WORK, PLAN, REDUCE, SHARD, Claim, LeaseLostError, Work
+from worker.runtime.messages import Ids, Message, send_all
 
 RETRY_SECONDS: Final = 5.0
 MOST_SECONDS: Final = 300.0
@@ -46,7 +46,7 @@ class Runner:
         *,
         cache: Path,
         scratch: Path,
-        pipeline: str = "worker.pipeline",
+        pipeline: str = "worker.pipeline.steps",
     ) -> None:
         self._jobs, self._broker, self._storage = jobs, broker, storage
         self._supervisor = supervisor

@@ -19,8 +19,8 @@ from structlog.contextvars import bind_contextvars, clear_contextvars
 from service.disk_full import is_disk_full
 from service.logs import configure_logging
 from service.settings import get_settings
-from worker.memory import is_out_of_memory
-from worker.problems import Refused
+from worker.errors import Refused
+from worker.hardware.memory import is_out_of_memory
 
 
 def serve(connection: "Connection[Any, Any]") -> None:

@@ -20,8 +20,8 @@ import typer
 from service.broker import TASKS
 from service.logs import configure_logging
 from service.settings import get_settings
-from worker.gpu import visible_gpus
-from worker.memory import memory_budget
+from worker.hardware.gpu import visible_gpus
+from worker.hardware.memory import memory_budget
 
 POLL_SECONDS: Final = 0.2
 RESTART_SECONDS: Final = 1.0
@@ -40,7 +40,7 @@ def worker(
     queues: Annotated[
         str, typer.Option(help="Which queues to serve, separated by commas.")
     ] = ",".join(sorted(set(TASKS.values()))),
-    pipeline: Annotated[str, typer.Option(hidden=True)] = "worker.pipeline",
+    pipeline: Annotated[str, typer.Option(hidden=True)] = "worker.pipeline.steps",
 ) -> None:
     """Run workers, which compute what the API is asked for.
 

@@ -22,16 +22,16 @@ from service.logs import configure_logging
 from service.settings import Settings, get_settings
 from service.storage import Storage
 from service.tied import stop_at_end_of_input
-from worker.artifacts import sweep
-from worker.heartbeat import StoppingError
-from worker.jobs import Jobs
-from worker.memory import memory_budget
-from worker.metrics import serve_metrics
-from worker.presence import Presence
-from worker.problems import Explained
-from worker.reconciler import Reconciler
-from worker.supervisor import Supervisor
-from worker.tasks import Runner, register
+from worker.errors import Explained
+from worker.hardware.memory import memory_budget
+from worker.isolation.supervisor import Supervisor
+from worker.runtime.artifacts import sweep
+from worker.runtime.heartbeat import StoppingError
+from worker.runtime.jobs import Jobs
+from worker.runtime.metrics import serve_metrics
+from worker.runtime.reconciler import Reconciler
+from worker.runtime.registration import Presence
+from worker.runtime.tasks import Runner, register
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +87,7 @@ def run_worker(settings: Settings, engine: Engine, queues: str, pipeline: str) -
 
     def warm() -> None:
         with suppress(Explained, StoppingError):  # then it stays unknown what computes
-            device = supervisor.call("worker.device", "device_name", watch=presence.check)
+            device = supervisor.call("worker.hardware.device", "device_name", watch=presence.check)
             presence.device = device
 
     presence.start()
@@ -115,7 +115,7 @@ def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m worker", description=__doc__)
     parser.add_argument("--queues", default=QUEUES, help="which to serve (default: %(default)s)")
     parser.add_argument("--tied", action="store_true", help="stop when standard input ends")
-    parser.add_argument("--pipeline", default="worker.pipeline", help=argparse.SUPPRESS)
+    parser.add_argument("--pipeline", default="worker.pipeline.steps", help=argparse.SUPPRESS)
     return parser.parse_args()
 
 

@@ -20,11 +20,11 @@ from narrows.graph.shapes import FREE_BATCH, Shapes
 from narrows.losses import CLASS_LOSSES, LOSSES
 from narrows.methods.partial_sums import Terms
 from narrows.methods.table import PAIRWISE, Method
-from worker.device import chosen_device
-from worker.fit import check_fit
+from worker.errors import Refused
 from worker.formats import pt2
 from worker.formats.samples import Samples
-from worker.problems import Refused
+from worker.hardware.device import chosen_device
+from worker.pipeline.compatibility import check_fit
 
 EXACT_STRUCTURES = 5_000
 """Up to so many structures are removed one by one."""

@@ -7,9 +7,16 @@ from typing import Any
 from sqlalchemy import Connection, Executable, Row, select
 
 from service.database.tables import Analysis, Dataset, Model, Shard, utc_now
-from worker.endings import ChildTimeLimitError
-from worker.leases import INSPECT_DATASET, INSPECT_MODEL, REDUCE, SHARD, Claim, LeaseLostError
-from worker.problems import Refused
+from worker.errors import Refused
+from worker.isolation.errors import ChildTimeLimitError
+from worker.runtime.leases import (
+    INSPECT_DATASET,
+    INSPECT_MODEL,
+    REDUCE,
+    SHARD,
+    Claim,
+    LeaseLostError,
+)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Processors, GPUs and their memory."""

@@ -1,0 +1,1 @@
+"""What the child computes: inspect, plan, shard, reduce."""
