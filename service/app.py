@@ -11,19 +11,19 @@ from starlette.concurrency import run_in_threadpool
 from service import health, metrics
 from service.analyses import artifacts
 from service.analyses import endpoints as analyses
-from service.broker import Broker, make_celery
+from service.broker.celery_app import Broker, make_celery
+from service.broker.outbox import Outbox
 from service.database.engine import make_engine
 from service.datasets import endpoints as datasets
+from service.http.dependencies import Services
+from service.http.middleware import RequestContext
+from service.http.problem_handlers import add_problem_handlers
+from service.http.security import server_secret
 from service.metrics import Metrics
-from service.middleware import RequestContext
 from service.models import endpoints as models
 from service.openapi import add_problem_schema
-from service.outbox import Outbox
-from service.problem_handlers import add_problem_handlers
-from service.scope import Services
-from service.security import server_secret
 from service.settings import Settings, get_settings
-from service.storage import Storage
+from service.storage.objects import Storage
 from service.workers import endpoints as workers
 
 SWEEP_SECONDS = 60 * 60

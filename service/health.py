@@ -6,10 +6,10 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 from sqlalchemy.exc import SQLAlchemyError
 
-from service.broker import BrokerUnavailableError
+from service.broker.celery_app import BrokerUnavailableError
 from service.database.migrate import is_current
-from service.problems import Unavailable, responses
-from service.scope import FromApp, Services
+from service.http.dependencies import FromApp, Services
+from service.http.problems import Unavailable, responses
 
 router = APIRouter(tags=["health"])
 

@@ -25,7 +25,8 @@ def configure_logging(settings: Settings) -> None:
     handler.setFormatter(_formatter(_JSON if as_json else _for_people(colors=terminal)))
     logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
     logging.captureWarnings(True)
-    logging.getLogger("uvicorn.access").disabled = True  # `service.middleware` writes better lines
+    # `service.http.middleware` writes better lines.
+    logging.getLogger("uvicorn.access").disabled = True
 
 
 def request_id() -> str | None:

@@ -9,9 +9,9 @@ from starlette.requests import Request
 from starlette.types import Scope
 
 from service.database.queue import QueueRepository
-from service.problems import responses
-from service.scope import FromApp, Session
-from service.security import Credentials, authorize
+from service.http.dependencies import FromApp, Session
+from service.http.problems import responses
+from service.http.security import Credentials, authorize
 from service.workers.repository import WorkerRepository
 
 METHODS: Final = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})

@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import FastAPI
 from pydantic.json_schema import models_json_schema
 
-from service.problems import FieldError, ProblemDocument
+from service.http.problems import FieldError, ProblemDocument
 
 FILE = Path("openapi.json")
 

@@ -60,7 +60,7 @@ class Settings(BaseSettings):
 
     @property
     def resolved_broker_url(self) -> str:
-        """The Celery broker; by default the folder broker of `service.folder_broker`."""
+        """The Celery broker; by default the folder broker of `service.broker.folder`."""
         return self.broker_url or "folder://localhost"
 
     @property

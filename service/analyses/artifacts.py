@@ -9,13 +9,13 @@ from starlette.concurrency import run_in_threadpool
 from service.analyses import service as analyses
 from service.analyses.conditional import matches
 from service.analyses.schemas import ArtifactOut
-from service.byte_range import byte_range
 from service.database.tables import Artifact
-from service.ids import Id
-from service.pagination import Page, PageSize, PageToken, Slice
-from service.problems import NotFound, responses
-from service.scope import FromApp, Services, Session
-from service.security import Reader
+from service.http.byte_range import byte_range
+from service.http.dependencies import FromApp, Services, Session
+from service.http.ids import Id
+from service.http.pagination import Page, PageSize, PageToken, Slice
+from service.http.problems import NotFound, responses
+from service.http.security import Reader
 
 MEDIA_TYPE = "application/octet-stream"
 _BYTES = {"content": {MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}}}

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from typing import Any, Final
 
 from service.analyses.request import OWN_PLANS, PRUNED, AnalysisRequest, CustomPlan
-from service.problems import Invalid
+from service.http.problems import Invalid
 
 NAMES_SHOWN: Final = 10
 CURVED: Final = ("sosp_i", "joint")

@@ -20,12 +20,12 @@ from service.analyses.schemas import (
     StructureOut,
 )
 from service.database.tables import Layer, Plan, Structure
-from service.ids import Id
-from service.middleware import SmallBodyRoute
-from service.pagination import Page, PageSize, PageToken, Slice
-from service.problems import responses
-from service.scope import FromApp, Services, Session
-from service.security import Reader, Writer
+from service.http.dependencies import FromApp, Services, Session
+from service.http.ids import Id
+from service.http.middleware import SmallBodyRoute
+from service.http.pagination import Page, PageSize, PageToken, Slice
+from service.http.problems import responses
+from service.http.security import Reader, Writer
 
 POLL_SECONDS = 0.25
 

@@ -13,12 +13,12 @@ from service.database.clock import epoch_now
 from service.database.files import FileRepository
 from service.database.tables import Analysis, Artifact, Event, new_id, utc_now
 from service.datasets.service import DATASETS
+from service.http.dependencies import enqueue
+from service.http.pagination import ByIndex, Slice, age_key, cut, decode_age, decode_token
+from service.http.problems import InUse, KeyReused, NoResult, NotFound, Rejected
 from service.logs import request_id
 from service.models.service import MODELS
-from service.pagination import ByIndex, Slice, age_key, cut, decode_age, decode_token
-from service.problems import InUse, KeyReused, NoResult, NotFound, Rejected
-from service.scope import enqueue
-from service.storage import Storage
+from service.storage.objects import Storage
 from service.uploads.service import find_to_refer
 
 ENDED: Final = frozenset({"succeeded", "failed", "cancelled"})

@@ -10,7 +10,7 @@ from narrows.client.types import Options, Transform
 from service.analyses.combinations import check_layers, check_request
 from service.analyses.request import AnalysisRequest
 from service.datasets.schemas import Transform as TransformSchema
-from service.problems import Invalid
+from service.http.problems import Invalid
 
 
 def checked_request(options: Options) -> AnalysisRequest:

@@ -15,7 +15,7 @@ from service.cli.keys import keys
 from service.cli.migrate import migrate
 from service.cli.up import up
 from service.cli.workers import workers
-from service.tied import stop_at_end_of_input
+from service.parent_watch import stop_at_end_of_input
 
 app = typer.Typer(
     rich_markup_mode="markdown",

@@ -28,8 +28,8 @@ def create(
     """
     from pydantic import TypeAdapter, ValidationError
 
+    from service.http.security import Scope
     from service.keys.service import create_key
-    from service.security import Scope
     from service.settings import get_settings
 
     try:

@@ -5,11 +5,11 @@ from fastapi import APIRouter, Request, Response
 from service.database.tables import Dataset
 from service.datasets.schemas import DatasetOut, Transform
 from service.datasets.service import DATASETS
-from service.ids import Id
-from service.pagination import Page, PageSize, PageToken, Slice
-from service.problems import responses
-from service.scope import FromApp, Session
-from service.security import Reader, Writer
+from service.http.dependencies import FromApp, Session
+from service.http.ids import Id
+from service.http.pagination import Page, PageSize, PageToken, Slice
+from service.http.problems import responses
+from service.http.security import Reader, Writer
 from service.uploads import service as uploads
 from service.uploads.schemas import State, form_schema
 

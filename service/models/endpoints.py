@@ -3,13 +3,13 @@
 from fastapi import APIRouter, Request, Response
 
 from service.database.tables import Model
-from service.ids import Id
+from service.http.dependencies import FromApp, Session
+from service.http.ids import Id
+from service.http.pagination import Page, PageSize, PageToken, Slice
+from service.http.problems import responses
+from service.http.security import Reader, Writer
 from service.models.schemas import ModelOut
 from service.models.service import MODELS
-from service.pagination import Page, PageSize, PageToken, Slice
-from service.problems import responses
-from service.scope import FromApp, Session
-from service.security import Reader, Writer
 from service.uploads import service as uploads
 from service.uploads.schemas import State, form_schema
 

@@ -14,8 +14,8 @@ from multipart import (
 from pydantic import TypeAdapter, ValidationError
 from starlette.requests import ClientDisconnect, Request
 
-from service.problems import Invalid, NotMultipart, Problem, TooLarge
-from service.storage import Incoming, Storage, Stored
+from service.http.problems import Invalid, NotMultipart, Problem, TooLarge
+from service.storage.objects import Incoming, Storage, Stored
 
 T = TypeVar("T")
 

@@ -13,11 +13,11 @@ from starlette.requests import Request
 from service.database.clock import epoch_now
 from service.database.files import FileRepository
 from service.database.tables import new_id
+from service.http.dependencies import Services, enqueue
+from service.http.pagination import Slice, age_key, cut, decode_age
+from service.http.problems import InUse, NotFound
 from service.logs import request_id
-from service.pagination import Slice, age_key, cut, decode_age
-from service.problems import InUse, NotFound
-from service.scope import Services, enqueue
-from service.storage import Storage
+from service.storage.objects import Storage
 from service.uploads.receive import Form, receive
 from service.uploads.repository import U, UploadRepository
 

@@ -2,10 +2,10 @@
 
 from fastapi import APIRouter
 
-from service.pagination import Page, PageSize, PageToken, Slice
-from service.problems import responses
-from service.scope import Session
-from service.security import Reader
+from service.http.dependencies import Session
+from service.http.pagination import Page, PageSize, PageToken, Slice
+from service.http.problems import responses
+from service.http.security import Reader
 from service.workers import service as workers
 from service.workers.schemas import WorkerOut
 

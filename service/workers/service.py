@@ -7,7 +7,7 @@ from pydantic import Field, TypeAdapter
 from sqlalchemy.orm import Session
 
 from service.database.tables import Worker
-from service.pagination import Slice, cut, decode_token
+from service.http.pagination import Slice, cut, decode_token
 from service.workers.repository import Held, WorkerRepository
 from service.workers.schemas import State, WorkerOut, WorkOut
 

@@ -6,7 +6,7 @@ import time
 import uvicorn
 
 from service.app import create_app
-from service.broker import Broker
+from service.broker.celery_app import Broker
 
 if __name__ == "__main__":
     setattr(Broker, "send", lambda *_: time.sleep(3600))  # noqa: B010 - mypy minds a plain one

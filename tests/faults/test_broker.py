@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from service.broker import TASKS
+from service.broker.celery_app import TASKS
 from tests.faults.conftest import Say
 from tests.faults.job import BATCH, Job, Jobs
 from tests.faults.servers import RedisServer

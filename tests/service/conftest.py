@@ -11,11 +11,11 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from service.app import create_app
-from service.broker import make_celery
+from service.broker.celery_app import make_celery
 from service.database.engine import make_engine
 from service.database.tables import Analysis, Base, Event, Layer, Plan, Structure
+from service.http.security import Scope
 from service.keys.service import create_key
-from service.security import Scope
 from service.settings import Settings
 from tests.service.answers import created
 

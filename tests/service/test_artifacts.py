@@ -10,11 +10,11 @@ import pytest
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
-from service.byte_range import byte_range
 from service.database.tables import Artifact, File
-from service.problems import NoSuchRange
+from service.http.byte_range import byte_range
+from service.http.problems import NoSuchRange
 from service.settings import Settings
-from service.storage import Storage
+from service.storage.objects import Storage
 from tests.service.answers import created, problem
 from tests.service.conftest import Client
 

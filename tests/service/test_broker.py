@@ -7,7 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from service.broker import SHUN_SECONDS, TASKS, Broker, BrokerUnavailableError, make_celery
+from service.broker.celery_app import (
+    SHUN_SECONDS,
+    TASKS,
+    Broker,
+    BrokerUnavailableError,
+    make_celery,
+)
 from service.settings import Settings
 
 PRODUCERS, CONSUMERS, MESSAGES = 3, 3, 200

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from service.copies import IN_USE_SECONDS, save
+from service.storage.cache import IN_USE_SECONDS, save
 
 
 def name_of(content: bytes) -> str:

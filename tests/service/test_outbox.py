@@ -4,8 +4,8 @@ from typing import cast
 import pytest
 from structlog.contextvars import bound_contextvars, get_contextvars
 
-from service.broker import Broker, BrokerUnavailableError
-from service.outbox import Outbox
+from service.broker.celery_app import Broker, BrokerUnavailableError
+from service.broker.outbox import Outbox
 
 
 class HangingBroker:

@@ -13,10 +13,10 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import TimeoutError as NoConnectionError
 
 from service import app, health
+from service.http.dependencies import Services
 from service.openapi import render
-from service.scope import Services
 from service.settings import Settings
-from service.storage import Storage
+from service.storage.objects import Storage
 from tests.service.answers import created, problem
 
 ROOT = Path(__file__).parents[2]

@@ -8,7 +8,7 @@ import pytest
 from obstore.exceptions import GenericError
 from obstore.store import MemoryStore
 
-from service.storage import Storage, Stored
+from service.storage.objects import Storage, Stored
 
 DATA = b"some bytes" * 1000
 SHA256 = hashlib.sha256(DATA).hexdigest()

@@ -9,10 +9,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from service import storage as module
 from service.database.migrate import upgrade
 from service.settings import Settings
-from service.storage import Storage, StorageError, Stored
+from service.storage import objects as module
+from service.storage.objects import Storage, StorageError, Stored
 from tests.s3 import S3Server, s3_server
 from tests.service.answers import created, problem
 

@@ -15,7 +15,7 @@ import pytest
 
 from service.database.tables import Dataset, Model
 from service.settings import Settings
-from service.storage import Incoming
+from service.storage.objects import Incoming
 from tests.service.answers import created, problem
 from tests.service.conftest import Client
 from tests.worker.helpers import wait_until

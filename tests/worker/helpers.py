@@ -10,7 +10,7 @@ from typing import Any
 import psutil
 from sqlalchemy import ColumnElement, Engine, select, update
 
-from service.broker import BrokerUnavailableError
+from service.broker.celery_app import BrokerUnavailableError
 from service.database.tables import Analysis, Event, Shard
 from worker.runtime.jobs import Jobs
 from worker.runtime.leases import PLAN, Claim, Work

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, select, update
 
-from service.broker import Broker, make_celery
+from service.broker.celery_app import Broker, make_celery
 from service.database.engine import make_engine
 from service.database.migrate import upgrade
 from service.database.tables import (
@@ -25,7 +25,7 @@ from service.database.tables import (
     new_id,
 )
 from service.settings import Settings
-from service.storage import Storage
+from service.storage.objects import Storage
 from tests.worker.helpers import Start, alive, wait_until
 
 

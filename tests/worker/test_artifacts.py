@@ -9,9 +9,9 @@ from typing import Any, cast
 import pytest
 from sqlalchemy import Engine, update
 
-from service.broker import Broker
+from service.broker.celery_app import Broker
 from service.database.tables import Analysis, Artifact, File, Plan
-from service.storage import Storage
+from service.storage.objects import Storage
 from tests.worker.helpers import (
     FakeBroker,
     MakeAnalysis,

@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import Engine, update
 from sqlalchemy.exc import OperationalError
 
-from service.broker import Broker
+from service.broker.celery_app import Broker
 from service.database.tables import Analysis, Shard
-from service.storage import Storage, StorageError
+from service.storage.objects import Storage, StorageError
 from tests.worker.helpers import (
     FakeBroker,
     MakeAnalysis,

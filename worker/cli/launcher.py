@@ -17,7 +17,7 @@ from typing import Annotated, Final, NamedTuple
 
 import typer
 
-from service.broker import TASKS
+from service.broker.celery_app import TASKS
 from service.logs import configure_logging
 from service.settings import get_settings
 from worker.hardware.gpu import visible_gpus

@@ -16,9 +16,9 @@ from typing import Any
 
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
-from service.disk_full import is_disk_full
 from service.logs import configure_logging
 from service.settings import get_settings
+from service.storage.disk_full import is_disk_full
 from worker.errors import Refused
 from worker.hardware.memory import is_out_of_memory
 

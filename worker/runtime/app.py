@@ -15,13 +15,13 @@ from celery.platforms import SecurityWarning
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from service.broker import TASKS, Broker, make_celery
+from service.broker.celery_app import TASKS, Broker, make_celery
 from service.database.engine import make_engine
 from service.database.migrate import is_current
 from service.logs import configure_logging
+from service.parent_watch import stop_at_end_of_input
 from service.settings import Settings, get_settings
-from service.storage import Storage
-from service.tied import stop_at_end_of_input
+from service.storage.objects import Storage
 from worker.errors import Explained
 from worker.hardware.memory import memory_budget
 from worker.isolation.supervisor import Supervisor

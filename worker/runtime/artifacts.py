@@ -18,7 +18,7 @@ from sqlalchemy import Connection, insert
 
 from service.database.files import FileRepository
 from service.database.tables import Artifact
-from service.storage import Storage, Stored
+from service.storage.objects import Storage, Stored
 
 DAY: Final = 24 * 60 * 60
 NAME: Final = r"[a-z0-9][a-z0-9-]{0,59}\.pt2"

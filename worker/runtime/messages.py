@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from service.broker import Broker, BrokerUnavailableError
+from service.broker.celery_app import Broker, BrokerUnavailableError
 
 Ids = tuple[str | int, ...]
 

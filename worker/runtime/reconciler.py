@@ -12,7 +12,7 @@ from typing import Final
 from sqlalchemy import ColumnElement, exists, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from service.broker import Broker, BrokerUnavailableError
+from service.broker.celery_app import Broker, BrokerUnavailableError
 from service.database.clock import epoch_now
 from service.database.tables import Analysis, Lease, Shard
 from worker.runtime import leases

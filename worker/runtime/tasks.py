@@ -10,9 +10,9 @@ from celery import Celery
 from sqlalchemy.exc import InternalError, OperationalError
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
-from service.broker import Broker
-from service.disk_full import is_disk_full
-from service.storage import Storage, StorageError
+from service.broker.celery_app import Broker
+from service.storage.disk_full import is_disk_full
+from service.storage.objects import Storage, StorageError
 from worker.errors import Refused
 from worker.isolation.errors import ChildDiskFullError, ChildFailedError, ChildKilledError
 from worker.isolation.supervisor import Supervisor
@@ -149,7 +149,7 @@ def _patience(claim: Claim) -> float:
 
 
 def register(app: Celery, runner: Runner) -> None:
-    """Add the tasks to `app`, under the names that `service.broker` sends to."""
+    """Add the tasks to `app`, under the names that `service.broker.celery_app` sends to."""
     for work in ALL_WORK:
         app.task(_task(runner, work), name=work.task)
 

@@ -14,8 +14,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
+from service.http.problems import TooLarge, respond
 from service.metrics import Metrics
-from service.problems import TooLarge, respond
 
 log = logging.getLogger(__name__)
 

@@ -11,11 +11,11 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session as OrmSession
 from starlette.requests import HTTPConnection, Request
 
-from service.broker import Broker
+from service.broker.celery_app import Broker
+from service.broker.outbox import Outbox
 from service.database.engine import READS_ONLY
-from service.outbox import Outbox
 from service.settings import Settings
-from service.storage import Storage
+from service.storage.objects import Storage
 
 
 @dataclass(frozen=True)

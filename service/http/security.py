@@ -10,10 +10,10 @@ from typing import Annotated, Literal
 from fastapi import Depends
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from service.http.dependencies import FromApp, Services
+from service.http.problems import Forbidden, Unauthorized
 from service.keys.repository import KeyRepository
 from service.private_file import read_or_create
-from service.problems import Forbidden, Unauthorized
-from service.scope import FromApp, Services
 from service.settings import Settings
 
 Scope = Literal["read", "write", "admin"]

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-from service.problems import NotFound
+from service.http.problems import NotFound
 
 PATTERN = r"^[a-z]{3}_[0-9a-f]{24}$"
 

@@ -2,7 +2,7 @@
 
 import re
 
-from service.problems import NoSuchRange
+from service.http.problems import NoSuchRange
 
 
 def byte_range(header: str | None, size: int) -> tuple[int, int] | None:

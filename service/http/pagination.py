@@ -11,8 +11,8 @@ from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import to_json
 
-from service.ids import PATTERN
-from service.problems import Invalid
+from service.http.ids import PATTERN
+from service.http.problems import Invalid
 
 
 class Aged(Protocol):

@@ -12,7 +12,7 @@ from celery import Celery
 from kombu.exceptions import KombuError
 from kombu.transport import virtual
 
-from service import folder_broker  # noqa: F401 - registers the transport
+from service.broker import folder  # noqa: F401 - registers the transport
 from service.settings import Settings
 
 TASKS: Final = {

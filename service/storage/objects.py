@@ -21,7 +21,7 @@ import obstore
 from obstore.exceptions import BaseError
 from obstore.store import LocalStore, from_url
 
-from service import copies, disk_full
+from service.storage import cache, disk_full
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, RetryConfig
@@ -125,7 +125,7 @@ class Storage:
         except FileNotFoundError:
             with _as_os_error(FileNotFoundError):
                 found = obstore.get(self._store, address)
-                copies.save(found, found.meta["size"], path, self._cache_bytes)
+                cache.save(found, found.meta["size"], path, self._cache_bytes)
         return path
 
     async def read(self, sha256: str, start: int, stop: int) -> AsyncIterator[bytes]:

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import copy_context
 
-from service.broker import Broker, BrokerUnavailableError
+from service.broker.celery_app import Broker, BrokerUnavailableError
 
 log = logging.getLogger(__name__)
 

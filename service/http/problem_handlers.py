@@ -13,15 +13,23 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match
 
-from service.disk_full import is_disk_full
-from service.problems import Invalid, NotJson, Problem, StorageFull, Unavailable, pointer, respond
-from service.storage import StorageError
+from service.http.problems import (
+    Invalid,
+    NotJson,
+    Problem,
+    StorageFull,
+    Unavailable,
+    pointer,
+    respond,
+)
+from service.storage.disk_full import is_disk_full
+from service.storage.objects import StorageError
 
 log = logging.getLogger(__name__)
 
 
 def add_problem_handlers(app: FastAPI) -> None:
-    """Register the handlers; what none of them knows is for `service.middleware` (500)."""
+    """Register the handlers; what none of them knows is for `service.http.middleware` (500)."""
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(HTTPException, _http_exception)
     app.add_exception_handler(RequestValidationError, _validation_error)

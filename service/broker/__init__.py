@@ -1,0 +1,1 @@
+"""Messages: names of tasks and ids, through Celery; they may be lost or come twice."""

@@ -1,0 +1,1 @@
+"""HTTP, whatever the resource: problems, pages, ranges, keys, the request's transaction."""
