@@ -16,9 +16,8 @@ from sqlalchemy.exc import OperationalError
 from service.database.migrate import upgrade
 from service.database.tables import Base
 from service.settings import Settings
+from tests.support.faults.figures import FIGURE
 
-FIGURE = "figure"
-"""The name under which a fault test reports what it measured."""
 POSTGRES_URL = os.environ.get("NARROWS_TEST_POSTGRES_URL", "postgresql://postgres@127.0.0.1:5432")
 # Tests that run side by side (pytest-xdist) have a Redis database each: 15, 14, …
 _SIDE = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))

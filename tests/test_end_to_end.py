@@ -22,7 +22,7 @@ from torch import nn
 
 from narrows.client import Client
 from narrows.client.types import Transform
-from tests.s3 import s3_server
+from tests.support.s3 import s3_server
 from worker.cli.export import export_module
 from worker.demo.network import DigitsNet, digits, train
 

@@ -1,6 +1,6 @@
 """One running service for each pair of servers, and what every test of it ends with."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -9,18 +9,16 @@ import pytest
 import torch
 from torch import nn
 
-from tests.conftest import FIGURE
-from tests.faults.job import BATCH, Job, Jobs
-from tests.faults.records import Records
-from tests.faults.servers import postgres_server, redis_server, small_disk
-from tests.faults.site import PATIENCE, Pair, Site
-from tests.worker.helpers import wait_until
+from tests.support.faults.figures import FIGURE, Say
+from tests.support.faults.job import BATCH, Job, Jobs
+from tests.support.faults.records import Records
+from tests.support.faults.servers import postgres_server, redis_server, small_disk
+from tests.support.faults.site import PATIENCE, Pair, Site
+from tests.support.jobs import wait_until
 from worker.cli.export import export_module
 
 DISK_MEBIBYTES = 48
 SHARDS = 100
-
-Say = Callable[[str], None]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

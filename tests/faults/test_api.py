@@ -11,10 +11,10 @@ import httpx
 from sqlalchemy import select
 
 from service.database.tables import Analysis, Dataset, Model
-from tests.faults.conftest import Say
-from tests.faults.job import BATCH, Job, Jobs
-from tests.faults.site import PATIENCE, Site, Stopwatch
-from tests.worker.helpers import wait_until
+from tests.support.faults.figures import Say
+from tests.support.faults.job import BATCH, Job, Jobs
+from tests.support.faults.site import PATIENCE, Site, Stopwatch
+from tests.support.jobs import wait_until
 
 DAYS = 2 * 24 * 60 * 60
 MEBIBYTE = 1 << 20
@@ -24,7 +24,7 @@ def test_killed_between_commit_and_send(site: Site, jobs: Jobs, undisturbed: Job
     known = {row["id"] for row in jobs.records.rows(select(Analysis.id))}
     site.kill_api()
     port = site.url.rpartition(":")[2]
-    site.run("api", "tests.faults.stuck_api", port)
+    site.run("api", "tests.support.faults.stuck_api", port)
     wait_until(site.answers, PATIENCE)
     asking = threading.Thread(target=ask_in_vain, args=(site, jobs))
     asking.start()

@@ -5,10 +5,10 @@ import time
 import pytest
 
 from service.broker.celery_app import TASKS
-from tests.faults.conftest import Say
-from tests.faults.job import BATCH, Job, Jobs
-from tests.faults.servers import RedisServer
-from tests.faults.site import Site, Stopwatch
+from tests.support.faults.figures import Say
+from tests.support.faults.job import BATCH, Job, Jobs
+from tests.support.faults.servers import RedisServer
+from tests.support.faults.site import Site, Stopwatch
 
 FROZEN_SECONDS = 10
 

@@ -4,9 +4,9 @@ import threading
 from collections import Counter
 
 from benchmarks.polling import at_once
-from tests.faults.conftest import Say
-from tests.faults.job import Jobs
-from tests.faults.site import Site
+from tests.support.faults.figures import Say
+from tests.support.faults.job import Jobs
+from tests.support.faults.site import Site
 
 ROUNDS = 4
 

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 import pytest
 from sqlalchemy import text
 
-from tests.faults.conftest import Say
-from tests.faults.job import Job, Jobs
-from tests.faults.servers import PostgresServer
-from tests.faults.site import Site
+from tests.support.faults.figures import Say
+from tests.support.faults.job import Job, Jobs
+from tests.support.faults.servers import PostgresServer
+from tests.support.faults.site import Site
 
 LOCKED_SECONDS = 5
 

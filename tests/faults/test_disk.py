@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.conftest import Say
-from tests.faults.job import Job, Jobs
-from tests.faults.site import Site, Stopwatch
+from tests.support.faults.figures import Say
+from tests.support.faults.job import Job, Jobs
+from tests.support.faults.site import Site, Stopwatch
 
 MEBIBYTE = 1 << 20
 FULL_SECONDS = 6

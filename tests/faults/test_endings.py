@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from tests.faults import pipeline
-from tests.faults.conftest import Say
-from tests.faults.job import BATCH, Jobs
-from tests.faults.site import PATIENCE, Site, Stopwatch
-from tests.worker.helpers import wait_until
+from tests.support.faults import pipeline
+from tests.support.faults.figures import Say
+from tests.support.faults.job import BATCH, Jobs
+from tests.support.faults.site import PATIENCE, Site, Stopwatch
+from tests.support.jobs import wait_until
 
 BUDGET = 600 << 20
 

@@ -6,11 +6,11 @@ import time
 
 from sqlalchemy.exc import OperationalError
 
-from tests.faults.conftest import Say
-from tests.faults.job import Job, Jobs
-from tests.faults.pipeline import LOOP
-from tests.faults.site import PATIENCE, Site, Worker
-from tests.worker.helpers import wait_until
+from tests.support.faults.figures import Say
+from tests.support.faults.job import Job, Jobs
+from tests.support.faults.pipeline import LOOP
+from tests.support.faults.site import PATIENCE, Site, Worker
+from tests.support.jobs import wait_until
 
 KILLS = 20
 STOPS = 3
@@ -87,7 +87,7 @@ def holder_of_a_shard(site: Site, job: Job) -> Worker:
 
 
 def test_recovery_with_the_leases_of_every_day(site: Site, jobs: Jobs, say: Say) -> None:
-    pipeline = ("--pipeline", "tests.faults.pipeline")
+    pipeline = ("--pipeline", "tests.support.faults.pipeline")
     worker = site.run("worker", "worker", *pipeline, NARROWS_LEASE_SECONDS="15")
     job = jobs.submit(seed=LOOP)
     mine = f":{worker.pid}"

@@ -17,9 +17,7 @@ from service.database.tables import Analysis, Base, Event, Layer, Plan, Structur
 from service.http.security import Scope
 from service.keys.service import create_key
 from service.settings import Settings
-from tests.service.answers import created
-
-Client = Callable[..., httpx.Client]
+from tests.support.answers import Client, created
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from structlog.contextvars import bound_contextvars
 from service.database.tables import Analysis, Dataset, Model
 from service.logs import configure_logging
 from service.settings import Settings
-from tests.service.answers import created
+from tests.support.answers import created
 
 Read = Callable[[], list[dict[str, Any]]]
 Lines = Callable[[Settings], AbstractContextManager[Read]]

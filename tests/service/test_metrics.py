@@ -8,8 +8,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from service.settings import Settings
-from tests.service.answers import problem
-from tests.service.conftest import Client
+from tests.support.answers import Client, problem
 
 PATH = "/metrics"
 REQUESTS = "narrows_http_request_seconds_count"

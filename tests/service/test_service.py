@@ -17,7 +17,7 @@ from service.http.dependencies import Services
 from service.openapi import render
 from service.settings import Settings
 from service.storage.objects import Storage
-from tests.service.answers import created, problem
+from tests.support.answers import created, problem
 
 ROOT = Path(__file__).parents[2]
 

@@ -12,7 +12,7 @@ from sqlalchemy import Engine, insert, text
 
 from service.database.engine import make_engine
 from service.database.tables import Analysis, Base, Dataset, File, Model, new_id
-from tests.worker.helpers import MakeAnalysis, Start, make_jobs
+from tests.support.jobs import MakeAnalysis, Start, make_jobs
 from worker.runtime.jobs import Jobs
 
 ROOT = Path(__file__).parents[2]

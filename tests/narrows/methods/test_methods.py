@@ -1,0 +1,380 @@
+"""Every method against its definition, by brute force in double precision (METHOD §1, §3)."""
+
+from typing import Any, cast
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from narrows import analyze
+from narrows.batch import Batch
+from narrows.channels.groups import find_channels
+from narrows.gates.gated_network import GatedNetwork, GateKind, gate
+from narrows.graph.shapes import trace_shapes
+from narrows.losses import LOSSES, Loss
+from narrows.methods import exact, fisher, gauss_newton, greedy, joint, magnitude, sosp_h, sosp_i
+from narrows.methods.greedy import Gram
+from narrows.methods.partial_sums import Averages
+from narrows.methods.sample_gradients import sample_gradients
+from narrows.methods.table import METHODS, Method
+from narrows.surgery import resize
+from tests.support.architectures import (
+    AutoEncoder,
+    LanguageModel,
+    MobileNet,
+    PlainNet,
+    ResidualNet,
+    Tagger,
+    Transformer,
+    example_inputs,
+)
+from tests.support.exporting import randomized, read_back
+from tests.support.surgery import analysed
+
+KINDS: tuple[GateKind, ...] = ("weights", "channel")
+
+
+def opened(
+    module: nn.Module, kind: GateKind = "weights"
+) -> tuple[tuple[Tensor, ...], GatedNetwork]:
+    inputs = example_inputs(module)
+    network, channels = analysed(read_back(randomized(module), *inputs))
+    return inputs, gate(network, channels, kind)
+
+
+def of_gates(gated: GatedNetwork, inputs: tuple[Tensor, ...], outputs: Any) -> Tensor:
+    """The derivative of `outputs(f(m))`, a vector, along m at one: [outputs, S]."""
+    ones = torch.ones(1, gated.structures).double()
+    result = torch.func.jacrev(lambda m: outputs(gated.at(m, *inputs)))(ones)
+    return cast("Tensor", result).reshape(-1, gated.structures)
+
+
+def gauss_newton_matrix(
+    gated: GatedNetwork, inputs: tuple[Tensor, ...], targets: Tensor, loss: Loss
+) -> Tensor:
+    """`1/N Σ_n J_nᵀ R_n J_n` [S, S], sample by sample, R by differentiating the loss twice."""
+    total = torch.zeros(gated.structures, gated.structures).double()
+    for n in range(len(targets)):
+        one = tuple(x[n : n + 1] for x in inputs)
+        y = targets[n : n + 1]
+        f = gated.at(torch.ones(1, gated.structures).double(), *one)
+        r = torch.func.hessian(lambda f, y=y: loss(f, y))(f)
+        r = cast("Tensor", r).reshape(f.numel(), f.numel())
+        j = of_gates(gated, one, lambda f: f.flatten())
+        total += j.T @ r @ j
+    return total / len(targets)
+
+
+CASES = [
+    (PlainNet, "cross_entropy"),
+    (ResidualNet, "cross_entropy"),
+    (MobileNet, "mse"),
+    (ResidualNet, "bce_with_logits"),
+    (Transformer, "mse"),
+    (LanguageModel, "cross_entropy"),
+]
+
+
+def targets_of(gated: GatedNetwork, inputs: tuple[Tensor, ...], loss: str) -> Tensor:
+    outputs = gated.original(*inputs)[0]
+    if loss == "cross_entropy":
+        shape = outputs.shape[:-1] if outputs.dim() == 3 else outputs.shape[:1]
+        return torch.randint(outputs.shape[-1], shape)
+    return torch.rand_like(outputs)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("architecture", "name"), CASES)
+def test_the_exact_factor_is_one_of_the_gauss_newton_matrix(
+    architecture: type[nn.Module], name: str, kind: GateKind
+) -> None:
+    inputs, gated = opened(architecture(), kind)
+    targets, loss = targets_of(gated, inputs, name), LOSSES[name]
+    terms = gauss_newton.measure(gated, Batch(inputs, targets), loss, "exact")
+    factor = terms.averages.factor
+    expected = gauss_newton_matrix(gated, inputs, targets, loss)
+    error = np.abs(factor.T @ factor - expected.numpy()).max()
+    assert error <= 1e-6 * expected.abs().max()  # rows are kept in single precision
+    total = expected.sum(1).numpy()
+    np.testing.assert_allclose(
+        gauss_newton.along_all(terms.averages), total, atol=1e-6 * np.abs(total).max()
+    )
+    assert factor.sum(1) @ factor.sum(1) == pytest.approx(float(expected.sum()), rel=1e-6)  # fact 4
+
+
+def test_the_drawn_factor_has_the_gauss_newton_matrix_as_its_mean() -> None:
+    inputs, gated = opened(ResidualNet())
+    targets, loss = torch.randint(5, (len(inputs[0]),)), LOSSES["cross_entropy"]
+    expected = gauss_newton_matrix(gated, inputs, targets, loss).numpy()
+    total = np.zeros_like(expected)
+    for seed in range(600):
+        factor = gauss_newton.measure(gated, Batch(inputs, targets, seed), loss).averages.factor
+        assert len(factor) == len(targets)  # one backward pass, one row a sample
+        total += factor.T @ factor / 600
+    assert np.abs(total - expected).max() < 0.1 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("architecture", [PlainNet, MobileNet, Transformer, Tagger, AutoEncoder])
+def test_samples_are_differentiated_by_themselves(
+    architecture: type[nn.Module], kind: GateKind
+) -> None:
+    inputs, gated = opened(architecture(), kind)
+    outputs = gated.original(*inputs)[0]
+    targets, loss = torch.rand_like(outputs), LOSSES["mse"]
+    terms = fisher.measure(gated, Batch(inputs, targets), loss)
+    rows = [
+        of_gates(gated, one.inputs, lambda f, one=one: loss(f, one.targets))
+        for one in Batch(inputs, targets).split(1)
+    ]
+    alone = torch.cat(rows)
+    np.testing.assert_allclose(terms.sums["first"][0], alone.sum(0), atol=1e-12)
+    np.testing.assert_allclose(terms.sums["squares"][0], alone.square().sum(0), atol=1e-12)
+
+
+class Mixed(nn.Module):
+    """Samples lie where nobody looks for them: behind the tokens, in one dimension with them."""
+
+    def __init__(self, *, flat: bool) -> None:
+        super().__init__()
+        self.flat = flat
+        self.first, self.second = nn.Linear(3, 5), nn.Linear(5, 4)
+
+    def forward(self, x: Tensor) -> Tensor:  # [batch, 6, 3]
+        x = x.transpose(0, 1)
+        if self.flat:
+            hidden = self.first(x.reshape(-1, 3)).tanh()
+            return self.second(hidden).reshape(6, -1, 4).mean(0)
+        return self.second(self.first(x).tanh()).mean(0)
+
+
+@pytest.mark.parametrize("flat", [False, True])
+def test_samples_are_found_wherever_they_are(flat: bool) -> None:
+    x, y = torch.randn(4, 6, 3).double(), torch.randint(4, (4,))
+    network, channels = analysed(read_back(randomized(Mixed(flat=flat)), x))
+    found = sample_gradients(gate(network, channels), Batch((x,), y), LOSSES["cross_entropy"])
+    for n in range(4):
+        part = Batch((x[n : n + 1],), y[n : n + 1])
+        alone = sosp_h.measure(gate(network, channels), part, LOSSES["cross_entropy"])
+        np.testing.assert_allclose(found.gradient[n], alone.sums["first"][0], atol=1e-12)
+
+
+class Coupled(nn.Module):
+    """Samples that influence each other."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(3, 5), nn.Linear(5, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden = self.first(x)
+        return self.second((hidden - hidden.mean(0)).tanh())
+
+
+@pytest.mark.parametrize("module", [Mixed(flat=True), Coupled()])
+def test_a_fixed_batch_that_mixes_samples_is_refused(module: nn.Module) -> None:
+    x = torch.randn(4, 6, 3).double() if isinstance(module, Mixed) else torch.randn(4, 3).double()
+    batch, loss = Batch((x,), torch.randint(4, (4,))), LOSSES["cross_entropy"]
+    network, channels = analysed(read_back(randomized(module), x, dynamic=False))
+    with pytest.raises(ValueError, match="export it with a dynamic batch"):
+        sample_gradients(gate(network, channels), batch, loss)
+
+
+def test_a_fixed_batch_is_taken_whole() -> None:
+    module = randomized(ResidualNet())
+    inputs = example_inputs(module)
+    batch, loss = Batch(inputs, torch.randint(5, (len(inputs[0]),))), LOSSES["cross_entropy"]
+    found = [
+        sample_gradients(gate(*analysed(read_back(module, *inputs, dynamic=free))), batch, loss)
+        for free in (True, False)
+    ]
+    torch.testing.assert_close(found[0].gradient, found[1].gradient)
+
+
+@pytest.mark.parametrize("architecture", [PlainNet, ResidualNet, MobileNet])
+def test_exact_is_the_loss_of_the_network_without_the_channel(
+    architecture: type[nn.Module],
+) -> None:
+    inputs, gated = opened(architecture(), "channel")
+    loss, targets = LOSSES["cross_entropy"], torch.randint(5, (len(inputs[0]),))
+    change = exact.measure(gated, Batch(inputs, targets), loss).averages.means["change"]
+    before = loss(gated.original(*inputs)[0], targets)
+    for structure in range(gated.structures):
+        copies = np.ones(gated.structures, np.int64)
+        copies[structure] = 0
+        if (copies[gated.channels.groups == gated.channels.groups[structure]] == 0).all():
+            continue  # a layer needs a channel
+        without = resize(gated.original, gated.channels, copies)
+        after = loss(without(*inputs)[0], targets)
+        assert change[structure] == pytest.approx((after - before).item() / len(targets), abs=1e-9)
+
+
+class LastLinear(nn.Module):
+    """A network linear in the gates of its last hidden layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.hidden, self.head = nn.Linear(4, 6), nn.Linear(6, 8), nn.Linear(8, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.hidden(self.first(x).tanh()))
+
+
+def test_the_second_order_is_exact_where_loss_and_network_are_quadratic() -> None:
+    """Fact 2: for squared loss, `−θ_M·g + ½ θ_Mᵀ H θ_M` is the true change, for every mask."""
+    x, y = torch.randn(9, 4).double(), torch.randn(9, 3).double()
+    network = read_back(randomized(LastLinear()), x)
+    channels = find_channels(network, trace_shapes(network), exclude=["first"])
+    gated, loss = gate(network, channels), LOSSES["mse"]
+    averages = gauss_newton.measure(gated, Batch((x,), y), loss, "exact").averages
+    rng = np.random.default_rng(0)
+    before = loss(network(x)[0], y).item() / 9
+    for _ in range(20):
+        mask = rng.random(len(channels)) < 0.5
+        m = torch.from_numpy(np.where(mask, 0.0, 1.0))[None]
+        after = loss(gated.at(m, x), y).item() / 9
+        along = averages.factor @ mask
+        predicted = -averages.means["first"][mask].sum() + 0.5 * along @ along
+        assert predicted == pytest.approx(after - before, rel=1e-5, abs=1e-7 * before)
+    order = joint.order(averages)
+    last = int(np.argmax(order.places))
+    everything = loss(gated.at(torch.zeros(1, 8).double(), x), y).item() / 9
+    assert order.saliency[last] == pytest.approx(abs(everything - before), rel=1e-5)
+
+
+def averages(structures: int = 9, rows: int = 20, seed: int = 0) -> Averages:
+    rng = np.random.default_rng(seed)
+    first = 0.3 * rng.standard_normal(structures)
+    return Averages(1.0, {"first": first}, rng.standard_normal((rows, structures)) / rows**0.5)
+
+
+def unsigned(found: Averages, chosen: list[int]) -> float:
+    """λ_I of a set, as METHOD §1 writes it."""
+    q = np.abs(found.factor.T @ found.factor)
+    return float(np.abs(found.means["first"][chosen]).sum() + 0.5 * q[np.ix_(chosen, chosen)].sum())
+
+
+def signed(found: Averages, chosen: list[int]) -> float:
+    q = found.factor.T @ found.factor
+    return abs(float(-found.means["first"][chosen].sum() + 0.5 * q[np.ix_(chosen, chosen)].sum()))
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize(("order", "of_set"), [(sosp_i.order, unsigned), (joint.order, signed)])
+def test_greedy_orders_take_what_the_definition_says(order: Any, of_set: Any, seed: int) -> None:
+    found = averages(seed=seed)
+    removal = order(found)
+    chosen: list[int] = []
+    for structure in np.argsort(removal.places).tolist():
+        candidates = {
+            s: of_set(found, [*chosen, s]) for s in range(len(removal.places)) if s not in chosen
+        }
+        assert min(candidates, key=lambda s: candidates[s]) == structure
+        step = candidates[structure] - (of_set(found, chosen) if order is sosp_i.order else 0)
+        assert removal.saliency[structure] == pytest.approx(step, abs=1e-12)
+        chosen.append(structure)
+
+
+@pytest.mark.parametrize("order", [sosp_i.order, joint.order])
+def test_a_block_for_each_removal_is_no_block_at_all(order: Any) -> None:
+    found = averages(30, 40)
+    np.testing.assert_array_equal(order(found, blocks=30).places, order(found).places)
+    in_blocks = order(found, blocks=5).places
+    assert sorted(in_blocks) == list(range(30))
+    assert (in_blocks != order(found).places).any()
+
+
+@pytest.mark.parametrize("order", [sosp_i.order, joint.order])
+def test_what_does_not_fit_goes_in_blocks(order: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = averages(250, 40)
+    whole = order(found, blocks=84).places
+    monkeypatch.setattr(greedy, "FORMED", 100)
+    monkeypatch.setattr(greedy, "BLOCKS", 84)
+    np.testing.assert_array_equal(order(found).places, whole)
+
+
+@pytest.mark.parametrize("name", ["sosp_h", "sosp_i", "joint"])
+def test_what_costs_more_goes_earlier(name: Any) -> None:
+    found = averages(30, 40)
+    found = Averages(1.0, {**found.means, "second": found.means["first"]}, found.factor)
+    prices = np.ones(30)
+    prices[7] = 100.0
+    order = Method(name).order
+    assert order(found, prices).places[7] < order(found, 1.0).places[7]
+
+
+def test_a_gram_matrix_is_the_same_formed_or_not() -> None:
+    factor = averages(12).factor
+    formed, columns = Gram(factor), Gram(factor, form=False)
+    for s in range(12):
+        np.testing.assert_allclose(formed.column(s), columns.column(s))
+        several = np.arange(s)
+        np.testing.assert_allclose(formed.absolute_sum(several), columns.absolute_sum(several))
+        assert formed.diagonal[s] == pytest.approx(formed.column(s)[s])
+
+
+def test_magnitude_is_the_norm_of_all_rows_of_a_structure() -> None:
+    module = randomized(ResidualNet())
+    _, gated = opened(module)
+    squares, relative = magnitude.square_norms(gated.original, gated.channels)
+    tensors = gated.original.tensors
+    for structure, members in enumerate(gated.channels.members()):
+        total = 0.0
+        for name, channel in members:
+            total += tensors[f"{name}.weight"][channel].square().sum().item()
+            if f"{name}.bias" in tensors:
+                total += tensors[f"{name}.bias"][channel].item() ** 2
+        assert squares[structure] == pytest.approx(total)
+    for layer in gated.channels.layers:
+        members_of = gated.channels.groups == layer.group
+        alone = sum(other.group == layer.group for other in gated.channels.layers) == 1
+        if layer.group is not None and alone:
+            assert relative[members_of].mean() == pytest.approx(1.0)
+
+
+class WithLoss(nn.Module):
+    """A program that computes its own loss."""
+
+    def __init__(self, body: nn.Module, *, mean: bool) -> None:
+        super().__init__()
+        self.body, self.reduction = body, "mean" if mean else "none"
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        return F.cross_entropy(self.body(x), y, reduction=self.reduction)
+
+
+@pytest.mark.parametrize("mean", [True, False])
+@pytest.mark.parametrize("name", ["sosp_h", "first_order", "fisher", "exact", "magnitude"])
+def test_a_programs_own_loss_gives_what_ours_gives(name: Any, mean: bool) -> None:
+    torch.manual_seed(1)
+    body = randomized(ResidualNet())
+    batches = [(torch.randn(6, 3, 8, 8).double(), torch.randint(5, (6,))) for _ in range(2)]
+    own = analyze(WithLoss(body, mean=mean), batches, method=name, loss="model", progress=False)
+    ours = analyze(body, batches, method=name, progress=False)
+    np.testing.assert_allclose(own.saliency, ours.saliency, rtol=1e-9, atol=1e-14)
+    assert own.loss == pytest.approx(ours.loss)
+
+
+def test_a_loss_of_unknown_curvature_is_refused_where_it_matters() -> None:
+    x, y = torch.randn(4, 3, 8, 8).double(), torch.randint(5, (4,))
+    module, loss = randomized(PlainNet()), LOSSES["mse"].value
+    for name in ("sosp_i", "joint"):
+        with pytest.raises(ValueError, match="curvature of this loss"):
+            analyze(module, [(x, y)], method=name, loss=loss, progress=False)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_makes_a_whole_analysis(name: Any, kind: GateKind) -> None:
+    torch.manual_seed(1)
+    batches = [(torch.randn(4, 3, 8, 8).double(), torch.randint(5, (4,))) for _ in range(9)]
+    found = analyze(
+        randomized(MobileNet()), batches, method=name, gate=kind, progress=False
+    ).to_dict()
+    assert sorted(row["rank"] for row in found["structures"]) == list(range(6))
+    assert all(np.isfinite(row["saliency"]) for row in found["structures"])
+    (stem,) = (row for row in found["layers"] if row["name"] == "stem.0")
+    assert stem["because"].startswith("score")
+    assert stem["score_interval"][0] <= stem["score"] <= stem["score_interval"][1]

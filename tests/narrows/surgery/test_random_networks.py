@@ -1,0 +1,56 @@
+"""Random small networks: cutting channels is gating them to 0 behind their norm (METHOD §3, 6).
+
+The yardstick knows nothing of labels or programs: hooks on the modules multiply what leaves a
+layer's norm by its channels' gates.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from narrows.channels.groups import Channels
+from narrows.surgery import check, resize
+from tests.support.exporting import randomized, read_back
+from tests.support.random_networks import BLOCKS, IMAGE, Net
+from tests.support.surgery import analysed, cut_some
+
+
+def gate_channels(module: nn.Module, channels: Channels, copies: np.ndarray[Any, Any]) -> None:
+    """Multiply the channels that are cut by 0, behind the norm that follows their layer."""
+    gates: dict[str, Tensor] = {}
+    for structure, members in enumerate(channels.members()):
+        for name, channel in members:
+            width = next(layer.width for layer in channels.layers if layer.name == name)
+            gate = gates.setdefault(name, torch.ones(width).double())
+            gate[channel] = float(copies[structure] > 0)
+    for name, gate in gates.items():
+        place = name.removesuffix("conv") + "norm" if name.endswith("conv") else name
+        module.get_submodule(place).register_forward_hook(_multiply(gate))
+
+
+def _multiply(gate: Tensor) -> Callable[[nn.Module, Any, Tensor], Tensor]:
+    def hook(_module: nn.Module, _inputs: Any, output: Tensor) -> Tensor:
+        return output * gate.view(1, -1, *(1,) * (output.dim() - 2))
+
+    return hook
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(blocks=BLOCKS, flat=st.booleans(), seed=st.integers(0, 1000))
+def test_cutting_is_gating_to_zero(blocks: list[tuple[str, int]], flat: bool, seed: int) -> None:
+    module = randomized(Net(blocks, flat=flat), seed)
+    network, channels = analysed(read_back(module, IMAGE))
+    copies = cut_some(channels, seed)
+    (cut,) = resize(network, channels, copies)(IMAGE)
+    wide = copies * np.random.default_rng(seed).integers(1, 4, len(copies))
+    (copied,) = resize(network, channels, wide)(IMAGE)
+    check(network, channels, wide, resize(network, channels, wide, init="fresh"), init="fresh")
+    gate_channels(module, channels, copies)
+    expected = module(IMAGE)
+    torch.testing.assert_close(cut, expected, rtol=1e-10, atol=1e-10)
+    torch.testing.assert_close(copied, expected, rtol=1e-10, atol=1e-10)

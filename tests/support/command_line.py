@@ -1,0 +1,66 @@
+"""`narrows` as a process of its own, in a folder of its own."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psutil
+
+Narrows = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def environment_of(data: Path, **more: str) -> dict[str, str]:
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("NARROWS_", "COLUMNS"))}
+    return {**clean, "NARROWS_DATA": str(data), "PYTHONUNBUFFERED": "1", **more}
+
+
+def run_narrows(data: Path, *arguments: object, **more: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "service.cli", *map(str, arguments)],
+        env=environment_of(data, **more),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@contextmanager
+def started(data: Path, *arguments: object, **more: str) -> Iterator["subprocess.Popen[str]"]:
+    """Run `narrows ARGUMENTS…` in the background; it ends with the context."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "service.cli", *map(str, arguments)],
+        env=environment_of(data, **more),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.communicate(timeout=30)
+
+
+def processes_in(data: Path) -> list[psutil.Process]:
+    """Return the processes that work in this folder, or below, whoever started them."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            running = process.status() != psutil.STATUS_ZOMBIE
+            if running and process.environ().get("NARROWS_DATA", "").startswith(str(data)):
+                found.append(process)
+    return found
+
+
+def line_of(process: "subprocess.Popen[str]", start: str, stream: str) -> str:
+    """Read what the process says until a line that starts so; return the rest of that line."""
+    lines = []
+    for line in getattr(process, stream):
+        lines.append(line)
+        if line.startswith(start):
+            return str(line.removeprefix(start).strip())
+    raise AssertionError(f"{start!r} never came: {lines}")

@@ -1,0 +1,201 @@
+"""Legitimate exports read, and compute what their module computes in eval mode."""
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.utils import _pytree as pytree
+
+from narrows.graph.network import Input, Network
+from tests.support.architectures import (
+    ARCHITECTURES,
+    MobileNet,
+    PlainNet,
+    ResidualNet,
+    Transformer,
+    TwoTowers,
+    example_inputs,
+)
+from worker.errors import Refused
+from worker.formats import pt2
+from worker.formats.pt2.tensors import DTYPES
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning")  # torch.export warns
+
+
+def export(network: nn.Module, inputs: tuple[Tensor, ...], *, dynamic: bool = False) -> Any:
+    """Export with the first dimension of every input free, or with all fixed."""
+    batch = torch.export.Dim("batch", min=2, max=1024)
+    names = inspect.signature(network.forward).parameters
+    shapes = {name: {0: batch} for name in names} if dynamic else None
+    return torch.export.export(network, inputs, dynamic_shapes=shapes)
+
+
+def saved_and_read(program: Any, folder: Path) -> Network:
+    path = folder / "model.pt2"
+    torch.export.save(program, path)
+    return pt2.read(path)
+
+
+def randomized(architecture: type[nn.Module]) -> nn.Module:
+    """Return a network in double precision whose batch norms have seen data."""
+    torch.manual_seed(0)
+    network = architecture().double()
+    for name, buffer in network.named_buffers():
+        if name.endswith(("running_mean", "running_var")):
+            buffer.uniform_(0.5, 1.5)
+    return network
+
+
+@pytest.mark.parametrize(
+    ("dynamic", "training", "decomposed"),
+    [
+        pytest.param(False, False, False, id="static"),
+        pytest.param(True, False, True, id="dynamic-decomposed"),
+        pytest.param(True, True, False, id="dynamic-train"),
+        pytest.param(False, True, True, id="static-train-decomposed"),
+    ],
+)
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_outputs_are_those_of_eval_mode(
+    architecture: type[nn.Module], dynamic: bool, training: bool, decomposed: bool, tmp_path: Path
+) -> None:
+    network = randomized(architecture)
+    inputs = example_inputs(network)
+    program = export(network.train(training), inputs, dynamic=dynamic)
+    read = saved_and_read(program.run_decompositions() if decomposed else program, tmp_path)
+
+    if dynamic:
+        inputs = tuple(x[:3] for x in inputs)
+    with torch.no_grad():
+        expected = pytree.tree_leaves(network.eval()(*inputs))
+        actual = read(*inputs)
+    assert len(actual) == len(expected)
+    for ours, theirs in zip(actual, expected, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-12)
+
+
+def test_names_are_the_users_own(tmp_path: Path) -> None:
+    network = ResidualNet().eval()
+    read = saved_and_read(export(network, (torch.randn(2, 3, 8, 8),), dynamic=True), tmp_path)
+    assert read.tensors.keys() == network.state_dict().keys()
+    assert read.parameters == dict(network.named_parameters()).keys()
+    convolutions = [node.module for node in read.nodes if node.op == "conv2d"]
+    assert convolutions == [
+        f"layer1.{block}.{name}" for block in (0, 1) for name in ("conv1", "conv2", "downsample")
+    ]
+
+
+def test_a_free_dimension_is_a_symbol(tmp_path: Path) -> None:
+    example = (torch.randn(2, 3, 8, 8),)
+    fixed = saved_and_read(export(PlainNet().eval(), example), tmp_path)
+    assert fixed.inputs == (Input("x", torch.float32, (2, 3, 8, 8)),)
+    free = saved_and_read(export(PlainNet().eval(), example, dynamic=True), tmp_path)
+    batch, *rest = free.inputs[0].shape
+    assert isinstance(batch, str)
+    assert rest == [3, 8, 8]
+
+
+def test_tied_weights_stay_one_tensor(tmp_path: Path) -> None:
+    network = randomized(Transformer)
+    read = saved_and_read(export(network, example_inputs(network)), tmp_path)
+    assert read.leaves["p_head_weight"] == read.leaves["p_tokens_weight"] == "tokens.weight"
+    assert len(read.parameters) == len(list(network.parameters()))
+
+
+def test_operators_in_place_become_pure(tmp_path: Path) -> None:
+    network = randomized(MobileNet)
+    read = saved_and_read(export(network, example_inputs(network)), tmp_path)
+    names = {node.op for node in read.nodes}
+    assert {"hardswish", "hardsigmoid", "hardtanh"} <= names | {"relu6"}
+    assert not any(name.partition(".")[0].endswith("_") for name in names)
+
+
+def test_constants_that_training_would_change_are_frozen(tmp_path: Path) -> None:
+    network = randomized(PlainNet).train()
+    inputs = example_inputs(network)
+    read = saved_and_read(export(network, inputs), tmp_path)
+    before = {name: tensor.clone() for name, tensor in read.tensors.items()}
+    torch.testing.assert_close(read(*inputs), read(*inputs), rtol=0, atol=0)
+    torch.testing.assert_close(dict(read.tensors), before, rtol=0, atol=0)
+
+
+@pytest.mark.filterwarnings("ignore:No complete tensor found:UserWarning")  # of the transpose
+@pytest.mark.parametrize("dtype", DTYPES.values(), ids=str)
+def test_number_types_are_stored_bit_for_bit(dtype: torch.dtype, tmp_path: Path) -> None:
+    class Holder(nn.Module):
+        table: Tensor
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("table", (torch.randn(3, 4) * 9).abs().to(dtype).t())
+
+        def forward(self, x: Tensor) -> Tensor:
+            return x + self.table.to(x.dtype)
+
+    holder = Holder()
+    read = saved_and_read(export(holder, (torch.randn(4, 3),)), tmp_path)
+    torch.testing.assert_close(read.tensors["table"], holder.table, rtol=0, atol=0)
+
+
+def test_a_half_precision_network_reads(tmp_path: Path) -> None:
+    network = nn.Linear(4, 3).bfloat16()
+    x = torch.randn(2, 4).bfloat16()
+    read = saved_and_read(export(network, (x,)), tmp_path)
+    torch.testing.assert_close(read(x)[0], network(x))
+
+
+def test_differentiation_reaches_the_parameters(tmp_path: Path) -> None:
+    network = randomized(TwoTowers)
+    inputs = example_inputs(network)
+    read = saved_and_read(export(network, inputs), tmp_path)
+    trained = read.map_tensors(lambda t: t.requires_grad_() if t.is_floating_point() else t)
+    names, parameters = zip(*network.named_parameters(), strict=True)
+    ours = torch.autograd.grad(trained(*inputs)[0].sum(), [trained.tensors[n] for n in names])
+    theirs = torch.autograd.grad(network(*inputs)["distance"].sum(), parameters)
+    torch.testing.assert_close(ours, theirs)
+
+
+class Overwriting(nn.Module):
+    """Writes into a view, and then reads what it was a view of."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = x * 2
+        y[:, 0].add_(1.0)
+        return y
+
+
+class UnknownOperator(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = nn.Sequential(nn.Fold((4, 4), (2, 2)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.inner(x)
+        return y
+
+
+class ComplexNumbers(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.fft.rfft(x).abs()
+
+
+@pytest.mark.parametrize(
+    ("network", "shape", "culprit"),
+    [
+        (ComplexNumbers(), (3, 4), "torch.ops.aten.fft_rfft.default"),
+        (Overwriting(), (3, 4), "overwritten"),
+        (UnknownOperator(), (1, 8, 9), "torch.ops.aten.col2im.default in module 'inner.0'"),
+    ],
+)
+def test_what_is_not_supported_is_named(
+    network: nn.Module, shape: tuple[int, ...], culprit: str, tmp_path: Path
+) -> None:
+    with pytest.raises(Refused) as refusal:
+        saved_and_read(export(network, (torch.randn(shape),)), tmp_path)
+    assert refusal.value.slug == "operator-not-supported"
+    assert culprit in refusal.value.detail
+    assert "run_decompositions" in refusal.value.detail

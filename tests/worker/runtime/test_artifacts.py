@@ -1,0 +1,181 @@
+"""What a reduce builds: there with its result, byte for byte, or nowhere at all."""
+
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from sqlalchemy import Engine, update
+
+from service.broker.celery_app import Broker
+from service.database.tables import Analysis, Artifact, File, Plan
+from service.storage.objects import Storage
+from tests.support.jobs import FakeBroker, MakeAnalysis, ask_to_cancel, claim, plan, read, state_of
+from worker.isolation.supervisor import Supervisor
+from worker.runtime.artifacts import scratch_folder, sweep
+from worker.runtime.jobs import Jobs
+from worker.runtime.leases import REDUCE, SHARD
+from worker.runtime.tasks import Runner
+
+WIDER = b"a wider network" * 200_000
+Build = Callable[[Path], Any]
+
+
+def digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def result(*artifacts: str | None) -> dict[str, Any]:
+    cost = {"layers": [], "parameters": [1, 2], "macs": [1, 2]}
+    plans = [{"name": f"p{i}", "artifact": name, **cost} for i, name in enumerate(artifacts)]
+    empty: dict[str, Any] = {"layers": [], "structures": [], "summary": {}, "provenance": {}}
+    return empty | {"plans": plans}
+
+
+def build_two(folder: Path) -> dict[str, Any]:
+    (folder / "double.pt2").write_bytes(WIDER)
+    (folder / "pruned.pt2").write_bytes(b"leaner")
+    (folder / "not-named.pt2").write_bytes(b"left over")
+    return result("double.pt2", None, "pruned.pt2")
+
+
+class Worker:
+    """A runner on real storage, whose child is the function `build`."""
+
+    def __init__(self, jobs: Jobs, data: Path) -> None:
+        self.jobs, self.data = jobs, data
+        self.storage = Storage((data / "files").as_uri())
+
+    def call(self, *arguments: Any, watch: Callable[[], None], **_: Any) -> Any:
+        watch()
+        return self._build(Path(arguments[-1]))
+
+    def reduce(self, analysis: str, build: Build) -> None:
+        plan(self.jobs, analysis, shards=1)
+        self.jobs.commit(claim(self.jobs, SHARD, analysis, 0), b"")
+        self.reduce_again(analysis, build)
+
+    def reduce_again(self, analysis: str, build: Build) -> None:
+        self._build = build
+        runner = Runner(
+            self.jobs,
+            cast("Broker", FakeBroker()),
+            self.storage,
+            cast("Supervisor", self),
+            cache=self.data / "cache",
+            scratch=self.data / "scratch",
+        )
+        runner.run(REDUCE, analysis)
+
+    def objects(self) -> set[str]:
+        """Name what storage holds, besides the upload."""
+        files = {path.name for path in (self.data / "files").rglob("*") if path.is_file()}
+        return files - {digest(b"upload")}
+
+
+@pytest.fixture
+def worker(jobs: Jobs, tmp_path: Path) -> Worker:
+    return Worker(jobs, tmp_path)
+
+
+@pytest.fixture
+def analysis(worker: Worker, make_analysis: MakeAnalysis) -> str:
+    stored = worker.storage.put(b"upload")
+    worker.storage.keep(stored)
+    return make_analysis(sha256=stored.sha256)
+
+
+def test_files_come_with_the_result(engine: Engine, worker: Worker, analysis: str) -> None:
+    worker.reduce(analysis, build_two)
+    assert state_of(engine, analysis) == "succeeded"
+    assert set(read(engine, Artifact.name)) == {"double.pt2", "pruned.pt2"}
+    assert set(read(engine, Artifact.size)) == {len(WIDER), 6}
+    assert set(read(engine, Plan.artifact)) == {"double.pt2", None, "pruned.pt2"}
+    assert worker.objects() == {digest(WIDER), digest(b"leaner")}
+    assert worker.storage.fetch(digest(WIDER), worker.data).read_bytes() == WIDER
+    assert list((worker.data / "scratch").iterdir()) == []
+
+
+def test_the_same_content_is_one_file(engine: Engine, worker: Worker, analysis: str) -> None:
+    def build(folder: Path) -> dict[str, Any]:
+        for name in ("a.pt2", "b.pt2"):
+            (folder / name).write_bytes(b"upload")
+        return result("a.pt2", "b.pt2")
+
+    worker.reduce(analysis, build)
+    assert read(engine, Artifact.sha256) == [digest(b"upload")] * 2
+    assert read(engine, File.sha256) == [digest(b"upload")]
+    assert worker.objects() == set()
+
+
+@pytest.mark.parametrize("outside", [False, True])
+def test_a_lost_lease_leaves_nothing_behind(
+    engine: Engine, worker: Worker, analysis: str, *, outside: bool
+) -> None:
+    def build(folder: Path) -> dict[str, Any]:
+        if outside:  # somebody else has it by now
+            with engine.begin() as connection:
+                connection.execute(update(Analysis).values(token="another"))
+        else:
+            ask_to_cancel(engine, analysis)
+        return build_two(folder)
+
+    worker.reduce(analysis, build)
+    assert state_of(engine, analysis) == ("reducing" if outside else "cancelled")
+    assert read(engine, Artifact.name) == read(engine, Plan.name) == []
+    assert worker.objects() == set()
+    assert list((worker.data / "scratch").iterdir()) == []
+
+
+def test_an_attempt_that_died_between_file_and_row_is_made_good(
+    engine: Engine, worker: Worker, analysis: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep = Storage.keep
+
+    def keep_and_die(self: Storage, stored: Any) -> None:
+        keep(self, stored)
+        raise ConnectionError
+
+    monkeypatch.setattr(Storage, "keep", keep_and_die)
+    worker.reduce(analysis, build_two)
+    assert state_of(engine, analysis) == "reducing"
+    assert read(engine, Artifact.name) == read(engine, Plan.name) == []
+    assert worker.objects() == {digest(WIDER)}
+
+    monkeypatch.setattr(Storage, "keep", keep)
+    worker.reduce_again(analysis, build_two)
+    assert state_of(engine, analysis) == "succeeded"
+    assert worker.objects() == {digest(WIDER), digest(b"leaner")}
+
+
+@pytest.mark.parametrize("name", ["missing.pt2", "../secret", "link.pt2", "", "."])
+def test_files_that_the_child_did_not_write_are_not_taken(
+    name: str, engine: Engine, worker: Worker, analysis: str
+) -> None:
+    secret = worker.data / "scratch" / "secret"
+
+    def build(folder: Path) -> dict[str, Any]:
+        secret.write_bytes(b"secret")
+        (folder / "link.pt2").symlink_to(secret)
+        return result("double.pt2", name)
+
+    worker.reduce(analysis, build)
+    assert state_of(engine, analysis) == "reducing"
+    assert worker.objects() == set()
+
+
+def test_what_killed_workers_left_is_swept(tmp_path: Path) -> None:
+    parent = tmp_path / "scratch"
+    sweep(parent)
+    old, new = parent / "old", parent / "new"
+    for folder in (old, new):
+        folder.mkdir(parents=True)
+        (folder / "half").write_bytes(b"x")
+    os.utime(old, (0, 0))
+    sweep(parent)
+    assert [path.name for path in parent.iterdir()] == ["new"]
+    with pytest.raises(KeyError), scratch_folder(parent) as folder:
+        raise KeyError
+    assert not folder.exists()

@@ -1,0 +1,229 @@
+import errno
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from sqlalchemy import Engine, update
+from sqlalchemy.exc import OperationalError
+
+from service.broker.celery_app import Broker
+from service.database.tables import Analysis, Shard
+from service.storage.objects import Storage, StorageError
+from tests.support.jobs import (
+    FakeBroker,
+    MakeAnalysis,
+    ask_to_cancel,
+    make_jobs,
+    plan,
+    read,
+    shard_states,
+    state_of,
+)
+from worker.isolation.errors import ChildCrashedError, ChildDiskFullError, ChildKilledError
+from worker.isolation.supervisor import Supervisor
+from worker.runtime import tasks
+from worker.runtime.jobs import Jobs
+from worker.runtime.leases import PLAN, SHARD
+from worker.runtime.tasks import Runner
+
+
+class FakeStorage:
+    def __init__(self, fault: OSError | None) -> None:
+        self._fault = fault
+
+    def fetch(self, sha256: str, into: Path) -> Path:
+        if self._fault:
+            raise self._fault
+        return into / sha256
+
+
+class FakeSupervisor:
+    """Does in this process what `act` does, while being watched."""
+
+    def __init__(self, act: Callable[[], Any]) -> None:
+        self._act = act
+
+    def call(self, *_: Any, watch: Callable[[], None], **__: Any) -> Any:
+        result = self._act()
+        watch()
+        return result
+
+
+def make_runner(
+    jobs: Jobs, act: Callable[[], Any] = bytes, *, fault: OSError | None = None
+) -> Runner:
+    return Runner(
+        jobs,
+        cast("Broker", FakeBroker()),
+        cast("Storage", FakeStorage(fault)),
+        cast("Supervisor", FakeSupervisor(act)),
+        cache=Path("cache"),
+        scratch=Path("scratch"),
+    )
+
+
+def crash() -> None:
+    raise ChildCrashedError("Its process was ended by SIGSEGV.")
+
+
+def test_a_crash_ends_the_analysis_at_once(
+    engine: Engine, jobs: Jobs, make_analysis: MakeAnalysis
+) -> None:
+    analysis = make_analysis()
+    plan(jobs, analysis, shards=2)
+    make_runner(jobs, crash).run(SHARD, analysis, 0)
+    assert state_of(engine, analysis) == "failed"
+    (error,) = read(engine, Analysis.error)
+    assert error["type"] == "urn:narrows:problem:computation-crashed"
+    assert "SIGSEGV" in error["detail"]
+
+
+def kill() -> None:
+    raise ChildKilledError("Its process was ended by SIGKILL.")
+
+
+def test_a_killed_child_is_worth_another_attempt_but_not_for_ever(
+    engine: Engine, make_analysis: MakeAnalysis
+) -> None:
+    jobs = make_jobs(engine, max_attempts=2)
+    analysis = make_analysis()
+    plan(jobs, analysis, shards=1)
+    make_runner(jobs, kill).run(SHARD, analysis, 0)
+    assert shard_states(engine, analysis) == ["queued"]
+    make_runner(jobs, kill).run(SHARD, analysis, 0)
+    assert state_of(engine, analysis) == "failed"
+    (error,) = read(engine, Analysis.error)
+    assert error["type"] == "urn:narrows:problem:attempts-exhausted"
+    assert error["detail"].startswith("All 2 attempts failed")
+    assert error["detail"].endswith("Its process was ended by SIGKILL.")
+
+
+def test_an_analysis_may_ask_for_a_time_limit(
+    engine: Engine, jobs: Jobs, make_analysis: MakeAnalysis
+) -> None:
+    analysis = make_analysis(request={"time_limit_seconds": 60})
+    plan(jobs, analysis, shards=3)
+    make_runner(jobs).run(SHARD, analysis, 0)
+    assert shard_states(engine, analysis) == ["done", "queued", "queued"]
+
+    (started,) = read(engine, Analysis.started_at)
+    with engine.begin() as connection:
+        connection.execute(update(Analysis).values(started_at=started - timedelta(seconds=61)))
+    make_runner(jobs).run(SHARD, analysis, 1)
+    assert state_of(engine, analysis) == "failed"
+    (error,) = read(engine, Analysis.error)
+    assert error["type"] == "urn:narrows:problem:time-limit"
+
+
+def test_a_database_out_of_reach_leaves_the_work_where_it_is(
+    engine: Engine,
+    jobs: Jobs,
+    make_analysis: MakeAnalysis,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def away(*_: object) -> None:
+        raise OperationalError("UPDATE", {}, Exception("connection refused"))
+
+    monkeypatch.setattr(tasks, "PAUSE_SECONDS", 0)
+    monkeypatch.setattr(Jobs, "claim", away)
+    analysis = make_analysis()
+    make_runner(jobs).run(PLAN, analysis)
+    assert state_of(engine, analysis) == "queued"
+    assert "connection refused" in caplog.text
+    assert "Traceback" not in caplog.text
+
+
+def test_a_file_out_of_reach_is_tried_again_and_then_given_up(
+    engine: Engine, make_analysis: MakeAnalysis, caplog: pytest.LogCaptureFixture
+) -> None:
+    jobs = make_jobs(engine, max_attempts=2)
+    analysis = make_analysis()
+    plan(jobs, analysis, shards=1)
+    runner = make_runner(jobs, fault=FileNotFoundError("no such object"))
+    runner.run(SHARD, analysis, 0)
+    assert shard_states(engine, analysis) == ["queued"]
+    runner.run(SHARD, analysis, 0)
+    assert state_of(engine, analysis) == "failed"
+    (error,) = read(engine, Analysis.error)
+    assert error["type"] == "urn:narrows:problem:attempts-exhausted"
+    assert "FileNotFoundError" in caplog.text
+    assert "FileNotFoundError" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        (StorageError("no answer"), "no answer"),
+        (OSError(errno.ENOSPC, "no space left"), "no space left"),
+    ],
+)
+def test_storage_out_of_reach_or_full_costs_no_attempt(
+    engine: Engine,
+    make_analysis: MakeAnalysis,
+    caplog: pytest.LogCaptureFixture,
+    fault: OSError,
+    told: str,
+) -> None:
+    jobs = make_jobs(engine, max_attempts=1)
+    analysis = make_analysis()
+    plan(jobs, analysis, shards=1)
+    away = make_runner(jobs, fault=fault)
+    for _ in range(2):
+        away.run(SHARD, analysis, 0)
+        assert shard_states(engine, analysis) == ["queued"]
+    assert "waits for storage" in caplog.text
+    assert told in caplog.text
+    make_runner(jobs).run(SHARD, analysis, 0)
+    assert shard_states(engine, analysis) == ["done"]
+
+
+def fill_the_disk() -> None:
+    raise ChildDiskFullError("The worker's disk was full.")
+
+
+def test_a_child_that_finds_the_disk_full_tries_again_for_minutes_but_not_for_ever(
+    engine: Engine, make_analysis: MakeAnalysis
+) -> None:
+    jobs = make_jobs(engine, max_attempts=2)
+    analysis = make_analysis()
+    plan(jobs, analysis, shards=1)
+    runner = make_runner(jobs, fill_the_disk)
+    runner.run(SHARD, analysis, 0)
+    assert shard_states(engine, analysis) == ["queued"]
+    (sent_at,) = read(engine, Shard.sent_at)
+    assert sent_at > time.time() + tasks.RETRY_SECONDS
+    runner.run(SHARD, analysis, 0)
+    assert state_of(engine, analysis) == "failed"
+    (error,) = read(engine, Analysis.error)
+    assert "disk was full" in error["detail"]
+
+
+def test_a_cancel_that_came_meanwhile_wins(
+    engine: Engine, jobs: Jobs, make_analysis: MakeAnalysis
+) -> None:
+    analysis = make_analysis()
+
+    def cancelled_meanwhile() -> list[tuple[int, int]]:
+        ask_to_cancel(engine, analysis)
+        return [(0, 1)]
+
+    make_runner(jobs, cancelled_meanwhile).run(PLAN, analysis)
+    assert state_of(engine, analysis) == "cancelled"
+    assert shard_states(engine, analysis) == []
+
+
+def test_stopping_gives_back_what_is_in_hand_and_takes_no_more(
+    engine: Engine, jobs: Jobs, make_analysis: MakeAnalysis
+) -> None:
+    analysis = make_analysis()
+    plan(jobs, analysis, shards=2)
+    runner = make_runner(jobs, lambda: runner.stop())
+    runner.run(SHARD, analysis, 0)
+    assert shard_states(engine, analysis) == ["queued", "queued"]
+    runner.run(SHARD, analysis, 1)
+    assert shard_states(engine, analysis) == ["queued", "queued"]
+    assert read(engine, Shard.attempt) == [0, 0]
