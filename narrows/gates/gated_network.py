@@ -17,7 +17,7 @@ from narrows.gates.call import Gate, Leaf, apply_gate, leaf_of, multiply
 from narrows.gates.on_layers import gate_layers
 from narrows.gates.on_reads import gate_reads
 from narrows.graph import operators
-from narrows.graph.network import Network, bind, resolve
+from narrows.graph.network import Network, Node
 from narrows.graph.shapes import Shapes, trace_shapes
 
 GateKind = Literal["weights", "channel"]
@@ -65,19 +65,13 @@ class GatedNetwork:
 
     def _run(self, inputs: tuple[Tensor, ...], run: Any, gated: Any) -> Any:
         """Return the first output, which the loss is taken of."""
-        network = self.network
-        environment = network.environment(*inputs)
+
+        def call(index: int, node: Node, arguments: dict[str, Any]) -> Any:
+            result = run(node.op, arguments)
+            return gated(self.gates[index], result) if index in self.gates else result
+
         with inputs[0].device:  # where tensors made from nothing go
-            for index, (node, dead) in enumerate(
-                zip(network.nodes, network.last_reads, strict=True)
-            ):
-                result = run(node.op, resolve(environment, node))
-                if gate := self.gates.get(index):
-                    result = gated(gate, result)
-                bind(environment, node, result)
-                for name in dead:
-                    del environment[name]
-        return environment[network.outputs[0]]
+            return self.network.execute(*inputs, call=call)[0]
 
 
 def gate(

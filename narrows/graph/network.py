@@ -59,6 +59,15 @@ class Node:
                     yield item.name
 
 
+Call: TypeAlias = Callable[[int, Node, dict[str, Any]], Any]
+"""Computes a node: (its index, the node, its arguments by name) → its result or results."""
+
+
+def run_node(_index: int, node: Node, arguments: dict[str, Any]) -> Any:
+    """Compute a node by its operator."""
+    return operators.run(node.op, arguments)
+
+
 @dataclass(frozen=True, slots=True)
 class Input:
     """An input of the network; a dimension is a size, or the name of a symbol where it is free."""
@@ -92,20 +101,26 @@ class Network:
 
     def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """Run the program on a batch; return its outputs."""
-        environment: dict[str, Any] = {
-            leaf: self.tensors[name] for leaf, name in self.leaves.items()
-        }
-        environment |= {spec.name: value for spec, value in zip(self.inputs, inputs, strict=True)}
-        for node, dead in zip(self.nodes, self.last_reads, strict=True):
-            bind(environment, node, operators.run(node.op, resolve(environment, node)))
-            for name in dead:
-                del environment[name]
-        return tuple(environment[name] for name in self.outputs)
+        return self.execute(*inputs)
 
-    def environment(self, *inputs: Tensor) -> dict[str, Any]:
-        """Return the values by name with which the program begins."""
-        values: dict[str, Any] = {leaf: self.tensors[name] for leaf, name in self.leaves.items()}
-        return values | {spec.name: x for spec, x in zip(self.inputs, inputs, strict=True)}
+    def execute(
+        self, *inputs: Any, call: Call = run_node, tensors: Mapping[str, Any] | None = None
+    ) -> tuple[Any, ...]:
+        """Run the program on inputs of any kind; return its outputs.
+
+        `call(index, node, arguments)` computes node `index` from its arguments, references being
+        replaced by values; `tensors` stand in for the network's own. A value is dropped once
+        nothing reads it any more.
+        """
+        stored = self.tensors if tensors is None else tensors
+        values = {leaf: stored[name] for leaf, name in self.leaves.items()}
+        values |= {spec.name: value for spec, value in zip(self.inputs, inputs, strict=True)}
+        for index, (node, unread) in enumerate(zip(self.nodes, self.last_reads, strict=True)):
+            result = call(index, node, resolve(values, node))
+            values.update(named_results(node, result))
+            for name in unread:
+                del values[name]
+        return tuple(values[name] for name in self.outputs)
 
     @cached_property
     def last_reads(self) -> tuple[tuple[str, ...], ...]:
@@ -176,18 +191,34 @@ def widen(dtype: torch.dtype) -> torch.dtype:
     return torch.float32 if dtype in (torch.float16, torch.bfloat16) else dtype
 
 
-def resolve(environment: Mapping[str, Any], node: Node) -> dict[str, Any]:
+def resolve(values: Mapping[str, Any], node: Node) -> dict[str, Any]:
     """Return the node's arguments with references replaced by their values."""
 
     def value(argument: Argument) -> Any:
         if isinstance(argument, Ref):
-            return environment[argument.name]
+            return values[argument.name]
         return [value(item) for item in argument] if isinstance(argument, list) else argument
 
     return {name: value(argument) for name, argument in node.inputs.items()}
 
 
-def bind(environment: dict[str, Any], node: Node, result: Any) -> None:
-    """Store the result, or the several results, of a node under its names."""
+def named_results(node: Node, result: Any) -> dict[str, Any]:
+    """Return the result, or the several results, of a node by their names, but for the unused."""
     results = result if isinstance(result, list | tuple) else (result,)
-    environment.update((n, item) for n, item in zip(node.outputs, results, strict=True) if n)
+    return {name: item for name, item in zip(node.outputs, results, strict=True) if name}
+
+
+def named_arguments(node: Node, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values that a node refers to by their names: `resolve` the other way round."""
+    found: dict[str, Any] = {}
+
+    def collect(argument: Argument, value: Any) -> None:
+        if isinstance(argument, Ref):
+            found[argument.name] = value
+        elif isinstance(argument, list):
+            for item, part in zip(argument, value, strict=True):
+                collect(item, part)
+
+    for name, argument in node.inputs.items():
+        collect(argument, arguments[name])
+    return found

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from narrows.graph import operators
-from narrows.graph.network import Input, Network, bind, resolve
+from narrows.graph.network import Input, Network, Node, named_results, run_node
 
 FREE_BATCH = 2
 """The batch that stands for a free first dimension: not 1, which would broadcast."""
@@ -50,18 +50,22 @@ def trace_shapes(network: Network, inputs: Sequence[tuple[int, ...]] | None = No
     """
     shapes = input_shapes(network) if inputs is None else list(inputs)
     blank = network.map_tensors(lambda tensor: torch.empty_like(tensor, device="meta"))
-    environment = blank.environment(
-        *(
-            torch.empty(shape, dtype=spec.dtype, device="meta")
+    values = {leaf: tuple(blank.tensors[name].shape) for leaf, name in blank.leaves.items()}
+    values |= {spec.name: shape for spec, shape in zip(network.inputs, shapes, strict=True)}
+
+    def record(index: int, node: Node, arguments: dict[str, Any]) -> Any:
+        result = run_node(index, node, arguments)
+        for name, value in named_results(node, result).items():
+            if isinstance(value, Tensor):
+                values[name] = tuple(value.shape)
+        return result
+
+    with torch.device("meta"):  # where tensors made from nothing go
+        blanks = (
+            torch.empty(shape, dtype=spec.dtype)
             for spec, shape in zip(network.inputs, shapes, strict=True)
         )
-    )
-    with torch.device("meta"):  # where tensors made from nothing go
-        for node in network.nodes:
-            bind(environment, node, operators.run(node.op, resolve(environment, node)))
-    values = {
-        name: tuple(value.shape) for name, value in environment.items() if isinstance(value, Tensor)
-    }
+        blank.execute(*blanks, call=record)
     return Shapes(values, shapes[0][0])
 
 

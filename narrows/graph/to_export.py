@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from narrows.graph import eval_mode
-from narrows.graph.network import Network, Node, bind, resolve
+from narrows.graph.network import Network, Node
 from narrows.graph.operators import OPERATORS, SYMBOLIC
 from narrows.graph.output_tree import flat, nested
 from narrows.graph.saving import save_program
@@ -110,19 +110,16 @@ class NetworkModule(nn.Module):
     def forward(self, *inputs: Tensor) -> Any:
         """Take the network's inputs in order; return its outputs, nested as the upload's are."""
         network = self.narrows_program
-        environment: dict[str, Any] = {
-            leaf: self._tensor(name) for leaf, name in network.leaves.items()
-        }
-        environment |= {spec.name: x for spec, x in zip(network.inputs, inputs, strict=True)}
-        for node in network.nodes:
-            call, arguments = _call(node), resolve(environment, node)
-            if node.module:
-                result = self.get_submodule(node.module)(call, arguments)
-            else:
-                result = call(**arguments)
-            bind(environment, node, result)
-        nesting = flat(len(network.outputs)) if network.nesting is None else network.nesting
-        return nested(nesting, [environment[name] for name in network.outputs])
+        tensors = {name: self._tensor(name) for name in network.leaves.values()}
+        outputs = network.execute(*inputs, call=self._call, tensors=tensors)
+        return nested(flat(len(outputs)) if network.nesting is None else network.nesting, outputs)
+
+    def _call(self, _index: int, node: Node, arguments: dict[str, Any]) -> Any:
+        """Make the call in the module where the user's network made it."""
+        operator = _operator(node)
+        if not node.module:
+            return operator(**arguments)
+        return self.get_submodule(node.module)(operator, arguments)
 
     def _scope(self, path: Iterable[str]) -> nn.Module:
         """Return the module at `path`, made where there is none."""
@@ -149,7 +146,7 @@ class NetworkModule(nn.Module):
         return tensor
 
 
-def _call(node: Node) -> Callable[..., Any]:
+def _operator(node: Node) -> Callable[..., Any]:
     """Return torch's own operator, but in eval mode and without a view that strides forbid."""
     if node.op in SYMBOLIC:
         function = SYMBOLIC[node.op]

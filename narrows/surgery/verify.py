@@ -13,7 +13,7 @@ from narrows.channels.contractions import sums
 from narrows.channels.groups import Channels
 from narrows.channels.labels import Labels
 from narrows.graph import operators
-from narrows.graph.network import Network, Node, bind, resolve
+from narrows.graph.network import Network, Node, named_arguments, resolve, run_node
 from narrows.graph.shapes import Shapes, trace_shapes
 from narrows.surgery.channel_counts import Ints, Recount, SurgeryError
 from narrows.surgery.function_preserving import is_uneven_norm, shares, uneven_norms
@@ -121,22 +121,18 @@ def _run(
     With `recount`, norms normalize over the channels that there are afterwards.
     """
     double = network.map_tensors(Tensor.cpu).map_dtypes(_double)
-    environment = double.environment(*inputs)
+
+    def call(index: int, node: Node, arguments: dict[str, Any]) -> Any:
+        values = named_arguments(node, arguments)
+        if sums(node):
+            masked = {name: _mask(values[name], masks[name]) for name in values if name in masks}
+            values |= masked
+        if recount is not None and is_uneven_norm(node, recount):
+            return _norm_afterwards(node, values, recount)
+        return run_node(index, node, resolve(values, node))
+
     with torch.no_grad():
-        for node, dead in zip(double.nodes, double.last_reads, strict=True):
-            seen = environment
-            if sums(node):
-                values = [name for name in node.references() if name not in double.leaves]
-                masked = {name: _mask(environment[name], masks.get(name, [])) for name in values}
-                seen = environment | masked
-            if recount is not None and is_uneven_norm(node, recount):
-                result: Any = _norm_afterwards(node, seen, recount)
-            else:
-                result = operators.run(node.op, resolve(seen, node))
-            bind(environment, node, result)
-            for name in dead:
-                del environment[name]
-    return tuple(environment[name] for name in network.outputs)
+        return double.execute(*inputs, call=call)
 
 
 def _run_in_single(network: Network, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
@@ -145,22 +141,19 @@ def _run_in_single(network: Network, inputs: Sequence[Tensor]) -> tuple[Tensor, 
         return single(*(x.to(_single(x.dtype)) for x in inputs))
 
 
-def _norm_afterwards(node: Node, environment: Mapping[str, Any], recount: Recount) -> list[Any]:
+def _norm_afterwards(node: Node, values: Mapping[str, Any], recount: Recount) -> list[Any]:
     """Cut and copy what the norm reads, run it, and put its result back where it was."""
-    changed = {
-        name: _changed(recount, name) for name in {*node.references(), node.outputs[0] or ""}
-    }
-    read = {}
-    for name in node.references():
-        read[name] = environment[name]
-        for axis, index in changed[name]:
+    read = dict(values)
+    for name in read:
+        for axis, index in _changed(recount, name):
             read[name] = read[name].index_select(axis, index)
     (*_, call) = adapt(node, recount)
     result = operators.run(call.op, resolve(read, call))
     first, *more = result if isinstance(result, tuple) else [result]
-    for axis, index in changed[node.outputs[0] or ""]:
+    output = node.outputs[0] or ""
+    for axis, index in _changed(recount, output):
         shape = list(first.shape)
-        shape[axis] = recount.shapes.of(node.outputs[0] or "")[axis]
+        shape[axis] = recount.shapes.of(output)[axis]
         first = first.new_zeros(shape).index_copy(axis, index, first)
     return [first, *more]
 

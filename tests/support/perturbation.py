@@ -19,7 +19,7 @@ from torch import Tensor
 
 from narrows.channels.groups import Channels, Layer
 from narrows.graph import operators
-from narrows.graph.network import Network, Node, as_ref, bind, resolve
+from narrows.graph.network import Network, Node, as_ref, named_results
 
 Channel = tuple[str, int]
 """A layer's name and the index of its channel."""
@@ -91,21 +91,27 @@ class Perturbation:
 
     def _run(self, noisy: Mapping[int, int]) -> dict[str, Tensor]:
         """Run the program with noise on one channel; hold all other layers where there is some."""
-        environment = self.network.environment(*self.inputs)
+        network = self.network
+        values: dict[str, Any] = {n: network.tensors[t] for n, t in network.leaves.items()}
+        values |= {x.name: value for x, value in zip(network.inputs, self.inputs, strict=True)}
         noise = torch.Generator().manual_seed(0)
-        for index, node in enumerate(self.network.nodes):
+
+        def call(index: int, node: Node, arguments: dict[str, Any]) -> Any:
             is_layer = index in self.layers
             is_conv = node.op.startswith("conv")
             if noisy and is_layer and not (is_conv and self._is_depthwise(node)):
                 result: Any = self.clean[node.outputs[0] or ""]
             else:
-                result = _smooth(node, resolve(environment, node))
+                result = _smooth(node, arguments)
             if index in noisy:
                 result = result.clone()
                 part = result.select(1 if is_conv else -1, noisy[index])
                 part += torch.randn(part.shape, generator=noise, dtype=part.dtype)
-            bind(environment, node, result)
-        return {k: v for k, v in environment.items() if isinstance(v, Tensor)}
+            values.update(named_results(node, result))
+            return result
+
+        network.execute(*self.inputs, call=call)
+        return {k: v for k, v in values.items() if isinstance(v, Tensor)}
 
 
 def _smooth(node: Node, arguments: dict[str, Any]) -> Any:

@@ -13,9 +13,8 @@ from torch._subclasses.fake_tensor import (
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from narrows.graph import operators
 from narrows.graph.bounds import OutOfBoundsError
-from narrows.graph.network import Network, Node, bind, resolve
+from narrows.graph.network import Network, Node, named_results, run_node
 from worker.formats.pt2.program import describe
 from worker.formats.pt2.refusals import malformed, out_of_bounds, quoted, too_large, unsupported
 from worker.formats.pt2.tensors import Meta
@@ -33,20 +32,18 @@ def check(network: Network, metas: Mapping[str, Meta]) -> None:
     operations), operator-out-of-bounds, operator-not-supported, malformed-archive.
     """
     fake, operations = FakeTensorMode(), FlopCounterMode(display=False)
-    environment: dict[str, Any] = {
-        leaf: fake.from_tensor(network.tensors[name]) for leaf, name in network.leaves.items()
-    }
+    tensors = {name: fake.from_tensor(tensor) for name, tensor in network.tensors.items()}
+
+    def call(index: int, node: Node, arguments: dict[str, Any]) -> Any:
+        where = f"{node.op} in {describe(node.module)}"
+        result = _run(index, node, arguments, where)
+        memory.check(where)
+        _compare(node, result, where, metas)
+        return result
+
     with torch.no_grad(), fake, operations, _ByteCounterMode() as memory:
-        for spec in network.inputs:
-            environment[spec.name] = _example(spec.name, metas[spec.name])
-            memory.check(f"The input {spec.name}")
-        for node, dead in zip(network.nodes, network.last_reads, strict=True):
-            where = f"{node.op} in {describe(node.module)}"
-            _run(environment, node, where)
-            memory.check(where)
-            _compare(environment, node, where, metas)
-            for name in dead:
-                environment.pop(name, None)
+        inputs = [_example(spec.name, metas[spec.name], memory) for spec in network.inputs]
+        network.execute(*inputs, call=call, tensors=tensors)
     if operations.get_total_flops() > MAX_FLOPS:
         raise too_large(
             f"One forward pass takes {operations.get_total_flops():.1e} operations on the export's "
@@ -54,30 +51,34 @@ def check(network: Network, metas: Mapping[str, Meta]) -> None:
         )
 
 
-def _example(name: str, meta: Meta) -> Tensor:
+def _example(name: str, meta: Meta, memory: "_ByteCounterMode") -> Tensor:
     shape = [FREE_SIZE if size.value is None else size.value for size in meta.sizes]
     try:
-        return torch.empty(shape, dtype=meta.dtype)
+        example = torch.empty(shape, dtype=meta.dtype)
     except RuntimeError:
         raise too_large(f"The input {name} of shape {shape} is too large.") from None
+    memory.check(f"The input {name}")
+    return example
 
 
-def _run(environment: dict[str, Any], node: Node, where: str) -> None:
+def _run(index: int, node: Node, arguments: dict[str, Any], where: str) -> Any:
     try:
-        bind(environment, node, operators.run(node.op, resolve(environment, node)))
+        result = run_node(index, node, arguments)
+        count = len(result) if isinstance(result, list | tuple) else 1
+        if count != len(node.outputs):
+            raise ValueError(f"it has {count} results, not {len(node.outputs)}")
     except OutOfBoundsError as error:
         raise out_of_bounds(f"{error} ({describe(node.module)}).") from None
     except (DataDependentOutputException, DynamicOutputShapeException):
         raise unsupported(f"{where} returns a shape that depends on the data.") from None
     except Exception as error:  # torch raises all sorts where arguments do not fit
         raise malformed(f"{where} does not run: {quoted(str(error))}.") from None
+    return result
 
 
-def _compare(
-    environment: Mapping[str, Any], node: Node, where: str, metas: Mapping[str, Meta]
-) -> None:
-    for name in filter(None, node.outputs):
-        value, meta = environment[name], metas.get(name)
+def _compare(node: Node, result: Any, where: str, metas: Mapping[str, Meta]) -> None:
+    for name, value in named_results(node, result).items():
+        meta = metas.get(name)
         if meta is None:
             fits = not isinstance(value, Tensor)
         else:
