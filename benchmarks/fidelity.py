@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from rich.table import Table
 from scipy import stats
 
@@ -26,6 +25,7 @@ from benchmarks.scoring import SAMPLES, Criterion, analysis
 from benchmarks.small_networks import DEPTH, SmallNetwork
 from benchmarks.training import CACHE, Recipe, read, write
 from narrows.analysis import Analysis
+from narrows.arrays import Floats
 
 RATIOS = (0.1, 0.2, 0.3, 0.4, 0.5)
 NETWORKS = (
@@ -33,7 +33,6 @@ NETWORKS = (
     Recipe("residual", (32,) * DEPTH, "fashion", 0, samples=20000, epochs=6, peak_rate=2e-2),
 )
 
-Floats = NDArray[np.float64]
 Members = Sequence[tuple[str, int]]
 
 

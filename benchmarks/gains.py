@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 from rich.table import Table
 from scipy import stats
 
@@ -21,8 +20,7 @@ from benchmarks.gain_networks import Study, studies
 from benchmarks.options import CONSOLE, parser, prepare
 from benchmarks.scoring import Criterion, analysis, layer_names
 from benchmarks.training import read
-
-Floats = NDArray[np.float64]
+from narrows.arrays import Floats
 
 
 @dataclass(frozen=True)

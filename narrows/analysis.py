@@ -5,15 +5,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from narrows import surgery
+from narrows.arrays import Floats, Ints
 from narrows.channels.groups import Channels, Layer
 from narrows.graph.network import Network
 from narrows.graph.shapes import Shapes
 from narrows.methods import ranking
-from narrows.methods.partial_sums import Floats, Terms
+from narrows.methods.partial_sums import Terms
 from narrows.methods.ranking import Removal
 from narrows.methods.table import DEFAULT, Method, second_order
 from narrows.plans import budget
@@ -23,8 +21,6 @@ from narrows.plans.planner import Plan, Planner
 from narrows.surgery.built import Built, build
 from narrows.verdict.jackknife import replicates
 from narrows.verdict.rule import Verdict, judge
-
-Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,11 @@ def request_id() -> str | None:
     return get_contextvars().get("request_id")
 
 
+def first_line(error: object) -> str:
+    """Return what an error says first; some libraries go on for pages."""
+    return str(error).partition("\n")[0]
+
+
 _JSON: list[Processor] = [
     structlog.processors.format_exc_info,
     structlog.processors.JSONRenderer(),

@@ -1,19 +1,11 @@
 """Where channels are summed over: the columns that read them (METHOD §3, fact 6)."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from narrows.graph.network import Argument, Network, Node, Ref, as_int
+from narrows.graph.dimensions import axis
+from narrows.graph.network import Node, Ref
 from narrows.graph.shapes import Shapes
-
-_MOVED = frozenset(
-    "t mT numpy_T transpose.int permute contiguous clone detach alias lift_fresh_copy to.dtype "
-    "_to_copy".split()
-)
-"""Operators that return a tensor as it is, or with its dimensions in another order."""
-
-_VIEWS = frozenset("view _unsafe_view reshape expand unsqueeze".split())
-"""Operators that may do no more than add dimensions in front."""
 
 _CONVOLUTIONS = ("conv1d", "conv2d", "conv3d", "convolution")
 _SUMS: Mapping[str, tuple[str, int, str, int]] = {
@@ -71,7 +63,7 @@ def sum_axes(node: Node, shapes: Shapes) -> Iterator[Operand]:
     if _family(node) == "sum" and isinstance(source, Ref):
         rank, dims = len(shapes.of(source.name)), node.inputs.get("dim")
         for dim in dims if isinstance(dims, list) and dims else range(rank):
-            yield Operand(source.name, _axis(dim, rank))
+            yield Operand(source.name, axis(dim, rank))
 
 
 def _family(node: Node) -> str:
@@ -98,46 +90,3 @@ def _einsum(node: Node) -> Iterator[tuple[Operand, Operand]]:
         ]
         if len(found) == 2:
             yield found[0], found[1]
-
-
-Origin = tuple[str, Sequence[int]]
-"""A named tensor, and for each dimension of a value the tensor's dimension that it is.
-
--1 stands for a dimension along which the tensor is repeated.
-"""
-
-
-def origins(network: Network, shapes: Shapes) -> dict[str, Origin]:
-    """Return for each value that is a named tensor, perhaps transposed or repeated, which."""
-    found: dict[str, Origin] = {
-        leaf: (name, range(network.tensors[name].dim())) for leaf, name in network.leaves.items()
-    }
-    for node in network.nodes:
-        source, result = node.inputs.get("self"), node.outputs[0]
-        if isinstance(source, Ref) and source.name in found and result:
-            name, axes = found[source.name]
-            before, after = shapes.of(source.name), shapes.of(result)
-            if node.op in _MOVED:
-                found[result] = name, [axes[d] for d in _order(node, len(before))]
-            elif node.op in _VIEWS and before == after[len(after) - len(before) :]:
-                found[result] = name, [*(-1,) * (len(after) - len(before)), *axes]
-    return found
-
-
-def _order(node: Node, rank: int) -> list[int]:
-    order = list(range(rank))
-    if node.op == "permute":
-        dims = node.inputs["dims"]
-        return [_axis(d, rank) for d in dims] if isinstance(dims, list) else order
-    if node.op == "numpy_T":
-        return order[::-1]
-    if node.op in ("t", "mT", "transpose.int") and rank > 1:
-        first, second = (-2, -1) if node.op == "mT" else (0, 1)
-        a = _axis(node.inputs.get("dim0", first), rank)
-        b = _axis(node.inputs.get("dim1", second), rank)
-        order[a], order[b] = b, a
-    return order
-
-
-def _axis(dim: Argument, rank: int) -> int:
-    return as_int(dim) % rank

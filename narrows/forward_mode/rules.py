@@ -23,20 +23,12 @@ from narrows.forward_mode.dual import (
 )
 from narrows.graph import operators
 from narrows.graph.layer_ops import along_channels, is_convolution
+from narrows.graph.rule_table import RuleTable
 
 Rule = Callable[[str, Arguments], Any]
 
-RULES: dict[str, Rule] = {}
-
-
-def rule(*ops: str) -> Callable[[Rule], Rule]:
-    """Register a function as the rule of these operators."""
-
-    def register(function: Rule) -> Rule:
-        RULES.update(dict.fromkeys(ops, function))
-        return function
-
-    return register
+RULES: RuleTable[Rule] = RuleTable()
+rule = RULES.rule
 
 
 def run(op: str, arguments: Arguments) -> Any:

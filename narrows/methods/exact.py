@@ -2,10 +2,11 @@
 
 import torch
 
+from narrows.arrays import Floats
 from narrows.batch import Batch
 from narrows.gates.gated_network import GatedNetwork
 from narrows.losses import Loss
-from narrows.methods.partial_sums import Averages, Floats, Terms, one_row
+from narrows.methods.partial_sums import Averages, Terms, one_row
 
 
 def measure(gated: GatedNetwork, batch: Batch, loss: Loss) -> Terms:

@@ -1,9 +1,10 @@
 """Fisher: the mean square of every sample's own derivative along a structure (METHOD §1)."""
 
+from narrows.arrays import Floats
 from narrows.batch import Batch
 from narrows.gates.gated_network import GatedNetwork
 from narrows.losses import Loss
-from narrows.methods.partial_sums import Averages, Floats, Terms, one_row
+from narrows.methods.partial_sums import Averages, Terms, one_row
 from narrows.methods.sample_gradients import sample_gradients
 
 

@@ -10,10 +10,11 @@ from typing import Literal
 import numpy as np
 from torch import Tensor
 
+from narrows.arrays import Floats
 from narrows.batch import Batch
 from narrows.gates.gated_network import GatedNetwork
 from narrows.losses import Loss
-from narrows.methods.partial_sums import Averages, Floats, Terms, one_row
+from narrows.methods.partial_sums import Averages, Terms, one_row
 from narrows.methods.sample_gradients import sample_gradients
 
 Curvature = Literal["sampled", "exact"]

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from narrows.methods.partial_sums import Floats
+from narrows.arrays import Floats
 
 FORMED = 6000
 """Up to so many structures the S × S matrix is formed: 0.3 GB."""

@@ -7,8 +7,9 @@ mends.
 
 import numpy as np
 
+from narrows.arrays import Floats
 from narrows.methods.greedy import Gram, block_size
-from narrows.methods.partial_sums import Averages, Floats
+from narrows.methods.partial_sums import Averages
 from narrows.methods.ranking import Removal
 
 

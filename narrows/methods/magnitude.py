@@ -4,12 +4,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from narrows.arrays import Floats
 from narrows.batch import Batch
 from narrows.channels.groups import NO_STRUCTURE, Channels, Layer
 from narrows.gates.gated_network import GatedNetwork
 from narrows.graph.network import Network
 from narrows.losses import Loss
-from narrows.methods.partial_sums import Averages, Floats, Terms, one_row
+from narrows.methods.partial_sums import Averages, Terms, one_row
 
 
 def measure(gated: GatedNetwork, batch: Batch, loss: Loss) -> Terms:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-Floats = NDArray[np.float64]
+from narrows.arrays import Floats
 
 
 @dataclass(frozen=True)

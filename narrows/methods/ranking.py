@@ -4,12 +4,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from narrows.arrays import Floats, Ints
 from narrows.channels.groups import NO_STRUCTURE, Layer
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 SWEEP: tuple[float, ...] = tuple(round(0.05 * k, 2) for k in range(1, 20))
 """The global pruning ratios of a sweep: 0.05, 0.10, … 0.95."""

@@ -10,13 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from narrows.arrays import Floats
 from narrows.batch import Batch
 from narrows.channels.groups import NO_STRUCTURE
 from narrows.forward_mode.dual import Dual
 from narrows.gates.call import Leaf
 from narrows.gates.gated_network import GatedNetwork
 from narrows.losses import Loss
-from narrows.methods.partial_sums import Averages, Floats, Terms
+from narrows.methods.partial_sums import Averages, Terms
 
 
 def saliencies(averages: Averages) -> Floats:

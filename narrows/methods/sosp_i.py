@@ -6,8 +6,9 @@ M of structures to remove, which grows by the structure that adds least.
 
 import numpy as np
 
+from narrows.arrays import Floats
 from narrows.methods.greedy import Gram, block_size
-from narrows.methods.partial_sums import Averages, Floats
+from narrows.methods.partial_sums import Averages
 from narrows.methods.ranking import Removal
 
 

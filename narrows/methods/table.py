@@ -6,6 +6,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from narrows.arrays import Floats
 from narrows.batch import Batch
 from narrows.gates.gated_network import GatedNetwork
 from narrows.losses import Loss
@@ -21,7 +22,7 @@ from narrows.methods import (
     sosp_i,
 )
 from narrows.methods.gauss_newton import Curvature
-from narrows.methods.partial_sums import Averages, Floats, Terms
+from narrows.methods.partial_sums import Averages, Terms
 from narrows.methods.ranking import Removal
 
 MethodName = Literal[

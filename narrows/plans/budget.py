@@ -4,13 +4,11 @@ from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from narrows.arrays import Floats, Ints
 from narrows.channels.groups import Channels
 from narrows.plans.cost import Cost
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 Price = Literal["structures", "parameters", "macs"]
 """What a budget, and a structure, is counted in."""
 Pricing = Callable[[Ints], Cost]

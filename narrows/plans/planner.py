@@ -5,13 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from narrows.arrays import Ints
 from narrows.channels.groups import NO_STRUCTURE, Channels
 from narrows.plans.budget import Pricing, reach
 from narrows.plans.cost import Cost, channel_count
-
-Ints = NDArray[np.int64]
 
 STEPS = 20
 """Bisections of a factor: fine enough for any width."""

@@ -6,12 +6,12 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from narrows import surgery
+from narrows.arrays import Ints
 from narrows.channels.groups import Channels
 from narrows.graph import to_export
 from narrows.graph.network import Network
 from narrows.graph.shapes import Shapes
 from narrows.surgery import Init, Proof
-from narrows.surgery.channel_counts import Ints
 
 
 @dataclass(frozen=True)

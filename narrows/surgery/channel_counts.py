@@ -3,13 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from narrows.arrays import Ints
 from narrows.channels.groups import Channels
 from narrows.channels.labels import Dims, Labels
 from narrows.graph.shapes import Shapes
-
-Ints = NDArray[np.int64]
 
 
 class SurgeryError(ValueError):

@@ -10,9 +10,11 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from narrows.channels.contractions import Operand, Origin, contractions, origins, sum_axes
+from narrows.arrays import Ints
+from narrows.channels.contractions import Operand, contractions, sum_axes
+from narrows.graph.dataflow import Origin, origins, tensor_readers
 from narrows.graph.network import Network, Node, Ref
-from narrows.surgery.channel_counts import Ints, Recount
+from narrows.surgery.channel_counts import Recount
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class Shares:
 def shares(network: Network, recount: Recount) -> Shares:
     """Find where copied channels are summed, and what takes its share there."""
     known = origins(network, recount.shapes)
-    readers = _readers(network, known)
+    readers = tensor_readers(network, {value: name for value, (name, _) in known.items()})
     divided: set[tuple[str, int]] = set()
     rest: list[tuple[int, Operand]] = []
     for index, node in enumerate(network.nodes):
@@ -42,7 +44,7 @@ def shares(network: Network, recount: Recount) -> Shares:
                 continue
             name, axes = known.get(weight.value, ("", ()))
             if name and all(
-                axes[weight.axis] in _summed(reader, name, known, recount)
+                axes[weight.axis] in _summed(network.nodes[reader], name, known, recount)
                 for reader in readers[name]
             ):
                 divided.add((name, axes[weight.axis]))
@@ -68,16 +70,6 @@ def scale(call: Node, value: str, times: int) -> list[Node]:
         "div.Scalar", {"self": Ref(value), "other": float(times)}, (share,), call.module
     )
     return [division, replace(call, inputs={**call.inputs, name: Ref(share)})]
-
-
-def _readers(network: Network, known: Mapping[str, Origin]) -> dict[str, list[Node]]:
-    """Return the calls that read each named tensor, but for those that only move it."""
-    readers: dict[str, list[Node]] = {}
-    for node in network.nodes:
-        if known.keys().isdisjoint(filter(None, node.outputs)):
-            for name in {known[ref][0] for ref in node.references() if ref in known}:
-                readers.setdefault(name, []).append(node)
-    return readers
 
 
 def _summed(node: Node, name: str, known: Mapping[str, Origin], recount: Recount) -> set[int]:

@@ -4,9 +4,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from narrows.arrays import Ints
 from narrows.channels.labels import Labels
-from narrows.graph.network import Network, Ref, as_int, as_ref
-from narrows.surgery.channel_counts import Ints, Recount, SurgeryError
+from narrows.graph.network import Network, as_int, as_ref
+from narrows.surgery.channel_counts import Recount, SurgeryError
 
 
 def picked(network: Network, recount: Recount) -> dict[str, Tensor]:
@@ -23,7 +24,7 @@ def picked(network: Network, recount: Recount) -> dict[str, Tensor]:
             name = network.leaves.get(index.name)
             if labels is None or name is None or not recount.changes(labels):
                 continue
-            if _readers(network, index) > 1:
+            if len(network.readers[index.name]) > 1:
                 raise SurgeryError(f"{name} picks channels for several calls")
             old = network.tensors[name]
             new = _repointed(old.cpu().numpy(), labels, recount)
@@ -40,7 +41,3 @@ def _repointed(index: Ints, labels: Labels, recount: Recount) -> Ints:
     order, copy = recount.sources(labels[index])
     pairs = zip(index[order].tolist(), copy.tolist(), strict=True)
     return np.array([places[pair] for pair in pairs], np.int64)
-
-
-def _readers(network: Network, ref: Ref) -> int:
-    return sum(name == ref.name for node in network.nodes for name in node.references())

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from narrows.channels.contractions import Origin, contractions, origins
+from narrows.channels.contractions import contractions
+from narrows.graph.dataflow import Origin, origins
 from narrows.graph.network import Network, Node, Ref
 from narrows.graph.shapes import Shapes
 

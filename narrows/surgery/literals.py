@@ -10,22 +10,15 @@ from dataclasses import replace
 import numpy as np
 
 from narrows.channels.labels import Labels
+from narrows.graph.dimensions import as_list, axis
 from narrows.graph.network import Argument, Node, Ref, as_int, as_ref
+from narrows.graph.rule_table import RuleTable
 from narrows.surgery.channel_counts import Recount, SurgeryError
 
 Rule = Callable[[Node, Recount], Sequence[Node]]
 
-RULES: dict[str, Rule] = {}
-
-
-def rule(*ops: str) -> Callable[[Rule], Rule]:
-    """Register a function as the rule of these operators."""
-
-    def register(function: Rule) -> Rule:
-        RULES.update(dict.fromkeys(ops, function))
-        return function
-
-    return register
+RULES: RuleTable[Rule] = RuleTable()
+rule = RULES.rule
 
 
 def adapt(node: Node, recount: Recount) -> Sequence[Node]:
@@ -45,12 +38,8 @@ def _source(node: Node) -> Ref:
     return as_ref(node.inputs.get("self", node.inputs.get("input")))
 
 
-def _list(argument: Argument) -> list[Argument]:
-    return argument if isinstance(argument, list) else [argument]
-
-
 def _ints(argument: Argument) -> list[int]:
-    return [as_int(item) for item in _list(argument)]
+    return [as_int(item) for item in as_list(argument)]
 
 
 def _along(node: Node, recount: Recount, default: int = 0) -> Labels | None:
@@ -66,10 +55,10 @@ def _along(node: Node, recount: Recount, default: int = 0) -> Labels | None:
 def _sizes(node: Node, recount: Recount) -> Sequence[Node]:
     key = next(key for key in ("size", "shape", "sizes") if key in node.inputs)
     result = recount.sizes(node.outputs[0] or "")
-    given = _list(node.inputs[key])
+    given = as_list(node.inputs[key])
     first = len(result) - len(given) if node.op == "expand" else 0
     if node.op == "unflatten.int":
-        first = as_int(node.inputs["dim"]) % len(recount.shapes.of(_source(node).name))
+        first = axis(node.inputs["dim"], len(recount.shapes.of(_source(node).name)))
     nodes: list[Node] = []
     sizes: list[Argument] = []
     for size, (before, after) in zip(given, result[first:], strict=False):
@@ -198,7 +187,7 @@ def _channel_groups(node: Node, recount: Recount, name: str) -> list[Node]:
 
 @rule("layer_norm", "native_layer_norm", "rms_norm")
 def _layer_norm(node: Node, recount: Recount) -> Sequence[Node]:
-    shape = _list(node.inputs["normalized_shape"])
+    shape = as_list(node.inputs["normalized_shape"])
     sizes = recount.sizes(_source(node).name)[-len(shape) :]
     return _changed(
         node,

@@ -6,11 +6,12 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from narrows.arrays import Ints
 from narrows.channels.groups import Channels
 from narrows.channels.labels import Dims
 from narrows.graph.network import Network, Node
 from narrows.graph.shapes import Shapes, trace_shapes
-from narrows.surgery.channel_counts import Ints, Recount, SurgeryError
+from narrows.surgery.channel_counts import Recount, SurgeryError
 from narrows.surgery.function_preserving import Shares, scale, shares
 from narrows.surgery.index_tensors import picked
 from narrows.surgery.initialize import draw

@@ -9,13 +9,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from narrows.arrays import Ints
 from narrows.channels.contractions import sums
 from narrows.channels.groups import Channels
 from narrows.channels.labels import Labels
 from narrows.graph import operators
 from narrows.graph.network import Network, Node, named_arguments, resolve, run_node
 from narrows.graph.shapes import Shapes, trace_shapes
-from narrows.surgery.channel_counts import Ints, Recount, SurgeryError
+from narrows.surgery.channel_counts import Recount, SurgeryError
 from narrows.surgery.function_preserving import is_uneven_norm, shares, uneven_norms
 from narrows.surgery.literals import adapt
 from narrows.surgery.resize import Init

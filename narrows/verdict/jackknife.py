@@ -11,14 +11,12 @@ Tukey, "Bias and confidence in not quite large samples", 1958.
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
+from narrows.arrays import Floats, Ints
 from narrows.methods.greedy import FORMED
-from narrows.methods.partial_sums import Floats, Terms
+from narrows.methods.partial_sums import Terms
 from narrows.methods.table import Method
-
-Ints = NDArray[np.int64]
 
 GROUPS, FEW_GROUPS = 20, 10
 """How many groups there are, and how many where each takes an order of many structures."""

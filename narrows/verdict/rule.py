@@ -11,15 +11,13 @@ from math import ceil
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
+from narrows.arrays import Ints
 from narrows.channels.groups import NO_STRUCTURE, Channels, Layer
 from narrows.methods import ranking
 from narrows.verdict.jackknife import MIN_BATCHES, interval
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 Interval = tuple[float, float]
 
 FALSE_DISCOVERIES = 0.15

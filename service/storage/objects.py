@@ -21,6 +21,7 @@ import obstore
 from obstore.exceptions import BaseError
 from obstore.store import LocalStore, from_url
 
+from service.logs import first_line
 from service.storage import cache, disk_full
 
 if TYPE_CHECKING:
@@ -215,4 +216,4 @@ def _as_os_error(*expected: type[Exception]) -> Iterator[None]:
             raise  # it is not obstore's
         full = any(f"os error {code})" in str(error) for code in disk_full.CODES)
         code = errno.ENOSPC if full else errno.EIO
-        raise StorageError(code, os.strerror(code), str(error).partition("\n")[0]) from error
+        raise StorageError(code, os.strerror(code), first_line(error)) from error

@@ -9,11 +9,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from narrows.arrays import Floats
 from narrows.channels.groups import NO_STRUCTURE, Channels, Layer, layer_name
 from narrows.graph.network import Network, Ref
 from narrows.losses import Loss
-
-Floats = NDArray[np.float64]
 
 
 class Rows(NamedTuple):

@@ -1,14 +1,12 @@
 """Cuts and copies to try, and their proof."""
 
 import numpy as np
-from numpy.typing import NDArray
 
+from narrows.arrays import Ints
 from narrows.channels.groups import Channels, find_channels
 from narrows.graph.network import Network
 from narrows.graph.shapes import trace_shapes
 from narrows.surgery import Init, Proof, check, resize
-
-Ints = NDArray[np.int64]
 
 
 def analysed(network: Network) -> tuple[Network, Channels]:

@@ -5,6 +5,7 @@ from functools import partial
 from narrows.graph.network import Input, Network
 from narrows.graph.shapes import Shapes, trace_shapes
 from narrows.losses import CLASS_LOSSES, IGNORED, class_dim
+from service.logs import first_line
 from worker.errors import Refused
 from worker.formats.samples import Samples
 
@@ -31,7 +32,7 @@ def check_fit(network: Network, samples: Samples, loss: str, batch: int) -> Shap
     try:
         shapes = trace_shapes(network, shapes_given)
     except (ValueError, RuntimeError) as error:
-        reason = str(error).partition("\n")[0]
+        reason = first_line(error)
         inputs = " and ".join(str(list(shape)) for shape in shapes_given)
         raise _unfit(f"Inputs of shape {inputs} don't go through the model: {reason}") from None
     outputs = shapes.of(network.outputs[0])

@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from service.broker.celery_app import TASKS, Broker, make_celery
 from service.database.engine import make_engine
 from service.database.migrate import is_current
-from service.logs import configure_logging
+from service.logs import configure_logging, first_line
 from service.parent_watch import stop_at_end_of_input
 from service.settings import Settings, get_settings
 from service.storage.objects import Storage
@@ -142,7 +142,7 @@ def _require_schema(engine: Engine) -> None:
     try:
         current = is_current(engine)
     except SQLAlchemyError as error:
-        reason = str(error).partition("\n")[0]
+        reason = first_line(error)
         sys.exit(f"The worker can't use the database: {reason}")
     if not current:
         sys.exit("The database is not of this version: run `narrows migrate` first.")

@@ -8,6 +8,7 @@ from typing import Final, Self
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from service.logs import first_line
 from worker.runtime.jobs import Jobs
 from worker.runtime.leases import Claim, LeaseLostError
 
@@ -56,7 +57,7 @@ class Heartbeat:
             try:
                 held = (self._jobs.beat if due else self._jobs.holds)(self._claim)
             except SQLAlchemyError as error:
-                log.warning("the database is out of reach: %s", str(error).partition("\n")[0])
+                log.warning("the database is out of reach: %s", first_line(error))
                 continue  # the lease may outlast it
             if not held:
                 self._lost.set()

@@ -15,6 +15,7 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from service.broker.celery_app import Broker, BrokerUnavailableError
 from service.database.clock import epoch_now
 from service.database.tables import Analysis, Lease, Shard
+from service.logs import first_line
 from worker.runtime import leases
 from worker.runtime.jobs import ACTIVE, Jobs, tell
 from worker.runtime.leases import ALL_WORK, LeaseLostError, Work
@@ -54,7 +55,7 @@ class Reconciler:
                 if self.leads():
                     self.reconcile()
             except SQLAlchemyError as error:
-                log.warning("the database is out of reach: %s", str(error).partition("\n")[0])
+                log.warning("the database is out of reach: %s", first_line(error))
             except Exception:  # whatever it is, the next round must come
                 log.exception("reconciling failed")
 

@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from service.database.clock import epoch_now
 from service.database.dialect import insert
 from service.database.tables import Worker, utc_now
+from service.logs import first_line
 from worker.runtime.heartbeat import StoppingError
 
 KEEP_SECONDS: Final = 3600.0
@@ -70,6 +71,6 @@ class Presence:
             try:
                 self.beat()
             except SQLAlchemyError as error:
-                log.warning("the database is out of reach: %s", str(error).partition("\n")[0])
+                log.warning("the database is out of reach: %s", first_line(error))
             if self._stopping.wait(self._seconds / 3):
                 return

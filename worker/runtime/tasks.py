@@ -11,6 +11,7 @@ from sqlalchemy.exc import InternalError, OperationalError
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from service.broker.celery_app import Broker
+from service.logs import first_line
 from service.storage.disk_full import is_disk_full
 from service.storage.objects import Storage, StorageError
 from worker.errors import Refused
@@ -66,7 +67,7 @@ class Runner:
         try:
             self._run(work, ids)
         except (OperationalError, InternalError) as error:
-            why = str(error.orig).partition("\n")[0]
+            why = first_line(error.orig)
             log.warning("%s %s waits, the database is out of reach: %s", work.task, ids, why)
             self._stopping.wait(PAUSE_SECONDS)  # or all messages would be taken in vain
         finally:

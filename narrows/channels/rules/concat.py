@@ -6,7 +6,8 @@ import numpy as np
 
 from narrows.channels.labels import LabelBook, Labelling, independent, placed, spanned
 from narrows.channels.rules.elementwise import combine
-from narrows.channels.rules.registry import as_list, axis, result_shape, rule, subject, tensors_of
+from narrows.channels.rules.registry import result_shape, rule, subject, tensors_of
+from narrows.graph.dimensions import as_list, axis
 from narrows.graph.network import Node, Ref, as_int
 
 

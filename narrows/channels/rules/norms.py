@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from narrows.channels.labels import LabelBook, Labelling, Labels
-from narrows.channels.rules.registry import as_list, owner, rule, subject
+from narrows.channels.rules.registry import owner, rule, subject
+from narrows.graph.dimensions import as_list
 from narrows.graph.network import Node, Ref, as_int
 
 

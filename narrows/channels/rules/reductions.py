@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from narrows.channels.labels import LabelBook, Labelling, independent, spanned
-from narrows.channels.rules.registry import as_list, axis, rule, subject
+from narrows.channels.rules.registry import rule, subject
+from narrows.graph.dimensions import as_list, axis
 from narrows.graph.network import Node
 
 

@@ -8,23 +8,16 @@ from collections.abc import Callable, Sequence
 
 from narrows.channels.labels import LabelBook, Labelling, placed
 from narrows.channels.rules.unsupported import UNFOLLOWED
-from narrows.graph.network import Argument, Network, Node, Ref, as_int, as_ref
+from narrows.graph.dataflow import tensor_readers
+from narrows.graph.network import Network, Node, Ref, as_ref
+from narrows.graph.rule_table import RuleTable
 from narrows.graph.shapes import Shapes
 
 Rule = Callable[[LabelBook, Node, int], Sequence[Labelling]]
 """Takes the book, the call and its index in the program."""
 
-RULES: dict[str, Rule] = {}
-
-
-def rule(*ops: str) -> Callable[[Rule], Rule]:
-    """Register a function as the rule of these operators."""
-
-    def register(function: Rule) -> Rule:
-        RULES.update(dict.fromkeys(ops, function))
-        return function
-
-    return register
+RULES: RuleTable[Rule] = RuleTable()
+rule = RULES.rule
 
 
 def trace(network: Network, shapes: Shapes) -> LabelBook:
@@ -78,12 +71,8 @@ def _pin_what_the_loss_ignores(book: LabelBook) -> None:
 
 def readers(book: LabelBook, tensor: str) -> set[int]:
     """Return the calls that read a named tensor, but for those that only move its dimensions."""
-    views = {value for value, (name, _) in book.weights.items() if name == tensor}
-    return {
-        index
-        for index, node in enumerate(book.network.nodes)
-        if views.intersection(node.references()) and not views.intersection(node.outputs)
-    }
+    known = {value: name for value, (name, _) in book.weights.items()}
+    return tensor_readers(book.network, known).get(tensor, set())
 
 
 def pin_everything(book: LabelBook, node: Node, _index: int) -> Sequence[Labelling]:
@@ -123,12 +112,3 @@ def tensors_of(book: LabelBook, node: Node) -> list[Ref]:
 
 def result_shape(book: LabelBook, node: Node, place: int = 0) -> tuple[int, ...]:
     return book.shapes.of(node.outputs[place] or "")
-
-
-def as_list(argument: Argument) -> list[Argument]:
-    return argument if isinstance(argument, list) else [argument]
-
-
-def axis(dim: Argument, rank: int) -> int:
-    """Return a dimension that may be counted from the end as one counted from the front."""
-    return as_int(dim) % max(rank, 1)

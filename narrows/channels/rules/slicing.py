@@ -6,8 +6,9 @@ from typing import Any
 import torch
 
 from narrows.channels.labels import LabelBook, Labelling, Labels, independent, spanned
-from narrows.channels.rules.registry import as_list, axis, pin_everything, rule, subject
+from narrows.channels.rules.registry import pin_everything, rule, subject
 from narrows.graph import operators
+from narrows.graph.dimensions import as_list, axis
 from narrows.graph.network import Node, Ref, as_ref
 
 ONE_PIECE = "a piece of one channel can't be cut"

@@ -10,11 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from narrows.arrays import Ints
 from narrows.channels.groups import Channels, find_channels
 from narrows.graph.network import Network
 from narrows.graph.shapes import Shapes, trace_shapes
 from narrows.plans import budget
-from narrows.plans.budget import Ints, Price
+from narrows.plans.budget import Price
 from narrows.plans.cost import Cost, cost
 from narrows.plans.planner import Edit, Plan, Planner
 from narrows.surgery import Proof, check, resize

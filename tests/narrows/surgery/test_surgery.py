@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from narrows.channels.groups import Channels
@@ -20,7 +19,6 @@ from tests.support.architectures import ARCHITECTURES, SignalNet, Transformer, e
 from tests.support.exporting import randomized, read_back
 from tests.support.surgery import analysed, cut_some, prove
 
-Ints = NDArray[np.int64]
 IMAGE = torch.randn(2, 3, 8, 8).double()
 EXACT = 1e-10
 

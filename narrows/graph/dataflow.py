@@ -1,0 +1,53 @@
+"""Where named tensors go in a program: under which values, and who reads them."""
+
+from collections.abc import Mapping, Sequence
+
+from narrows.graph.dimensions import permutation
+from narrows.graph.network import Network, Ref
+from narrows.graph.shapes import Shapes
+
+_MOVED = frozenset(
+    "t mT numpy_T transpose.int permute contiguous clone detach alias lift_fresh_copy to.dtype "
+    "_to_copy".split()
+)
+"""Operators that return a tensor as it is, or with its dimensions in another order."""
+
+_VIEWS = frozenset("view _unsafe_view reshape expand unsqueeze".split())
+"""Operators that may do no more than add dimensions in front."""
+
+Origin = tuple[str, Sequence[int]]
+"""A named tensor, and for each dimension of a value the tensor's dimension that it is.
+
+-1 stands for a dimension along which the tensor is repeated.
+"""
+
+
+def origins(network: Network, shapes: Shapes) -> dict[str, Origin]:
+    """Return for each value that is a named tensor, perhaps transposed or repeated, which."""
+    found: dict[str, Origin] = {
+        leaf: (name, range(network.tensors[name].dim())) for leaf, name in network.leaves.items()
+    }
+    for node in network.nodes:
+        source, result = node.inputs.get("self"), node.outputs[0]
+        if isinstance(source, Ref) and source.name in found and result:
+            name, axes = found[source.name]
+            before, after = shapes.of(source.name), shapes.of(result)
+            if node.op in _MOVED:
+                found[result] = name, [axes[d] for d in permutation(node, len(before))]
+            elif node.op in _VIEWS and before == after[len(after) - len(before) :]:
+                found[result] = name, [*(-1,) * (len(after) - len(before)), *axes]
+    return found
+
+
+def tensor_readers(network: Network, known: Mapping[str, str]) -> dict[str, set[int]]:
+    """Return for each named tensor the calls that read it, but for those that only move it.
+
+    `known` names the tensor that a value is, perhaps with its dimensions moved.
+    """
+    readers: dict[str, set[int]] = {}
+    for index, node in enumerate(network.nodes):
+        moved = {known[name] for name in node.outputs if name and name in known}
+        for name in node.references():
+            if name in known and known[name] not in moved:
+                readers.setdefault(known[name], set()).add(index)
+    return readers
