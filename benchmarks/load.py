@@ -148,7 +148,7 @@ def measure(workers: int, options: argparse.Namespace) -> tuple[Load, int]:
     ):
         settings = Settings(data=Path(name), database_url=database_url)
         with running(
-            *("-m", "service.cli", "up", "--port", str(port), "--workers", str(workers)),
+            *("-m", "narrows", "up", "--port", str(port), "--workers", str(workers)),
             NARROWS_DATA=name,
             NARROWS_DATABASE_URL=database_url,
             NARROWS_BROKER_URL=options.redis or "",

@@ -31,7 +31,7 @@ PORT = 8931
 @contextmanager
 def service(folder: Path) -> Iterator[Client]:
     environment = {**os.environ, "NARROWS_DATA": str(folder)}
-    command = [sys.executable, "-m", "service.cli", "up", "--port", str(PORT)]
+    command = [sys.executable, "-m", "narrows", "up", "--port", str(PORT)]
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
     try:
         key = folder / "api-key"

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
 import redis
@@ -17,6 +17,7 @@ from service.database.migrate import upgrade
 from service.database.tables import Base
 from service.settings import Settings
 from tests.support.faults.figures import FIGURE
+from tests.support.servers import unreachable
 
 POSTGRES_URL = os.environ.get("NARROWS_TEST_POSTGRES_URL", "postgresql://postgres@127.0.0.1:5432")
 # Tests that run side by side (pytest-xdist) have a Redis database each: 15, 14, …
@@ -56,12 +57,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(line)
 
 
-def _unreachable(what: str) -> NoReturn:
-    if os.environ.get("CI") == "true":
-        pytest.fail(f"{what} can't be reached, and CI must test it")
-    pytest.skip(f"{what} can't be reached")
-
-
 @contextmanager
 def _scratch_database() -> Iterator[str]:
     server = make_url(Settings(database_url=POSTGRES_URL).resolved_database_url)
@@ -71,7 +66,7 @@ def _scratch_database() -> Iterator[str]:
         with admin.connect() as connection:
             connection.execute(text(f"CREATE DATABASE {name}"))
     except OperationalError:
-        _unreachable("PostgreSQL")
+        unreachable("PostgreSQL")
     yield admin.url.set(database=name).render_as_string(hide_password=False)
     with admin.connect() as connection:
         connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
@@ -146,7 +141,7 @@ def redis_url() -> Iterator[str]:
     try:
         client.flushdb()
     except redis.ConnectionError:
-        _unreachable("Redis")
+        unreachable("Redis")
     yield REDIS_URL
     client.flushdb()
     client.close()

@@ -54,7 +54,7 @@ def running(environment: dict[str, str], data: Path) -> Iterator[Client]:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     process = subprocess.Popen(
-        [sys.executable, "-m", "service.cli", "up", "--port", str(port)],
+        [sys.executable, "-m", "narrows", "up", "--port", str(port)],
         env={**os.environ, "NARROWS_DATA": str(data), **environment},
     )
     try:

@@ -11,6 +11,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from narrows.own_path import own_environment
 from service.cli.api import listen, url_of
 from service.cli.errors import CommandError
 
@@ -50,12 +51,12 @@ def demo(
     folder = settings.data
     with (
         (folder / "service.log").open("wb") as log,
-        embedded_service(settings, listener, workers=1, log=log) as children,
+        embedded_service(settings, listener, workers=1, log=log) as require_all,
     ):
         narrow = _train(folder, log)  # while the worker loads torch
         with Client(url, key) as client:
             result = run_analysis(
-                client, folder / "model.pt2", folder / "digits.npz", check=children.check
+                client, folder / "model.pt2", folder / "digits.npz", check=require_all
             )
     (folder / "result.json").write_text(json.dumps(result, indent=2))
     if as_json:
@@ -85,7 +86,11 @@ def _train(folder: Path, log: IO[bytes]) -> str:
     report: dict[str, Any] = {}
     with (
         subprocess.Popen(  # noqa: S603
-            command, stdout=subprocess.PIPE, stderr=log, start_new_session=True
+            command,
+            env=own_environment(os.environ),
+            stdout=subprocess.PIPE,
+            stderr=log,
+            start_new_session=True,
         ) as trainer,
         _killed_if_interrupted(trainer),
         Steps().step("Training on 1,500 digits") as step,

@@ -37,13 +37,13 @@ def up(
     upgrade(settings)
     key, new = local_key(settings)
     try:
-        with embedded_service(settings, listener, workers) as children:
+        with embedded_service(settings, listener, workers) as require_all:
             typer.echo(f"Narrows listens on {url}")
             typer.echo(f"Data lies in {settings.data}")
             key_file = settings.data / "api-key"
             typer.echo(f"API key: {key} (kept in {key_file})" if new else f"API key: in {key_file}")
             while True:
-                children.check()
+                require_all()
                 time.sleep(POLL_SECONDS)
     except Terminated:
         pass  # being told to stop is the regular end

@@ -2,7 +2,7 @@
 
 import logging
 from functools import cache
-from importlib.util import find_spec
+from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
@@ -13,16 +13,17 @@ from sqlalchemy import Engine
 from service.database.engine import make_engine
 from service.settings import Settings
 
+_INSTALLED = Path(__file__).with_name("migrations")
+_MIGRATIONS = _INSTALLED if _INSTALLED.is_dir() else Path(__file__).parents[2] / "migrations"
+"""Beside this file in an installed copy, at the top of a checkout."""
+
 logging.getLogger("alembic.runtime.migration").setLevel(logging.WARNING)  # it tells of every look
 
 
 def alembic_config(url: str) -> Config:
     """Return Alembic's configuration for the migrations that ship with this package."""
-    spec = find_spec("migrations")
-    if spec is None or not spec.submodule_search_locations:
-        raise RuntimeError("the package `migrations` is not installed")
     config = Config()
-    config.set_main_option("script_location", spec.submodule_search_locations[0].replace("%", "%%"))
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
     return config
 

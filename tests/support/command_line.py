@@ -19,7 +19,7 @@ def environment_of(data: Path, **more: str) -> dict[str, str]:
 
 def run_narrows(data: Path, *arguments: object, **more: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, "-m", "service.cli", *map(str, arguments)],
+        [sys.executable, "-m", "narrows", *map(str, arguments)],
         env=environment_of(data, **more),
         capture_output=True,
         text=True,
@@ -32,7 +32,7 @@ def run_narrows(data: Path, *arguments: object, **more: str) -> "subprocess.Comp
 def started(data: Path, *arguments: object, **more: str) -> Iterator["subprocess.Popen[str]"]:
     """Run `narrows ARGUMENTS…` in the background; it ends with the context."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "service.cli", *map(str, arguments)],
+        [sys.executable, "-m", "narrows", *map(str, arguments)],
         env=environment_of(data, **more),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

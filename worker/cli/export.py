@@ -1,20 +1,23 @@
 """`narrows export`: makes of a network in Python code the archive that the service reads."""
 
-import contextlib
-import importlib
-import inspect
-import io
-import logging
+import json
+import os
+import subprocess
 import sys
+from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:  # `narrows --help` need not wait for torch
+    from collections.abc import Sequence
+
     from torch import Tensor, nn
 
+    from narrows.export_target import ExportRequest
     from narrows.graph.network import Network
 
 TOLERANCE = 1e-3
@@ -22,10 +25,6 @@ TOLERANCE = 1e-3
 
 
 Dtype = StrEnum("Dtype", ["float32", "float64", "float16", "bfloat16", "int64", "int32"])
-
-
-class ExportError(Exception):
-    """A network that can't be exported; the text says why and what to do, for its author."""
 
 
 def export(
@@ -68,19 +67,28 @@ def export(
         raise typer.BadParameter(
             f"There is no folder {output.parent}; make it first.", param_hint="--output"
         )
-    try:
-        module = _build(target)
-        if weights is not None:
-            _load_weights(module, weights)
-        kinds = dtypes if len(dtypes) > 1 else dtypes * len(sizes)
-        inputs = tuple(
-            _example(size, kind, dynamic=not static)
-            for size, kind in zip(sizes, kinds, strict=True)
+    if not all(target.partition(":")):
+        raise typer.BadParameter(f"{target!r} is not of the form package.module:name.")
+    from narrows.export_module import ExportError
+    from narrows.export_target import ExportRequest
+
+    with TemporaryDirectory(dir=output.parent, prefix=".narrows-export-") as folder:
+        request = ExportRequest(
+            target,
+            [list(shape) for shape in sizes],
+            [str(dtype) for dtype in (dtypes if len(dtypes) > 1 else dtypes * len(sizes))],
+            None if weights is None else str(weights.absolute()),
+            not static,
+            str(Path(folder, "model.pt2").absolute()),
+            str(Path(folder, "samples.pt").absolute()),
         )
-        export_module(module, inputs, output, dynamic_batch=not static)
-    except ExportError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from None
+        try:
+            _export_in_child(request)
+            _check_archive(Path(request.archive), *_load_samples(Path(request.samples)))
+        except ExportError as error:
+            typer.echo(str(error), err=True)
+            raise typer.Exit(1) from None
+        Path(request.archive).replace(output)
     _describe(output)
 
 
@@ -93,23 +101,18 @@ def export_module(
 ) -> "Network":
     """Write `module`, in eval mode, to `path`; return the network as the service reads it.
 
-    With `dynamic_batch` the first dimension of every input is free; examples need two rows or
-    more, for torch takes 1 as fixed. Raises ExportError, and then writes nothing, where the export
-    fails, Narrows refuses it, or its outputs are not those of `module`.
+    As `narrows.export_module`, but raises ExportError, and then writes nothing, also where Narrows
+    refuses the archive, or its outputs are not those of `module`.
     """
-    from narrows.graph.saving import save_program
-    from worker.errors import Refused
-    from worker.formats import pt2
+    from narrows.export_module import export_module, outputs_of
+    from narrows.export_target import grown
 
-    module.eval()
     draft = path.with_name(f".{path.name}.draft.pt2")
     try:
-        save_program(_traced(module, example_inputs, dynamic_batch), draft)
-        network = pt2.read(draft)
-        _compare(module, network, example_inputs)
+        export_module(module, example_inputs, draft, dynamic_batch=dynamic_batch)
+        inputs = grown(example_inputs) if dynamic_batch else example_inputs
+        network = _check_archive(draft, inputs, outputs_of(module, inputs))
         draft.replace(path)
-    except Refused as refused:
-        raise ExportError(f"The export worked, but Narrows can't read it. {refused}") from refused
     finally:
         draft.unlink(missing_ok=True)
     return network
@@ -122,117 +125,49 @@ def _parse_shape(text: str) -> tuple[int, ...]:
     return tuple(map(int, sizes))
 
 
-def _build(target: str) -> "nn.Module":
-    from torch import nn
+def _export_in_child(request: "ExportRequest") -> None:
+    """Export where the user's modules come first, whatever they are called; raise ExportError."""
+    from narrows.export_module import ExportError
 
-    name, _, path = target.partition(":")
-    if not name or not path:
-        raise typer.BadParameter(f"{target!r} is not of the form package.module:name.")
-    sys.path.insert(0, str(Path.cwd()))
-    try:
-        found: Any = importlib.import_module(name)
-        for attribute in path.split("."):
-            found = getattr(found, attribute)
-        if not isinstance(found, nn.Module):
-            found = found()
-    except Exception as error:  # whatever the user's own code raises
-        raise ExportError(f"{target} gives no network: {_shown(error)}") from error
-    if not isinstance(found, nn.Module):
-        raise ExportError(f"{target} gives a {type(found).__name__}, not a torch.nn.Module.")
-    return found
+    command = [sys.executable, "-P", "-m", "narrows.export_target", json.dumps(asdict(request))]
+    done = subprocess.run(command, env=os.environ, check=False)  # noqa: S603
+    if done.returncode == 1 and Path(request.samples).exists():
+        raise ExportError(Path(request.samples).read_text())
+    if done.returncode != 0:
+        raise ExportError(f"The process that exports it ended with status {done.returncode}.")
 
 
-def _load_weights(module: "nn.Module", path: Path) -> None:
+def _load_samples(path: Path) -> "tuple[tuple[Tensor, ...], Sequence[Tensor]]":
     import torch
 
-    advice = "Save one with torch.save(network.state_dict(), path)."
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # junk breaks the unpickler in many ways
-        raise ExportError(
-            f"{path} is no plain state_dict, and other pickles can run code. {advice}"
-        ) from error
-    try:
-        module.load_state_dict(state)
-    except (RuntimeError, TypeError) as error:  # of other names or shapes; no dict at all
-        raise ExportError(
-            f"{path} holds no state_dict of this network. {advice} {_shown(error)}"
-        ) from error
+    samples = torch.load(path, weights_only=True)
+    return samples["inputs"], samples["outputs"]
 
 
-def _example(sizes: tuple[int, ...], dtype: str, *, dynamic: bool) -> "Tensor":
+def _check_archive(
+    archive: Path, inputs: "tuple[Tensor, ...]", outputs: "Sequence[Tensor]"
+) -> "Network":
+    """Read the archive as the service does; raise ExportError unless it gives these outputs."""
     import torch
 
-    if dynamic:
-        sizes = (max(2, sizes[0]), *sizes[1:])
-    kind: torch.dtype = getattr(torch, dtype)
-    if kind.is_floating_point:
-        return torch.randn(sizes).to(kind)
-    return torch.randint(2, sizes, dtype=kind)
-
-
-def _traced(module: "nn.Module", inputs: "tuple[Tensor, ...]", dynamic_batch: bool) -> Any:
-    import torch
-    from torch.utils import _pytree as pytree
-
-    batch = torch.export.Dim("batch")
-    torch_log = logging.getLogger("torch")
-    level = torch_log.level
-    torch_log.setLevel(logging.CRITICAL)  # it logs and prints the graph, then raises
-    try:
-        given = inspect.signature(module.forward).bind(*inputs).arguments
-        free = pytree.tree_map(lambda _: {0: batch}, dict(given)) if dynamic_batch else None
-        with contextlib.redirect_stderr(io.StringIO()):
-            return torch.export.export(module, inputs, dynamic_shapes=free)
-    except Exception as error:  # torch raises all sorts, and so does the module
-        advice = "torch.export follows no branches on values, and no code beyond tensors."
-        if _works(module, tuple(torch.stack([x, x]) for x in inputs)):
-            shape = "x".join(map(str, inputs[0].shape))
-            advice = f"--input starts with the batch size: 1x{shape}, say, and so for each input."
-        elif dynamic_batch:
-            advice += (
-                " If the network works for one batch size only, --static keeps that of --input."
-            )
-        raise ExportError(f"torch.export can't export it: {_shown(error)}\n{advice}") from error
-    finally:
-        torch_log.setLevel(level)
-
-
-def _works(module: "nn.Module", inputs: "tuple[Tensor, ...]") -> bool:
-    import torch
+    from narrows.export_module import ExportError
+    from worker.errors import Refused
+    from worker.formats import pt2
 
     try:
-        with torch.no_grad():
-            module(*inputs)
-    except Exception:  # whatever the user's own code raises
-        return False
-    return True
-
-
-def _compare(module: "nn.Module", network: "Network", inputs: "tuple[Tensor, ...]") -> None:
-    """Raise ExportError unless both give the same outputs, for another batch if that may be."""
-    import torch
-    from torch.utils import _pytree as pytree
-
-    if isinstance(network.inputs[0].shape[0], str):
-        inputs = tuple(torch.cat([x, x[:1]]) for x in inputs)
+        network = pt2.read(archive)
+    except Refused as refused:
+        raise ExportError(f"The export worked, but Narrows can't read it. {refused}") from refused
     with torch.no_grad():
-        expected = [x for x in pytree.tree_leaves(module(*inputs)) if isinstance(x, torch.Tensor)]
         actual = network(*inputs)
-    for ours, theirs in zip(actual, expected, strict=True):
+    for ours, theirs in zip(actual, outputs, strict=True):
         allowed = TOLERANCE * theirs.abs().max()
         if not ((ours - theirs).abs() <= allowed).all():
             raise ExportError(
                 "The exported network gives other outputs than the module. Does it draw random "
                 "numbers, or keep state from call to call?"
             )
-
-
-def _shown(error: Exception) -> str:
-    """Return what kind of error it is, and the first lines that say something."""
-    lines = [line.strip(" -") for line in str(error).splitlines() if line.strip(" -")]
-    text = " ".join(line for line in lines[:2] if "TORCH_LOGS" not in line)
-    return f"{type(error).__name__}: {text[:400]}"
+    return network
 
 
 def _describe(path: Path) -> None:

@@ -1,15 +1,8 @@
-"""`narrows worker`: starts worker processes, one per GPU, and ends with them.
-
-Each worker reads its standard input from a pipe that nobody writes to. When the launcher is gone,
-however it went, the pipe ends, and the worker stops as on SIGTERM: no signal can be missed, and
-none is needed.
-"""
+"""`narrows worker`: starts worker processes, one per GPU, and ends with them."""
 
 import logging
 import os
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Sequence
 from types import FrameType
@@ -18,6 +11,7 @@ from typing import Annotated, Final, NamedTuple
 import typer
 
 from service.broker.celery_app import TASKS
+from service.child_processes import ChildProcesses, Ended
 from service.logs import configure_logging
 from service.settings import get_settings
 from worker.hardware.gpu import visible_gpus
@@ -64,32 +58,32 @@ def worker(
     if settings.device == "cuda" and not gpus:
         typer.echo("NARROWS_DEVICE is cuda, but no GPU is visible here.", err=True)
         raise typer.Exit(1)
-    made = posts(queues, gpus, workers)
+    specs = worker_specs(queues, gpus, workers)
     if settings.metrics_port:
-        for port, post in enumerate(made, settings.metrics_port):
-            post.environment["NARROWS_METRICS_PORT"] = str(port)
-    raise typer.Exit(Fleet(made, pipeline).run())
+        for port, spec in enumerate(specs, settings.metrics_port):
+            spec.environment["NARROWS_METRICS_PORT"] = str(port)
+    raise typer.Exit(Launcher(specs, pipeline).run())
 
 
-class Post(NamedTuple):
+class WorkerSpec(NamedTuple):
     """What one worker process is started with."""
 
     queues: str
     environment: dict[str, str]
 
 
-def posts(queues: str, gpus: Sequence[str], workers: int | None) -> list[Post]:
-    """Return the posts of `workers`, or one a GPU, and of one that only inspects."""
+def worker_specs(queues: str, gpus: Sequence[str], workers: int | None) -> list[WorkerSpec]:
+    """Return the specs of `workers`, or one a GPU, and of one that only inspects."""
     count = workers or len(gpus) or 1
     chosen = (gpus[i % len(gpus)] if gpus else "" for i in range(count))
     cores, memory = max(1, (os.cpu_count() or 1) // count), memory_budget()
     one_inspects = INSPECT in queues.split(",") and queues != INSPECT
     inspecting = memory // INSPECTING_PART if one_inspects else 0
     share = (memory - inspecting) // count
-    made = [Post(queues, _environment(gpu, cores, share)) for gpu in chosen]
+    specs = [WorkerSpec(queues, _environment(gpu, cores, share)) for gpu in chosen]
     if one_inspects:
-        made.append(Post(INSPECT, _environment("", cores, inspecting)))
-    return made
+        specs.append(WorkerSpec(INSPECT, _environment("", cores, inspecting)))
+    return specs
 
 
 def _environment(gpu: str, cores: int, memory: int) -> dict[str, str]:
@@ -98,13 +92,13 @@ def _environment(gpu: str, cores: int, memory: int) -> dict[str, str]:
     return {**share, **os.environ, "CUDA_VISIBLE_DEVICES": gpu}
 
 
-class Fleet:
-    """Worker processes, one for each of `posts`."""
+class Launcher:
+    """Runs a worker process for each of `specs`, and another where one was killed."""
 
-    def __init__(self, posts: Sequence[Post], pipeline: str) -> None:
-        self._posts = posts
-        self._command = [sys.executable, "-m", "worker", "--tied", "--pipeline", pipeline]
-        self._processes: dict[int, subprocess.Popen[bytes]] = {}
+    def __init__(self, specs: Sequence[WorkerSpec], pipeline: str) -> None:
+        self._specs = {f"worker {number}": spec for number, spec in enumerate(specs)}
+        self._pipeline = pipeline
+        self._children = ChildProcesses()
         self._stopping = threading.Event()
         self._status = 0
 
@@ -112,45 +106,39 @@ class Fleet:
         """Run until all workers have ended; return 1 if one could not go on, else 0."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
-        for slot in range(len(self._posts)):
-            self._start(slot)
-        while self._processes:
+        for name in self._specs:
+            self._start(name)
+        while self._children:
             self._stopping.wait(POLL_SECONDS)
-            for slot, process in list(self._processes.items()):
-                if (code := process.poll()) is not None:
-                    self._ended(slot, code)
+            for ended in self._children.take_ended():
+                self._replace(ended)
         return self._status
 
-    def _start(self, slot: int) -> None:
-        post = self._posts[slot]
-        self._processes[slot] = subprocess.Popen(  # noqa: S603
-            [*self._command, "--queues", post.queues],
-            env=post.environment,
-            stdin=subprocess.PIPE,
-            start_new_session=True,  # Ctrl-C reaches the launcher only, which passes it on
-        )
+    def _start(self, name: str) -> None:
+        spec = self._specs[name]
+        arguments = ["worker", "--tied", "--pipeline", self._pipeline, "--queues", spec.queues]
+        self._children.start(name, arguments, spec.environment)
         if self._stopping.is_set():  # the signal came in between and missed this one
-            self._processes[slot].terminate()
+            self._children.terminate()
 
-    def _ended(self, slot: int, code: int) -> None:
-        process = self._processes.pop(slot)
-        if process.stdin:
-            process.stdin.close()
-        if self._stopping.is_set() or code == 0:
+    def _replace(self, ended: Ended) -> None:
+        """Start another worker for one that was killed; stop all where one could not go on."""
+        if self._stopping.is_set() or ended.status == 0:
             return
-        if code < 0:
-            log.warning("worker %d: killed by signal %d, starting another", process.pid, -code)
+        if ended.status < 0:
+            log.warning(
+                "%s %d: killed by signal %d, starting another", ended.name, ended.pid, -ended.status
+            )
             if not self._stopping.wait(RESTART_SECONDS):
-                self._start(slot)
+                self._start(ended.name)
             return
-        log.error("worker %d: ended with status %d, stopping all", process.pid, code)
+        log.error("%s %d: ended with status %d, stopping all", ended.name, ended.pid, ended.status)
         self._status = 1
         self._stop()
 
     def _stop(self) -> None:
         self._stopping.set()
-        for process in self._processes.values():
-            process.terminate()
+        self._children.terminate()
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         self._stop()

@@ -105,7 +105,7 @@ class Site:
 
     def start_api(self) -> None:
         port = self.url.rpartition(":")[2]
-        self.run("api", "service.cli", "--tied", "api", "--port", port)
+        self.run("api", "narrows", "--tied", "api", "--port", port)
         wait_until(self.answers, PATIENCE)
 
     def kill_api(self) -> None:
@@ -113,7 +113,7 @@ class Site:
 
     def start_workers(self, **environment: str) -> None:
         options = ("--workers", str(WORKERS), "--pipeline", "tests.support.faults.pipeline")
-        self.run("workers", "service.cli", "--tied", "worker", *options, **environment)
+        self.run("workers", "narrows", "--tied", "worker", *options, **environment)
         wait_until(lambda: len(self.warm_workers()) == WORKERS + 1, PATIENCE)
 
     def end(self, name: str, *, kill: bool = False) -> None:

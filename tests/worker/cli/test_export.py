@@ -5,8 +5,11 @@ import torch
 from torch import Tensor, nn
 from typer.testing import CliRunner, Result
 
+from narrows.export_module import ExportError
+from narrows.export_target import export_target
 from service.cli.commands import app
-from worker.cli.export import ExportError, export_module
+from worker.cli import export as command
+from worker.cli.export import export_module
 
 
 class Small(nn.Module):
@@ -56,6 +59,12 @@ class Folding(nn.Module):
 
 
 INSTANCE = Small()
+
+
+@pytest.fixture(autouse=True)
+def _in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spare the child, which takes seconds to load torch; `test_a_project…` has it."""
+    monkeypatch.setattr(command, "_export_in_child", export_target)
 
 
 def export(name: str, *arguments: object, size: str = "2x3x8x8") -> Result:

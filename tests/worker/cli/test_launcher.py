@@ -7,11 +7,11 @@ import psutil
 import pytest
 
 from tests.support.jobs import Start, wait_until
-from worker.cli.launcher import posts
+from worker.cli.launcher import worker_specs
 from worker.hardware.gpu import visible_gpus
 from worker.hardware.memory import memory_budget
 
-NARROWS_WORKER = ("-m", "service.cli", "worker")
+NARROWS_WORKER = ("-m", "narrows", "worker")
 
 
 def workers_of(launcher: "subprocess.Popen[str]") -> list[psutil.Process]:
@@ -96,25 +96,25 @@ def test_visible_gpus_by_nvidia_smi(monkeypatch: pytest.MonkeyPatch, tmp_path: P
 def test_a_worker_for_each_gpu_and_one_for_inspections(
     gpus: list[str], workers: int | None, devices: list[str]
 ) -> None:
-    made = posts("analyze,inspect", gpus, workers)
-    assert [post.environment["CUDA_VISIBLE_DEVICES"] for post in made] == devices
-    assert [post.queues for post in made[:-1]] == ["analyze,inspect"] * (len(made) - 1)
-    assert made[-1].queues == "inspect"
+    specs = worker_specs("analyze,inspect", gpus, workers)
+    assert [spec.environment["CUDA_VISIBLE_DEVICES"] for spec in specs] == devices
+    assert [spec.queues for spec in specs[:-1]] == ["analyze,inspect"] * (len(specs) - 1)
+    assert specs[-1].queues == "inspect"
 
 
 @pytest.mark.parametrize("queue", ["analyze", "inspect"])
 def test_one_queue_alone_needs_no_such_worker(queue: str) -> None:
-    assert [post.queues for post in posts(queue, [], None)] == [queue]
+    assert [spec.queues for spec in worker_specs(queue, [], None)] == [queue]
 
 
 def test_workers_share_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NARROWS_MEMORY_BYTES", raising=False)
     for queues, workers in (("analyze", 1), ("analyze", 2), ("analyze,inspect", 2)):
-        made = posts(queues, [], workers)
-        budgets = [int(post.environment["NARROWS_MEMORY_BYTES"]) for post in made]
+        specs = worker_specs(queues, [], workers)
+        budgets = [int(spec.environment["NARROWS_MEMORY_BYTES"]) for spec in specs]
         assert 0.99 * memory_budget() < sum(budgets) <= memory_budget()
     monkeypatch.setenv("NARROWS_MEMORY_BYTES", "5")
-    assert posts("analyze", [], 2)[1].environment["NARROWS_MEMORY_BYTES"] == "5"
+    assert worker_specs("analyze", [], 2)[1].environment["NARROWS_MEMORY_BYTES"] == "5"
 
 
 def _runs(process: psutil.Process) -> bool:

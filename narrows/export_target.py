@@ -1,0 +1,110 @@
+"""Exports a network that is named by its place in somebody's code, in a process of its own.
+
+`narrows export` runs `python -m narrows.export_target REQUEST`. There the user's own modules come
+first, also those that are called as ours are (`worker`, `service`); of ours only this library is
+loaded.
+"""
+
+import importlib
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from narrows.export_module import ExportError, export_module, outputs_of, summary
+
+
+@dataclass(frozen=True)
+class ExportRequest:
+    """What to export: `target` is `package.module:name`, `weights` a file of `torch.save`.
+
+    Inputs have the shapes `sizes` and the types `dtypes`. The archive goes to `archive`, and to
+    `samples` example inputs with the outputs that the module gives for them.
+    """
+
+    target: str
+    sizes: list[list[int]]
+    dtypes: list[str]
+    weights: str | None
+    dynamic_batch: bool
+    archive: str
+    samples: str
+
+
+def export_target(request: ExportRequest) -> None:
+    """Write the archive, and the samples to check it by; raise ExportError."""
+    module = _load(request.target)
+    if request.weights is not None:
+        _load_weights(module, Path(request.weights))
+    dynamic = request.dynamic_batch
+    inputs = tuple(
+        _example(sizes, dtype, at_least=2 if dynamic else 1)
+        for sizes, dtype in zip(request.sizes, request.dtypes, strict=True)
+    )
+    export_module(module, inputs, Path(request.archive), dynamic_batch=dynamic)
+    inputs = grown(inputs) if dynamic else inputs
+    torch.save({"inputs": inputs, "outputs": outputs_of(module, inputs)}, request.samples)
+
+
+def grown(inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Return a batch of another size: one sample more."""
+    return tuple(torch.cat([x, x[:1]]) for x in inputs)
+
+
+def _load(target: str) -> nn.Module:
+    name, _, path = target.partition(":")
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        found: Any = importlib.import_module(name)
+        for attribute in path.split("."):
+            found = getattr(found, attribute)
+        if not isinstance(found, nn.Module):
+            found = found()
+    except Exception as error:  # whatever the user's own code raises
+        raise ExportError(f"{target} gives no network: {summary(error)}") from error
+    if not isinstance(found, nn.Module):
+        raise ExportError(f"{target} gives a {type(found).__name__}, not a torch.nn.Module.")
+    return found
+
+
+def _load_weights(module: nn.Module, path: Path) -> None:
+    advice = "Save one with torch.save(network.state_dict(), path)."
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # junk breaks the unpickler in many ways
+        raise ExportError(
+            f"{path} is no plain state_dict, and other pickles can run code. {advice}"
+        ) from error
+    try:
+        module.load_state_dict(state)
+    except (RuntimeError, TypeError) as error:  # of other names or shapes; no dict at all
+        raise ExportError(
+            f"{path} holds no state_dict of this network. {advice} {summary(error)}"
+        ) from error
+
+
+def _example(sizes: list[int], dtype: str, *, at_least: int) -> Tensor:
+    shape = (max(at_least, sizes[0]), *sizes[1:])
+    kind: torch.dtype = getattr(torch, dtype)
+    if kind.is_floating_point:
+        return torch.randn(shape).to(kind)
+    return torch.randint(2, shape, dtype=kind)
+
+
+def main(request: str) -> int:
+    """Export; return 1, with the reason in the file that would hold the samples, where it fails."""
+    asked = ExportRequest(**json.loads(request))
+    try:
+        export_target(asked)
+    except ExportError as error:
+        Path(asked.samples).write_text(str(error))
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
