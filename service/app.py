@@ -18,10 +18,10 @@ from service.datasets import endpoints as datasets
 from service.http.dependencies import Services
 from service.http.middleware import RequestContext
 from service.http.problem_handlers import add_problem_handlers
-from service.http.security import server_secret
+from service.http.problem_schema import add_problem_schema
+from service.keys.secrets import server_secret
 from service.metrics import Metrics
 from service.models import endpoints as models
-from service.openapi import add_problem_schema
 from service.settings import Settings, get_settings
 from service.storage.objects import Storage
 from service.workers import endpoints as workers
@@ -54,7 +54,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
     )
     app.state.metrics = Metrics()
-    app.add_middleware(RequestContext, metrics=app.state.metrics)
+    app.add_middleware(RequestContext, count_request=app.state.metrics.count_request)
     add_problem_handlers(app)
     add_problem_schema(app)
     for resource in (health, metrics, models, datasets, analyses, artifacts, workers):

@@ -3,36 +3,14 @@
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
-from fastapi import FastAPI
-from pydantic.json_schema import models_json_schema
-
-from service.http.problems import FieldError, ProblemDocument
+from service.app import create_app
 
 FILE = Path("openapi.json")
 
 
-def add_problem_schema(app: FastAPI) -> None:
-    """Add to the description the schema that every problem response refers to."""
-    describe = app.openapi
-
-    def openapi() -> dict[str, Any]:
-        document = describe()
-        _, definitions = models_json_schema(
-            [(ProblemDocument, "serialization"), (FieldError, "serialization")],
-            ref_template="#/components/schemas/{model}",
-        )
-        document["components"]["schemas"] |= definitions["$defs"]
-        return document
-
-    app.openapi = openapi  # type: ignore[method-assign]
-
-
 def render() -> str:
     """Return the description as it is committed."""
-    from service.app import create_app
-
     return json.dumps(create_app().openapi(), indent=2, ensure_ascii=False) + "\n"
 
 

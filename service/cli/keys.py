@@ -28,7 +28,7 @@ def create(
     """
     from pydantic import TypeAdapter, ValidationError
 
-    from service.http.security import Scope
+    from service.keys.secrets import Scope
     from service.keys.service import create_key
     from service.settings import get_settings
 

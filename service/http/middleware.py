@@ -15,7 +15,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from service.http.problems import TooLarge, respond
-from service.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
@@ -29,8 +28,8 @@ class RequestContext:
     It also logs a line of each request, and counts it.
     """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
-        self._app, self._metrics = app, metrics
+    def __init__(self, app: ASGIApp, count_request: Callable[[Scope, int, float], None]) -> None:
+        self._app, self._count_request = app, count_request
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -51,7 +50,7 @@ class RequestContext:
                 line = scope["method"], scope["path"], message["status"]
                 seconds = time.monotonic() - begun
                 log.info("%s %r %d", *line, extra={"seconds": round(seconds, 6)})
-                self._metrics.count_request(scope, message["status"], seconds)
+                self._count_request(scope, message["status"], seconds)
             await send(message)
 
         try:

@@ -1,11 +1,8 @@
 """Who calls: API keys as bearer tokens (RFC 6750), each with an owner and scopes."""
 
-import hashlib
-import hmac
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import Depends
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -13,12 +10,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from service.http.dependencies import FromApp, Services
 from service.http.problems import Forbidden, Unauthorized
 from service.keys.repository import KeyRepository
-from service.private_file import read_or_create
-from service.settings import Settings
-
-Scope = Literal["read", "write", "admin"]
-
-PREFIX = "nrw_"
+from service.keys.secrets import Scope, digest_of
 
 
 @dataclass(frozen=True)
@@ -26,24 +18,6 @@ class Caller:
     """Whose key the request carries; every query filters by `owner`."""
 
     owner: str
-
-
-def make_key() -> str:
-    """Make an API key: 256 random bits."""
-    return PREFIX + secrets.token_urlsafe(32)
-
-
-def digest_of(secret: bytes, key: str) -> str:
-    """Return the HMAC-SHA256 under which a key is stored."""
-    return hmac.new(secret, key.encode(), hashlib.sha256).hexdigest()
-
-
-def server_secret(settings: Settings) -> bytes:
-    """Return the HMAC's key: the setting, or a file in the data folder that is made once."""
-    if settings.secret is not None:
-        return settings.secret.get_secret_value().encode()
-    text, _ = read_or_create(settings.data / "secret", lambda: secrets.token_urlsafe(32))
-    return text.encode()
 
 
 _bearer = HTTPBearer(auto_error=False, bearerFormat="nrw_…", description="An API key")

@@ -6,8 +6,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from service.database.tables import Key, new_id
-from service.http.security import Scope, digest_of, make_key, server_secret
 from service.keys.repository import KeyRepository
+from service.keys.secrets import Scope, digest_of, make_key, server_secret
 from service.private_file import read_or_create
 from service.settings import Settings
 

@@ -14,7 +14,7 @@ from service.app import create_app
 from service.broker.celery_app import make_celery
 from service.database.engine import make_engine
 from service.database.tables import Analysis, Base, Event, Layer, Plan, Structure
-from service.http.security import Scope
+from service.keys.secrets import Scope
 from service.keys.service import create_key
 from service.settings import Settings
 from tests.support.answers import Client, created

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from service.http.security import make_key, server_secret
+from service.keys.secrets import make_key, server_secret
 from service.keys.service import create_key, ensure_local_key, list_keys, revoke_key
 from service.private_file import read_or_create
 from service.settings import Settings

@@ -1,0 +1,31 @@
+"""API keys as they are made, and as they are stored."""
+
+import hashlib
+import hmac
+import secrets
+from typing import Literal
+
+from service.private_file import read_or_create
+from service.settings import Settings
+
+Scope = Literal["read", "write", "admin"]
+
+PREFIX = "nrw_"
+
+
+def make_key() -> str:
+    """Make an API key: 256 random bits."""
+    return PREFIX + secrets.token_urlsafe(32)
+
+
+def digest_of(secret: bytes, key: str) -> str:
+    """Return the HMAC-SHA256 under which a key is stored."""
+    return hmac.new(secret, key.encode(), hashlib.sha256).hexdigest()
+
+
+def server_secret(settings: Settings) -> bytes:
+    """Return the HMAC's key: the setting, or a file in the data folder that is made once."""
+    if settings.secret is not None:
+        return settings.secret.get_secret_value().encode()
+    text, _ = read_or_create(settings.data / "secret", lambda: secrets.token_urlsafe(32))
+    return text.encode()
