@@ -27,11 +27,12 @@ from torch.profiler import ProfilerActivity, profile
 from benchmarks.networks import ResNet18, settle, vgg11
 from narrows.batch import Batch
 from narrows.channels.groups import find_channels
-from narrows.gates.gated_network import GateKind, gate
+from narrows.gates.gated_network import gate
 from narrows.graph.network import Network
 from narrows.graph.shapes import trace_shapes
 from narrows.losses import LOSSES
-from narrows.methods.table import Method, MethodName
+from narrows.methods.table import Method
+from narrows.vocabulary import GateKind, MethodName
 from worker.cli.export import export_module
 from worker.formats import pt2
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from narrows import surgery
 from narrows.arrays import Floats, Ints
 from narrows.channels.groups import Channels, Layer
 from narrows.graph.network import Network
@@ -15,12 +14,12 @@ from narrows.methods.partial_sums import Terms
 from narrows.methods.ranking import Removal
 from narrows.methods.table import DEFAULT, Method, second_order
 from narrows.plans import budget
-from narrows.plans.budget import Price
 from narrows.plans.cost import Cost, cost
 from narrows.plans.planner import Plan, Planner
 from narrows.surgery.built import Built, build
 from narrows.verdict.jackknife import replicates
 from narrows.verdict.rule import Verdict, judge
+from narrows.vocabulary import CostKind, Init
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ class Analysis:
     terms: Terms
     method: Method = DEFAULT
     pruning_ratio: float = 0.5
-    price: Price = "structures"
+    price: CostKind = "structures"
     seed: int = 0
     factors: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """Plans of one's own: for each name, factors for the widths of layers."""
@@ -96,7 +95,7 @@ class Analysis:
             plans.append(planner.custom(self._group_factors(factors), name))
         return {plan.name: plan for plan in plans}
 
-    def widen(self, plan: str | Plan = "double", init: surgery.Init = "preserve") -> Built:
+    def widen(self, plan: str | Plan = "double", init: Init = "preserve") -> Built:
         """Return the network that a plan describes; its `module()` trains, `save(path)` keeps it.
 
         `preserve` computes what this one computes, `fresh` begins new channels anew. Raises
@@ -105,11 +104,11 @@ class Analysis:
         copies = (self.plans[plan] if isinstance(plan, str) else plan).copies
         return build(self.network, self.channels, copies, self.shapes, init=init, seed=self.seed)
 
-    def prune(self, ratio: float | None = None, price: Price | None = None) -> Built:
+    def prune(self, ratio: float | None = None, price: CostKind | None = None) -> Built:
         """Return the network without its lowest structures, `ratio` of the price being saved."""
         return self.widen(self.pruned(ratio, price))
 
-    def pruned(self, ratio: float | None = None, price: Price | None = None) -> Plan:
+    def pruned(self, ratio: float | None = None, price: CostKind | None = None) -> Plan:
         """Return the plan of a global pruning."""
         copies = budget.cut(
             self.channels,

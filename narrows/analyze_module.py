@@ -9,15 +9,13 @@ from torch.export import ExportedProgram
 from narrows.analysis import Analysis
 from narrows.batch import Batch, batch_seed
 from narrows.channels.groups import find_channels
-from narrows.gates.gated_network import GateKind
 from narrows.gates.gated_network import gate as place_gates
 from narrows.graph.from_export import as_network
 from narrows.graph.shapes import trace_shapes
 from narrows.losses import LOSSES, Loss, LossFunction
-from narrows.methods.gauss_newton import Curvature
 from narrows.methods.partial_sums import Terms
-from narrows.methods.table import Method, MethodName
-from narrows.plans.budget import Price
+from narrows.methods.table import Method
+from narrows.vocabulary import CostKind, Curvature, GateKind, MethodName
 
 RESAMPLED = 32
 """Samples that are drawn together when intervals are found; larger batches are split."""
@@ -31,7 +29,7 @@ def analyze(
     gate: GateKind = "channel",
     loss: str | Loss | LossFunction = "cross_entropy",
     pruning_ratio: float = 0.5,
-    price: Price = "structures",
+    price: CostKind = "structures",
     exclude: Collection[str] = (),
     factors: Mapping[str, Mapping[str, float]] | None = None,
     curvature: Curvature = "sampled",

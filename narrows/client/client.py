@@ -35,10 +35,10 @@ from narrows.client.types import (
     Upload,
     Worker,
 )
+from narrows.vocabulary import ENDED
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-ENDED = frozenset({"succeeded", "failed", "cancelled"})
 WATCH_SECONDS = 10
 POLL_SECONDS = 0.2
 

@@ -2,6 +2,22 @@
 
 from typing import Any, Literal, TypedDict
 
+from narrows.vocabulary import (
+    AnalysisState,
+    CostKind,
+    Curvature,
+    GateKind,
+    Init,
+    LossName,
+    MethodName,
+    PlanName,
+    Stage,
+    TaskName,
+    UploadState,
+    VerdictName,
+    WorkerState,
+)
+
 
 class Transform(TypedDict, total=False):
     """What is done to each sample: `(x * scale - mean) / std`."""
@@ -22,27 +38,27 @@ class CustomPlan(TypedDict):
 class Options(TypedDict, total=False):
     """What may be asked of an analysis, beyond the model and the dataset."""
 
-    method: str
-    gate: str
-    loss: str
-    curvature: Literal["sampled", "exact"]
+    method: MethodName
+    gate: GateKind
+    loss: LossName
+    curvature: Curvature
     blocks: int | None
     pruning_ratio: float
     max_samples: int
     batch_size: int
     seed: int
     exclude: list[str]
-    cost: Literal["structures", "parameters", "macs"]
-    plans: list[str | CustomPlan]
+    cost: CostKind
+    plans: list[PlanName | CustomPlan]
     build: list[str]
-    init: Literal["preserve", "fresh"]
+    init: Init
     time_limit_seconds: int
     memory_bytes: int
 
 
 class Upload(TypedDict):
     id: str
-    state: Literal["inspecting", "ready", "rejected"]
+    state: UploadState
     name: str
     sha256: str
     size: int
@@ -51,7 +67,7 @@ class Upload(TypedDict):
 
 
 class Progress(TypedDict):
-    stage: Literal["queued", "plan", "shards", "reduce", "done"]
+    stage: Stage
     done: int
     total: int
     seconds_left: float | None
@@ -59,7 +75,7 @@ class Progress(TypedDict):
 
 class Analysis(TypedDict):
     id: str
-    state: str
+    state: AnalysisState
     model_id: str
     dataset_id: str
     request: dict[str, Any]
@@ -83,7 +99,7 @@ class Layer(TypedDict):
     score_interval: tuple[float, float] | None
     because: str | None
     samples_needed: int | None
-    verdict: str
+    verdict: VerdictName
     reason: str | None
     sweep: list[tuple[float, float]]
 
@@ -117,7 +133,7 @@ class Plan(TypedDict):
 
 
 class Work(TypedDict):
-    task: str
+    task: TaskName
     job: str | None
     shard: int | None
 
@@ -127,7 +143,7 @@ class Worker(TypedDict):
     host: str
     queues: list[str]
     device: str | None
-    state: Literal["idle", "busy", "gone"]
+    state: WorkerState
     work: Work | None
     version: str
     torch_version: str

@@ -6,7 +6,7 @@ derivatives along weights become derivatives along gates, and no weight gradient
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,10 +19,7 @@ from narrows.gates.on_reads import gate_reads
 from narrows.graph import operators
 from narrows.graph.network import Network, Node
 from narrows.graph.shapes import Shapes, trace_shapes
-
-GateKind = Literal["weights", "channel"]
-"""`weights`: on a layer's own output, as the paper's θ_s, which a batch norm may shift afterwards.
-`channel`: on what reads the channel, so that 0 is what removing it does."""
+from narrows.vocabulary import GateKind
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,10 +6,13 @@ from narrows.arrays import Floats
 from narrows.batch import Batch
 from narrows.gates.gated_network import GatedNetwork
 from narrows.losses import Loss
+from narrows.methods.criterion import DEFAULTS, MethodOptions, sorted_by
 from narrows.methods.partial_sums import Averages, Terms, one_row
 
 
-def measure(gated: GatedNetwork, batch: Batch, loss: Loss) -> Terms:
+def measure(
+    gated: GatedNetwork, batch: Batch, loss: Loss, _options: MethodOptions = DEFAULTS
+) -> Terms:
     """Return the term `change` of one batch: S + 1 forward passes."""
     one = torch.ones(1, gated.structures, device=batch.targets.device)
     with torch.no_grad():
@@ -25,3 +28,6 @@ def measure(gated: GatedNetwork, batch: Batch, loss: Loss) -> Terms:
 def saliencies(averages: Averages) -> Floats:
     """Return the change of the loss [S]; below zero where removing a structure mends something."""
     return averages.means["change"]
+
+
+order = sorted_by(saliencies)

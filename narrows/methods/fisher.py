@@ -4,11 +4,14 @@ from narrows.arrays import Floats
 from narrows.batch import Batch
 from narrows.gates.gated_network import GatedNetwork
 from narrows.losses import Loss
+from narrows.methods.criterion import DEFAULTS, MethodOptions, sorted_by
 from narrows.methods.partial_sums import Averages, Terms, one_row
 from narrows.methods.sample_gradients import sample_gradients
 
 
-def measure(gated: GatedNetwork, batch: Batch, loss: Loss) -> Terms:
+def measure(
+    gated: GatedNetwork, batch: Batch, loss: Loss, _options: MethodOptions = DEFAULTS
+) -> Terms:
     """Return the terms `first`, θ_s·g, and `squares`, (θ_s·g_n)² summed over samples n."""
     found = sample_gradients(gated, batch, loss)
     squares = found.gradient.double().square()
@@ -23,3 +26,6 @@ def saliencies(averages: Averages) -> Floats:
     array([4.  , 0.25])
     """
     return averages.means["squares"]
+
+
+order = sorted_by(saliencies)

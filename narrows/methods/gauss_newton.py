@@ -5,8 +5,6 @@ of sample n. With `R_n = Σ_k c_k c_kᵀ` the rows `J_nᵀ c_k` are a factor: on
 of the outputs, or one alone, with c drawn so that `E[c cᵀ] = R_n`.
 """
 
-from typing import Literal
-
 import numpy as np
 from torch import Tensor
 
@@ -14,14 +12,13 @@ from narrows.arrays import Floats
 from narrows.batch import Batch
 from narrows.gates.gated_network import GatedNetwork
 from narrows.losses import Loss
+from narrows.methods.criterion import DEFAULTS, MethodOptions
 from narrows.methods.partial_sums import Averages, Terms, one_row
 from narrows.methods.sample_gradients import sample_gradients
 
-Curvature = Literal["sampled", "exact"]
-
 
 def measure(
-    gated: GatedNetwork, batch: Batch, loss: Loss, curvature: Curvature = "sampled"
+    gated: GatedNetwork, batch: Batch, loss: Loss, options: MethodOptions = DEFAULTS
 ) -> Terms:
     """Return the term `first`, θ_s·g, of one batch, and its rows of the factor.
 
@@ -32,7 +29,7 @@ def measure(
         raise ValueError("the curvature of this loss along the outputs is not known")
 
     def columns(outputs: Tensor, part: Batch) -> list[Tensor]:
-        if curvature == "exact":
+        if options.curvature == "exact":
             return list(exact(outputs, part.targets))
         return [draw(outputs, part.targets, part.generator())]
 

@@ -8,25 +8,28 @@ mends.
 import numpy as np
 
 from narrows.arrays import Floats
+from narrows.methods.criterion import DEFAULTS, MethodOptions
 from narrows.methods.greedy import Gram, block_size
 from narrows.methods.partial_sums import Averages
 from narrows.methods.ranking import Removal
 
 
-def order(averages: Averages, prices: Floats | float = 1.0, blocks: int | None = None) -> Removal:
+def order(
+    averages: Averages, prices: Floats | float = 1.0, options: MethodOptions = DEFAULTS
+) -> Removal:
     """Return the greedy order of removal; a saliency is |Δ| when the structure goes.
 
-    In `blocks`, each of S / blocks removals, the product `H_GN θ_M` is made once a block: then the
-    matrix need not be formed, and structures of one block don't see each other. None: every
-    removal is a block of its own, as far as the matrix fits. With prices, the structure goes that
-    adds least to |Δ| for its price.
+    In `options.blocks`, each of S / blocks removals, the product `H_GN θ_M` is made once a block:
+    then the matrix need not be formed, and structures of one block don't see each other. None:
+    every removal is a block of its own, as far as the matrix fits. With prices, the structure goes
+    that adds least to |Δ| for its price.
 
     >>> factor = np.array([[1.0, -1.0, 0.0], [0.0, 0.0, 0.9]])
     >>> order(Averages(0.0, {"first": np.zeros(3)}, factor)).places
     array([1, 2, 0])
     """
     count = len(averages.means["first"])
-    size = block_size(count, blocks)
+    size = block_size(count, options.blocks)
     gram = Gram(averages.factor, form=size == 1)
     price = np.broadcast_to(np.asarray(prices, np.float64), (count,))
     removed, change = np.zeros(count, np.bool_), 0.0

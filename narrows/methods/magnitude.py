@@ -10,10 +10,13 @@ from narrows.channels.groups import NO_STRUCTURE, Channels, Layer
 from narrows.gates.gated_network import GatedNetwork
 from narrows.graph.network import Network
 from narrows.losses import Loss
+from narrows.methods.criterion import DEFAULTS, MethodOptions, sorted_by
 from narrows.methods.partial_sums import Averages, Terms, one_row
 
 
-def measure(gated: GatedNetwork, batch: Batch, loss: Loss) -> Terms:
+def measure(
+    gated: GatedNetwork, batch: Batch, loss: Loss, _options: MethodOptions = DEFAULTS
+) -> Terms:
     """Return the terms `squares` and `relative` of one batch, of which only the loss varies."""
     with torch.no_grad():
         value = loss(gated.original(*batch.inputs)[0], batch.targets)
@@ -32,6 +35,9 @@ def relative_saliencies(averages: Averages) -> Floats:
     """Return `‖θ_s‖₂` [S] with every layer's rows divided by their root mean square norm."""
     result: Floats = np.sqrt(averages.means["relative"])
     return result
+
+
+order, relative_order = sorted_by(saliencies), sorted_by(relative_saliencies)
 
 
 def square_norms(network: Network, channels: Channels) -> tuple[Floats, Floats]:

@@ -17,6 +17,7 @@ from narrows.forward_mode.dual import Dual
 from narrows.gates.call import Leaf
 from narrows.gates.gated_network import GatedNetwork
 from narrows.losses import Loss
+from narrows.methods.criterion import DEFAULTS, MethodOptions, sorted_by
 from narrows.methods.partial_sums import Averages, Terms
 
 
@@ -31,7 +32,12 @@ def saliencies(averages: Averages) -> Floats:
     return result
 
 
-def measure(gated: GatedNetwork, batch: Batch, loss: Loss) -> Terms:
+order = sorted_by(saliencies)
+
+
+def measure(
+    gated: GatedNetwork, batch: Batch, loss: Loss, _options: MethodOptions = DEFAULTS
+) -> Terms:
     """Return the terms of one batch, as a single row, from one forward and one backward pass.
 
     With the tangents of all gates at one, the forward pass gives `S = ∇ℓ(f)·ḟ = Σ_s ṁ_s ∂L/∂m_s`;

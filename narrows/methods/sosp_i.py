@@ -7,16 +7,19 @@ M of structures to remove, which grows by the structure that adds least.
 import numpy as np
 
 from narrows.arrays import Floats
+from narrows.methods.criterion import DEFAULTS, MethodOptions
 from narrows.methods.greedy import Gram, block_size
 from narrows.methods.partial_sums import Averages
 from narrows.methods.ranking import Removal
 
 
-def order(averages: Averages, prices: Floats | float = 1.0, blocks: int | None = None) -> Removal:
+def order(
+    averages: Averages, prices: Floats | float = 1.0, options: MethodOptions = DEFAULTS
+) -> Removal:
     """Return the greedy order of removal; a saliency is what a structure adds when it goes.
 
-    At each step goes the structure that adds least, over its price. In `blocks`, S / blocks go at
-    each step. None: one at each, as far as the matrix fits.
+    At each step goes the structure that adds least, over its price. In `options.blocks`, S / blocks
+    go at each step. None: one at each, as far as the matrix fits.
 
     >>> import numpy as np
     >>> factor = np.array([[1.0, 1.0, 0.0], [0.0, 0.0, 1.1]])
@@ -26,7 +29,7 @@ def order(averages: Averages, prices: Floats | float = 1.0, blocks: int | None =
     gram = Gram(averages.factor)
     adds: Floats = np.abs(averages.means["first"]) + 0.5 * gram.diagonal
     count = len(adds)
-    size = block_size(count, blocks)
+    size = block_size(count, options.blocks)
     saliency, places, gone = np.zeros(count), np.zeros(count, np.int64), np.zeros(count, np.bool_)
     for start in range(0, count, size):
         left = np.where(gone, np.inf, adds / prices)

@@ -1,10 +1,7 @@
-"""The methods by name: what each measures of a batch, and the order of removal that follows."""
+"""The methods by name. A new one is a file with its `measure` and `order`, and a row here."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
-
-import numpy as np
 
 from narrows.arrays import Floats
 from narrows.batch import Batch
@@ -17,49 +14,29 @@ from narrows.methods import (
     gauss_newton,
     joint,
     magnitude,
-    ranking,
     sosp_h,
     sosp_i,
 )
-from narrows.methods.gauss_newton import Curvature
+from narrows.methods.criterion import Criterion, MethodOptions
 from narrows.methods.partial_sums import Averages, Terms
 from narrows.methods.ranking import Removal
+from narrows.vocabulary import Curvature, MethodName
 
-MethodName = Literal[
-    "sosp_h",
-    "sosp_i",
-    "joint",
-    "first_order",
-    "fisher",
-    "magnitude",
-    "magnitude_relative",
-    "exact",
-]
-METHODS: tuple[MethodName, ...] = get_args(MethodName)
-PAIRWISE = frozenset({"sosp_i", "joint"})
-"""The methods that weigh pairs of structures, by the Gauss–Newton matrix."""
-
-_MEASURES: Mapping[str, Callable[[GatedNetwork, Batch, Loss], Terms]] = {
-    "sosp_h": sosp_h.measure,
-    "first_order": first_order.measure,
-    "fisher": fisher.measure,
-    "magnitude": magnitude.measure,
-    "magnitude_relative": magnitude.measure,
-    "exact": exact.measure,
-}
-_SALIENCIES: Mapping[str, Callable[[Averages], Floats]] = {
-    "sosp_h": sosp_h.saliencies,
-    "first_order": first_order.saliencies,
-    "fisher": fisher.saliencies,
-    "magnitude": magnitude.saliencies,
-    "magnitude_relative": magnitude.relative_saliencies,
-    "exact": exact.saliencies,
+CRITERIA: Mapping[MethodName, Criterion] = {
+    "sosp_h": Criterion(sosp_h.measure, sosp_h.order),
+    "sosp_i": Criterion(gauss_newton.measure, sosp_i.order),
+    "joint": Criterion(gauss_newton.measure, joint.order),
+    "first_order": Criterion(first_order.measure, first_order.order),
+    "fisher": Criterion(fisher.measure, fisher.order),
+    "magnitude": Criterion(magnitude.measure, magnitude.order),
+    "magnitude_relative": Criterion(magnitude.measure, magnitude.relative_order),
+    "exact": Criterion(exact.measure, exact.order),
 }
 
 
 @dataclass(frozen=True)
 class Method:
-    """A method by name; `curvature` and `blocks` are for those of pairs."""
+    """A criterion by name; `curvature` and `blocks` are for those that weigh pairs."""
 
     name: MethodName = "sosp_i"
     curvature: Curvature = "sampled"
@@ -67,18 +44,15 @@ class Method:
 
     def measure(self, gated: GatedNetwork, batch: Batch, loss: Loss) -> Terms:
         """Return a batch's terms, as one row."""
-        if self.name in PAIRWISE:
-            return gauss_newton.measure(gated, batch, loss, self.curvature)
-        return _MEASURES[self.name](gated, batch, loss)
+        return CRITERIA[self.name].measure(gated, batch, loss, self._options)
 
     def order(self, averages: Averages, prices: Floats | float = 1.0) -> Removal:
         """Return what goes first, by saliency over prices [S] (or one price for all)."""
-        if self.name == "sosp_i":
-            return sosp_i.order(averages, prices, self.blocks)
-        if self.name == "joint":
-            return joint.order(averages, prices, self.blocks)
-        saliency = _SALIENCIES[self.name](averages)
-        return Removal(saliency, ranking.ranks(np.asarray(saliency / prices)))
+        return CRITERIA[self.name].order(averages, prices, self._options)
+
+    @property
+    def _options(self) -> MethodOptions:
+        return MethodOptions(self.curvature, self.blocks)
 
 
 DEFAULT = Method()

@@ -1,21 +1,19 @@
 """Which structures to cut or copy: `copies` [S] is 0 to cut one, 1 to keep it, 2 to double it."""
 
 from collections.abc import Callable
-from typing import Literal
 
 import numpy as np
 
 from narrows.arrays import Floats, Ints
 from narrows.channels.groups import Channels
 from narrows.plans.cost import Cost
+from narrows.vocabulary import CostKind
 
-Price = Literal["structures", "parameters", "macs"]
-"""What a budget, and a structure, is counted in."""
 Pricing = Callable[[Ints], Cost]
 """Return what the network costs with these copies."""
 
 
-def prices(channels: Channels, pricing: Pricing, price: Price) -> Floats:
+def prices(channels: Channels, pricing: Pricing, price: CostKind) -> Floats:
     """Return what each structure costs, of shape [S]: what cutting it alone would save.
 
     The structures of a group are alike, so one of each is tried.
@@ -34,7 +32,7 @@ def prices(channels: Channels, pricing: Pricing, price: Price) -> Floats:
 
 
 def cut(
-    channels: Channels, places: Ints, ratio: float, pricing: Pricing, price: Price = "structures"
+    channels: Channels, places: Ints, ratio: float, pricing: Pricing, price: CostKind = "structures"
 ) -> Ints:
     """Cut the structures that go first until `ratio` of the network's price is saved.
 

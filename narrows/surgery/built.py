@@ -11,7 +11,8 @@ from narrows.channels.groups import Channels
 from narrows.graph import to_export
 from narrows.graph.network import Network
 from narrows.graph.shapes import Shapes
-from narrows.surgery import Init, Proof
+from narrows.surgery import Proof
+from narrows.vocabulary import Init
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """The operation itself: every tensor and every literal that counts channels follows them."""
 
 from dataclasses import replace
-from typing import Literal
 
 import torch
 from torch import Tensor
@@ -16,9 +15,7 @@ from narrows.surgery.function_preserving import Shares, scale, shares
 from narrows.surgery.index_tensors import picked
 from narrows.surgery.initialize import draw
 from narrows.surgery.literals import adapt
-
-Init = Literal["preserve", "fresh"]
-"""What copies begin with: the channel's own numbers, shared among its copies, or new ones."""
+from narrows.vocabulary import Init
 
 
 def resize(

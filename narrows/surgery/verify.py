@@ -19,7 +19,7 @@ from narrows.graph.shapes import Shapes, trace_shapes
 from narrows.surgery.channel_counts import Recount, SurgeryError
 from narrows.surgery.function_preserving import is_uneven_norm, shares, uneven_norms
 from narrows.surgery.literals import adapt
-from narrows.surgery.resize import Init
+from narrows.vocabulary import Init
 
 EXACT = 1e-9
 """Relative tolerance where the numbers are the same ones; everything runs in double precision."""

@@ -7,12 +7,11 @@ from collections.abc import Collection, Sequence
 from difflib import get_close_matches
 from typing import Any, Final
 
-from service.analyses.request import OWN_PLANS, PRUNED, AnalysisRequest, CustomPlan
+from narrows.vocabulary import CURVATURE_METHODS, PLANS, PRUNED
+from service.analyses.request import AnalysisRequest, CustomPlan
 from service.http.problems import Invalid
 
 NAMES_SHOWN: Final = 10
-CURVED: Final = ("sosp_i", "joint")
-"""The methods that need the loss's curvature along the outputs."""
 
 
 def check_request(request: AnalysisRequest) -> None:
@@ -22,7 +21,7 @@ def check_request(request: AnalysisRequest) -> None:
 
 
 def _check_method(request: AnalysisRequest) -> None:
-    curved = request.method in CURVED
+    curved = request.method in CURVATURE_METHODS
     if curved and request.loss == "model":
         raise Invalid(
             ["method"],
@@ -61,7 +60,7 @@ def _check_plans(request: AnalysisRequest) -> None:
 
 
 def _check_custom(request: AnalysisRequest, index: int, plan: CustomPlan) -> None:
-    if plan.name in (*OWN_PLANS, PRUNED):
+    if plan.name in (*PLANS, PRUNED):
         raise Invalid(
             ["plans", index, "name"],
             f"{plan.name!r} is a name of Narrows' own; choose another one for your factors.",

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Header, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
+from narrows.vocabulary import ENDED, AnalysisState
 from service.analyses import service as analyses
 from service.analyses.conditional import entity_tag, matches, wait_seconds
 from service.analyses.request import AnalysisRequest
@@ -16,7 +17,6 @@ from service.analyses.schemas import (
     AnalysisOut,
     LayerOut,
     PlanOut,
-    State,
     StructureOut,
 )
 from service.database.tables import Layer, Plan, Structure
@@ -65,7 +65,7 @@ def create_analysis(
 def list_analyses(
     caller: Reader,
     session: Session,
-    state: State | None = None,
+    state: AnalysisState | None = None,
     page_size: PageSize = 50,
     page_token: PageToken = None,
 ) -> Slice[AnalysisOut]:
@@ -105,7 +105,7 @@ async def get_analysis(
         analysis = await run_in_threadpool(_read, services, caller.owner, analysis_id)
         tag = entity_tag(analysis)
         unchanged = matches(tag, if_none_match)
-        news = analysis.state in analyses.ENDED or (if_none_match is not None and not unchanged)
+        news = analysis.state in ENDED or (if_none_match is not None and not unchanged)
         if news or time.monotonic() >= until or await request.is_disconnected():
             break
         await asyncio.sleep(POLL_SECONDS)

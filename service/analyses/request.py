@@ -1,6 +1,6 @@
 """What may be asked of an analysis."""
 
-from typing import Annotated, Final, Literal, Self, get_args
+from typing import Annotated, Self
 
 from pydantic import (
     BaseModel,
@@ -13,28 +13,25 @@ from pydantic import (
     model_validator,
 )
 
+from narrows.options import AnalysisOptions
+from narrows.vocabulary import (
+    PLANS,
+    CostKind,
+    Curvature,
+    GateKind,
+    Init,
+    LossName,
+    MethodName,
+    PlanName,
+)
+
 LayerName = Annotated[str, StringConstraints(min_length=1, max_length=1000, pattern=r"^[^\x00]+$")]
 UploadId = Annotated[str, StringConstraints(max_length=64, pattern=r"^[\x21-\x7e]+$")]
-PlanName = Annotated[
+BuildName = Annotated[
     str, StringConstraints(min_length=1, max_length=60, pattern=r"^[a-z0-9][a-z0-9-]*$")
 ]
-Method = Literal[
-    "sosp_h",
-    "sosp_i",
-    "joint",
-    "first_order",
-    "fisher",
-    "magnitude",
-    "magnitude_relative",
-    "exact",
-]
-OwnPlan = Literal["double", "uniform", "reallocate"]
-
-OWN_PLANS: Final[tuple[OwnPlan, ...]] = get_args(OwnPlan)
-PRUNED: Final = "pruned"
-"""Not a plan to ask for, but a network to build: without what is removed at `pruning_ratio`."""
-
-_OWN_PLAN: TypeAdapter[OwnPlan] = TypeAdapter(OwnPlan)
+_OWN_PLAN: TypeAdapter[PlanName] = TypeAdapter(PlanName)
+_DEFAULTS = AnalysisOptions()
 
 
 class CustomPlan(BaseModel):
@@ -42,20 +39,20 @@ class CustomPlan(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    name: PlanName = Field(examples=["mine"])
+    name: BuildName = Field(examples=["mine"])
     factors: dict[LayerName, Annotated[float, Field(gt=0, le=16)]] = Field(
         min_length=1, max_length=10_000, examples=[{"features.3": 1.5}]
     )
 
 
-def _plan(value: object, _: ValidatorFunctionWrapHandler) -> OwnPlan | CustomPlan:
+def _plan(value: object, _: ValidatorFunctionWrapHandler) -> PlanName | CustomPlan:
     """Validate by the kind that is meant, for a union tells what is wrong by every kind."""
     if isinstance(value, str):
         return _OWN_PLAN.validate_python(value)
     return CustomPlan.model_validate(value)
 
 
-Plan = Annotated[OwnPlan | CustomPlan, WrapValidator(_plan)]
+Plan = Annotated[PlanName | CustomPlan, WrapValidator(_plan)]
 
 
 class AnalysisRequest(BaseModel):
@@ -79,24 +76,24 @@ class AnalysisRequest(BaseModel):
 
     model_id: UploadId = Field(description="A model of yours")
     dataset_id: UploadId = Field(description="A dataset of yours")
-    method: Method = Field(
-        default="sosp_i",
+    method: MethodName = Field(
+        default=_DEFAULTS.method,
         description="What is removed first: by pairs of structures (sosp_i), the exact Hessian "
         "(sosp_h, the default for the loss model), the predicted change of the loss (joint), or a "
         "yardstick: first_order, fisher, magnitude, magnitude_relative, exact (every structure "
         "removed by itself)",
     )
-    gate: Literal["weights", "channel"] = Field(
-        default="channel",
+    gate: GateKind = Field(
+        default=_DEFAULTS.gate,
         description="What removing a channel sets to zero: all that is read of it (channel), or "
         "the weights that go into it, as in the paper (weights)",
     )
-    loss: Literal["cross_entropy", "mse", "nll", "bce_with_logits", "model"] = Field(
-        default="cross_entropy",
+    loss: LossName = Field(
+        default=_DEFAULTS.loss,
         description="What the network was trained to make small; model: the program takes x and "
         "y, and returns its loss",
     )
-    curvature: Literal["sampled", "exact"] | None = Field(
+    curvature: Curvature | None = Field(
         default=None,
         description="For sosp_i and joint: one backward pass along a random combination of the "
         "outputs (sampled, the default), or one for every output (exact)",
@@ -109,33 +106,39 @@ class AnalysisRequest(BaseModel):
         "one, in 100 steps beyond 6,000 structures",
     )
     pruning_ratio: float = Field(
-        default=0.5, gt=0, lt=1, description="Share of all structures that is removed"
+        default=_DEFAULTS.pruning_ratio,
+        gt=0,
+        lt=1,
+        description="Share of all structures that is removed",
     )
     max_samples: int = Field(
-        default=4096, ge=1, le=2**31 - 1, description="At most so many samples are used"
+        default=_DEFAULTS.max_samples,
+        ge=1,
+        le=2**31 - 1,
+        description="At most so many samples are used",
     )
-    batch_size: int = Field(default=64, ge=1, le=4096)
-    seed: int = Field(default=0, ge=0, le=2**63 - 1, description="Chooses the samples")
+    batch_size: int = Field(default=_DEFAULTS.batch_size, ge=1, le=4096)
+    seed: int = Field(default=_DEFAULTS.seed, ge=0, le=2**63 - 1, description="Chooses the samples")
     exclude: list[LayerName] = Field(
         default_factory=list, max_length=10_000, description="Layers that are left out, by name"
     )
-    cost: Literal["structures", "parameters", "macs"] = Field(
-        default="structures",
+    cost: CostKind = Field(
+        default=_DEFAULTS.cost,
         description="What `pruning_ratio` is a share of, and what the ranking weighs loss against",
     )
     plans: list[Plan] = Field(
-        default=[*OWN_PLANS],
+        default=[*PLANS],
         max_length=20,
         description="Which changes of widths to work out: by name, or factors of your own",
     )
-    build: list[PlanName] = Field(
+    build: list[BuildName] = Field(
         default_factory=list,
         max_length=21,
         description="Plans that come back as networks, too, or `pruned`: the network without the "
         "channels that are removed",
     )
-    init: Literal["preserve", "fresh"] = Field(
-        default="preserve",
+    init: Init = Field(
+        default=_DEFAULTS.init,
         description="A wider network computes what the original does, or has new random channels",
     )
     time_limit_seconds: int | None = Field(

@@ -1,13 +1,11 @@
 """What an analysis answers."""
 
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, computed_field
 
+from narrows.vocabulary import AnalysisState, Stage
 from service.database.tables import Analysis
-
-State = Literal["queued", "planning", "running", "reducing", "succeeded", "failed", "cancelled"]
-Stage = Literal["queued", "plan", "shards", "reduce", "done"]
 
 _STAGES: dict[str, Stage] = {
     "queued": "queued",
@@ -30,7 +28,7 @@ class AnalysisOut(BaseModel):
     model_config = ConfigDict(protected_namespaces=())
 
     id: str = Field(examples=["ana_9d5e4f60718293040b3fa1c0"])
-    state: State
+    state: AnalysisState
     model_id: str
     dataset_id: str
     request: dict[str, Any] = Field(description="What was asked, with the defaults filled in")

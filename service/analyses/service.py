@@ -5,6 +5,7 @@ from typing import Final
 
 from sqlalchemy.orm import Session
 
+from narrows.vocabulary import ENDED
 from service.analyses.combinations import check_layers, check_request
 from service.analyses.repository import AnalysisRepository, R
 from service.analyses.request import AnalysisRequest
@@ -21,7 +22,6 @@ from service.models.service import MODELS
 from service.storage.objects import Storage
 from service.uploads.service import find_to_refer
 
-ENDED: Final = frozenset({"succeeded", "failed", "cancelled"})
 EVENTS_AT_ONCE: Final = 100
 
 

@@ -1,16 +1,23 @@
 """`narrows analyze`: files in, a table of layers out."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from narrows.vocabulary import COST_KINDS, LOSS_NAMES, METHODS, PLANS
+
 if TYPE_CHECKING:
     from narrows.client.types import CustomPlan
     from service.cli.run_analysis import Result
 
-OWN_PLANS = ("double", "uniform", "reallocate")
+
+def _one_of(words: Sequence[str]) -> str:
+    return f"{', '.join(words[:-1])} or {words[-1]}"
+
+
 CUSTOM = "custom"
 """How the plan is called that `--factor` makes."""
 
@@ -30,18 +37,18 @@ def analyze(
     batch_size: Annotated[int | None, typer.Option(help="Samples computed at a time.")] = None,
     loss: Annotated[
         str | None,
-        typer.Option(help="cross_entropy, mse, nll, bce_with_logits, or model: it returns it."),
+        typer.Option(help=f"{_one_of(LOSS_NAMES)}; model: the program returns it."),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Chooses the samples.")] = None,
     exclude: Annotated[
         list[str] | None, typer.Option(help="Leave out the layer of this name; may be repeated.")
     ] = None,
     cost: Annotated[
-        str | None, typer.Option(help="What is saved by pruning: structures, parameters or macs.")
+        str | None, typer.Option(help=f"What is saved by pruning: {_one_of(COST_KINDS)}.")
     ] = None,
     plan: Annotated[
         list[str] | None,
-        typer.Option(help="double, uniform or reallocate; may be repeated. Default: all three."),
+        typer.Option(help=f"{_one_of(PLANS)}; may be repeated. Default: all of them."),
     ] = None,
     factor: Annotated[
         list[str] | None,
@@ -61,10 +68,7 @@ def analyze(
     ] = Path(),
     method: Annotated[
         str | None,
-        typer.Option(
-            help="sosp_h, sosp_i, joint, first_order, fisher, magnitude, magnitude_relative or "
-            "exact: what is removed first."
-        ),
+        typer.Option(help=f"{_one_of(METHODS)}: what is removed first."),
     ] = None,
     gate: Annotated[
         str | None,
@@ -156,7 +160,7 @@ def _plans(names: list[str] | None, factors: list[str] | None) -> "list[str | Cu
             layer = ""
         if not layer:
             raise typer.BadParameter(f"--factor is LAYER=NUMBER, and {text!r} is not.")
-    others = [name for name in names or OWN_PLANS if name != CUSTOM]
+    others = [name for name in names or PLANS if name != CUSTOM]
     return [*others, {"name": CUSTOM, "factors": given}]
 
 

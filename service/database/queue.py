@@ -5,12 +5,13 @@ from typing import Final
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from narrows.vocabulary import ACTIVE
 from service.database.tables import Analysis, Dataset, Leased, Model, Shard
 
 UNFINISHED: Final[dict[str, tuple[type[Leased], tuple[str, ...]]]] = {
     "model": (Model, ("inspecting",)),
     "dataset": (Dataset, ("inspecting",)),
-    "analysis": (Analysis, ("queued", "planning", "running", "reducing")),
+    "analysis": (Analysis, ACTIVE),
     "shard": (Shard, ("queued", "leased")),
 }
 

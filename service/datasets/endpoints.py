@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter, Request, Response
 
+from narrows.vocabulary import UploadState
 from service.database.tables import Dataset
 from service.datasets.schemas import DatasetOut, Transform
 from service.datasets.service import DATASETS
@@ -11,7 +12,7 @@ from service.http.pagination import Page, PageSize, PageToken, Slice
 from service.http.problems import responses
 from service.http.security import Reader, Writer
 from service.uploads import service as uploads
-from service.uploads.schemas import State, form_schema
+from service.uploads.schemas import form_schema
 
 router = APIRouter(
     prefix="/v1/datasets", tags=["datasets"], responses=responses(401, 403, 422, 500, 503)
@@ -45,7 +46,7 @@ async def create_dataset(
 def list_datasets(
     caller: Reader,
     session: Session,
-    state: State | None = None,
+    state: UploadState | None = None,
     page_size: PageSize = 50,
     page_token: PageToken = None,
 ) -> Slice[Dataset]:

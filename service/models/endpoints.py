@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter, Request, Response
 
+from narrows.vocabulary import UploadState
 from service.database.tables import Model
 from service.http.dependencies import FromApp, Session
 from service.http.ids import Id
@@ -11,7 +12,7 @@ from service.http.security import Reader, Writer
 from service.models.schemas import ModelOut
 from service.models.service import MODELS
 from service.uploads import service as uploads
-from service.uploads.schemas import State, form_schema
+from service.uploads.schemas import form_schema
 
 router = APIRouter(
     prefix="/v1/models", tags=["models"], responses=responses(401, 403, 422, 500, 503)
@@ -38,7 +39,7 @@ async def create_model(
 def list_models(
     caller: Reader,
     session: Session,
-    state: State | None = None,
+    state: UploadState | None = None,
     page_size: PageSize = 50,
     page_token: PageToken = None,
 ) -> Slice[Model]:

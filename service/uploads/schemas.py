@@ -1,10 +1,10 @@
 """The shape that models and datasets share."""
 
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-State = Literal["inspecting", "ready", "rejected"]
+from narrows.vocabulary import UploadState
 
 
 class UploadOut(BaseModel):
@@ -13,7 +13,7 @@ class UploadOut(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
     id: str
-    state: State = Field(description="`inspecting` until a worker has looked at it")
+    state: UploadState = Field(description="`inspecting` until a worker has looked at it")
     name: str
     sha256: str = Field(description="SHA-256 of the file, in hexadecimal digits")
     size: int = Field(description="Bytes")

@@ -1,14 +1,12 @@
-from typing import Literal
-
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-State = Literal["idle", "busy", "gone"]
+from narrows.vocabulary import TaskName, WorkerState
 
 
 class WorkOut(BaseModel):
     """A piece of work in hand."""
 
-    task: Literal["inspect_model", "inspect_dataset", "plan", "shard", "reduce"]
+    task: TaskName
     job: str | None = Field(
         description="The model, dataset or analysis; null where it is not yours",
         examples=["ana_9d5e4f60718293040b3fa1c0"],
@@ -29,7 +27,7 @@ class WorkerOut(BaseModel):
     device: str | None = Field(
         description="What it computes on; null until that is known", examples=["NVIDIA H100"]
     )
-    state: State = Field(
+    state: WorkerState = Field(
         description="`gone`: it has fallen silent. It leaves this list after an hour"
     )
     work: WorkOut | None = Field(description="What it is busy with")

@@ -6,10 +6,11 @@ from typing import Annotated
 from pydantic import Field, TypeAdapter
 from sqlalchemy.orm import Session
 
+from narrows.vocabulary import WorkerState
 from service.database.tables import Worker
 from service.http.pagination import Slice, cut, decode_token
 from service.workers.repository import Held, WorkerRepository
-from service.workers.schemas import State, WorkerOut, WorkOut
+from service.workers.schemas import WorkerOut, WorkOut
 
 _BY_NAME: TypeAdapter[str] = TypeAdapter(
     Annotated[str, Field(strict=True, max_length=128, pattern=r"^[^\x00]+$")]
@@ -33,7 +34,7 @@ def _describe(row: Worker, alive: bool, held: Held | None, owner: str) -> Worker
         job, shard = (held.job, held.shard) if mine else (None, None)
         work = WorkOut.model_validate({"task": held.task, "job": job, "shard": shard})
     columns = {name: getattr(row, name) for name in _COLUMNS}
-    state: State = "gone" if not alive else "busy" if work else "idle"
+    state: WorkerState = "gone" if not alive else "busy" if work else "idle"
     seen_at = datetime.fromtimestamp(row.seen_at, UTC)
     return WorkerOut(state=state, work=work, seen_at=seen_at, **columns)
 

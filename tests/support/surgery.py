@@ -6,7 +6,8 @@ from narrows.arrays import Ints
 from narrows.channels.groups import Channels, find_channels
 from narrows.graph.network import Network
 from narrows.graph.shapes import trace_shapes
-from narrows.surgery import Init, Proof, check, resize
+from narrows.surgery import Proof, check, resize
+from narrows.vocabulary import Init
 
 
 def analysed(network: Network) -> tuple[Network, Channels]:

@@ -3,7 +3,6 @@
 import math
 import zipfile
 import zlib
-from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
@@ -23,7 +22,7 @@ _HOW_TO = "Save it with numpy.savez_compressed('data.npz', x=inputs, y=targets).
 _invalid = partial(Refused, "dataset-invalid", "The dataset can't be used")
 
 
-def read(path: Path, transform: Mapping[str, Any]) -> Samples:
+def read(path: Path, transform: Transform) -> Samples:
     """Return the samples in an `.npz` file.
 
     Raises Refused where the file is no `.npz`, is unsafe or too large to open, where `x` and `y` do
@@ -37,7 +36,7 @@ def read(path: Path, transform: Mapping[str, Any]) -> Samples:
     except (zlib.error, EOFError, OSError, NotImplementedError) as error:
         raise _invalid(f"The archive is damaged ({error}). {_HOW_TO}") from None
     _check(inputs, targets)
-    return Samples(inputs, targets, Transform.declared(transform, inputs.dtype))
+    return Samples(inputs, targets, transform.for_stored(inputs.dtype))
 
 
 def _read_array(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:

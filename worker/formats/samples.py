@@ -1,7 +1,7 @@
 """Samples: inputs and targets, and the preprocessing between what is stored and what goes in."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -19,26 +19,29 @@ BYTE_SCALE = 1 / 255
 class Transform:
     """Declared preprocessing: `(stored · scale − mean) / std`, channels first.
 
-    `mean` and `std` hold one number for all channels, or one each.
+    `mean` and `std` hold one number for all channels, or one each. No `scale` stands for what is
+    usual for the stored numbers.
     """
 
-    scale: float = 1.0
+    scale: float | None = None
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
     layout: Literal["nchw", "nhwc"] = "nchw"
 
     @classmethod
-    def declared(cls, given: Mapping[str, Any], stored: np.dtype[Any]) -> "Transform":
-        """Complete what was given at upload; 8-bit numbers are scaled to 0…1 by default."""
-        scale = given.get("scale")
-        if scale is None:
-            scale = BYTE_SCALE if stored == np.uint8 else 1.0
+    def from_json(cls, given: Mapping[str, Any]) -> "Transform":
+        """Return what was declared at upload, in the shape that the API has accepted."""
         return cls(
-            float(scale),
+            given.get("scale"),
             tuple(given.get("mean") or (0.0,)),
             tuple(given.get("std") or (1.0,)),
             given.get("layout") or "nchw",
         )
+
+    def for_stored(self, dtype: np.dtype[Any]) -> "Transform":
+        """Return the transform with a scale: 8-bit numbers go to 0…1, others stay."""
+        usual = BYTE_SCALE if dtype == np.uint8 else 1.0
+        return replace(self, scale=usual if self.scale is None else float(self.scale))
 
     def apply(self, stored: NDArray[Any], dtype: torch.dtype) -> Tensor:
         """Return a batch of inputs, of shape [batch, channels, …], from its stored form."""
@@ -47,7 +50,7 @@ class Transform:
             batch = batch.movedim(-1, 1)
         if not dtype.is_floating_point:
             return batch.to(dtype)
-        batch = batch.to(dtype) * self.scale
+        batch = batch.to(dtype) * (1.0 if self.scale is None else self.scale)
         mean, std = (self._along_channels(v, batch) for v in (self.mean, self.std))
         return ((batch - mean) / std).contiguous()
 

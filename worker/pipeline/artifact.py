@@ -9,12 +9,13 @@ from narrows.graph.network import Network
 from narrows.graph.to_export import BuildError
 from narrows.plans.planner import Plan
 from narrows.surgery import built
+from narrows.vocabulary import Init
 from worker.errors import Refused
 from worker.formats import pt2
 
 
 def build(
-    original: Network, analysis: Analysis, plan: Plan, init: surgery.Init, path: Path
+    original: Network, analysis: Analysis, plan: Plan, init: Init, path: Path
 ) -> dict[str, Any]:
     """Write the network that a plan makes of the uploaded one, in its own precision, to `path`.
 

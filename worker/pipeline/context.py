@@ -1,10 +1,9 @@
 """A model and a dataset, opened together for one analysis."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from functools import cached_property, lru_cache
 from math import prod
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -19,7 +18,9 @@ from narrows.graph.network import Network
 from narrows.graph.shapes import FREE_BATCH, Shapes
 from narrows.losses import CLASS_LOSSES, LOSSES
 from narrows.methods.partial_sums import Terms
-from narrows.methods.table import PAIRWISE, Method
+from narrows.methods.table import Method
+from narrows.options import AnalysisOptions
+from narrows.vocabulary import CURVATURE_METHODS
 from worker.errors import Refused
 from worker.formats import pt2
 from worker.formats.samples import Samples
@@ -54,16 +55,16 @@ def find_structures(network: Network, shapes: Shapes, exclude: Collection[str] =
     return channels
 
 
-class Opened:
+class AnalysisContext:
     """What every step of an analysis works on; raises Refused where the parts do not fit."""
 
-    def __init__(self, network: Network, samples: Samples, request: Mapping[str, Any]) -> None:
-        self.network, self.samples, self._request = network, samples, request
+    def __init__(self, network: Network, samples: Samples, options: AnalysisOptions) -> None:
+        self.network, self.samples, self.options = network, samples, options
         exported = network.fixed_batch
-        self.drawn = _draw(len(samples), request)
+        self.drawn = _draw(len(samples), options)
         # Certainty comes from resampling batches, so there must be some, however few the samples.
         most = max(1, len(self.drawn) // MIN_BATCHES)
-        self.batch: int = min(request["batch_size"], most) if exported is None else exported
+        self.batch: int = min(options.batch_size, most) if exported is None else exported
         self.smallest_batch = exported or 1
         self.at_once = self.batch
         """How many samples of a batch go through together: fewer, once memory has run out."""
@@ -77,17 +78,17 @@ class Opened:
                 "analysis has fewer. Export it with a dynamic batch, as `narrows export` does.",
             )
         traced = FREE_BATCH if exported is None else exported
-        self.shapes = check_fit(network, samples, request["loss"], traced)
-        self.channels = find_structures(network, self.shapes, request["exclude"])
+        self.shapes = check_fit(network, samples, options.loss, traced)
+        self.channels = find_structures(network, self.shapes, options.exclude)
         self._require_layers()
         self._require_room()
         self.device = chosen_device()
 
     def _require_layers(self) -> None:
         """Refuse names that the API could not check, the model being under inspection then."""
-        asked = [*self._request["exclude"]]
-        for plan in self._request["plans"]:
-            asked += plan["factors"] if isinstance(plan, dict) else []
+        asked = [*self.options.exclude]
+        for factors in self.options.custom_plans.values():
+            asked += factors
         unknown = sorted(set(asked) - {layer.name for layer in self.channels.layers})
         if unknown:
             raise Refused(
@@ -99,7 +100,7 @@ class Opened:
 
     def _require_room(self) -> None:
         """Refuse what would take days, or more memory than there is."""
-        structures, name = len(self.channels), self._request["method"]
+        structures, name = len(self.channels), self.options.method
         if name == "exact" and structures > EXACT_STRUCTURES:
             raise Refused(
                 "too-many-structures",
@@ -108,9 +109,9 @@ class Opened:
                 "the method 'joint' or 'sosp_h'.",
             )
         rows = len(self.drawn)
-        if self._request.get("curvature") == "exact":
+        if self.options.curvature == "exact":
             rows *= prod(self.shapes.of(self.network.outputs[0])[1:])
-        if name in PAIRWISE and rows * structures > FACTOR_NUMBERS:
+        if name in CURVATURE_METHODS and rows * structures > FACTOR_NUMBERS:
             raise Refused(
                 "too-much-curvature",
                 "The curvature would not fit in memory",
@@ -123,19 +124,17 @@ class Opened:
     def gated(self) -> GatedNetwork:
         """The network with its gates, on the device that computes."""
         network = self.network.map_tensors(lambda t: t.to(self.device))
-        return gate(network, self.channels, self._request["gate"], self.shapes)
+        return gate(network, self.channels, self.options.gate, self.shapes)
 
     @cached_property
     def method(self) -> Method:
-        request = self._request
-        return Method(
-            request["method"], request.get("curvature") or "sampled", request.get("blocks")
-        )
+        options = self.options
+        return Method(options.method, options.curvature or "sampled", options.blocks)
 
     def measure(self, batch: Batch) -> Terms:
         """Return the terms of a batch, as one row."""
         try:
-            return self.method.measure(self.gated, batch, LOSSES[self._request["loss"]])
+            return self.method.measure(self.gated, batch, LOSSES[self.options.loss])
         except MixedSamplesError as error:
             raise Refused("samples-mixed", "Samples can't be told apart", f"{error}.") from None
 
@@ -147,29 +146,25 @@ class Opened:
             self.channels,
             terms,
             self.method,
-            pruning_ratio=self._request["pruning_ratio"],
-            price=self._request["cost"],
-            seed=self._request["seed"],
-            factors={
-                plan["name"]: plan["factors"]
-                for plan in self._request["plans"]
-                if isinstance(plan, dict)
-            },
+            pruning_ratio=self.options.pruning_ratio,
+            price=self.options.cost,
+            seed=self.options.seed,
+            factors=self.options.custom_plans,
         )
 
     def load(self, start: int, stop: int) -> Batch:
         """Return the drawn samples `start` … `stop − 1`, on the device."""
         drawn, (first, *more) = self.drawn[start:stop], self.network.inputs
-        classes = self._request["loss"] in CLASS_LOSSES
+        classes = self.options.loss in CLASS_LOSSES
         target = torch.int64 if classes else self.network.precision
         target = more[0].dtype if more else target  # of a program that computes its own loss
         inputs, targets = self.samples.batch(drawn, first.dtype, target)
         inputs, targets = inputs.to(self.device), targets.to(self.device)
         given = (inputs, targets) if more else (inputs,)
-        return Batch(given, targets, batch_seed(self._request["seed"], start))
+        return Batch(given, targets, batch_seed(self.options.seed, start))
 
 
-def _draw(count: int, request: Mapping[str, Any]) -> NDArray[np.int64]:
+def _draw(count: int, options: AnalysisOptions) -> NDArray[np.int64]:
     """Draw samples without replacement; shuffled, so that each batch is like any other."""
-    order = np.random.default_rng(request["seed"]).permutation(count)
-    return order[: request["max_samples"]]
+    order = np.random.default_rng(options.seed).permutation(count)
+    return order[: options.max_samples]

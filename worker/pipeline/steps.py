@@ -5,7 +5,6 @@ call. Each function raises Refused where the upload or the request is at fault.
 """
 
 import io
-import json
 import time
 from functools import lru_cache
 from pathlib import Path
@@ -16,14 +15,17 @@ import numpy as np
 from narrows.analysis import Analysis
 from narrows.graph.shapes import trace_shapes
 from narrows.methods.partial_sums import Terms
+from narrows.options import AnalysisOptions
 from narrows.plans.planner import Plan
+from narrows.vocabulary import PRUNED
 from service.settings import get_settings
 from worker.errors import Refused
 from worker.formats import arrays, pt2
+from worker.formats.samples import Transform
 from worker.hardware.device import device_name
 from worker.pipeline import inspection
 from worker.pipeline.artifact import build
-from worker.pipeline.context import Opened, find_structures, open_network
+from worker.pipeline.context import AnalysisContext, find_structures, open_network
 from worker.pipeline.microbatches import terms_in_parts
 
 Json = dict[str, Any]
@@ -42,13 +44,13 @@ def inspect_model(path: str) -> Json:
 
 def inspect_dataset(path: str, transform: Json) -> Json:
     """Return what a dataset consists of: counts, shapes, classes, and one sample preprocessed."""
-    return inspection.dataset_inspection(arrays.read(Path(path), transform))
+    return inspection.dataset_inspection(arrays.read(Path(path), Transform.from_json(transform)))
 
 
 def plan(model_path: str, dataset_path: str, transform: Json, request: Json) -> list[list[int]]:
     """Check that everything fits, and return the shards: [start, stop] ranges of samples drawn."""
-    opened = _open(model_path, dataset_path, transform, request)
-    count, batch = len(opened.drawn), opened.batch
+    context = _open(model_path, dataset_path, transform, request)
+    count, batch = len(context.drawn), context.batch
     step = max(1, get_settings().shard_samples // batch) * batch
     return [[start, min(start + step, count)] for start in range(0, count, step)]
 
@@ -58,12 +60,12 @@ def shard(
 ) -> bytes:
     """Return the terms of the drawn samples `start` … `stop − 1`, one row a batch, as `.npz`."""
     began = time.perf_counter()
-    opened = _open(model_path, dataset_path, transform, request)
+    context = _open(model_path, dataset_path, transform, request)
     rows = []
-    for first in range(start, stop, opened.batch):
-        batch = opened.load(first, min(first + opened.batch, stop))
-        row, opened.at_once = terms_in_parts(
-            opened.measure, batch, size=opened.at_once, smallest=opened.smallest_batch
+    for first in range(start, stop, context.batch):
+        batch = context.load(first, min(first + context.batch, stop))
+        row, context.at_once = terms_in_parts(
+            context.measure, batch, size=context.at_once, smallest=context.smallest_batch
         )
         _require_finite(row)
         rows.append(row)
@@ -87,15 +89,16 @@ def reduce(
     Networks to be built are written to `folder`, under the names that their plans then have.
     """
     began = time.perf_counter()
-    opened = _open(model_path, dataset_path, transform, request)
+    context = _open(model_path, dataset_path, transform, request)
     shards = [dict(np.load(io.BytesIO(part), allow_pickle=False)) for part in parts]
     terms = Terms.stack(map(Terms.of_arrays, shards))
-    found = opened.analysis(terms)
-    plans = _chosen_plans(found, request)
-    original = pt2.read(Path(model_path)) if request["build"] else opened.network
+    found = context.analysis(terms)
+    options = context.options
+    plans = _chosen_plans(found, options)
+    original = pt2.read(Path(model_path)) if options.build else context.network
     built = {
-        name: build(original, found, plans[name], request["init"], Path(folder, f"{name}.pt2"))
-        for name in request["build"]
+        name: build(original, found, plans[name], options.init, Path(folder, f"{name}.pt2"))
+        for name in options.build
     }
     seconds = sum(float(part["seconds"]) for part in shards) + time.perf_counter() - began
     return {
@@ -110,28 +113,31 @@ def reduce(
             **inspection.versions(),
             "model_sha256": Path(model_path).name,
             "dataset_sha256": Path(dataset_path).name,
-            "transform": vars(opened.samples.transform),
+            "transform": vars(context.samples.transform),
             "devices": sorted({str(part["device"]) for part in shards}),
             "compute_seconds": round(seconds, 3),
-            **{name: request.get(name) for name in SETTINGS},
+            **{name: getattr(options, name) for name in SETTINGS},
         },
     }
 
 
-def _chosen_plans(found: Analysis, request: Json) -> dict[str, Plan]:
-    names = (plan if isinstance(plan, str) else plan["name"] for plan in request["plans"])
-    pruned = {"pruned": found.pruned()} if "pruned" in request["build"] else {}
-    return {name: found.plans[name] for name in names} | pruned
+def _chosen_plans(found: Analysis, options: AnalysisOptions) -> dict[str, Plan]:
+    pruned = {PRUNED: found.pruned()} if PRUNED in options.build else {}
+    return {name: found.plans[name] for name in options.plan_names} | pruned
 
 
-def _open(model_path: str, dataset_path: str, transform: Json, request: Json) -> Opened:
-    return _open_once(model_path, dataset_path, json.dumps(transform), json.dumps(request))
+def _open(model_path: str, dataset_path: str, transform: Json, request: Json) -> AnalysisContext:
+    return _open_once(
+        model_path, dataset_path, Transform.from_json(transform), AnalysisOptions.from_json(request)
+    )
 
 
 @lru_cache(maxsize=2)
-def _open_once(model_path: str, dataset_path: str, transform: str, request: str) -> Opened:
-    samples = arrays.read(Path(dataset_path), json.loads(transform))
-    return Opened(open_network(model_path), samples, json.loads(request))
+def _open_once(
+    model_path: str, dataset_path: str, transform: Transform, options: AnalysisOptions
+) -> AnalysisContext:
+    samples = arrays.read(Path(dataset_path), transform)
+    return AnalysisContext(open_network(model_path), samples, options)
 
 
 def _require_finite(terms: Terms) -> None:

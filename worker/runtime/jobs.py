@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, case, func, insert, or_, select, update
 
+from narrows.vocabulary import ACTIVE
 from service.database.clock import epoch_now
 from service.database.tables import Analysis, Base, Event, Layer, Plan, Shard, Structure, utc_now
 from worker.errors import Refused
@@ -19,7 +20,6 @@ from worker.runtime.messages import Ids, Message
 from worker.runtime.metrics import count_analysis
 from worker.runtime.task_inputs import Inputs, load_inputs
 
-ACTIVE: Final = ("queued", "planning", "running", "reducing")
 RESULTS: Final[dict[str, type[Base]]] = {"layers": Layer, "structures": Structure, "plans": Plan}
 
 

@@ -12,12 +12,13 @@ from typing import Final
 from sqlalchemy import ColumnElement, exists, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
+from narrows.vocabulary import ACTIVE
 from service.broker.celery_app import Broker, BrokerUnavailableError
 from service.database.clock import epoch_now
 from service.database.tables import Analysis, Lease, Shard
 from service.logs import first_line
 from worker.runtime import leases
-from worker.runtime.jobs import ACTIVE, Jobs, tell
+from worker.runtime.jobs import Jobs, tell
 from worker.runtime.leases import ALL_WORK, LeaseLostError, Work
 from worker.runtime.messages import send_all
 

@@ -9,10 +9,11 @@ from torch.nn.utils import parametrizations, parametrize
 
 from narrows import surgery
 from narrows.channels.groups import Channels, Layer, find_channels
-from narrows.gates.gated_network import GateKind, gate
+from narrows.gates.gated_network import gate
 from narrows.graph.network import Network
 from narrows.graph.shapes import Shapes, trace_shapes
 from narrows.plans.cost import Cost, cost
+from narrows.vocabulary import GateKind
 from tests.support.exporting import randomized, read_back
 from worker.pipeline.inspection import model_inspection
 

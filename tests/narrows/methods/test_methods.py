@@ -11,15 +11,17 @@ from torch import Tensor, nn
 from narrows import analyze
 from narrows.batch import Batch
 from narrows.channels.groups import find_channels
-from narrows.gates.gated_network import GatedNetwork, GateKind, gate
+from narrows.gates.gated_network import GatedNetwork, gate
 from narrows.graph.shapes import trace_shapes
 from narrows.losses import LOSSES, Loss
 from narrows.methods import exact, fisher, gauss_newton, greedy, joint, magnitude, sosp_h, sosp_i
+from narrows.methods.criterion import MethodOptions
 from narrows.methods.greedy import Gram
 from narrows.methods.partial_sums import Averages
 from narrows.methods.sample_gradients import sample_gradients
-from narrows.methods.table import METHODS, Method
+from narrows.methods.table import Method
 from narrows.surgery import resize
+from narrows.vocabulary import METHODS, GateKind
 from tests.support.architectures import (
     AutoEncoder,
     LanguageModel,
@@ -67,6 +69,7 @@ def gauss_newton_matrix(
     return total / len(targets)
 
 
+EXACT = MethodOptions("exact")
 CASES = [
     (PlainNet, "cross_entropy"),
     (ResidualNet, "cross_entropy"),
@@ -92,7 +95,7 @@ def test_the_exact_factor_is_one_of_the_gauss_newton_matrix(
 ) -> None:
     inputs, gated = opened(architecture(), kind)
     targets, loss = targets_of(gated, inputs, name), LOSSES[name]
-    terms = gauss_newton.measure(gated, Batch(inputs, targets), loss, "exact")
+    terms = gauss_newton.measure(gated, Batch(inputs, targets), loss, EXACT)
     factor = terms.averages.factor
     expected = gauss_newton_matrix(gated, inputs, targets, loss)
     error = np.abs(factor.T @ factor - expected.numpy()).max()
@@ -228,7 +231,7 @@ def test_the_second_order_is_exact_where_loss_and_network_are_quadratic() -> Non
     network = read_back(randomized(LastLinear()), x)
     channels = find_channels(network, trace_shapes(network), exclude=["first"])
     gated, loss = gate(network, channels), LOSSES["mse"]
-    averages = gauss_newton.measure(gated, Batch((x,), y), loss, "exact").averages
+    averages = gauss_newton.measure(gated, Batch((x,), y), loss, EXACT).averages
     rng = np.random.default_rng(0)
     before = loss(network(x)[0], y).item() / 9
     for _ in range(20):
@@ -280,8 +283,10 @@ def test_greedy_orders_take_what_the_definition_says(order: Any, of_set: Any, se
 @pytest.mark.parametrize("order", [sosp_i.order, joint.order])
 def test_a_block_for_each_removal_is_no_block_at_all(order: Any) -> None:
     found = averages(30, 40)
-    np.testing.assert_array_equal(order(found, blocks=30).places, order(found).places)
-    in_blocks = order(found, blocks=5).places
+    np.testing.assert_array_equal(
+        order(found, options=MethodOptions(blocks=30)).places, order(found).places
+    )
+    in_blocks = order(found, options=MethodOptions(blocks=5)).places
     assert sorted(in_blocks) == list(range(30))
     assert (in_blocks != order(found).places).any()
 
@@ -289,7 +294,7 @@ def test_a_block_for_each_removal_is_no_block_at_all(order: Any) -> None:
 @pytest.mark.parametrize("order", [sosp_i.order, joint.order])
 def test_what_does_not_fit_goes_in_blocks(order: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     found = averages(250, 40)
-    whole = order(found, blocks=84).places
+    whole = order(found, options=MethodOptions(blocks=84)).places
     monkeypatch.setattr(greedy, "FORMED", 100)
     monkeypatch.setattr(greedy, "BLOCKS", 84)
     np.testing.assert_array_equal(order(found).places, whole)

@@ -15,10 +15,10 @@ from narrows.channels.groups import Channels, find_channels
 from narrows.graph.network import Network
 from narrows.graph.shapes import Shapes, trace_shapes
 from narrows.plans import budget
-from narrows.plans.budget import Price
 from narrows.plans.cost import Cost, cost
 from narrows.plans.planner import Edit, Plan, Planner
 from narrows.surgery import Proof, check, resize
+from narrows.vocabulary import CostKind
 from tests.support.architectures import (
     LanguageModel,
     Transformer,
@@ -180,7 +180,7 @@ def _widths(planner: Planner, copies: Ints) -> list[int]:
     price=st.sampled_from(["structures", "parameters", "macs"]),
 )
 def test_a_cut_meets_its_budget_within_one_structure(
-    planner: Planner, seed: int, ratio: float, price: Price
+    planner: Planner, seed: int, ratio: float, price: CostKind
 ) -> None:
     places = np.random.default_rng(seed).permutation(len(planner.channels))
     copies = budget.cut(planner.channels, places, ratio, planner.pricing, price)

@@ -1,14 +1,11 @@
 """A request whose parts can't be had together is refused with what to choose instead."""
 
 from collections.abc import Callable
-from typing import Any, get_args
+from typing import Any
 
 import httpx
 import pytest
 
-from narrows.methods.table import METHODS, PAIRWISE
-from service.analyses.combinations import CURVED
-from service.analyses.request import Method
 from service.database.tables import Model
 from tests.support.answers import created, problem
 
@@ -144,8 +141,3 @@ def test_of_an_inspected_model(
     (error,) = problem(ann.post(PATH, json=inspected | change), 422, "invalid")["errors"]
     assert error["pointer"] == pointer
     assert detail in error["detail"]
-
-
-def test_the_api_and_the_worker_know_the_same_methods() -> None:
-    assert get_args(Method) == METHODS
-    assert set(CURVED) == PAIRWISE

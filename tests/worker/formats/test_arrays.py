@@ -48,25 +48,25 @@ def header(shape: tuple[int, ...], dtype: str = "<f8") -> bytes:
 def test_arrays_come_back_as_saved(save: Any, order: Any, tmp_path: Path) -> None:
     path = tmp_path / "data.npz"
     save(path, x=np.asarray(X, order=order), y=Y, other=np.ones(3))
-    samples = arrays.read(path, {})
+    samples = arrays.read(path, Transform())
     np.testing.assert_array_equal(samples.inputs, X)
     np.testing.assert_array_equal(samples.targets, Y)
 
 
 def test_foreign_byte_order_is_read(tmp_path: Path) -> None:
     big = (X * 1.5).astype(">f4")
-    samples = arrays.read(npz(tmp_path / "a.npz", x=big, y=Y.astype(">i8")), {"scale": 2.0})
+    samples = arrays.read(npz(tmp_path / "a.npz", x=big, y=Y.astype(">i8")), Transform(2.0))
     inputs, targets = samples.batch([0, 1], torch.float32, torch.int64)
     torch.testing.assert_close(inputs, torch.from_numpy(X * 3.0).float())
     assert targets.tolist() == Y.tolist()
 
 
 def test_bytes_are_scaled_to_one_by_default_and_floats_are_not(tmp_path: Path) -> None:
-    stored = arrays.read(npz(tmp_path / "a.npz", x=X, y=Y), {})
+    stored = arrays.read(npz(tmp_path / "a.npz", x=X, y=Y), Transform())
     inputs, targets = stored.batch([1, 0], torch.float32, torch.int64)
     torch.testing.assert_close(inputs, torch.from_numpy(X[[1, 0]]) / 255)
     assert targets.tolist() == [0, 1]
-    floats = arrays.read(npz(tmp_path / "b.npz", x=X * 1.0, y=Y), {})
+    floats = arrays.read(npz(tmp_path / "b.npz", x=X * 1.0, y=Y), Transform())
     torch.testing.assert_close(
         floats.batch([0], torch.float64, torch.int64)[0], torch.from_numpy(X[:1] * 1.0)
     )
@@ -74,7 +74,7 @@ def test_bytes_are_scaled_to_one_by_default_and_floats_are_not(tmp_path: Path) -
 
 def test_the_declared_transform_is_applied() -> None:
     declared = {"scale": 0.5, "mean": [1.0, 2.0], "std": [2.0, 4.0], "layout": "nhwc"}
-    transform = Transform.declared(declared, X.dtype)
+    transform = Transform.from_json(declared).for_stored(X.dtype)
     stored = X.reshape(2, 3, 2, 2)  # batch, height, width, 2 channels
     expected = (stored * 0.5 - np.array([1.0, 2.0])) / np.array([2.0, 4.0])
     actual = transform.apply(stored, torch.float64)
@@ -83,12 +83,12 @@ def test_the_declared_transform_is_applied() -> None:
 
 def test_a_transform_for_other_channels_is_refused() -> None:
     with pytest.raises(Refused, match=r"2 numbers but the inputs.*3 channels"):
-        Transform.declared({"mean": [1.0, 2.0]}, X.dtype).apply(X, torch.float32)
+        Transform(mean=(1.0, 2.0)).apply(X, torch.float32)
 
 
 def refused(path: Path) -> str:
     with pytest.raises(Refused) as refusal:
-        arrays.read(path, {})
+        arrays.read(path, Transform())
     assert refusal.value.slug == "dataset-invalid"
     return refusal.value.detail
 
@@ -176,6 +176,6 @@ def test_mutants_are_read_or_refused(tmp_path: Path) -> None:
             mutant[: rng.integers(1, len(mutant) + 1)] if rng.random() < 0.3 else mutant
         )
         try:
-            arrays.read(path, {})
+            arrays.read(path, Transform())
         except Refused:
             continue

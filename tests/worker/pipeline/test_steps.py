@@ -15,7 +15,7 @@ from narrows.batch import Batch
 from narrows.methods.partial_sums import Terms
 from worker.errors import Refused
 from worker.pipeline import steps
-from worker.pipeline.context import Opened
+from worker.pipeline.context import AnalysisContext
 
 REQUEST = {
     "method": "sosp_h",
@@ -110,15 +110,15 @@ def test_how_much_fits_into_memory_is_found_out_once(
     model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[int] = []
-    measure = Opened.measure
+    measure = AnalysisContext.measure
 
-    def within_memory(opened: Opened, batch: Batch) -> Terms:
+    def within_memory(context: AnalysisContext, batch: Batch) -> Terms:
         asked.append(len(batch))
         if len(batch) > 4:
             raise RuntimeError("CUDA out of memory")
-        return measure(opened, batch)
+        return measure(context, batch)
 
-    monkeypatch.setattr(Opened, "measure", within_memory)
+    monkeypatch.setattr(AnalysisContext, "measure", within_memory)
     dataset = data(tmp_path / "d.npz")
     for start in (0, 9):
         steps.shard(model, dataset, {}, REQUEST, start, start + 9)

@@ -1,0 +1,65 @@
+"""The words that the library, the service, the workers and the client share; it loads nothing."""
+
+from typing import Final, Literal, get_args
+
+# --- what is asked --------------------------------------------------------------------------------
+
+MethodName = Literal[
+    "sosp_h",
+    "sosp_i",
+    "joint",
+    "first_order",
+    "fisher",
+    "magnitude",
+    "magnitude_relative",
+    "exact",
+]
+"""What is removed first; `narrows.methods.table` has the criteria."""
+METHODS: Final[tuple[MethodName, ...]] = get_args(MethodName)
+CURVATURE_METHODS: Final[frozenset[MethodName]] = frozenset({"sosp_i", "joint"})
+"""The methods that weigh pairs of structures, by the Gauss–Newton matrix."""
+
+GateKind = Literal["weights", "channel"]
+"""`weights`: on a layer's own output, as the paper's θ_s, which a batch norm may shift afterwards.
+`channel`: on what reads the channel, so that 0 is what removing it does."""
+
+LossName = Literal["cross_entropy", "mse", "nll", "bce_with_logits", "model"]
+"""`model`: the program takes inputs and targets, and returns its loss."""
+LOSS_NAMES: Final[tuple[LossName, ...]] = get_args(LossName)
+
+Curvature = Literal["sampled", "exact"]
+"""One backward pass along a random combination of the outputs, or one for every output."""
+
+CostKind = Literal["structures", "parameters", "macs"]
+"""What a budget, and a structure, is counted in."""
+COST_KINDS: Final[tuple[CostKind, ...]] = get_args(CostKind)
+
+PlanName = Literal["double", "uniform", "reallocate"]
+"""The plans that Narrows makes by itself."""
+PLANS: Final[tuple[PlanName, ...]] = get_args(PlanName)
+PRUNED: Final = "pruned"
+"""Not a plan to ask for, but a network to build: without what is removed at `pruning_ratio`."""
+
+Init = Literal["preserve", "fresh"]
+"""What copies begin with: the channel's own numbers, shared among its copies, or new ones."""
+
+# --- what comes out -------------------------------------------------------------------------------
+
+VerdictName = Literal["bottleneck", "suspected", "balanced", "redundant", "not_prunable"]
+VERDICTS: Final[tuple[VerdictName, ...]] = get_args(VerdictName)
+
+# --- how far it is --------------------------------------------------------------------------------
+
+UploadState = Literal["inspecting", "ready", "rejected"]
+AnalysisState = Literal[
+    "queued", "planning", "running", "reducing", "succeeded", "failed", "cancelled"
+]
+ENDED: Final[frozenset[AnalysisState]] = frozenset({"succeeded", "failed", "cancelled"})
+"""The states that an analysis does not leave."""
+ACTIVE: Final[tuple[AnalysisState, ...]] = tuple(
+    state for state in get_args(AnalysisState) if state not in ENDED
+)
+Stage = Literal["queued", "plan", "shards", "reduce", "done"]
+TaskName = Literal["inspect_model", "inspect_dataset", "plan", "shard", "reduce"]
+"""The kinds of work, as messages name them."""
+WorkerState = Literal["idle", "busy", "gone"]
