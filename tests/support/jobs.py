@@ -13,8 +13,9 @@ from sqlalchemy import ColumnElement, Engine, select, update
 from service.broker.celery_app import BrokerUnavailableError
 from service.database.tables import Analysis, Event, Shard
 from worker.runtime.jobs import Jobs
-from worker.runtime.leases import PLAN, Claim, Work
+from worker.runtime.leases import Claim, Work
 from worker.runtime.messages import Message
+from worker.runtime.work.plan import PLAN
 
 MakeAnalysis = Callable[..., str]
 Start = Callable[..., subprocess.Popen[str]]

@@ -22,7 +22,7 @@ class StoppingError(Exception):
 
 
 class Heartbeat:
-    """Beats thrice a lease while entered, and looks in between so that a cancel is seen soon."""
+    """Renews thrice a lease while entered, and looks in between so that a cancel is seen soon."""
 
     def __init__(self, jobs: Jobs, claim: Claim, stopping: threading.Event) -> None:
         self._jobs, self._claim, self._stopping = jobs, claim, stopping
@@ -51,11 +51,11 @@ class Heartbeat:
 
     def _run(self) -> None:
         interval = self._jobs.lease_seconds / 3
-        beaten = time.monotonic()
+        renewed = time.monotonic()
         while not self._left.wait(min(LOOK_SECONDS, interval)):
-            due = time.monotonic() - beaten >= interval
+            due = time.monotonic() - renewed >= interval
             try:
-                held = (self._jobs.beat if due else self._jobs.holds)(self._claim)
+                held = (self._jobs.renew if due else self._jobs.is_held)(self._claim)
             except SQLAlchemyError as error:
                 log.warning("the database is out of reach: %s", first_line(error))
                 continue  # the lease may outlast it
@@ -63,4 +63,4 @@ class Heartbeat:
                 self._lost.set()
                 return
             if due:
-                beaten = time.monotonic()
+                renewed = time.monotonic()

@@ -5,16 +5,23 @@ row, somebody else has the work, or nobody wants it any more, and the worker dro
 """
 
 import secrets
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, inspect, select, true, update
-from sqlalchemy.orm import Mapped, Mapper
+from sqlalchemy import ColumnElement, Connection, and_, inspect, select, true, update
+from sqlalchemy.orm import Mapper
 
+from narrows.vocabulary import TaskName
 from service.database.clock import epoch_now
-from service.database.tables import Analysis, Dataset, Leased, Model, Shard
+from service.database.tables import Leased
+from worker.runtime.artifacts import Artifacts
 from worker.runtime.messages import Ids, Message
+from worker.runtime.task_inputs import TaskInputs
+
+Problem = dict[str, Any]
+"""A problem document (RFC 9457)."""
 
 FREE: Final[dict[str, Any]] = {"token": None, "leased_by": None, "lease_until": None}
 """The columns of work that nobody holds."""
@@ -24,20 +31,48 @@ class LeaseLostError(Exception):
     """The work is no longer this worker's: its lease ran out, or the analysis has ended."""
 
 
-@dataclass(frozen=True, eq=False)
-class Work:
+class Work(ABC):
     """A kind of work, named like its task: rows of `table` that wait in one state, held in another.
 
     While `wanted` is false, nobody may take or keep such work; while `ready` is false, nobody may
-    take it yet.
+    take it yet. `builds_files` says that its function is given a folder, too.
     """
 
-    task: str
+    task: TaskName
     table: type[Leased]
     waiting: str
     held: str
-    wanted: ColumnElement[bool]
-    ready: ColumnElement[bool]
+    wanted: ColumnElement[bool] = true()
+    ready: ColumnElement[bool] = true()
+    builds_files = False
+
+    @abstractmethod
+    def load(self, connection: Connection, ids: Ids) -> TaskInputs:
+        """Return what the work needs.
+
+        Raises Refused where an upload can't serve it, and LeaseLostError where it was deleted.
+        """
+
+    @abstractmethod
+    def commit(
+        self, connection: Connection, claim: "Claim", result: Any, artifacts: Artifacts | None
+    ) -> list[Message]:
+        """Write what the pipeline returned, and what files it built; return the next messages."""
+
+    @abstractmethod
+    def fail(self, connection: Connection, claim: "Claim", problem: Problem) -> list[Message]:
+        """End the work, and the analysis that it is part of, with a problem document."""
+
+    def begin(self, connection: Connection, ids: Ids) -> None:  # noqa: B027 - for most, nothing
+        """Write what happens when the work is taken."""
+
+    def put_back(self, connection: Connection, ids: Ids) -> None:  # noqa: B027 - for most, nothing
+        """Write what happens when the work waits again."""
+
+    def analysis_id(self, ids: Ids) -> str | None:
+        """Return the analysis that the work is part of."""
+        del ids
+        return None
 
     @property
     def key(self) -> tuple[ColumnElement[Any], ...]:
@@ -52,30 +87,6 @@ class Work:
         return and_(
             self.table.state == self.waiting, self.table.token.is_(None), self.wanted, self.ready
         )
-
-
-def _inspected(upload: type[Model | Dataset], used: Mapped[str]) -> ColumnElement[bool]:
-    return ~exists(select(upload.id).where(upload.id == used, upload.state == "inspecting"))
-
-
-_NOT_CANCELLED = Analysis.cancel_requested.is_(False)
-_RUNNING = exists(
-    select(Analysis.id).where(
-        Analysis.id == Shard.analysis_id, Analysis.state == "running", _NOT_CANCELLED
-    )
-)
-_INPUTS_INSPECTED = and_(
-    _inspected(Model, Analysis.model_id), _inspected(Dataset, Analysis.dataset_id)
-)
-
-INSPECT_MODEL: Final = Work("inspect_model", Model, "inspecting", "inspecting", true(), true())
-INSPECT_DATASET: Final = Work(
-    "inspect_dataset", Dataset, "inspecting", "inspecting", true(), true()
-)
-PLAN: Final = Work("plan", Analysis, "queued", "planning", _NOT_CANCELLED, _INPUTS_INSPECTED)
-SHARD: Final = Work("shard", Shard, "queued", "leased", _RUNNING, true())
-REDUCE: Final = Work("reduce", Analysis, "reducing", "reducing", _NOT_CANCELLED, true())
-ALL_WORK: Final = (INSPECT_MODEL, INSPECT_DATASET, PLAN, SHARD, REDUCE)
 
 
 @dataclass(frozen=True)
@@ -108,7 +119,7 @@ def claim(
     return None if attempt is None else Claim(work, ids, token, attempt)
 
 
-def _is_held(claim: Claim) -> ColumnElement[bool]:
+def _held_row(claim: Claim) -> ColumnElement[bool]:
     table = claim.work.table
     return and_(
         claim.work.row(claim.ids),
@@ -118,19 +129,20 @@ def _is_held(claim: Claim) -> ColumnElement[bool]:
     )
 
 
-def holds(connection: Connection, claim: Claim) -> bool:
-    return connection.scalar(select(claim.work.table.token).where(_is_held(claim))) is not None
+def is_held(connection: Connection, claim: Claim) -> bool:
+    """Tell whether the lease is still held; this reads only."""
+    return connection.scalar(select(claim.work.table.token).where(_held_row(claim))) is not None
 
 
-def beat(connection: Connection, claim: Claim, seconds: float) -> bool:
-    """Lengthen the lease; return whether it was still there to lengthen."""
-    statement = update(claim.work.table).where(_is_held(claim))
+def renew(connection: Connection, claim: Claim, seconds: float) -> bool:
+    """Lengthen the lease; return whether it was still held."""
+    statement = update(claim.work.table).where(_held_row(claim))
     return connection.execute(statement.values(lease_until=epoch_now() + seconds)).rowcount == 1
 
 
-def settle(connection: Connection, claim: Claim, **values: Any) -> None:
+def end(connection: Connection, claim: Claim, **values: Any) -> None:
     """End the lease, writing `values`; raise LeaseLostError, having written nothing."""
-    statement = update(claim.work.table).where(_is_held(claim))
+    statement = update(claim.work.table).where(_held_row(claim))
     if connection.execute(statement.values(**FREE, **values)).rowcount != 1:
         raise LeaseLostError
 
@@ -150,7 +162,9 @@ def expired(connection: Connection, work: Work) -> Sequence[tuple[Claim, str]]:
     ]
 
 
-def post(connection: Connection, work: Work, *conditions: ColumnElement[bool]) -> list[Message]:
+def mark_sent(
+    connection: Connection, work: Work, *conditions: ColumnElement[bool]
+) -> list[Message]:
     """Mark the waiting work that meets `conditions` as sent; return the messages to send.
 
     They go out after the transaction. Whatever does not arrive is sent again by the reconciler.

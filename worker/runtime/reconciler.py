@@ -18,9 +18,11 @@ from service.database.clock import epoch_now
 from service.database.tables import Analysis, Lease, Shard
 from service.logs import first_line
 from worker.runtime import leases
-from worker.runtime.jobs import Jobs, tell
-from worker.runtime.leases import ALL_WORK, LeaseLostError, Work
+from worker.runtime.jobs import Jobs
+from worker.runtime.leases import LeaseLostError, Work
 from worker.runtime.messages import send_all
+from worker.runtime.work.analysis import add_event
+from worker.runtime.work.table import ALL_WORK
 
 DUTY: Final = "reconcile"
 INTERVAL_SECONDS: Final = 1.0
@@ -127,7 +129,7 @@ class Reconciler:
                 .returning(Analysis.id)
             )
             for analysis_id in healed.all():
-                tell(connection, analysis_id, "reducing")
+                add_event(connection, analysis_id, "reducing")
 
     def _send(self) -> None:
         """Send again what waits, unless its message is likely still on its way."""
@@ -138,7 +140,7 @@ class Reconciler:
             return
         for work in ALL_WORK:
             with self._jobs.engine.begin() as connection:
-                messages = leases.post(connection, work, _is_due(work, empty=empty))
+                messages = leases.mark_sent(connection, work, _is_due(work, empty=empty))
             send_all(self._broker, messages)
 
 

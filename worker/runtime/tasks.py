@@ -21,8 +21,9 @@ from worker.runtime.artifacts import built, scratch_folder, stage
 from worker.runtime.heartbeat import Heartbeat, StoppingError
 from worker.runtime.instrumentation import measured
 from worker.runtime.jobs import Jobs
-from worker.runtime.leases import ALL_WORK, PLAN, REDUCE, SHARD, Claim, LeaseLostError, Work
-from worker.runtime.messages import Ids, Message, send_all
+from worker.runtime.leases import Claim, LeaseLostError, Work
+from worker.runtime.messages import Message, send_all
+from worker.runtime.work.table import ALL_WORK
 
 RETRY_SECONDS: Final = 5.0
 MOST_SECONDS: Final = 300.0
@@ -65,27 +66,20 @@ class Runner:
             return
         bind_contextvars(task=work.task, **dict(zip(("job", "shard"), ids, strict=False)))
         try:
-            self._run(work, ids)
+            if claim := self._jobs.claim(work, ids):
+                send_all(self._broker, self._finish(claim))
+            else:
+                log.debug("%s %s: nothing to do", work.task, ids)
+        except LeaseLostError:
+            log.info("%s %s: dropped, cancelled or given to another worker", work.task, ids)
+            if analysis_id := work.analysis_id(ids):
+                self._jobs.cancel(analysis_id)
         except (OperationalError, InternalError) as error:
             why = first_line(error.orig)
             log.warning("%s %s waits, the database is out of reach: %s", work.task, ids, why)
             self._stopping.wait(PAUSE_SECONDS)  # or all messages would be taken in vain
         finally:
             clear_contextvars()
-
-    def _run(self, work: Work, ids: Ids) -> None:
-        claim = self._jobs.claim(work, ids)
-        if claim is None:
-            log.debug("%s %s: nothing to do", work.task, ids)
-            return
-        try:
-            messages = self._finish(claim)
-        except LeaseLostError:
-            log.info("%s %s: dropped, cancelled or given to another worker", work.task, ids)
-            if work in (PLAN, SHARD, REDUCE):
-                self._jobs.cancel(ids[0])
-        else:
-            send_all(self._broker, messages)
 
     def _finish(self, claim: Claim) -> list[Message]:
         """Bring the work to one of its ends; raise LeaseLostError if it is no longer ours."""
@@ -115,8 +109,8 @@ class Runner:
                 return self._jobs.retry(claim, happened, delay=_patience(claim))
 
     def _do(self, claim: Claim, heartbeat: Heartbeat) -> list[Message]:
-        """Compute and commit; a reduce is also given a folder, for the files that it builds."""
-        if claim.work is not REDUCE:
+        """Compute and commit, with a folder where the work builds files."""
+        if not claim.work.builds_files:
             return self._jobs.commit(claim, self._compute(claim, heartbeat))
         with scratch_folder(self._scratch) as folder:
             result = self._compute(claim, heartbeat, str(folder))

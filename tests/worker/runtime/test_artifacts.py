@@ -16,8 +16,9 @@ from tests.support.jobs import FakeBroker, MakeAnalysis, ask_to_cancel, claim, p
 from worker.isolation.supervisor import Supervisor
 from worker.runtime.artifacts import scratch_folder, sweep
 from worker.runtime.jobs import Jobs
-from worker.runtime.leases import REDUCE, SHARD
 from worker.runtime.tasks import Runner
+from worker.runtime.work.reduce import REDUCE
+from worker.runtime.work.shard import SHARD
 
 WIDER = b"a wider network" * 200_000
 Build = Callable[[Path], Any]

@@ -7,7 +7,8 @@ from service.database.tables import Analysis
 from tests.support.jobs import MakeAnalysis, ask_to_cancel, claim, make_jobs, read, wait_until
 from worker.runtime.heartbeat import Heartbeat, StoppingError
 from worker.runtime.jobs import Jobs
-from worker.runtime.leases import PLAN, LeaseLostError
+from worker.runtime.leases import LeaseLostError
+from worker.runtime.work.plan import PLAN
 
 
 def is_lost(heartbeat: Heartbeat) -> bool:

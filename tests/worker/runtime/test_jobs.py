@@ -20,16 +20,12 @@ from tests.support.jobs import (
 )
 from worker.errors import Refused
 from worker.runtime.jobs import Jobs
-from worker.runtime.leases import (
-    INSPECT_DATASET,
-    INSPECT_MODEL,
-    PLAN,
-    REDUCE,
-    SHARD,
-    LeaseLostError,
-    Work,
-)
+from worker.runtime.leases import LeaseLostError, Work
 from worker.runtime.messages import Ids, Message
+from worker.runtime.work.inspection import INSPECT_DATASET, INSPECT_MODEL
+from worker.runtime.work.plan import PLAN
+from worker.runtime.work.reduce import REDUCE
+from worker.runtime.work.shard import SHARD
 
 RESULT: dict[str, Any] = {
     "layers": [],
@@ -146,8 +142,8 @@ class TestStaleToken:
         jobs.retry(stale, "it fell silent")
         fresh = claim(jobs, SHARD, analysis, 0)
 
-        assert not jobs.beat(stale)
-        assert not jobs.holds(stale)
+        assert not jobs.renew(stale)
+        assert not jobs.is_held(stale)
         with pytest.raises(LeaseLostError):
             jobs.commit(stale, b"stale")
         with pytest.raises(LeaseLostError):
@@ -155,7 +151,7 @@ class TestStaleToken:
         with pytest.raises(LeaseLostError):
             jobs.give_back(stale)
 
-        assert jobs.beat(fresh)
+        assert jobs.renew(fresh)
         assert read(engine, Analysis.remaining) == [3]
         assert shard_states(engine, analysis) == ["leased", "queued", "queued"]
 
@@ -232,10 +228,10 @@ class TestCancel:
         analysis = make_analysis()
         held = claim(jobs, work, *_bring_to(jobs, work, analysis))
         ask_to_cancel(engine, analysis)
-        assert not jobs.holds(held)
-        assert not jobs.beat(held)
+        assert not jobs.is_held(held)
+        assert not jobs.renew(held)
         with pytest.raises(LeaseLostError):
-            jobs.commit(held, {PLAN: [(0, 1)], SHARD: b"", REDUCE: RESULT}[work])
+            jobs.commit(held, {"plan": [(0, 1)], "shard": b"", "reduce": RESULT}[work.task])
         with pytest.raises(LeaseLostError):
             jobs.retry(held, "it fell silent")
 

@@ -18,8 +18,10 @@ from worker.isolation.errors import ChildCrashedError
 from worker.runtime.heartbeat import StoppingError
 from worker.runtime.instrumentation import measured
 from worker.runtime.jobs import Jobs
-from worker.runtime.leases import PLAN, SHARD, LeaseLostError
+from worker.runtime.leases import LeaseLostError
 from worker.runtime.metrics import serve_metrics
+from worker.runtime.work.plan import PLAN
+from worker.runtime.work.shard import SHARD
 
 WORK = "narrows_work_seconds_count"
 

@@ -17,8 +17,10 @@ from tests.support.jobs import (
     state_of,
 )
 from worker.runtime.jobs import Jobs
-from worker.runtime.leases import PLAN, REDUCE, SHARD
 from worker.runtime.reconciler import Reconciler
+from worker.runtime.work.plan import PLAN
+from worker.runtime.work.reduce import REDUCE
+from worker.runtime.work.shard import SHARD
 
 
 @pytest.fixture

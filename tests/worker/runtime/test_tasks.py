@@ -26,8 +26,9 @@ from worker.isolation.errors import ChildCrashedError, ChildDiskFullError, Child
 from worker.isolation.supervisor import Supervisor
 from worker.runtime import tasks
 from worker.runtime.jobs import Jobs
-from worker.runtime.leases import PLAN, SHARD
 from worker.runtime.tasks import Runner
+from worker.runtime.work.plan import PLAN
+from worker.runtime.work.shard import SHARD
 
 
 class FakeStorage:

@@ -1,0 +1,1 @@
+"""The kinds of work: what each loads, and what it commits."""

@@ -1,0 +1,49 @@
+"""Inspections: whether an upload can be used, and what is in it."""
+
+from typing import Any, Final
+
+from sqlalchemy import Connection, or_, select
+
+from narrows.vocabulary import TaskName
+from service.database.tables import Analysis, Dataset, Model
+from worker.runtime import leases
+from worker.runtime.artifacts import Artifacts
+from worker.runtime.leases import Claim, Problem, Work
+from worker.runtime.messages import Ids, Message
+from worker.runtime.task_inputs import TaskInputs
+from worker.runtime.work.plan import PLAN
+from worker.runtime.work.rows import one_row
+
+
+class InspectionWork(Work):
+    """Takes an upload from `inspecting` to `ready` or `rejected`."""
+
+    waiting = held = "inspecting"
+
+    def __init__(self, task: TaskName, table: type[Model | Dataset]) -> None:
+        self.task, self.table = task, table
+
+    def load(self, connection: Connection, ids: Ids) -> TaskInputs:
+        row = one_row(connection, select(self.table).where(self.row(ids)))
+        declared = (row.transform,) if self.table is Dataset else ()
+        return TaskInputs((row.sha256,), declared, request_id=row.request_id)
+
+    def commit(
+        self, connection: Connection, claim: Claim, result: Any, _artifacts: Artifacts | None
+    ) -> list[Message]:
+        return _end(connection, claim, state="ready", inspection=result)
+
+    def fail(self, connection: Connection, claim: Claim, problem: Problem) -> list[Message]:
+        return _end(connection, claim, state="rejected", error=problem)
+
+
+def _end(connection: Connection, claim: Claim, **values: Any) -> list[Message]:
+    """End the inspection; the analyses that waited for it can be planned now, or fail."""
+    leases.end(connection, claim, **values)
+    upload = claim.ids[0]
+    waited = or_(Analysis.model_id == upload, Analysis.dataset_id == upload)
+    return leases.mark_sent(connection, PLAN, waited)
+
+
+INSPECT_MODEL: Final = InspectionWork("inspect_model", Model)
+INSPECT_DATASET: Final = InspectionWork("inspect_dataset", Dataset)

@@ -1,0 +1,64 @@
+"""Plans: whether model, dataset and request fit, and which shards there are."""
+
+from typing import Any, Final
+
+from sqlalchemy import Connection, and_, exists, func, insert, select, update
+from sqlalchemy.orm import Mapped
+from sqlalchemy.sql.elements import ColumnElement
+
+from service.database.tables import Analysis, Dataset, Model, Shard, utc_now
+from worker.runtime import leases
+from worker.runtime.artifacts import Artifacts
+from worker.runtime.leases import Claim
+from worker.runtime.messages import Ids, Message
+from worker.runtime.work.analysis import NOT_CANCELLED, AnalysisWork, add_event
+from worker.runtime.work.shard import SHARD
+
+
+def _inspected(upload: type[Model | Dataset], used: Mapped[str]) -> ColumnElement[bool]:
+    return ~exists(select(upload.id).where(upload.id == used, upload.state == "inspecting"))
+
+
+class PlanWork(AnalysisWork):
+    """Takes an analysis from `queued` by `planning` to `running`."""
+
+    task = "plan"
+    table = Analysis
+    waiting, held = "queued", "planning"
+    wanted = NOT_CANCELLED
+    ready = and_(_inspected(Model, Analysis.model_id), _inspected(Dataset, Analysis.dataset_id))
+
+    def begin(self, connection: Connection, ids: Ids) -> None:
+        started = func.coalesce(Analysis.started_at, utc_now())
+        connection.execute(update(Analysis).where(self.row(ids)).values(started_at=started))
+        add_event(connection, ids[0], self.held)
+
+    def put_back(self, connection: Connection, ids: Ids) -> None:
+        add_event(connection, ids[0], self.waiting)
+
+    def commit(
+        self, connection: Connection, claim: Claim, result: Any, _artifacts: Artifacts | None
+    ) -> list[Message]:
+        """Write the shards: `result` holds a [start, stop] range of samples for each."""
+        (analysis_id,) = claim.ids
+        # The attempts and sends of a plan say nothing about the reduce to come.
+        fresh = {"attempt": 0, "sends": 0, "sent_at": None}
+        counts = {"shards": len(result), "remaining": len(result)}
+        leases.end(connection, claim, state="running", **counts, **fresh)
+        add_event(connection, analysis_id, "running")
+        rows = [
+            {
+                "analysis_id": analysis_id,
+                "index": i,
+                "start": start,
+                "stop": stop,
+                "state": "queued",
+            }
+            for i, (start, stop) in enumerate(result)
+        ]
+        if rows:  # else nothing is left to do but the reduce, which the reconciler finds
+            connection.execute(insert(Shard), rows)
+        return leases.mark_sent(connection, SHARD, Shard.analysis_id == analysis_id)
+
+
+PLAN: Final = PlanWork()

@@ -1,0 +1,51 @@
+"""Reduces: from the partial sums of all shards to layers, structures, plans and built networks."""
+
+from typing import Any, Final
+
+from sqlalchemy import Connection, insert, select
+
+from service.database.tables import Analysis, Base, Layer, Plan, Shard, Structure
+from worker.runtime import leases
+from worker.runtime.artifacts import Artifacts
+from worker.runtime.leases import Claim
+from worker.runtime.messages import Ids, Message
+from worker.runtime.task_inputs import TaskInputs
+from worker.runtime.work.analysis import NOT_CANCELLED, AnalysisWork, end, load
+
+RESULTS: Final[dict[str, type[Base]]] = {"layers": Layer, "structures": Structure, "plans": Plan}
+
+
+class ReduceWork(AnalysisWork):
+    """Takes an analysis from `reducing` to `succeeded`."""
+
+    task = "reduce"
+    table = Analysis
+    waiting = held = "reducing"
+    wanted = NOT_CANCELLED
+    builds_files = True
+
+    def load(self, connection: Connection, ids: Ids) -> TaskInputs:
+        # In the order of their indices: sums of floats must not depend on who finished first.
+        results = select(Shard.result).where(Shard.analysis_id == ids[0]).order_by(Shard.index)
+        return load(connection, ids[0]).followed_by(list(connection.scalars(results)))
+
+    def commit(
+        self, connection: Connection, claim: Claim, result: Any, artifacts: Artifacts | None
+    ) -> list[Message]:
+        (analysis_id,) = claim.ids
+        leases.end(connection, claim)
+        for name, table in RESULTS.items():
+            rows = [
+                {"analysis_id": analysis_id, "index": i, **row}
+                for i, row in enumerate(result[name])
+            ]
+            if rows:
+                connection.execute(insert(table), rows)
+        more = {name: result[name] for name in ("summary", "provenance")}
+        end(connection, analysis_id, "succeeded", **more)
+        if artifacts:
+            artifacts.add(connection, analysis_id)
+        return []
+
+
+REDUCE: Final = ReduceWork()

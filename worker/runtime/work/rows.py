@@ -1,0 +1,15 @@
+"""Reading the rows of claimed work."""
+
+from typing import Any
+
+from sqlalchemy import Connection, Executable, Row
+
+from worker.runtime.leases import LeaseLostError
+
+
+def one_row(connection: Connection, query: Executable) -> Row[Any]:
+    """Return the row of the work in hand; raise LeaseLostError if it was deleted meanwhile."""
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        raise LeaseLostError
+    return row

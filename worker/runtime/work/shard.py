@@ -1,0 +1,52 @@
+"""Shards: partial sums over some of the samples."""
+
+from typing import Any, Final
+
+from sqlalchemy import Connection, case, exists, select, update
+
+from service.database.tables import Analysis, Shard
+from worker.runtime import leases
+from worker.runtime.artifacts import Artifacts
+from worker.runtime.leases import Claim
+from worker.runtime.messages import Ids, Message
+from worker.runtime.task_inputs import TaskInputs
+from worker.runtime.work.analysis import NOT_CANCELLED, AnalysisWork, add_event, load, lock
+from worker.runtime.work.reduce import REDUCE
+from worker.runtime.work.rows import one_row
+
+
+class ShardWork(AnalysisWork):
+    """Takes a shard from `queued` by `leased` to `done`; the last has the analysis reduced."""
+
+    task = "shard"
+    table = Shard
+    waiting, held = "queued", "leased"
+    wanted = exists(
+        select(Analysis.id).where(
+            Analysis.id == Shard.analysis_id, Analysis.state == "running", NOT_CANCELLED
+        )
+    )
+
+    def load(self, connection: Connection, ids: Ids) -> TaskInputs:
+        inputs = load(connection, ids[0])
+        limits = one_row(connection, select(Shard.start, Shard.stop).where(self.row(ids)))
+        return inputs.followed_by(*limits)
+
+    def commit(
+        self, connection: Connection, claim: Claim, result: Any, _artifacts: Artifacts | None
+    ) -> list[Message]:
+        """Write the partial sums, `result`, as bytes."""
+        lock(connection, claim.ids[0])
+        leases.end(connection, claim, state="done", result=result)
+        this = Analysis.id == claim.ids[0]
+        last = case((Analysis.remaining == 1, "reducing"), else_=Analysis.state)
+        connection.execute(
+            update(Analysis).where(this).values(remaining=Analysis.remaining - 1, state=last)
+        )
+        messages = leases.mark_sent(connection, REDUCE, this)
+        if messages:
+            add_event(connection, claim.ids[0], "reducing")
+        return messages
+
+
+SHARD: Final = ShardWork()

@@ -1,0 +1,11 @@
+"""All kinds of work. A new one is a file, a row here, and a task in `service.broker`."""
+
+from typing import Final
+
+from worker.runtime.leases import Work
+from worker.runtime.work.inspection import INSPECT_DATASET, INSPECT_MODEL
+from worker.runtime.work.plan import PLAN
+from worker.runtime.work.reduce import REDUCE
+from worker.runtime.work.shard import SHARD
+
+ALL_WORK: Final[tuple[Work, ...]] = (INSPECT_MODEL, INSPECT_DATASET, PLAN, SHARD, REDUCE)
