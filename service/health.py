@@ -9,7 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from service.broker.celery_app import BrokerUnavailableError
 from service.database.migrate import is_current
 from service.http.dependencies import FromApp, Services
-from service.http.problems import Unavailable, responses
+from service.http.problems import UnavailableError, responses
 
 router = APIRouter(tags=["health"])
 
@@ -30,7 +30,7 @@ def readyz(services: FromApp) -> Health:
     checks: list[Callable[[Services], str | None]] = [_database, _broker]
     failed = [problem for check in checks if (problem := check(services))]
     if failed:
-        raise Unavailable(" ".join(failed), headers={"Retry-After": "5"})
+        raise UnavailableError(" ".join(failed), headers={"Retry-After": "5"})
     return Health()
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 
-class Explained(Exception):  # noqa: N818 - it may be no error of ours
+class ExplainedError(Exception):
     """Why work ended without a result, told to the person whose work it was.
 
     `slug` ends the problem's stable type URI, `title` says what kind of thing went wrong, `detail`
@@ -23,7 +23,7 @@ class Explained(Exception):  # noqa: N818 - it may be no error of ours
         }
 
 
-class Refused(Explained):
+class RefusedError(ExplainedError):
     """An upload or a request that can't be served; the text is for the person who sent it."""
 
     def __init__(self, slug: str, title: str, detail: str) -> None:

@@ -8,7 +8,7 @@ from narrows.channels.groups import NO_STRUCTURE, Channels
 from narrows.forward_mode.rules import batch_norm_map
 from narrows.gates.call import Gate, gate_on
 from narrows.graph.layer_ops import channel_axis, scale_channels
-from narrows.graph.network import Network, Node, resolve
+from narrows.graph.network import Network, Node, arguments_of
 from narrows.graph.shapes import Shapes, batch_axes
 
 BATCH_NORMS = ("batch_norm", "_native_batch_norm_legit_no_training")
@@ -50,12 +50,12 @@ def gate_layers(
 
 def _gate_call(network: Network, node: Node, chain: list[int]) -> tuple[Node, dict[str, Any]]:
     """Return the call without its bias, and the bias, norm and ReLU that the gate takes in."""
-    tensors = resolve(_Tensors(network), node)
+    tensors = arguments_of(_Tensors(network), node)
     bias, shift = tensors.get("self" if node.op == "addmm" else "bias"), None
     inputs = dict(node.inputs)
     behind = [network.nodes[index] for index in chain]
     for norm in (follower for follower in behind if follower.op in BATCH_NORMS):
-        scale, shift = batch_norm_map(resolve(_Tensors(network), norm))
+        scale, shift = batch_norm_map(arguments_of(_Tensors(network), norm))
         inputs["weight"] = scale_channels(node.op, tensors, scale)
         bias = None if bias is None else bias * scale
     relu = any(follower.op == "relu" for follower in behind)

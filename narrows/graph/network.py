@@ -116,7 +116,7 @@ class Network:
         values = {leaf: stored[name] for leaf, name in self.leaves.items()}
         values |= {spec.name: value for spec, value in zip(self.inputs, inputs, strict=True)}
         for index, (node, unread) in enumerate(zip(self.nodes, self.last_reads, strict=True)):
-            result = call(index, node, resolve(values, node))
+            result = call(index, node, arguments_of(values, node))
             values.update(named_results(node, result))
             for name in unread:
                 del values[name]
@@ -191,7 +191,7 @@ def widen(dtype: torch.dtype) -> torch.dtype:
     return torch.float32 if dtype in (torch.float16, torch.bfloat16) else dtype
 
 
-def resolve(values: Mapping[str, Any], node: Node) -> dict[str, Any]:
+def arguments_of(values: Mapping[str, Any], node: Node) -> dict[str, Any]:
     """Return the node's arguments with references replaced by their values."""
 
     def value(argument: Argument) -> Any:
@@ -209,7 +209,7 @@ def named_results(node: Node, result: Any) -> dict[str, Any]:
 
 
 def named_arguments(node: Node, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values that a node refers to by their names: `resolve` the other way round."""
+    """Return the values that a node refers to, by name: `arguments_of` the other way round."""
     found: dict[str, Any] = {}
 
     def collect(argument: Argument, value: Any) -> None:

@@ -14,7 +14,7 @@ from narrows.channels.contractions import sums
 from narrows.channels.groups import Channels
 from narrows.channels.labels import Labels
 from narrows.graph import operators
-from narrows.graph.network import Network, Node, named_arguments, resolve, run_node
+from narrows.graph.network import Network, Node, arguments_of, named_arguments, run_node
 from narrows.graph.shapes import Shapes, trace_shapes
 from narrows.surgery.channel_counts import Recount, SurgeryError
 from narrows.surgery.function_preserving import is_uneven_norm, shares, uneven_norms
@@ -130,7 +130,7 @@ def _run(
             values |= masked
         if recount is not None and is_uneven_norm(node, recount):
             return _norm_afterwards(node, values, recount)
-        return run_node(index, node, resolve(values, node))
+        return run_node(index, node, arguments_of(values, node))
 
     with torch.no_grad():
         return double.execute(*inputs, call=call)
@@ -149,7 +149,7 @@ def _norm_afterwards(node: Node, values: Mapping[str, Any], recount: Recount) ->
         for axis, index in _changed(recount, name):
             read[name] = read[name].index_select(axis, index)
     (*_, call) = adapt(node, recount)
-    result = operators.run(call.op, resolve(read, call))
+    result = operators.run(call.op, arguments_of(read, call))
     first, *more = result if isinstance(result, tuple) else [result]
     output = node.outputs[0] or ""
     for axis, index in _changed(recount, output):

@@ -14,7 +14,7 @@ from service.http.byte_range import byte_range
 from service.http.dependencies import FromApp, Services, Session
 from service.http.ids import Id
 from service.http.pagination import Page, PageSize, PageToken, Slice
-from service.http.problems import NotFound, responses
+from service.http.problems import NotFoundError, responses
 from service.http.security import Reader
 
 MEDIA_TYPE = "application/octet-stream"
@@ -74,7 +74,7 @@ async def download_artifact(
     try:
         content = await services.storage.read(file.sha256, start, stop)
     except FileNotFoundError:  # deleted since the look at its row
-        raise NotFound("The artifact is gone.") from None
+        raise NotFoundError("The artifact is gone.") from None
     headers |= {
         "Content-Length": str(stop - start),
         "Content-Disposition": f'attachment; filename="{file.name}"',

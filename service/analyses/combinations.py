@@ -9,13 +9,13 @@ from typing import Any, Final
 
 from narrows.vocabulary import CURVATURE_METHODS, PLANS, PRUNED
 from service.analyses.request import AnalysisRequest, CustomPlan
-from service.http.problems import Invalid
+from service.http.problems import InvalidError
 
 NAMES_SHOWN: Final = 10
 
 
 def check_request(request: AnalysisRequest) -> None:
-    """Check what can be told without the model; raise Invalid."""
+    """Check what can be told without the model; raise InvalidError."""
     _check_method(request)
     _check_plans(request)
 
@@ -23,7 +23,7 @@ def check_request(request: AnalysisRequest) -> None:
 def _check_method(request: AnalysisRequest) -> None:
     curved = request.method in CURVATURE_METHODS
     if curved and request.loss == "model":
-        raise Invalid(
+        raise InvalidError(
             ["method"],
             f"{request.method!r} needs the curvature of the loss along the network's outputs, "
             "which a program that returns its loss does not show; choose 'sosp_h', or one of the "
@@ -31,7 +31,7 @@ def _check_method(request: AnalysisRequest) -> None:
         )
     for name in ("curvature", "blocks"):
         if getattr(request, name) is not None and not curved:
-            raise Invalid(
+            raise InvalidError(
                 [name],
                 f"{request.method!r} has no choice of {name}; leave it out, or choose 'sosp_i' or "
                 "'joint' as method.",
@@ -45,48 +45,48 @@ def _check_plans(request: AnalysisRequest) -> None:
         if isinstance(plan, CustomPlan):
             _check_custom(request, index, plan)
         if name in names:
-            raise Invalid(
+            raise InvalidError(
                 ["plans", index], f"There are two plans {name!r}; leave one out or rename it."
             )
         names.append(name)
     for index, name in enumerate(request.build):
         if name in request.build[:index]:
-            raise Invalid(["build", index], f"{name!r} is named twice; leave one out.")
+            raise InvalidError(["build", index], f"{name!r} is named twice; leave one out.")
         if name not in (*names, PRUNED):
             choice = f"choose from {_listed([*names, PRUNED])}, or add it to `plans`"
-            raise Invalid(
+            raise InvalidError(
                 ["build", index], f"No plan of this request is called {name!r}; {choice}."
             )
 
 
 def _check_custom(request: AnalysisRequest, index: int, plan: CustomPlan) -> None:
     if plan.name in (*PLANS, PRUNED):
-        raise Invalid(
+        raise InvalidError(
             ["plans", index, "name"],
             f"{plan.name!r} is a name of Narrows' own; choose another one for your factors.",
         )
     for layer in plan.factors:
         if layer in request.exclude:
-            raise Invalid(
+            raise InvalidError(
                 ["plans", index, "factors", layer],
                 f"{layer!r} is in `exclude`, so its width stays; take it out of one of the two.",
             )
 
 
 def check_layers(request: AnalysisRequest, inspection: dict[str, Any]) -> None:
-    """Check that the layers that are named are in the model and can be had; raise Invalid."""
+    """Check that the layers that are named are in the model and can be had; raise InvalidError."""
     model = _Model(inspection)
     for index, name in enumerate(request.exclude):
         if name not in model.reasons:
-            raise Invalid(["exclude", index], model.no_layer(name, model.reasons))
+            raise InvalidError(["exclude", index], model.no_layer(name, model.reasons))
     if model.groups and all(members & set(request.exclude) for members in model.groups):
         one = _listed(sorted(model.free & set(request.exclude)))
-        raise Invalid(["exclude"], f"That leaves nothing to prune; take out one of {one}.")
+        raise InvalidError(["exclude"], f"That leaves nothing to prune; take out one of {one}.")
     for index, plan in enumerate(request.plans):
         if isinstance(plan, CustomPlan):
             for name in plan.factors:
                 if problem := model.objection(name, plan.factors, request.exclude):
-                    raise Invalid(["plans", index, "factors", name], problem)
+                    raise InvalidError(["plans", index, "factors", name], problem)
 
 
 class _Model:

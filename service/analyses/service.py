@@ -16,7 +16,13 @@ from service.database.tables import Analysis, Artifact, Event, new_id, utc_now
 from service.datasets.service import DATASETS
 from service.http.dependencies import enqueue
 from service.http.pagination import ByIndex, Slice, age_key, cut, decode_age, decode_token
-from service.http.problems import InUse, KeyReused, NoResult, NotFound, Rejected
+from service.http.problems import (
+    InUseError,
+    KeyReusedError,
+    NoResultError,
+    NotFoundError,
+    RejectedError,
+)
 from service.logs import request_id
 from service.models.service import MODELS
 from service.storage.objects import Storage
@@ -30,9 +36,9 @@ def create(
 ) -> Analysis:
     """Return a queued analysis, or the one that this idempotency key made before.
 
-    Raises NotFound for a model or dataset that is not the owner's, Rejected when one is no good,
-    Invalid when parts of the request fit neither each other nor the model, KeyReused when the key
-    came with another request.
+    Raises NotFoundError for a model or dataset that is not the owner's, RejectedError when one is
+    no good, InvalidError when parts of the request fit neither each other nor the model,
+    KeyReusedError when the key came with another request.
     """
     analyses = AnalysisRepository(session)
     asked = request.model_dump(mode="json")
@@ -58,7 +64,7 @@ def create(
         # The same key came twice at once, and the other request was first.
         made = analyses.by_idempotency_key(owner, idempotency_key)
     if made is None or made.request != asked:
-        raise KeyReused("This Idempotency-Key came with another request before.")
+        raise KeyReusedError("This Idempotency-Key came with another request before.")
     return made
 
 
@@ -68,17 +74,17 @@ def _check(session: Session, owner: str, request: AnalysisRequest) -> None:
     for noun, upload in (("model", model), ("dataset", dataset)):
         if upload.state == "rejected":
             why = (upload.error or {}).get("detail", "see its `error`")
-            raise Rejected(f"The {noun} {upload.id} was rejected: {why}", error=upload.error)
+            raise RejectedError(f"The {noun} {upload.id} was rejected: {why}", error=upload.error)
     check_request(request)
     if model.state == "ready" and model.inspection:
         check_layers(request, model.inspection)
 
 
 def find(session: Session, owner: str, identity: str, *, to_change: bool = False) -> Analysis:
-    """Return `owner`'s analysis; raise NotFound."""
+    """Return `owner`'s analysis; raise NotFoundError."""
     row = AnalysisRepository(session).get(owner, identity, to_change=to_change)
     if row is None:
-        raise NotFound(f"There is no analysis {identity}.")
+        raise NotFoundError(f"There is no analysis {identity}.")
     return row
 
 
@@ -104,7 +110,7 @@ def page(
 def results(
     session: Session, owner: str, identity: str, table: type[R], page_size: int, token: str | None
 ) -> Slice[R]:
-    """Return a page of results; raise NoResult unless the analysis succeeded."""
+    """Return a page of results; raise NoResultError unless the analysis succeeded."""
     _require_success(find(session, owner, identity))
     after = decode_token(token, ByIndex)
     rows = AnalysisRepository(session).results(
@@ -114,18 +120,18 @@ def results(
 
 
 def artifact(session: Session, owner: str, identity: str, name: str) -> Artifact:
-    """Return what is known of a file; raise NotFound, or NoResult as `results` does."""
+    """Return what is known of a file; raise NotFoundError, or NoResultError as `results` does."""
     _require_success(find(session, owner, identity))
     built = {row.name: row for row in AnalysisRepository(session).artifacts(identity)}
     if name not in built:
         there_are = f"there are: {', '.join(built)}" if built else "nothing was built"
-        raise NotFound(f"There is no artifact of this name; {there_are}.")
+        raise NotFoundError(f"There is no artifact of this name; {there_are}.")
     return built[name]
 
 
 def _require_success(analysis: Analysis) -> None:
     if analysis.state != "succeeded":
-        raise NoResult(
+        raise NoResultError(
             f"The analysis is {analysis.state}; only one that succeeded has results.",
             state=analysis.state,
         )
@@ -153,11 +159,11 @@ def cancel(session: Session, owner: str, identity: str) -> Analysis:
 def remove(session: Session, storage: Storage, owner: str, identity: str) -> None:
     """Delete an ended analysis with its results, and the files that nothing else refers to.
 
-    Raises NotFound, and InUse while it is under way.
+    Raises NotFoundError, and InUseError while it is under way.
     """
     row = find(session, owner, identity, to_change=True)
     if row.state not in ENDED:
-        raise InUse(f"The analysis is {row.state}; cancel it first.", state=row.state)
+        raise InUseError(f"The analysis is {row.state}; cancel it first.", state=row.state)
     analyses, files = AnalysisRepository(session), FileRepository(session)
     hashes = sorted({built.sha256 for built in analyses.artifacts(identity)})
     analyses.delete(identity)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from service.cli.errors import CommandError, Terminated
+from service.cli.errors import CommandError, TerminatedError
 
 KEEP_ALIVE_SECONDS = 75
 """Longer than proxies and clients keep an idle connection. With uvicorn's own 5 s, one that asks
@@ -53,7 +53,7 @@ def api(
     )
     # When it is told to stop just before it begins.
     warnings.filterwarnings("ignore", "coroutine 'Server.serve' was never awaited", RuntimeWarning)
-    with suppress(Terminated):  # uvicorn passes the signal on once it has shut down
+    with suppress(TerminatedError):  # uvicorn passes the signal on once it has shut down
         uvicorn.Server(config).run([listener])
 
 

@@ -10,7 +10,7 @@ from narrows.client.types import Options, Transform
 from service.analyses.combinations import check_layers, check_request
 from service.analyses.request import AnalysisRequest
 from service.datasets.schemas import Transform as TransformSchema
-from service.http.problems import Invalid
+from service.http.problems import InvalidError
 
 
 def checked_request(options: Options) -> AnalysisRequest:
@@ -43,7 +43,7 @@ def checked_transform(text: str) -> Transform:
 def _explained(check: Callable[[], None]) -> None:
     try:
         check()
-    except Invalid as error:
+    except InvalidError as error:
         found = error.extra["errors"][0]
         raise _bad(found["pointer"].split("/")[1:], found["detail"]) from None
 

@@ -5,5 +5,5 @@ class CommandError(Exception):
     """Ends the command with status 1; the text is for the user."""
 
 
-class Terminated(BaseException):
+class TerminatedError(BaseException):
     """SIGTERM came; like KeyboardInterrupt it is nothing that a command should handle."""

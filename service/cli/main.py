@@ -5,7 +5,7 @@ import signal
 import sys
 from types import FrameType
 
-from service.cli.errors import CommandError, Terminated
+from service.cli.errors import CommandError, TerminatedError
 
 
 def main() -> None:
@@ -18,7 +18,7 @@ def main() -> None:
         app(prog_name="narrows")
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
-    except Terminated:
+    except TerminatedError:
         sys.exit(128 + signal.SIGTERM)
     except Exception as error:
         if os.environ.get("NARROWS_LOG_LEVEL") == "DEBUG":
@@ -27,7 +27,7 @@ def main() -> None:
 
 
 def _terminate(_number: int, _frame: FrameType | None) -> None:
-    raise Terminated
+    raise TerminatedError
 
 
 def _explain(error: Exception) -> str:

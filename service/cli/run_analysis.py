@@ -7,7 +7,7 @@ from typing import Any, NotRequired, TypedDict
 
 from narrows.client import ApiError, Client, UnreachableError
 from narrows.client.types import Analysis, Artifact, Layer, Options, Plan, Transform
-from service.cli.errors import CommandError, Terminated
+from service.cli.errors import CommandError, TerminatedError
 from service.cli.progress import Steps
 from service.cli.uploading import ready_model, text_of, upload_dataset
 
@@ -97,7 +97,7 @@ def _watch(steps: Steps, watched: Iterator[Analysis], check: Callable[[], None])
 def _called_off_if_interrupted(client: Client, identity: str) -> Iterator[None]:
     try:
         yield
-    except (KeyboardInterrupt, Terminated):
+    except (KeyboardInterrupt, TerminatedError):
         with suppress(ApiError, UnreachableError):
             client.cancel(identity)
         raise

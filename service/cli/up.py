@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from service.cli.api import Host, Port, listen, url_of
-from service.cli.errors import Terminated
+from service.cli.errors import TerminatedError
 
 POLL_SECONDS = 0.2
 
@@ -45,5 +45,5 @@ def up(
             while True:
                 require_all()
                 time.sleep(POLL_SECONDS)
-    except Terminated:
+    except TerminatedError:
         pass  # being told to stop is the regular end

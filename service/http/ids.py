@@ -5,14 +5,14 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-from service.http.problems import NotFound
+from service.http.problems import NotFoundError
 
 PATTERN = r"^[a-z]{3}_[0-9a-f]{24}$"
 
 
 def _possible(identity: str) -> str:
     if not re.fullmatch(PATTERN, identity):
-        raise NotFound("There is nothing with this id.")
+        raise NotFoundError("There is nothing with this id.")
     return identity
 
 

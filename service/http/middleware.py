@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
-from service.http.problems import TooLarge, respond
+from service.http.problems import TooLargeError, respond
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +83,7 @@ class SmallBodyRoute(APIRoute):
                 message = await request.receive()
                 received += len(message.get("body", b""))
                 if received > MAX_JSON_BYTES:
-                    raise TooLarge(f"The body may have {MAX_JSON_BYTES} bytes.")
+                    raise TooLargeError(f"The body may have {MAX_JSON_BYTES} bytes.")
                 return message
 
             return await handle(Request(request.scope, receive))

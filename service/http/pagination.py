@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import to_json
 
 from service.http.ids import PATTERN
-from service.http.problems import Invalid
+from service.http.problems import InvalidError
 
 
 class Aged(Protocol):
@@ -74,14 +74,16 @@ def cut(rows: Sequence[T], page_size: int, key: Callable[[T], Any]) -> Slice[T]:
 
 
 def decode_token(token: str | None, key: TypeAdapter[K]) -> K | None:
-    """Return the key in `token`; raise Invalid when this list never gave such a token."""
+    """Return the key in `token`; raise InvalidError when this list never gave such a token."""
     if token is None:
         return None
     try:
         text = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
         return key.validate_json(text)
     except (binascii.Error, ValueError, ValidationError):
-        raise Invalid(["page_token"], "Not a page token of this list.", where="query") from None
+        raise InvalidError(
+            ["page_token"], "Not a page token of this list.", where="query"
+        ) from None
 
 
 def age_key(row: Aged) -> tuple[int, str]:
@@ -90,6 +92,6 @@ def age_key(row: Aged) -> tuple[int, str]:
 
 
 def decode_age(token: str | None) -> tuple[datetime, str] | None:
-    """Return the time and id in the token of such a list; raise Invalid."""
+    """Return the time and id in the token of such a list; raise InvalidError."""
     key = decode_token(token, ByAge)
     return (_EPOCH + key[0] * _MICROSECOND, key[1]) if key else None

@@ -14,11 +14,11 @@ from starlette.responses import Response
 from starlette.routing import Match
 
 from service.http.problems import (
-    Invalid,
-    NotJson,
-    Problem,
-    StorageFull,
-    Unavailable,
+    InvalidError,
+    NotJsonError,
+    ProblemError,
+    StorageFullError,
+    UnavailableError,
     pointer,
     respond,
 )
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 def add_problem_handlers(app: FastAPI) -> None:
     """Register the handlers; what none of them knows is for `service.http.middleware` (500)."""
-    app.add_exception_handler(Problem, _problem)
+    app.add_exception_handler(ProblemError, _problem)
     app.add_exception_handler(HTTPException, _http_exception)
     app.add_exception_handler(RequestValidationError, _validation_error)
     # The second: it ended the transaction. The third: all connections to it are taken.
@@ -40,7 +40,7 @@ def add_problem_handlers(app: FastAPI) -> None:
 
 
 def _problem(_: Request, error: Exception) -> Response:
-    assert isinstance(error, Problem)  # noqa: S101 - narrows what Starlette calls Exception
+    assert isinstance(error, ProblemError)  # noqa: S101 - narrows what Starlette calls Exception
     return error.response()
 
 
@@ -71,14 +71,14 @@ def _validation_error(request: Request, error: Exception) -> Response:
     if error.errors()[0]["loc"] == ("body",) and media_type != "application/json":
         # FastAPI has not tried to read it, and says that it is no object.
         sent = f"`{media_type}`" if media_type else "no media type"
-        return NotJson(
+        return NotJsonError(
             f"Send a JSON document with `Content-Type: application/json`; it came with {sent}."
         ).response()
     errors = [
         {"pointer": _pointer(found), "in": found["loc"][0], "detail": _detail(found)}
         for found in error.errors()
     ]
-    return respond(422, Invalid.slug, Invalid.title, "See `errors`.", errors=errors)
+    return respond(422, InvalidError.slug, InvalidError.title, "See `errors`.", errors=errors)
 
 
 def _pointer(found: dict[str, Any]) -> str:
@@ -100,7 +100,7 @@ def _database_error(_: Request, error: Exception) -> Response:
     if is_disk_full(error):
         return _storage_full(error)
     log.error("The database did not answer: %s", error)
-    return Unavailable(
+    return UnavailableError(
         "The database did not answer; try again.", headers={"Retry-After": "5"}
     ).response()
 
@@ -110,7 +110,7 @@ def _os_error(_: Request, error: Exception) -> Response:
         return _storage_full(error)
     if isinstance(error, StorageError):
         log.error("The storage did not answer: %s", error)
-        return Unavailable(
+        return UnavailableError(
             "The storage of files did not answer; try again.", headers={"Retry-After": "5"}
         ).response()
     raise error
@@ -118,4 +118,4 @@ def _os_error(_: Request, error: Exception) -> Response:
 
 def _storage_full(error: Exception) -> Response:
     log.error("No space left: %s", error)
-    return StorageFull("The service has no space left for this.").response()
+    return StorageFullError("The service has no space left for this.").response()

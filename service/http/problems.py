@@ -38,7 +38,7 @@ class ProblemDocument(BaseModel):
     )
 
 
-class Problem(HTTPException):
+class ProblemError(HTTPException):
     """An answer that is an error; `extra` holds further members of the document."""
 
     status = 400
@@ -56,54 +56,54 @@ class Problem(HTTPException):
         )
 
 
-class Unauthorized(Problem):
+class UnauthorizedError(ProblemError):
     status, slug, title = 401, "unauthorized", "A valid API key is needed"
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail, headers={"WWW-Authenticate": 'Bearer realm="narrows"'})
 
 
-class Forbidden(Problem):
+class ForbiddenError(ProblemError):
     status, slug, title = 403, "forbidden", "The API key does not allow this"
 
 
-class NotFound(Problem):
+class NotFoundError(ProblemError):
     status, slug, title = 404, "not-found", "Not found"
 
 
-class InUse(Problem):
+class InUseError(ProblemError):
     status, slug, title = 409, "in-use", "In use"
 
 
-class NoResult(Problem):
+class NoResultError(ProblemError):
     status, slug, title = 409, "no-result", "No result yet"
 
 
-class Rejected(Problem):
+class RejectedError(ProblemError):
     status, slug, title = 409, "upload-rejected", "The upload was rejected"
 
 
-class TooLarge(Problem):
+class TooLargeError(ProblemError):
     status, slug, title = 413, "too-large", "Too large"
 
 
-class NotJson(Problem):
+class NotJsonError(ProblemError):
     status, slug, title = 415, "not-json", "Not JSON"
 
 
-class NotMultipart(Problem):
+class NotMultipartError(ProblemError):
     status, slug, title = 415, "not-multipart", "Not multipart/form-data"
 
 
-class NoSuchRange(Problem):
+class NoSuchRangeError(ProblemError):
     status, slug, title = 416, "no-such-range", "No such range"
 
 
-class KeyReused(Problem):
+class KeyReusedError(ProblemError):
     status, slug, title = 422, "idempotency-key-reused", "The Idempotency-Key is taken"
 
 
-class Invalid(Problem):
+class InvalidError(ProblemError):
     """A value in the request that can't be; `path` leads to it."""
 
     status, slug, title = 422, "invalid", "The request is invalid"
@@ -113,11 +113,11 @@ class Invalid(Problem):
         super().__init__(detail, errors=[error])
 
 
-class Unavailable(Problem):
+class UnavailableError(ProblemError):
     status, slug, title = 503, "unavailable", "Not available now"
 
 
-class StorageFull(Problem):
+class StorageFullError(ProblemError):
     status, slug, title = 507, "storage-full", "No space left"
 
 

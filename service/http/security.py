@@ -8,7 +8,7 @@ from fastapi import Depends
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from service.http.dependencies import FromApp, Services
-from service.http.problems import Forbidden, Unauthorized
+from service.http.problems import ForbiddenError, UnauthorizedError
 from service.keys.repository import KeyRepository
 from service.keys.secrets import Scope, digest_of
 
@@ -27,17 +27,19 @@ Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 
 
 def authorize(services: Services, credentials: Credentials, scope: Scope) -> Caller:
-    """Return whose key this is; raise Unauthorized, or Forbidden without the scope."""
+    """Return whose key this is; raise UnauthorizedError, or ForbiddenError without the scope."""
     if credentials is None:
-        raise Unauthorized("Send an API key: `Authorization: Bearer nrw_…`.")
+        raise UnauthorizedError("Send an API key: `Authorization: Bearer nrw_…`.")
     digest = digest_of(services.secret, credentials.credentials)
     # A transaction of its own: what follows may take hours.
     with services.reading() as session:
         key = KeyRepository(session).valid(digest)
     if key is None:
-        raise Unauthorized("This API key is not known here, or was revoked.")
+        raise UnauthorizedError("This API key is not known here, or was revoked.")
     if scope not in key.scopes:
-        raise Forbidden(f"This needs the scope `{scope}`; the key has {', '.join(key.scopes)}.")
+        raise ForbiddenError(
+            f"This needs the scope `{scope}`; the key has {', '.join(key.scopes)}."
+        )
     return Caller(key.owner)
 
 

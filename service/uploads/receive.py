@@ -14,7 +14,7 @@ from multipart import (
 from pydantic import TypeAdapter, ValidationError
 from starlette.requests import ClientDisconnect, Request
 
-from service.http.problems import Invalid, NotMultipart, Problem, TooLarge
+from service.http.problems import InvalidError, NotMultipartError, ProblemError, TooLargeError
 from service.storage.objects import Incoming, Storage, Stored
 
 T = TypeVar("T")
@@ -62,23 +62,25 @@ async def receive(request: Request, storage: Storage, *, fields: set[str], limit
     except BaseException as error:
         await reading.drop()
         if isinstance(error, ClientDisconnect):
-            raise Problem("The client went away.") from None
+            raise ProblemError("The client went away.") from None
         if isinstance(error, ParserLimitReached):
-            raise TooLarge(f"{error}.") from None
+            raise TooLargeError(f"{error}.") from None
         if isinstance(error, MultipartError):
-            raise Problem(f"Not a whole multipart/form-data body: {error}.") from None
+            raise ProblemError(f"Not a whole multipart/form-data body: {error}.") from None
         raise
 
 
 def _parser(request: Request) -> PushMultipartParser:
     media_type, options = parse_options_header(request.headers.get("content-type", ""))
     if media_type != "multipart/form-data" or not options.get("boundary"):
-        raise NotMultipart("Send multipart/form-data (with a boundary) and a part named `file`.")
+        raise NotMultipartError(
+            "Send multipart/form-data (with a boundary) and a part named `file`."
+        )
     return PushMultipartParser(options["boundary"], max_segment_count=8)
 
 
-def _too_large(limit: int) -> TooLarge:
-    return TooLarge(f"A file may have {limit} bytes.", limit=limit)
+def _too_large(limit: int) -> TooLargeError:
+    return TooLargeError(f"A file may have {limit} bytes.", limit=limit)
 
 
 class _Reading:
@@ -99,7 +101,7 @@ class _Reading:
         if isinstance(part, bytearray):
             part += event or b""
             if len(part) > MAX_FIELD_BYTES:
-                raise TooLarge(f"The field `{self._name}` may have {MAX_FIELD_BYTES} bytes.")
+                raise TooLargeError(f"The field `{self._name}` may have {MAX_FIELD_BYTES} bytes.")
         elif event is None:
             self.stored = await part.finish()
         elif part.size + len(event) > self._limit:
@@ -110,14 +112,14 @@ class _Reading:
     def _begin(self, part: MultipartSegment) -> None:
         self._name = name = part.name or ""
         if name in self._parts:
-            raise Invalid([name], "There are two parts of this name.")
+            raise InvalidError([name], "There are two parts of this name.")
         if name == "file":
             self._filename = part.filename
             self._parts[name] = self._storage.incoming()
         elif name in self._fields:
             self._parts[name] = bytearray()
         else:
-            raise Invalid([name], "There is no such field.")
+            raise InvalidError([name], "There is no such field.")
 
     async def drop(self) -> None:
         for part in self._parts.values():
@@ -126,9 +128,9 @@ class _Reading:
 
     def result(self) -> Form:
         if self.stored is None:
-            raise Invalid(["file"], "The file is missing: send it as the part named `file`.")
+            raise InvalidError(["file"], "The file is missing: send it as the part named `file`.")
         if not self.stored.size:
-            raise Invalid(["file"], "The file is empty.")
+            raise InvalidError(["file"], "The file is empty.")
         texts = {k: _text(k, v) for k, v in self._parts.items() if isinstance(v, bytearray)}
         return Form(self.stored, self._filename, texts)
 
@@ -137,4 +139,4 @@ def _text(name: str, value: bytearray) -> str:
     try:
         return value.decode()
     except UnicodeDecodeError:
-        raise Invalid([name], "Not UTF-8.") from None
+        raise InvalidError([name], "Not UTF-8.") from None

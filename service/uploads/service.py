@@ -15,7 +15,7 @@ from service.database.files import FileRepository
 from service.database.tables import new_id
 from service.http.dependencies import Services, enqueue
 from service.http.pagination import Slice, age_key, cut, decode_age
-from service.http.problems import InUse, NotFound
+from service.http.problems import InUseError, NotFoundError
 from service.logs import request_id
 from service.storage.objects import Storage
 from service.uploads.receive import Form, receive
@@ -88,13 +88,13 @@ def _plain_name(filename: str | None) -> str:
 
 
 def find(session: Session, owner: str, kind: Kind[U], identity: str) -> U:
-    """Return `owner`'s upload; raise NotFound."""
+    """Return `owner`'s upload; raise NotFoundError."""
     row = UploadRepository(session, kind.table).get(owner, identity)
     return _found(row, kind, identity)
 
 
 def find_to_refer(session: Session, owner: str, kind: Kind[U], identity: str) -> U:
-    """Return `owner`'s upload, which stays until the transaction ends; raise NotFound."""
+    """Return `owner`'s upload, which stays until the transaction ends; raise NotFoundError."""
     row = UploadRepository(session, kind.table).get_to_refer(owner, identity)
     return _found(row, kind, identity)
 
@@ -116,15 +116,15 @@ def page(
 def remove(session: Session, storage: Storage, owner: str, kind: Kind[U], identity: str) -> None:
     """Delete `owner`'s upload, and its file when nothing else refers to it.
 
-    Raises NotFound, and InUse while there are analyses of it, finished ones too: what they say
-    would be about nothing.
+    Raises NotFoundError, and InUseError while there are analyses of it, finished ones too: what
+    they say would be about nothing.
     """
     uploads = UploadRepository(session, kind.table)
     row = _found(uploads.get_to_delete(owner, identity), kind, identity)
     analyses, count = uploads.analyses_of(identity, ANALYSES_SHOWN)
     if analyses:
         more = f" and {count - len(analyses)} more" if count > len(analyses) else ""
-        raise InUse(
+        raise InUseError(
             f"Analyses refer to this {kind.noun}; delete them first: {', '.join(analyses)}{more}.",
             analyses=analyses,
         )
@@ -135,5 +135,5 @@ def remove(session: Session, storage: Storage, owner: str, kind: Kind[U], identi
 
 def _found(row: U | None, kind: Kind[U], identity: str) -> U:
     if row is None:
-        raise NotFound(f"There is no {kind.noun} {identity}.")
+        raise NotFoundError(f"There is no {kind.noun} {identity}.")
     return row

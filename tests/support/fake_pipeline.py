@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from worker.errors import Refused
+from worker.errors import RefusedError
 
 
 def add(a: int, b: int) -> int:
@@ -31,7 +31,7 @@ def not_json() -> object:
 
 
 def refuse() -> None:
-    raise Refused("too-odd", "Too odd", "Its layers are odd.")
+    raise RefusedError("too-odd", "Too odd", "Its layers are odd.")
 
 
 def fail() -> None:

@@ -151,12 +151,12 @@ def _check_archive(
     import torch
 
     from narrows.export_module import ExportError
-    from worker.errors import Refused
+    from worker.errors import RefusedError
     from worker.formats import pt2
 
     try:
         network = pt2.read(archive)
-    except Refused as refused:
+    except RefusedError as refused:
         raise ExportError(f"The export worked, but Narrows can't read it. {refused}") from refused
     with torch.no_grad():
         actual = network(*inputs)
@@ -171,12 +171,12 @@ def _check_archive(
 
 
 def _describe(path: Path) -> None:
-    from worker.errors import Refused
+    from worker.errors import RefusedError
     from worker.pipeline.steps import inspect_model
 
     try:
         found = inspect_model(str(path))
-    except Refused as refused:
+    except RefusedError as refused:
         typer.echo(f"Wrote {path}, but it can't be analysed. {refused}", err=True)
         raise typer.Exit(1) from None
     layers = found["layers"]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from worker.errors import Refused
+from worker.errors import RefusedError
 from worker.formats.samples import Samples, Transform
 
 MAX_BYTES = 4 << 30
@@ -19,14 +19,14 @@ MAX_BYTES = 4 << 30
 
 _HOW_TO = "Save it with numpy.savez_compressed('data.npz', x=inputs, y=targets)."
 
-_invalid = partial(Refused, "dataset-invalid", "The dataset can't be used")
+_invalid = partial(RefusedError, "dataset-invalid", "The dataset can't be used")
 
 
 def read(path: Path, transform: Transform) -> Samples:
     """Return the samples in an `.npz` file.
 
-    Raises Refused where the file is no `.npz`, is unsafe or too large to open, where `x` and `y` do
-    not pair up, where there are no samples, or where `x` or `y` holds NaN or infinity.
+    Raises RefusedError where the file is no `.npz`, is unsafe or too large to open, where `x` and
+    `y` do not pair up, where there are no samples, or where `x` or `y` holds NaN or infinity.
     """
     try:
         with zipfile.ZipFile(path) as archive:

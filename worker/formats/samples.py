@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from worker.errors import Refused
+from worker.errors import RefusedError
 
 BYTE_SCALE = 1 / 255
 """What 8-bit images are multiplied with unless the upload says otherwise."""
@@ -57,7 +57,7 @@ class Transform:
     @staticmethod
     def _along_channels(numbers: Sequence[float], batch: Tensor) -> Tensor:
         if len(numbers) not in (1, batch.shape[1]):
-            raise Refused(
+            raise RefusedError(
                 "transform-does-not-fit",
                 "The transform does not fit the data",
                 f"mean or std has {len(numbers)} numbers but the inputs, of shape "

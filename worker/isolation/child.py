@@ -19,7 +19,7 @@ from structlog.contextvars import bind_contextvars, clear_contextvars
 from service.logs import configure_logging
 from service.settings import get_settings
 from service.storage.disk_full import is_disk_full
-from worker.errors import Refused
+from worker.errors import RefusedError
 from worker.hardware.memory import is_out_of_memory
 
 
@@ -49,7 +49,7 @@ def _answer(module: str, function: str, arguments: tuple[Any, ...]) -> list[byte
     try:
         result = getattr(importlib.import_module(module), function)(*arguments)
         return [_head("bytes"), result] if isinstance(result, bytes) else [_head("json", result)]
-    except Refused as refused:
+    except RefusedError as refused:
         return [_head("refused", [refused.slug, refused.title, refused.detail])]
     except Exception as error:
         return [_head(_kind(error), traceback.format_exc())]

@@ -1,9 +1,9 @@
 """How a call into the child can end without a result, each way told apart."""
 
-from worker.errors import Explained
+from worker.errors import ExplainedError
 
 
-class ChildFailedError(Explained):
+class ChildFailedError(ExplainedError):
     """The child gave no result."""
 
     def __init__(self, detail: str) -> None:

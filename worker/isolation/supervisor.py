@@ -21,7 +21,7 @@ from typing import Any, Final
 import psutil
 from structlog.contextvars import get_contextvars
 
-from worker.errors import Refused
+from worker.errors import RefusedError
 from worker.isolation import child
 from worker.isolation.errors import (
     ChildCrashedError,
@@ -78,8 +78,8 @@ class Supervisor:
         """Return what the function returns in the child, which must be bytes or plain JSON.
 
         `watch` is called all the while, and what it raises ends the child and is passed on;
-        `memory_bytes` counts where it is less than the supervisor's own. Raises Refused where the
-        function does, and a ChildFailedError for every other ending.
+        `memory_bytes` counts where it is less than the supervisor's own. Raises RefusedError where
+        the function does, and a ChildFailedError for every other ending.
         """
         budget = min(filter(None, (memory_bytes, self._memory_bytes)), default=None)
         with self._lock:
@@ -88,7 +88,7 @@ class Supervisor:
                 warm.send((module, function, arguments, get_contextvars()))
                 self._wait(warm, watch, budget)
                 return warm.receive()
-            except Refused:
+            except RefusedError:
                 raise
             except BaseException:
                 self._end_child()
@@ -159,7 +159,7 @@ class _Child:
         if kind == "json":
             return value
         if kind == "refused":
-            raise Refused(*value)
+            raise RefusedError(*value)
         reference = secrets.token_hex(4)
         log.error("fault %s, the child reports:\n%s", reference, value)
         if kind == "memory":

@@ -10,7 +10,7 @@ from narrows.graph.to_export import BuildError
 from narrows.plans.planner import Plan
 from narrows.surgery import built
 from narrows.vocabulary import Init
-from worker.errors import Refused
+from worker.errors import RefusedError
 from worker.formats import pt2
 
 
@@ -20,7 +20,8 @@ def build(
     """Write the network that a plan makes of the uploaded one, in its own precision, to `path`.
 
     It is proven on random inputs, and read back. Returns how far its outputs are from what they
-    were to be, and why where that is more than rounding. Raises Refused where it can't be built.
+    were to be, and why where that is more than rounding. Raises RefusedError where it can't be
+    built.
     """
     shapes, seed = analysis.shapes, analysis.seed
     try:
@@ -28,7 +29,7 @@ def build(
         found.save(path)
         surgery.check_same(found.network, pt2.read(path), shapes=shapes, seed=seed)
     except (surgery.SurgeryError, BuildError) as error:
-        raise Refused(
+        raise RefusedError(
             "plan-not-built",
             "A plan can't be built as a network",
             f"Building {plan.name!r} failed: {error}. Leave it out of `build`; its edits can still "

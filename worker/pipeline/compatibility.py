@@ -6,18 +6,18 @@ from narrows.graph.network import Input, Network
 from narrows.graph.shapes import Shapes, trace_shapes
 from narrows.losses import CLASS_LOSSES, IGNORED, class_dim
 from service.logs import first_line
-from worker.errors import Refused
+from worker.errors import RefusedError
 from worker.formats.samples import Samples
 
-_unfit = partial(Refused, "shapes-do-not-fit", "The model and the dataset do not fit")
-_bad_targets = partial(Refused, "targets-do-not-fit", "The targets do not fit the model")
+_unfit = partial(RefusedError, "shapes-do-not-fit", "The model and the dataset do not fit")
+_bad_targets = partial(RefusedError, "targets-do-not-fit", "The targets do not fit the model")
 
 
 def check_fit(network: Network, samples: Samples, loss: str, batch: int) -> Shapes:
     """Return the shapes of all values for a batch of these samples.
 
-    Raises Refused where the inputs' shapes don't go through the network, or the targets are not
-    what `loss` takes for the outputs: class numbers within range, or an array of their shape.
+    Raises RefusedError where the inputs' shapes don't go through the network, or the targets are
+    not what `loss` takes for the outputs: class numbers within range, or an array of their shape.
     """
     wanted = 2 if loss == "model" else 1
     if len(network.inputs) != wanted:

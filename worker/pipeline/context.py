@@ -21,7 +21,7 @@ from narrows.methods.partial_sums import Terms
 from narrows.methods.table import Method
 from narrows.options import AnalysisOptions
 from narrows.vocabulary import CURVATURE_METHODS
-from worker.errors import Refused
+from worker.errors import RefusedError
 from worker.formats import pt2
 from worker.formats.samples import Samples
 from worker.hardware.device import chosen_device
@@ -42,11 +42,11 @@ def open_network(path: str) -> Network:
 
 
 def find_structures(network: Network, shapes: Shapes, exclude: Collection[str] = ()) -> Channels:
-    """Return the network's structures; raise Refused where there is none, saying why."""
+    """Return the network's structures; raise RefusedError where there is none, saying why."""
     channels = find_channels(network, shapes, exclude)
     if len(channels) == 0:
         reasons = "; ".join(f"{layer.name}: {layer.reason}" for layer in channels.layers[:20])
-        raise Refused(
+        raise RefusedError(
             "nothing-to-prune",
             "No layer of the network can be pruned",
             "Narrows compares channels of convolutions and linear layers, and found "
@@ -56,7 +56,7 @@ def find_structures(network: Network, shapes: Shapes, exclude: Collection[str] =
 
 
 class AnalysisContext:
-    """What every step of an analysis works on; raises Refused where the parts do not fit."""
+    """What every step of an analysis works on; raises RefusedError where the parts do not fit."""
 
     def __init__(self, network: Network, samples: Samples, options: AnalysisOptions) -> None:
         self.network, self.samples, self.options = network, samples, options
@@ -71,7 +71,7 @@ class AnalysisContext:
         if exported is not None:  # the program takes whole batches only
             self.drawn = self.drawn[: len(self.drawn) // exported * exported]
         if not len(self.drawn):
-            raise Refused(
+            raise RefusedError(
                 "too-few-samples",
                 "There are too few samples",
                 f"The model was exported for batches of exactly {exported} samples, and the "
@@ -91,7 +91,7 @@ class AnalysisContext:
             asked += factors
         unknown = sorted(set(asked) - {layer.name for layer in self.channels.layers})
         if unknown:
-            raise Refused(
+            raise RefusedError(
                 "unknown-layer",
                 "The model has no such layer",
                 f"`exclude` or `factors` names {', '.join(unknown[:5])}; the model's inspection "
@@ -102,7 +102,7 @@ class AnalysisContext:
         """Refuse what would take days, or more memory than there is."""
         structures, name = len(self.channels), self.options.method
         if name == "exact" and structures > EXACT_STRUCTURES:
-            raise Refused(
+            raise RefusedError(
                 "too-many-structures",
                 "The network has too many structures to remove each by itself",
                 f"It has {structures:,}, and 'exact' is for at most {EXACT_STRUCTURES:,}. Choose "
@@ -112,7 +112,7 @@ class AnalysisContext:
         if self.options.curvature == "exact":
             rows *= prod(self.shapes.of(self.network.outputs[0])[1:])
         if name in CURVATURE_METHODS and rows * structures > FACTOR_NUMBERS:
-            raise Refused(
+            raise RefusedError(
                 "too-much-curvature",
                 "The curvature would not fit in memory",
                 f"'{name}' keeps {rows:,} × {structures:,} numbers, and at most "
@@ -136,7 +136,9 @@ class AnalysisContext:
         try:
             return self.method.measure(self.gated, batch, LOSSES[self.options.loss])
         except MixedSamplesError as error:
-            raise Refused("samples-mixed", "Samples can't be told apart", f"{error}.") from None
+            raise RefusedError(
+                "samples-mixed", "Samples can't be told apart", f"{error}."
+            ) from None
 
     def analysis(self, terms: Terms) -> Analysis:
         """Return the analysis that the terms of all batches make."""

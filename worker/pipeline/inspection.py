@@ -11,7 +11,7 @@ from narrows.channels.groups import Channels
 from narrows.graph.network import Network
 from narrows.graph.shapes import Shapes
 from narrows.plans.cost import cost
-from worker.errors import Refused
+from worker.errors import RefusedError
 from worker.formats.samples import Samples
 
 Json = dict[str, Any]
@@ -49,7 +49,7 @@ def dataset_inspection(samples: Samples) -> Json:
     """Describe a dataset: counts, shapes, classes, and what the transform makes of a sample."""
     first = samples.transform.apply(samples.inputs[:1], torch.float32)
     if not first.isfinite().all():
-        raise Refused(
+        raise RefusedError(
             "dataset-invalid",
             "The dataset can't be used",
             "The transform makes of the first sample what is not finite: its numbers, or `scale`, "

@@ -1,7 +1,7 @@
 """What the child process runs: inspect · plan · shard · reduce, as plain functions.
 
 Paths are of content-addressed files, so what was read from one stays true and is kept for the next
-call. Each function raises Refused where the upload or the request is at fault.
+call. Each function raises RefusedError where the upload or the request is at fault.
 """
 
 import io
@@ -19,7 +19,7 @@ from narrows.options import AnalysisOptions
 from narrows.plans.planner import Plan
 from narrows.vocabulary import PRUNED
 from service.settings import get_settings
-from worker.errors import Refused
+from worker.errors import RefusedError
 from worker.formats import arrays, pt2
 from worker.formats.samples import Transform
 from worker.hardware.device import device_name
@@ -142,7 +142,7 @@ def _open_once(
 
 def _require_finite(terms: Terms) -> None:
     if not terms.are_finite():
-        raise Refused(
+        raise RefusedError(
             "not-finite",
             "The network's values are not finite",
             f"A batch of {terms.samples[0]} samples gave the loss {terms.loss[0]} or a derivative "

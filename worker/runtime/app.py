@@ -22,7 +22,7 @@ from service.logs import configure_logging, first_line
 from service.parent_watch import stop_at_end_of_input
 from service.settings import Settings, get_settings
 from service.storage.objects import Storage
-from worker.errors import Explained
+from worker.errors import ExplainedError
 from worker.hardware.memory import memory_budget
 from worker.isolation.supervisor import Supervisor
 from worker.runtime.artifacts import sweep
@@ -86,7 +86,7 @@ def run_worker(settings: Settings, engine: Engine, queues: str, pipeline: str) -
     presence = Presence(engine, name=name, queues=queues, seconds=settings.lease_seconds)
 
     def warm() -> None:
-        with suppress(Explained, StoppingError):  # then it stays unknown what computes
+        with suppress(ExplainedError, StoppingError):  # then it stays unknown what computes
             device = supervisor.call("worker.hardware.device", "device_name", watch=presence.check)
             presence.device = device
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from worker.errors import Explained
+from worker.errors import ExplainedError
 from worker.runtime.heartbeat import StoppingError
 from worker.runtime.leases import Claim, LeaseLostError
 from worker.runtime.metrics import RETRIES, WORK
@@ -35,4 +35,4 @@ def _ended(error: BaseException) -> str:
         return "lost"
     if isinstance(error, StoppingError):
         return "returned"
-    return "failed" if isinstance(error, Explained) else "error"
+    return "failed" if isinstance(error, ExplainedError) else "error"

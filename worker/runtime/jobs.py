@@ -11,10 +11,10 @@ from sqlalchemy import Engine, update
 from narrows.vocabulary import ACTIVE
 from service.database.clock import epoch_now
 from service.database.tables import Analysis
-from worker.errors import Refused
+from worker.errors import RefusedError
 from worker.runtime import leases
 from worker.runtime.artifacts import Artifacts
-from worker.runtime.leases import Claim, Problem, Work
+from worker.runtime.leases import Claim, ProblemJson, Work
 from worker.runtime.messages import Ids, Message
 from worker.runtime.task_inputs import TaskInputs
 from worker.runtime.work import analysis
@@ -63,7 +63,7 @@ class Jobs:
         with self.engine.begin() as connection:
             return claim.work.commit(connection, claim, result, artifacts)
 
-    def fail(self, claim: Claim, problem: Problem) -> list[Message]:
+    def fail(self, claim: Claim, problem: ProblemJson) -> list[Message]:
         """End the claimed work, and the analysis that it is part of, with a problem document."""
         with self.engine.begin() as connection:
             return claim.work.fail(connection, claim, problem)
@@ -79,7 +79,7 @@ class Jobs:
         """
         if claim.attempt < self.max_attempts:
             return self._put_back(claim, delay=delay)
-        given_up = Refused(
+        given_up = RefusedError(
             "attempts-exhausted",
             "Given up after several attempts",
             f"All {claim.attempt} attempts failed, the last one like this: {happened}",

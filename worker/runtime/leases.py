@@ -20,7 +20,7 @@ from worker.runtime.artifacts import Artifacts
 from worker.runtime.messages import Ids, Message
 from worker.runtime.task_inputs import TaskInputs
 
-Problem = dict[str, Any]
+ProblemJson = dict[str, Any]
 """A problem document (RFC 9457)."""
 
 FREE: Final[dict[str, Any]] = {"token": None, "leased_by": None, "lease_until": None}
@@ -50,7 +50,7 @@ class Work(ABC):
     def load(self, connection: Connection, ids: Ids) -> TaskInputs:
         """Return what the work needs.
 
-        Raises Refused where an upload can't serve it, and LeaseLostError where it was deleted.
+        Raises RefusedError where an upload can't serve it, and LeaseLostError where it was deleted.
         """
 
     @abstractmethod
@@ -60,7 +60,7 @@ class Work(ABC):
         """Write what the pipeline returned, and what files it built; return the next messages."""
 
     @abstractmethod
-    def fail(self, connection: Connection, claim: "Claim", problem: Problem) -> list[Message]:
+    def fail(self, connection: Connection, claim: "Claim", problem: ProblemJson) -> list[Message]:
         """End the work, and the analysis that it is part of, with a problem document."""
 
     def begin(self, connection: Connection, ids: Ids) -> None:  # noqa: B027 - for most, nothing

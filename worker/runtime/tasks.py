@@ -14,7 +14,7 @@ from service.broker.celery_app import Broker
 from service.logs import first_line
 from service.storage.disk_full import is_disk_full
 from service.storage.objects import Storage, StorageError
-from worker.errors import Refused
+from worker.errors import RefusedError
 from worker.isolation.errors import ChildDiskFullError, ChildFailedError, ChildKilledError
 from worker.isolation.supervisor import Supervisor
 from worker.runtime.artifacts import built, scratch_folder, stage
@@ -93,7 +93,7 @@ class Runner:
             except ChildDiskFullError as ending:
                 log.warning("%s %s: %s", claim.work.task, claim.ids, ending)
                 return self._jobs.retry(claim, ending.detail, delay=_patience(claim))
-            except (Refused, ChildFailedError) as ending:
+            except (RefusedError, ChildFailedError) as ending:
                 log.info("%s %s: %s", claim.work.task, claim.ids, ending)
                 return self._jobs.fail(claim, ending.as_problem())
             except StoppingError:

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from narrows.client import ApiError, Client, UnreachableError
-from service.cli.errors import Terminated
+from service.cli.errors import TerminatedError
 from service.cli.run_analysis import run_analysis
 
 Handler = Callable[[httpx.Request], httpx.Response]
@@ -62,7 +62,7 @@ def test_watching_asks_for_news(client_of: Callable[[Handler], Client]) -> None:
     assert all(prefer for _, prefer in asked[1:])
 
 
-@pytest.mark.parametrize("interruption", [KeyboardInterrupt, Terminated])
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt, TerminatedError])
 def test_an_interrupted_analysis_is_called_off(
     interruption: type[BaseException], client_of: Callable[[Handler], Client]
 ) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from service.database.tables import Artifact, File
 from service.http.byte_range import byte_range
-from service.http.problems import NoSuchRange
+from service.http.problems import NoSuchRangeError
 from service.settings import Settings
 from service.storage.objects import Storage
 from tests.support.answers import Client, created, problem
@@ -145,7 +145,7 @@ def test_byte_range(header: str | None, expected: tuple[int, int] | None) -> Non
 
 @pytest.mark.parametrize("header", ["bytes=10-", "bytes=10-11", "bytes=-0"])
 def test_no_such_byte_range(header: str) -> None:
-    with pytest.raises(NoSuchRange):
+    with pytest.raises(NoSuchRangeError):
         byte_range(header, 10)
 
 

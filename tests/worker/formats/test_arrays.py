@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from worker.errors import Refused
+from worker.errors import RefusedError
 from worker.formats import arrays
 from worker.formats.samples import Transform
 
@@ -82,12 +82,12 @@ def test_the_declared_transform_is_applied() -> None:
 
 
 def test_a_transform_for_other_channels_is_refused() -> None:
-    with pytest.raises(Refused, match=r"2 numbers but the inputs.*3 channels"):
+    with pytest.raises(RefusedError, match=r"2 numbers but the inputs.*3 channels"):
         Transform(mean=(1.0, 2.0)).apply(X, torch.float32)
 
 
 def refused(path: Path) -> str:
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(RefusedError) as refusal:
         arrays.read(path, Transform())
     assert refusal.value.slug == "dataset-invalid"
     return refusal.value.detail
@@ -177,5 +177,5 @@ def test_mutants_are_read_or_refused(tmp_path: Path) -> None:
         )
         try:
             arrays.read(path, Transform())
-        except Refused:
+        except RefusedError:
             continue

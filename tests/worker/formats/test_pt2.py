@@ -19,7 +19,7 @@ from tests.support.architectures import (
     TwoTowers,
     example_inputs,
 )
-from worker.errors import Refused
+from worker.errors import RefusedError
 from worker.formats import pt2
 from worker.formats.pt2.tensors import DTYPES
 
@@ -194,7 +194,7 @@ class ComplexNumbers(nn.Module):
 def test_what_is_not_supported_is_named(
     network: nn.Module, shape: tuple[int, ...], culprit: str, tmp_path: Path
 ) -> None:
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(RefusedError) as refusal:
         saved_and_read(export(network, (torch.randn(shape),)), tmp_path)
     assert refusal.value.slug == "operator-not-supported"
     assert culprit in refusal.value.detail

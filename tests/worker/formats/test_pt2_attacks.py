@@ -13,7 +13,7 @@ import torch
 from tests.support.architectures import PlainNet
 from tests.support.attacks import ATTACKS, CANARY, Attack
 from tests.support.pt2_archive import Upload, pack
-from worker.errors import Refused
+from worker.errors import RefusedError
 from worker.formats import pt2
 
 MUTANTS = 250
@@ -44,7 +44,7 @@ def test_the_archive_before_any_change_is_read(plain: Upload, tmp_path: Path) ->
 def test_attack_is_refused(attack: Attack, plain: Upload, tmp_path: Path) -> None:
     path = tmp_path / "model.pt2"
     path.write_bytes(attack.make(plain.copy()))
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(RefusedError) as refusal:
         pt2.read(path)
     assert refusal.value.slug == attack.slug, str(refusal.value)
     assert attack.culprit in refusal.value.detail
@@ -99,6 +99,6 @@ def test_mutants_read_or_are_refused(
         path.write_bytes(mutate(plain.copy(), random.Random(seed)))
         try:
             pt2.read(path)
-        except Refused:
+        except RefusedError:
             refused += 1
     assert refused > MUTANTS // 2

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from tests.support.jobs import alive, wait_until
-from worker.errors import Refused
+from worker.errors import RefusedError
 from worker.isolation import supervisor as supervisor_module
 from worker.isolation.errors import (
     ChildCrashedError,
@@ -51,7 +51,7 @@ def test_calls_share_a_warm_child(supervisor: Supervisor) -> None:
 
 def test_a_refusal_is_passed_on_and_leaves_the_childalive(supervisor: Supervisor) -> None:
     before = supervisor.call(FAKE, "pid")
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(RefusedError) as refused:
         supervisor.call(FAKE, "refuse")
     assert (refused.value.slug, refused.value.detail) == ("too-odd", "Its layers are odd.")
     assert supervisor.call(FAKE, "pid") == before

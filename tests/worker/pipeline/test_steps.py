@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from narrows.batch import Batch
 from narrows.methods.partial_sums import Terms
-from worker.errors import Refused
+from worker.errors import RefusedError
 from worker.pipeline import steps
 from worker.pipeline.context import AnalysisContext
 
@@ -149,7 +149,7 @@ def test_a_program_may_return_its_loss(model: str, tmp_path: Path) -> None:
 
 
 def test_a_program_without_a_loss_is_not_taken_for_one(model: str, tmp_path: Path) -> None:
-    with pytest.raises(Refused, match="it must take x and y, and return its loss"):
+    with pytest.raises(RefusedError, match="it must take x and y, and return its loss"):
         analyze(model, data(tmp_path / "d.npz"), loss="model")
 
 
@@ -178,7 +178,7 @@ def test_every_token_has_a_class(method: str, tmp_path: Path) -> None:
     dataset = data(tmp_path / "d.npz", x=rng.integers(0, 9, (64, 5)), y=y)
     assert analyze(path, dataset, method=method)["summary"]["structures"] == 6 + 8
     wrong = data(tmp_path / "w.npz", x=rng.integers(0, 9, (64, 5)), y=y[:, :4])
-    with pytest.raises(Refused, match="or the classes last"):
+    with pytest.raises(RefusedError, match="or the classes last"):
         analyze(path, wrong, method=method)
 
 
@@ -198,7 +198,7 @@ def test_what_would_never_end_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(f"worker.pipeline.context.{limit}", 10)
-    with pytest.raises(Refused, match=said):
+    with pytest.raises(RefusedError, match=said):
         steps.plan(model, data(tmp_path / "d.npz"), {}, REQUEST | {"seed": 5} | asked)
 
 
@@ -262,7 +262,7 @@ def test_too_few_samples_for_certainty_name_nothing(model: str, tmp_path: Path) 
 
 
 def test_a_transform_beyond_all_numbers_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(Refused, match="not finite"):
+    with pytest.raises(RefusedError, match="not finite"):
         steps.inspect_dataset(data(tmp_path / "d.npz"), {"scale": 1e39})
 
 
@@ -310,7 +310,7 @@ def test_what_does_not_fit_is_refused_before_any_work(
     model: str,
     tmp_path: Path,
 ) -> None:
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(RefusedError) as refusal:
         steps.plan(model, data(tmp_path / "d.npz", **named), {}, REQUEST | request_)
     assert refusal.value.slug == slug
     assert text in refusal.value.detail
@@ -318,18 +318,18 @@ def test_what_does_not_fit_is_refused_before_any_work(
 
 def test_too_few_samples_for_a_fixed_batch_are_refused(tmp_path: Path) -> None:
     fixed = saved(small(), tmp_path / "fixed.pt2", 32, 1, 8, 8, dynamic=False)
-    with pytest.raises(Refused, match="batches of exactly 32"):
+    with pytest.raises(RefusedError, match="batches of exactly 32"):
         steps.plan(fixed, data(tmp_path / "d.npz", 31), {}, REQUEST)
 
 
 def test_a_network_without_prunable_layers_is_refused(tmp_path: Path) -> None:
     single = saved(nn.Linear(4, 3), tmp_path / "single.pt2", 2, 4)
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(RefusedError) as refusal:
         steps.inspect_model(single)
     assert refusal.value.slug == "nothing-to-prune"
     assert "network's outputs" in refusal.value.detail
     none = saved(nn.ReLU(), tmp_path / "none.pt2", 2, 4)
-    with pytest.raises(Refused, match="no such layer"):
+    with pytest.raises(RefusedError, match="no such layer"):
         steps.inspect_model(none)
 
 
@@ -339,7 +339,7 @@ def test_values_that_overflow_are_refused(tmp_path: Path) -> None:
         for weight in module.parameters():
             weight.mul_(1e12)
     model = saved(module, tmp_path / "huge.pt2", 2, 1, 8, 8)
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(RefusedError) as refusal:
         steps.shard(model, data(tmp_path / "d.npz"), {}, REQUEST, 0, 64)
     assert refusal.value.slug == "not-finite"
 

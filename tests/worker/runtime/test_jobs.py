@@ -18,7 +18,7 @@ from tests.support.jobs import (
     shard_states,
     state_of,
 )
-from worker.errors import Refused
+from worker.errors import RefusedError
 from worker.runtime.jobs import Jobs
 from worker.runtime.leases import LeaseLostError, Work
 from worker.runtime.messages import Ids, Message
@@ -103,7 +103,7 @@ class TestTheWholeWay:
         assert read(engine, Model.state) == ["rejected"]
         assert read(engine, Model.error) == [PROBLEM]
 
-        with pytest.raises(Refused, match="model was rejected"):
+        with pytest.raises(RefusedError, match="model was rejected"):
             jobs.inputs(claim(jobs, PLAN, analysis))
 
 

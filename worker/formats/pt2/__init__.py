@@ -16,7 +16,7 @@ from worker.formats.pt2.graph import read_graph
 def read(path: Path) -> Network:
     """Return the network in the archive, in eval mode, with its tensors on the CPU.
 
-    Raises Refused, and nothing else, for whatever is not a plain export of operators in
+    Raises RefusedError, and nothing else, for whatever is not a plain export of operators in
     `narrows.graph.operators`: pickle-checkpoint, torchscript, not-an-archive, archive-version,
     unsafe-archive, malformed-archive, operator-not-supported, operator-out-of-bounds, too-large.
     """

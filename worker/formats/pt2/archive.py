@@ -47,8 +47,8 @@ class Archive:
     def __init__(self, file: IO[bytes], entries: list[Entry], allowed: re.Pattern[str]) -> None:
         """Check all that can be checked without reading the members.
 
-        Raises Refused (unsafe-archive, malformed-archive) for a member outside `allowed`, and for
-        whatever could let another reader see another archive.
+        Raises RefusedError (unsafe-archive, malformed-archive) for a member outside `allowed`, and
+        for whatever could let another reader see another archive.
         """
         self._file = file
         self._entries: dict[str, Entry] = {}
@@ -91,7 +91,10 @@ class Archive:
 
 
 def read_directory(file: IO[bytes]) -> list[Entry]:
-    """Return the central directory's entries; raise Refused if there is none, or not just one."""
+    """Return the central directory's entries.
+
+    Raise RefusedError if there is none, or not just one.
+    """
     length = file.seek(0, os.SEEK_END)
     if length > MAX_BYTES:
         raise too_large(f"The file has {length} bytes; at most {MAX_BYTES} are read.")

@@ -28,10 +28,10 @@ class Scope(Protocol):
     """The values that are defined where the node stands."""
 
     def tensor(self, name: Value) -> Ref:
-        """Return the tensor of that name; raise Refused if there is none, or none any more."""
+        """Return the tensor of that name; raise RefusedError if there is none, or none any more."""
 
     def size(self, name: Value) -> Ref:
-        """Return the size of that name; raise Refused if there is none."""
+        """Return the size of that name; raise RefusedError if there is none."""
 
 
 Reader = Callable[[Value, Scope], Argument]

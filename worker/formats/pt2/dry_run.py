@@ -28,8 +28,8 @@ FREE_SIZE = 2  # of a dynamic dimension without an example
 def check(network: Network, metas: Mapping[str, Meta]) -> None:
     """Run the network on fake tensors; compare each value with what the graph says of it.
 
-    Dynamic dimensions have the sizes of the export's example. Raises Refused: too-large (bytes or
-    operations), operator-out-of-bounds, operator-not-supported, malformed-archive.
+    Dynamic dimensions have the sizes of the export's example. Raises RefusedError: too-large (bytes
+    or operations), operator-out-of-bounds, operator-not-supported, malformed-archive.
     """
     fake, operations = FakeTensorMode(), FlopCounterMode(display=False)
     tensors = {name: fake.from_tensor(tensor) for name, tensor in network.tensors.items()}
@@ -107,7 +107,7 @@ class _ByteCounterMode(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.largest = self.total = 0
 
     def check(self, where: str) -> None:
-        """Raise Refused if a result so far, or the sum of all, is too large."""
+        """Raise RefusedError if a result so far, or the sum of all, is too large."""
         if self.largest > MAX_TENSOR_BYTES or self.total > MAX_TOTAL_BYTES:
             raise too_large(
                 f"{where} brings results to {self.total:.1e} bytes, the largest to "

@@ -29,7 +29,7 @@ _MODULE = re.compile(r"[\w.@]{0,300}", re.ASCII)
 def read_module(archive: Archive) -> tuple[dict[str, Value], Nesting | None]:
     """Check all that is around the graph module; return it, and how its outputs are nested.
 
-    Raises Refused: archive-version for what another torch wrote, unsafe-archive for what torch
+    Raises RefusedError: archive-version for what another torch wrote, unsafe-archive for what torch
     would evaluate or import, malformed-archive.
     """
     _check_versions(archive)

@@ -53,7 +53,7 @@ class Program:
         return text
 
     def tensor(self, name: Value) -> Ref:
-        """Return the tensor of that name as it is after the nodes read so far, or raise Refused."""
+        """Return the tensor of that name as the nodes read so far leave it; raise RefusedError."""
         text = self._use(name, self._metas)
         value = self._aliases.resolve(text)
         if self._aliases.is_stale(value):
@@ -61,11 +61,11 @@ class Program:
         return Ref(value)
 
     def size(self, name: Value) -> Ref:
-        """Return the size of that name, or raise Refused."""
+        """Return the size of that name, or raise RefusedError."""
         return Ref(self._use(name, self._sizes))
 
     def add(self, entry: Value) -> None:
-        """Read one node; raise Refused if it is anything but a call of a known operator."""
+        """Read one node; raise RefusedError if it is anything but a call of a known operator."""
         fields = entry.fields(
             "target", "inputs", "outputs", "metadata",
             optional=("is_hop_single_tensor_return", "name"),

@@ -1,6 +1,6 @@
 """The ways to refuse an archive; each detail says what is wrong, where, and what to do about it."""
 
-from worker.errors import Refused
+from worker.errors import RefusedError
 
 HOW_TO_EXPORT = (
     "Export it instead: `narrows export pkg.module:factory --input 1x3x32x32 -o model.pt2`, or "
@@ -12,46 +12,50 @@ DECOMPOSE = (
 )
 
 
-def not_an_archive(detail: str) -> Refused:
-    return Refused("not-an-archive", "Not a torch.export archive", f"{detail} {HOW_TO_EXPORT}")
+def not_an_archive(detail: str) -> RefusedError:
+    return RefusedError("not-an-archive", "Not a torch.export archive", f"{detail} {HOW_TO_EXPORT}")
 
 
-def pickle_checkpoint(detail: str) -> Refused:
-    return Refused(
+def pickle_checkpoint(detail: str) -> RefusedError:
+    return RefusedError(
         "pickle-checkpoint",
         "A pickled checkpoint",
         f"{detail} Narrows never loads pickles, since they can run any code. {HOW_TO_EXPORT}",
     )
 
 
-def torchscript(detail: str) -> Refused:
-    return Refused("torchscript", "A TorchScript archive", f"{detail} {HOW_TO_EXPORT}")
+def torchscript(detail: str) -> RefusedError:
+    return RefusedError("torchscript", "A TorchScript archive", f"{detail} {HOW_TO_EXPORT}")
 
 
-def archive_version(detail: str) -> Refused:
-    return Refused("archive-version", "The archive's version is not understood", detail)
+def archive_version(detail: str) -> RefusedError:
+    return RefusedError("archive-version", "The archive's version is not understood", detail)
 
 
-def unsafe(detail: str) -> Refused:
-    return Refused("unsafe-archive", "The archive holds what a plain export never does", detail)
+def unsafe(detail: str) -> RefusedError:
+    return RefusedError(
+        "unsafe-archive", "The archive holds what a plain export never does", detail
+    )
 
 
-def malformed(detail: str) -> Refused:
-    return Refused("malformed-archive", "The archive is malformed", detail)
+def malformed(detail: str) -> RefusedError:
+    return RefusedError("malformed-archive", "The archive is malformed", detail)
 
 
-def too_large(detail: str) -> Refused:
-    return Refused("too-large", "The archive asks for too much", detail)
+def too_large(detail: str) -> RefusedError:
+    return RefusedError("too-large", "The archive asks for too much", detail)
 
 
-def unsupported(detail: str) -> Refused:
-    return Refused(
+def unsupported(detail: str) -> RefusedError:
+    return RefusedError(
         "operator-not-supported", "An operator is not supported", f"{detail} {DECOMPOSE}"
     )
 
 
-def out_of_bounds(detail: str) -> Refused:
-    return Refused("operator-out-of-bounds", "An operator's arguments are out of bounds", detail)
+def out_of_bounds(detail: str) -> RefusedError:
+    return RefusedError(
+        "operator-out-of-bounds", "An operator's arguments are out of bounds", detail
+    )
 
 
 def quoted(text: object) -> str:

@@ -16,7 +16,7 @@ _ONNX = b"\x08"  # its first field, ir_version, as a protobuf varint
 
 
 def check_head(file: IO[bytes]) -> None:
-    """Raise Refused if the file's first bytes are those of another format."""
+    """Raise RefusedError if the file's first bytes are those of another format."""
     file.seek(0)
     head = file.read(16)
     if not head:
@@ -32,7 +32,7 @@ def check_head(file: IO[bytes]) -> None:
 
 
 def check_members(entries: Sequence[Entry]) -> None:
-    """Raise Refused if the zip archive is one of another format, by the names of its members."""
+    """Raise RefusedError if the names of its members show an archive of another format."""
     names = {entry.name.partition("/")[2] or entry.name for entry in entries}
     if "constants.pkl" in names:
         raise torchscript("The file is a TorchScript archive (`torch.jit.save`).")

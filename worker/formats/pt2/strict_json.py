@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sized
 from typing import Any
 
-from worker.errors import Refused
+from worker.errors import RefusedError
 from worker.formats.pt2.refusals import malformed, quoted, too_large
 
 MAX_BYTES = 32 << 20
@@ -20,8 +20,8 @@ _NO_BRACKETS = re.compile(rb'"[^"]*"?|[^][{}"]+')
 class Value:
     """A JSON value that knows where it stands, and is read by naming the type it must have.
 
-    Every method raises Refused, saying where, if the value is something else; so code that reads
-    through it meets no `KeyError`, and a key that it doesn't ask for is refused as unknown.
+    Every method raises RefusedError, saying where, if the value is something else; so code that
+    reads through it meets no `KeyError`, and a key that it doesn't ask for is refused as unknown.
     """
 
     __slots__ = ("_key", "_parent", "raw")
@@ -38,7 +38,7 @@ class Value:
         path = self._parent.where + step[:100]
         return path.replace(":.", ": ")
 
-    def refuse(self, problem: str) -> Refused:
+    def refuse(self, problem: str) -> RefusedError:
         """Return, to be raised, what is wrong with this value."""
         return malformed(f"{self.where} {problem}.")
 

@@ -21,7 +21,7 @@ _MAX_ITEMS = 1024
 def read_treespec(value: Value) -> Nesting | None:
     """Return the nesting, its tensors numbered in order; None where there is none.
 
-    Raises Refused: unsafe-archive for other types, malformed-archive.
+    Raises RefusedError: unsafe-archive for other types, malformed-archive.
     """
     text = value.text(_TEXT)
     if not text:

@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Iterator
 from functools import lru_cache
 
-from worker.errors import Refused
+from worker.errors import RefusedError
 from worker.formats.pt2.archive import Archive, read_directory
 from worker.formats.pt2.refusals import quoted, unsafe
 from worker.formats.pt2.strict_json import Value
@@ -144,7 +144,7 @@ def check_sample_inputs(data: bytes) -> None:
     try:
         pickled = Archive(file, read_directory(file), _TORCH_SAVE).read("data.pkl", 8 << 20)
         imported = set(_imports(pickled))
-    except Refused as refusal:
+    except RefusedError as refusal:
         raise unsafe(f"The example inputs are no file of torch.save: {refusal.detail}") from None
     except (ValueError, IndexError, AttributeError, TypeError, OverflowError):
         raise unsafe("The example inputs are no pickle that torch.save writes.") from None

@@ -8,9 +8,9 @@ from sqlalchemy import Connection, case, insert, select, update
 from narrows.options import AnalysisOptions
 from narrows.vocabulary import AnalysisState
 from service.database.tables import Analysis, Dataset, Event, Model, Shard, utc_now
-from worker.errors import Refused
+from worker.errors import RefusedError
 from worker.runtime import leases
-from worker.runtime.leases import Claim, Problem, Work
+from worker.runtime.leases import Claim, ProblemJson, Work
 from worker.runtime.messages import Ids, Message
 from worker.runtime.metrics import count_analysis
 from worker.runtime.task_inputs import TaskInputs
@@ -28,7 +28,7 @@ class AnalysisWork(Work):
     def load(self, connection: Connection, ids: Ids) -> TaskInputs:
         return load(connection, ids[0])
 
-    def fail(self, connection: Connection, claim: Claim, problem: Problem) -> list[Message]:
+    def fail(self, connection: Connection, claim: Claim, problem: ProblemJson) -> list[Message]:
         lock(connection, claim.ids[0])
         leases.end(connection, claim, state="failed", error=problem)
         end(connection, claim.ids[0], "failed", error=problem)
@@ -68,9 +68,11 @@ def load(connection: Connection, analysis_id: str | int) -> TaskInputs:
 
 def _require_ready(kind: str, state: str | None) -> None:
     if state is None:
-        raise Refused(f"{kind}-missing", f"The {kind} is gone", f"The {kind} has been deleted.")
+        raise RefusedError(
+            f"{kind}-missing", f"The {kind} is gone", f"The {kind} has been deleted."
+        )
     if state != "ready":
-        raise Refused(
+        raise RefusedError(
             f"{kind}-rejected",
             f"The {kind} was rejected",
             f"Inspection found that the {kind} can't be analysed; its own `error` says why.",
@@ -104,7 +106,7 @@ def end(
 
 
 def add_event(
-    connection: Connection, analysis_id: str | int, state: str, error: Problem | None = None
+    connection: Connection, analysis_id: str | int, state: str, error: ProblemJson | None = None
 ) -> None:
     """Add to the history that the API streams."""
     data = {"state": state, "error": error} if error else {"state": state}

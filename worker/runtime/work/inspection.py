@@ -8,7 +8,7 @@ from narrows.vocabulary import TaskName
 from service.database.tables import Analysis, Dataset, Model
 from worker.runtime import leases
 from worker.runtime.artifacts import Artifacts
-from worker.runtime.leases import Claim, Problem, Work
+from worker.runtime.leases import Claim, ProblemJson, Work
 from worker.runtime.messages import Ids, Message
 from worker.runtime.task_inputs import TaskInputs
 from worker.runtime.work.plan import PLAN
@@ -33,7 +33,7 @@ class InspectionWork(Work):
     ) -> list[Message]:
         return _end(connection, claim, state="ready", inspection=result)
 
-    def fail(self, connection: Connection, claim: Claim, problem: Problem) -> list[Message]:
+    def fail(self, connection: Connection, claim: Claim, problem: ProblemJson) -> list[Message]:
         return _end(connection, claim, state="rejected", error=problem)
 
 
