@@ -36,7 +36,7 @@ NETWORKS = (
 Members = Sequence[tuple[str, int]]
 
 
-class Removal:
+class PruningOrder:
     """A trained network, its loss on training images, and that loss after removing structures."""
 
     def __init__(self, recipe: Recipe, members: Sequence[Members]) -> None:
@@ -68,20 +68,20 @@ def remove_singly(work: tuple[Recipe, Criterion]) -> None:
     """Keep the losses after removing each structure, which some analysis of the network numbers."""
     torch.set_num_threads(1)
     recipe, criterion = work
-    losses = Removal(recipe, analysis(recipe, criterion).channels.members()).single()
+    losses = PruningOrder(recipe, analysis(recipe, criterion).channels.members()).single()
     write(singles_path(recipe), json.dumps(losses.tolist()).encode())
 
 
-def losses(removal: Removal, found: Analysis) -> Floats:
+def losses(removal: PruningOrder, found: Analysis) -> Floats:
     """Return the losses after removing the lowest structures, for each of RATIOS."""
-    order = np.argsort(found.places)
+    order = np.argsort(found.rank)
     return np.array([removal.loss(order[: round(r * len(order))]) for r in RATIOS])
 
 
 def measure(recipe: Recipe, criteria: Sequence[Criterion]) -> Floats:
     """Return for each criterion its losses and its rank correlation, [criteria, ratios + 1]."""
     analyses = [analysis(recipe, criterion) for criterion in criteria]
-    removal = Removal(recipe, analyses[0].channels.members())
+    removal = PruningOrder(recipe, analyses[0].channels.members())
     true = json.loads(singles_path(recipe).read_text())
     return np.array(
         [

@@ -21,7 +21,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.networks import ResNet18, settle
+from benchmarks.networks import ResNet18, calibrate_norms
 from service.analyses.request import AnalysisRequest
 from worker.cli.export import export_module
 from worker.pipeline import steps
@@ -34,7 +34,7 @@ def write_inputs(folder: Path, size: int, samples: int) -> tuple[str, str]:
     """Write a network and random images; return their paths."""
     torch.manual_seed(0)
     module = ResNet18(large=True)
-    settle(module, (3, size, size))
+    calibrate_norms(module, (3, size, size))
     export_module(module, (torch.zeros(2, 3, size, size),), folder / "model.pt2")
     rng = np.random.default_rng(0)
     x = rng.standard_normal((samples, 3, size, size), np.float32)

@@ -24,7 +24,7 @@ from rich.table import Table
 from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 
-from benchmarks.networks import ResNet18, settle, vgg11
+from benchmarks.networks import ResNet18, calibrate_norms, vgg11
 from narrows.batch import Batch
 from narrows.channels.groups import find_channels
 from narrows.gates.gated_network import gate
@@ -127,7 +127,7 @@ def main() -> None:
     torch.manual_seed(0)
     rows = []
     for name, module in (("resnet18", ResNet18()), ("vgg11_bn", vgg11())):
-        settle(module, (3, options.size, options.size))
+        calibrate_norms(module, (3, options.size, options.size))
         measured = measure(module, options.batch, options.size, options.rounds)
         rows.append({"network": name, **{key: round(value, 3) for key, value in measured.items()}})
     if options.json:

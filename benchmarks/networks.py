@@ -62,7 +62,7 @@ def vgg11(classes: int = 10) -> nn.Sequential:
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(inside, classes))
 
 
-def settle(module: nn.Module, shape: tuple[int, ...]) -> nn.Module:
+def calibrate_norms(module: nn.Module, shape: tuple[int, ...]) -> nn.Module:
     """Let batch norms see some data, so that values stay in range, and switch to eval mode."""
     module.train()
     with torch.no_grad():

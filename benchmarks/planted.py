@@ -67,8 +67,8 @@ def coverage(found: Analysis, names: Sequence[str]) -> tuple[bool, ...]:
 
 def first_quarter(found: Analysis) -> Analysis:
     """Return what the first quarter of the batches says."""
-    first = np.arange(len(found.terms)) < max(1, len(found.terms) // 4)
-    return replace(found, terms=found.terms.chosen(first))
+    first = np.arange(len(found.partial_sums)) < max(1, len(found.partial_sums) // 4)
+    return replace(found, partial_sums=found.partial_sums.chosen(first))
 
 
 def summary(judged: Sequence[Judged]) -> str:

@@ -1,4 +1,4 @@
-"""What the terms of all batches say of a network: ranking, verdicts and plans."""
+"""What the partial sums of all batches say of a network: ranking, verdicts and plans."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -10,11 +10,11 @@ from narrows.channels.groups import Channels, Layer
 from narrows.graph.network import Network
 from narrows.graph.shapes import Shapes
 from narrows.methods import ranking
-from narrows.methods.partial_sums import Terms
-from narrows.methods.ranking import Removal
+from narrows.methods.partial_sums import PartialSums
+from narrows.methods.ranking import PruningOrder
 from narrows.methods.table import DEFAULT, Method, second_order
 from narrows.plans import budget
-from narrows.plans.cost import Cost, cost
+from narrows.plans.cost import Cost, network_cost
 from narrows.plans.planner import Plan, Planner
 from narrows.surgery.built import Built, build
 from narrows.verdict.jackknife import replicates
@@ -24,15 +24,15 @@ from narrows.vocabulary import CostKind, Init
 
 @dataclass(frozen=True)
 class Analysis:
-    """What the terms of a network say: its layers, its structures, and plans to change it."""
+    """What the partial sums say of a network: layers, structures, and plans to change it."""
 
     network: Network
     shapes: Shapes
     channels: Channels
-    terms: Terms
+    partial_sums: PartialSums
     method: Method = DEFAULT
     pruning_ratio: float = 0.5
-    price: CostKind = "structures"
+    cost: CostKind = "structures"
     seed: int = 0
     factors: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """Plans of one's own: for each name, factors for the widths of layers."""
@@ -40,41 +40,42 @@ class Analysis:
     @property
     def loss(self) -> float:
         """The loss per sample."""
-        return self.terms.averages.loss
+        return self.partial_sums.averages.loss
 
     @cached_property
-    def removal(self) -> Removal:
-        """The order in which structures go; it goes by saliency over price."""
-        return self.method.order(self.terms.averages, self.prices)
+    def order(self) -> PruningOrder:
+        """The order in which structures go; it goes by saliency over cost."""
+        return self.method.order(self.partial_sums.averages, self.structure_costs)
 
     @property
     def saliency(self) -> Floats:
         """The saliency of each structure, [S]: in units of the loss for all but `magnitude`."""
-        return self.removal.saliency
+        return self.order.saliency
 
     @property
-    def places(self) -> Ints:
+    def rank(self) -> Ints:
         """The rank of each structure, [S], 0 being the first to go."""
-        return self.removal.places
+        return self.order.rank
 
     @cached_property
-    def prices(self) -> Floats:
-        """What each structure costs, [S]; the ranking goes by saliency over price."""
-        return budget.prices(self.channels, self._price, self.price)
+    def structure_costs(self) -> Floats:
+        """What each structure costs, [S]; the ranking goes by saliency over cost."""
+        return budget.structure_costs(self.channels, self._cost_of, self.cost)
 
     @cached_property
-    def cost(self) -> Cost:
-        return cost(self.network, self.shapes, self.channels)
+    def network_cost(self) -> Cost:
+        """What the network costs, whole and by layer."""
+        return network_cost(self.network, self.shapes, self.channels)
 
     @cached_property
     def verdicts(self) -> dict[str, Verdict]:
         """The verdict on each layer, by name."""
         return judge(
             self.channels,
-            self.places,
-            replicates(self.method, self.terms, self.prices),
+            self.rank,
+            replicates(self.method, self.partial_sums, self.structure_costs),
             self.pruning_ratio,
-            int(self.terms.samples.sum()),
+            int(self.partial_sums.samples.sum()),
         )
 
     def named(self, verdict: str) -> list[str]:
@@ -104,18 +105,18 @@ class Analysis:
         copies = (self.plans[plan] if isinstance(plan, str) else plan).copies
         return build(self.network, self.channels, copies, self.shapes, init=init, seed=self.seed)
 
-    def prune(self, ratio: float | None = None, price: CostKind | None = None) -> Built:
-        """Return the network without its lowest structures, `ratio` of the price being saved."""
-        return self.widen(self.pruned(ratio, price))
+    def prune(self, ratio: float | None = None, cost: CostKind | None = None) -> Built:
+        """Return the network without its lowest structures, `ratio` of the cost being saved."""
+        return self.widen(self.pruned(ratio, cost))
 
-    def pruned(self, ratio: float | None = None, price: CostKind | None = None) -> Plan:
+    def pruned(self, ratio: float | None = None, cost: CostKind | None = None) -> Plan:
         """Return the plan of a global pruning."""
-        copies = budget.cut(
+        copies = budget.prune_to_ratio(
             self.channels,
-            self.places,
+            self.rank,
             self.pruning_ratio if ratio is None else ratio,
-            self._price,
-            price or self.price,
+            self._cost_of,
+            cost or self.cost,
         )
         return self._planner.resized("pruned", copies)
 
@@ -124,9 +125,9 @@ class Analysis:
         """One row a layer, in the network's order."""
         return [
             {
-                **describe_layer(layer, self.cost),
+                **describe_layer(layer, self.network_cost),
                 **vars(self.verdicts[layer.name]),
-                "sweep": ranking.sweep(self.places, layer) if layer.group is not None else [],
+                "sweep": ranking.sweep(self.rank, layer) if layer.group is not None else [],
             }
             for layer in self.channels.layers
         ]
@@ -134,7 +135,7 @@ class Analysis:
     @cached_property
     def structures(self) -> list[dict[str, Any]]:
         """One row a structure."""
-        averages = self.terms.averages
+        averages = self.partial_sums.averages
         first, second = averages.means.get("first"), second_order(averages)
         return [
             {
@@ -143,7 +144,7 @@ class Analysis:
                 "saliency": float(self.saliency[s]),
                 "first_order": None if first is None else float(first[s]),
                 "second_order": None if second is None else float(second[s]),
-                "rank": int(self.places[s]),
+                "rank": int(self.rank[s]),
                 "members": members,
             }
             for s, members in enumerate(self.channels.members())
@@ -155,7 +156,7 @@ class Analysis:
         return {
             "loss": self.loss,
             "structures": len(self.channels),
-            "samples": int(self.terms.samples.sum()),
+            "samples": int(self.partial_sums.samples.sum()),
             "pruning_ratio": self.pruning_ratio,
             "bottlenecks": self.named("bottleneck"),
             "suspected": self.named("suspected"),
@@ -180,12 +181,12 @@ class Analysis:
             lines.append(f"{name:<32} {row['width']:>6} {ratio:>7} {score:>6}  {verdict}")
         return "\n".join(lines)
 
-    def _price(self, copies: Ints) -> Cost:
-        return cost(self.network, self.shapes, self.channels, copies)
+    def _cost_of(self, copies: Ints) -> Cost:
+        return network_cost(self.network, self.shapes, self.channels, copies)
 
     @property
     def _planner(self) -> Planner:
-        return Planner(self.channels, self.places, self._price)
+        return Planner(self.channels, self.rank, self._cost_of)
 
     def _groups(self, names: Collection[str]) -> list[int]:
         """Return the groups of layers, each once."""

@@ -13,7 +13,7 @@ from narrows.gates.gated_network import gate as place_gates
 from narrows.graph.from_export import as_network
 from narrows.graph.shapes import trace_shapes
 from narrows.losses import LOSSES, Loss, LossFunction
-from narrows.methods.partial_sums import Terms
+from narrows.methods.partial_sums import PartialSums
 from narrows.methods.table import Method
 from narrows.vocabulary import CostKind, Curvature, GateKind, MethodName
 
@@ -29,7 +29,7 @@ def analyze(
     gate: GateKind = "channel",
     loss: str | Loss | LossFunction = "cross_entropy",
     pruning_ratio: float = 0.5,
-    price: CostKind = "structures",
+    cost: CostKind = "structures",
     exclude: Collection[str] = (),
     factors: Mapping[str, Mapping[str, float]] | None = None,
     curvature: Curvature = "sampled",
@@ -59,7 +59,7 @@ def analyze(
     by = Method(method or ("sosp_i" if function.draw else "sosp_h"), curvature, blocks)
     report = progress if callable(progress) else _counter(shown=progress)
     total = len(batches) if hasattr(batches, "__len__") else None  # type: ignore[arg-type]
-    rows: list[Terms] = []
+    rows: list[PartialSums] = []
     samples = 0
     for number, (inputs, targets) in enumerate(batches, start=1):
         given = (inputs, targets) if loss == "model" else (inputs,)
@@ -77,7 +77,15 @@ def analyze(
     if not rows:
         raise ValueError("there are no batches")
     return Analysis(
-        network, shapes, channels, Terms.stack(rows), by, pruning_ratio, price, seed, factors or {}
+        network,
+        shapes,
+        channels,
+        PartialSums.stack(rows),
+        by,
+        pruning_ratio,
+        cost,
+        seed,
+        factors or {},
     )
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from narrows.channels.labels import Attribute, Dims, LabelBook, Labels
-from narrows.channels.resolve import final_dims, settle
+from narrows.channels.labels import Attribute, ChannelGraph, Dims, Labels
+from narrows.channels.resolve import final_dims, resolve
 from narrows.channels.rules import trace
 from narrows.channels.rules.computed_weights import own_tensors
 from narrows.graph.network import Network, Ref
@@ -98,37 +98,37 @@ def find_channels(network: Network, shapes: Shapes, exclude: Collection[str] = (
     `exclude` names layers to leave alone. What an operator's rule does not understand is pinned,
     with the reason: never a crash, never a silent skip.
     """
-    book = trace(network, shapes)
-    for producer in book.producers:
+    graph = trace(network, shapes)
+    for producer in graph.producers:
         if isinstance(producer.weight, str) and layer_name(producer.weight) in exclude:
-            book.pin(producer.rows, "they are excluded by the request")
-    component = settle(book)
+            graph.pin(producer.rows, "they are excluded by the request")
+    component = resolve(graph)
     pinned: dict[int, str] = {}
-    for labels, reason in book.pins:
+    for labels, reason in graph.pins:
         for c in np.unique(component[labels]).tolist():
             pinned.setdefault(c, reason)
 
-    rows = {producer.weight: component[producer.rows] for producer in book.producers}
+    rows = {producer.weight: component[producer.rows] for producer in graph.producers}
     groups = _group(rows, pinned)
     structure_of_component = np.full(component.max(initial=-1) + 1, NO_STRUCTURE)
     ordered = [c for group in groups for c in group]
     structure_of_component[ordered] = np.arange(len(ordered))
     group_of = np.repeat(np.arange(len(groups)), [len(group) for group in groups])
     return Channels(
-        layers=_layers(book, rows, structure_of_component, group_of, pinned),
+        layers=_layers(graph, rows, structure_of_component, group_of, pinned),
         groups=group_of,
         positions=np.concatenate([np.arange(len(group)) for group in groups] or [group_of]),
         structure_of=structure_of_component[component],
-        attributes=tuple(book.attributes),
+        attributes=tuple(graph.attributes),
         tensors={
             name: final_dims(labelling, network.tensors[name].dim(), component)
-            for name, labelling in book.tensors.items()
+            for name, labelling in graph.tensors.items()
         },
         values={
-            name: final_dims(book.labelling(Ref(name)), len(shape), component)
+            name: final_dims(graph.labelling(Ref(name)), len(shape), component)
             for name, shape in shapes.values.items()
         },
-        normalized=book.normalized,
+        normalized=graph.normalized,
     )
 
 
@@ -140,16 +140,16 @@ def layer_name(weight: str) -> str:
     return weight.removesuffix(".weight")
 
 
-def _names(book: LabelBook) -> dict[str | Ref, str]:
+def _names(graph: ChannelGraph) -> dict[str | Ref, str]:
     """Return the name of each layer by its weight.
 
     A layer whose weight has no name is called by its module, and if need be by its result, too.
     """
-    weights = [producer.weight for producer in book.producers]
+    weights = [producer.weight for producer in graph.producers]
     names: dict[str | Ref, str] = {w: layer_name(w) for w in weights if isinstance(w, str)}
-    for producer in book.producers:
+    for producer in graph.producers:
         if producer.weight not in names:
-            node = book.network.nodes[producer.node]
+            node = graph.network.nodes[producer.node]
             result = str(node.outputs[0])
             name = node.module or result
             while name in names.values():
@@ -172,15 +172,15 @@ def _group(rows: Mapping[str | Ref, Labels], pinned: Collection[int]) -> list[li
 
 
 def _layers(
-    book: LabelBook,
+    graph: ChannelGraph,
     rows: Mapping[str | Ref, Labels],
     structure_of_component: Labels,
     group_of: Labels,
     pinned: Mapping[int, str],
 ) -> tuple[Layer, ...]:
     layers: dict[str | Ref, Layer] = {}
-    names = _names(book)
-    for producer in book.producers:
+    names = _names(graph)
+    for producer in graph.producers:
         weight = producer.weight
         named = weight if isinstance(weight, str) else None
         earlier = layers[weight].nodes if weight in layers else ()
@@ -198,6 +198,6 @@ def _layers(
             group=int(group_of[prunable[0]]) if len(prunable) else None,
             reason=None if len(prunable) else pinned[int(rows[weight][0])],
             channel_dim=producer.channel_dim,
-            tensors=own if named else own_tensors(book.network, nodes),
+            tensors=own if named else own_tensors(graph.network, nodes),
         )
     return tuple(layers.values())

@@ -96,7 +96,7 @@ class Meeting:
     why: str
 
 
-class LabelBook:
+class ChannelGraph:
     """Labels, couplings and pins, written down while the rules walk through the program."""
 
     def __init__(self, network: Network, shapes: Shapes) -> None:

@@ -9,50 +9,50 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from narrows.channels.labels import Dims, LabelBook, Labels, collapsed, spanned
+from narrows.channels.labels import ChannelGraph, Dims, Labels, collapsed, spanned
 
 ALL_AT_ONCE = "they can only go all at once"
 
 
-def settle(book: LabelBook) -> Labels:
+def resolve(graph: ChannelGraph) -> Labels:
     """Tie joint labels until each is cut along one dimension; return each label's component.
 
     Where nothing else decides, the innermost dimension is cut: the channels at the same place of
     each group are one structure, as channel shuffles need it.
     """
-    component = book.components()
-    for meeting in book.meetings:
+    component = graph.components()
+    for meeting in graph.meetings:
         cut = spanned(collapsed(component[meeting.joint]))
         (own,) = spanned(meeting.part)
         if len(cut) > 1:
             cut = [own]
-            component = _cut(book, meeting.joint, own)
+            component = _tie_all_but(graph, meeting.joint, own)
         if cut == [own]:
             first = meeting.joint
             for dim in set(spanned(first)) - {own}:
                 first = first.take([0], dim)
-            book.couple(first, meeting.part, meeting.why)
-            component = book.components()
+            graph.couple(first, meeting.part, meeting.why)
+            component = graph.components()
         else:
-            book.pin(meeting.part, f"they meet a dimension that keeps its size ({meeting.why})")
-    for labels in _joint(book):
+            graph.pin(meeting.part, f"they meet a dimension that keeps its size ({meeting.why})")
+    for labels in _joint(graph):
         dims = spanned(collapsed(component[labels]))
         if len(dims) > 1:
-            component = _cut(book, labels, dims[-1])
+            component = _tie_all_but(graph, labels, dims[-1])
         elif not dims:
-            book.pin(labels, ALL_AT_ONCE)
+            graph.pin(labels, ALL_AT_ONCE)
     return component
 
 
-def _joint(book: LabelBook) -> Iterator[Labels]:
-    for labelling in book.values.values():
+def _joint(graph: ChannelGraph) -> Iterator[Labels]:
+    for labelling in graph.values.values():
         yield from (labels for labels in labelling if len(spanned(labels)) > 1)
 
 
-def _cut(book: LabelBook, labels: Labels, along: int) -> Labels:
+def _tie_all_but(graph: ChannelGraph, labels: Labels, along: int) -> Labels:
     for dim in set(spanned(labels)) - {along}:
-        labels = book.tie(labels, dim)
-    return book.components()
+        labels = graph.tie(labels, dim)
+    return graph.components()
 
 
 def final_dims(labelling: tuple[Labels, ...], rank: int, component: Labels) -> Dims:

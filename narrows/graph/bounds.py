@@ -36,7 +36,7 @@ class OutOfBoundsError(ValueError):
     """An argument that could crash a native kernel."""
 
 
-def check(op: str, arguments: Mapping[str, Any]) -> None:
+def check_arguments(op: str, arguments: Mapping[str, Any]) -> None:
     """Raise OutOfBoundsError where an argument of `op` is out of bounds, or a tensor empty."""
     for name, value in arguments.items():
         limits = _RANGES.get(name)

@@ -143,7 +143,7 @@ def run(op: str, arguments: dict[str, Any]) -> Any:
             size = SYMBOLIC[op](*arguments.values())
             bounds.check_size(size)
             return size
-        bounds.check(op, arguments)
+        bounds.check_arguments(op, arguments)
     except (bounds.OutOfBoundsError, ZeroDivisionError) as error:
         raise bounds.OutOfBoundsError(f"{op}: {error}") from None
     return _CALLS[op](**arguments)

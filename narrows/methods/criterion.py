@@ -9,8 +9,8 @@ from narrows.arrays import Floats
 from narrows.batch import Batch
 from narrows.gates.gated_network import GatedNetwork
 from narrows.losses import Loss
-from narrows.methods.partial_sums import Averages, Terms
-from narrows.methods.ranking import Removal, ranks
+from narrows.methods.partial_sums import Averages, PartialSums
+from narrows.methods.ranking import PruningOrder, ranked
 from narrows.vocabulary import Curvature
 
 
@@ -24,10 +24,10 @@ class MethodOptions:
 
 DEFAULTS = MethodOptions()
 
-Measure = Callable[[GatedNetwork, Batch, Loss, MethodOptions], Terms]
-"""Return a batch's terms, as one row."""
-Order = Callable[[Averages, Floats | float, MethodOptions], Removal]
-"""Return what goes first, by saliency over prices [S] (or one price for all)."""
+Measure = Callable[[GatedNetwork, Batch, Loss, MethodOptions], PartialSums]
+"""Return a batch's partial sums, as one row."""
+Order = Callable[[Averages, Floats | float, MethodOptions], PruningOrder]
+"""Return what goes first, by saliency over costs [S] (or one cost for all)."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class Criterion:
 def sorted_by(saliencies: Callable[[Averages], Floats]) -> Order:
     """Return the order of a criterion whose saliencies do not depend on what has gone already."""
 
-    def order(averages: Averages, prices: Floats | float, _options: MethodOptions) -> Removal:
+    def order(averages: Averages, costs: Floats | float, _options: MethodOptions) -> PruningOrder:
         saliency = saliencies(averages)
-        return Removal(saliency, ranks(np.asarray(saliency / prices)))
+        return PruningOrder(saliency, ranked(np.asarray(saliency / costs)))
 
     return order

@@ -7,12 +7,12 @@ from narrows.batch import Batch
 from narrows.gates.gated_network import GatedNetwork
 from narrows.losses import Loss
 from narrows.methods.criterion import DEFAULTS, MethodOptions, sorted_by
-from narrows.methods.partial_sums import Averages, Terms, one_row
+from narrows.methods.partial_sums import Averages, PartialSums, one_row
 
 
 def measure(
     gated: GatedNetwork, batch: Batch, loss: Loss, _options: MethodOptions = DEFAULTS
-) -> Terms:
+) -> PartialSums:
     """Return the term `change` of one batch: S + 1 forward passes."""
     one = torch.ones(1, gated.structures, device=batch.targets.device)
     with torch.no_grad():

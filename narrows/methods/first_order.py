@@ -7,13 +7,13 @@ from narrows.batch import Batch
 from narrows.gates.gated_network import GatedNetwork
 from narrows.losses import Loss
 from narrows.methods.criterion import DEFAULTS, MethodOptions, sorted_by
-from narrows.methods.partial_sums import Averages, Terms, one_row
+from narrows.methods.partial_sums import Averages, PartialSums, one_row
 from narrows.methods.sample_gradients import sample_gradients
 
 
 def measure(
     gated: GatedNetwork, batch: Batch, loss: Loss, _options: MethodOptions = DEFAULTS
-) -> Terms:
+) -> PartialSums:
     """Return the term `first`, θ_s·g, of one batch."""
     found = sample_gradients(gated, batch, loss)
     return one_row(found.loss, len(batch), first=found.gradient)

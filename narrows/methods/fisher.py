@@ -5,14 +5,14 @@ from narrows.batch import Batch
 from narrows.gates.gated_network import GatedNetwork
 from narrows.losses import Loss
 from narrows.methods.criterion import DEFAULTS, MethodOptions, sorted_by
-from narrows.methods.partial_sums import Averages, Terms, one_row
+from narrows.methods.partial_sums import Averages, PartialSums, one_row
 from narrows.methods.sample_gradients import sample_gradients
 
 
 def measure(
     gated: GatedNetwork, batch: Batch, loss: Loss, _options: MethodOptions = DEFAULTS
-) -> Terms:
-    """Return the terms `first`, θ_s·g, and `squares`, (θ_s·g_n)² summed over samples n."""
+) -> PartialSums:
+    """Return the partial sums `first`, θ_s·g, and `squares`, (θ_s·g_n)² summed over samples n."""
     found = sample_gradients(gated, batch, loss)
     squares = found.gradient.double().square()
     return one_row(found.loss, len(batch), first=found.gradient, squares=squares)

@@ -13,13 +13,13 @@ from narrows.batch import Batch
 from narrows.gates.gated_network import GatedNetwork
 from narrows.losses import Loss
 from narrows.methods.criterion import DEFAULTS, MethodOptions
-from narrows.methods.partial_sums import Averages, Terms, one_row
+from narrows.methods.partial_sums import Averages, PartialSums, one_row
 from narrows.methods.sample_gradients import sample_gradients
 
 
 def measure(
     gated: GatedNetwork, batch: Batch, loss: Loss, options: MethodOptions = DEFAULTS
-) -> Terms:
+) -> PartialSums:
     """Return the term `first`, θ_s·g, of one batch, and its rows of the factor.
 
     Raises ValueError for a loss whose curvature along the outputs is not known.

@@ -11,13 +11,13 @@ from narrows.gates.gated_network import GatedNetwork
 from narrows.graph.network import Network
 from narrows.losses import Loss
 from narrows.methods.criterion import DEFAULTS, MethodOptions, sorted_by
-from narrows.methods.partial_sums import Averages, Terms, one_row
+from narrows.methods.partial_sums import Averages, PartialSums, one_row
 
 
 def measure(
     gated: GatedNetwork, batch: Batch, loss: Loss, _options: MethodOptions = DEFAULTS
-) -> Terms:
-    """Return the terms `squares` and `relative` of one batch, of which only the loss varies."""
+) -> PartialSums:
+    """Return the sums `squares` and `relative` of one batch, of which only the loss varies."""
     with torch.no_grad():
         value = loss(gated.original(*batch.inputs)[0], batch.targets)
     squares, relative = square_norms(gated.original, gated.channels)

@@ -27,7 +27,7 @@ class Averages:
 
 
 @dataclass(frozen=True)
-class Terms:
+class PartialSums:
     """Sums over samples, one row a batch, in float64; rows of different shards are just stacked.
 
     `loss[b]` is the sum of the loss over the `samples[b]` samples of batch b, `sums[name][b, s]`
@@ -41,7 +41,7 @@ class Terms:
     factor: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 0), np.float32))
 
     @classmethod
-    def stack(cls, parts: Iterable["Terms"]) -> "Terms":
+    def stack(cls, parts: Iterable["PartialSums"]) -> "PartialSums":
         """Join the rows of several shards, in their order."""
         parts = list(parts)
         return cls(
@@ -55,11 +55,11 @@ class Terms:
         """Return the number of batches."""
         return len(self.samples)
 
-    def in_one_row(self) -> "Terms":
+    def in_one_row(self) -> "PartialSums":
         """Add up the rows, as if their samples had been one batch."""
         sums = {name: rows.sum(0, keepdims=True) for name, rows in self.sums.items()}
         loss, samples = (rows.sum(keepdims=True) for rows in (self.loss, self.samples))
-        return Terms(loss, samples, sums, self.factor)
+        return PartialSums(loss, samples, sums, self.factor)
 
     @cached_property
     def averages(self) -> Averages:
@@ -77,10 +77,10 @@ class Terms:
         arrays: list[NDArray[Any]] = [self.loss, self.factor, *self.sums.values()]
         return all(bool(np.isfinite(array).all()) for array in arrays)
 
-    def chosen(self, kept: NDArray[np.bool_]) -> "Terms":
-        """Return the terms of some of the batches."""
+    def chosen(self, kept: NDArray[np.bool_]) -> "PartialSums":
+        """Return the partial sums of some of the batches."""
         rows_a_sample = len(self.factor) // max(1, int(self.samples.sum()))
-        return Terms(
+        return PartialSums(
             self.loss[kept],
             self.samples[kept],
             {name: rows[kept] for name, rows in self.sums.items()},
@@ -88,12 +88,12 @@ class Terms:
         )
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """Return the arrays that `of_arrays` makes the terms from."""
+        """Return the arrays that `of_arrays` makes the partial sums from."""
         sums = {f"sum_{name}": rows for name, rows in self.sums.items()}
         return {"loss": self.loss, "samples": self.samples, "factor": self.factor, **sums}
 
     @classmethod
-    def of_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> "Terms":
+    def of_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> "PartialSums":
         sums = {n.removeprefix("sum_"): np.asarray(a, np.float64)
                 for n, a in arrays.items() if n.startswith("sum_")}  # fmt: skip
         return cls(
@@ -112,11 +112,11 @@ def _added(rows: Floats) -> Floats:
 
 def one_row(
     loss: float, samples: int, factor: Tensor | None = None, **sums: Tensor | Floats
-) -> Terms:
-    """Return the terms of one batch, from [samples or 1, S] each, added up in float64."""
+) -> PartialSums:
+    """Return the partial sums of one batch, from [samples or 1, S] each, added up in float64."""
     more = {} if factor is None else {"factor": factor.float().numpy(force=True)}
     rows = {name: _sum(of_samples) for name, of_samples in sums.items()}
-    return Terms(np.array([loss]), np.array([samples]), rows, **more)
+    return PartialSums(np.array([loss]), np.array([samples]), rows, **more)
 
 
 def _sum(of_samples: Tensor | Floats) -> Floats:

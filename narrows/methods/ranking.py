@@ -12,23 +12,23 @@ SWEEP: tuple[float, ...] = tuple(round(0.05 * k, 2) for k in range(1, 20))
 """The global pruning ratios of a sweep: 0.05, 0.10, … 0.95."""
 
 
-class Removal(NamedTuple):
+class PruningOrder(NamedTuple):
     """The order in which structures go: their saliency when they do, [S], and their place, [S]."""
 
     saliency: Floats
-    places: Ints
+    rank: Ints
 
 
-def ranks(saliency: Floats) -> Ints:
+def ranked(saliency: Floats) -> Ints:
     """Return each structure's place in the order of removal, 0 first; ties go by number.
 
-    >>> ranks(np.array([0.3, 0.1, 0.2]))
+    >>> ranked(np.array([0.3, 0.1, 0.2]))
     array([2, 0, 1])
     """
     order = np.argsort(saliency, kind="stable")
-    places = np.empty_like(order)
-    places[order] = np.arange(len(order))
-    return places
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    return rank
 
 
 def removals(structures: int, ratio: float) -> int:
@@ -36,16 +36,16 @@ def removals(structures: int, ratio: float) -> int:
     return round(ratio * structures)
 
 
-def pruning_ratio(places: Ints, layer_structures: Ints, ratio: float) -> float:
+def pruning_ratio(rank: Ints, layer_structures: Ints, ratio: float) -> float:
     """Return the share of a layer's channels that a global pruning by `ratio` removes.
 
-    `places` are the ranks of all S structures, `layer_structures` those of the layer's channels;
+    `rank` are the ranks of all S structures, `layer_structures` those of the layer's channels;
     channels in no structure don't count.
     """
     own = layer_structures[layer_structures != NO_STRUCTURE]
-    return float(np.mean(places[own] < removals(len(places), ratio)))
+    return float(np.mean(rank[own] < removals(len(rank), ratio)))
 
 
-def sweep(places: Ints, layer: Layer, ratios: Sequence[float] = SWEEP) -> list[list[float]]:
+def sweep(rank: Ints, layer: Layer, ratios: Sequence[float] = SWEEP) -> list[list[float]]:
     """Return [global ratio, ratio of the layer] pairs."""
-    return [[ratio, pruning_ratio(places, layer.structures, ratio)] for ratio in ratios]
+    return [[ratio, pruning_ratio(rank, layer.structures, ratio)] for ratio in ratios]

@@ -18,7 +18,7 @@ from narrows.gates.call import Leaf
 from narrows.gates.gated_network import GatedNetwork
 from narrows.losses import Loss
 from narrows.methods.criterion import DEFAULTS, MethodOptions, sorted_by
-from narrows.methods.partial_sums import Averages, Terms
+from narrows.methods.partial_sums import Averages, PartialSums
 
 
 def saliencies(averages: Averages) -> Floats:
@@ -37,8 +37,8 @@ order = sorted_by(saliencies)
 
 def measure(
     gated: GatedNetwork, batch: Batch, loss: Loss, _options: MethodOptions = DEFAULTS
-) -> Terms:
-    """Return the terms of one batch, as a single row, from one forward and one backward pass.
+) -> PartialSums:
+    """Return the partial sums of one batch, as one row, from one forward and one backward pass.
 
     With the tangents of all gates at one, the forward pass gives `S = ∇ℓ(f)·ḟ = Σ_s ṁ_s ∂L/∂m_s`;
     then ∂S/∂ṁ_s = θ_s·g and ∂S/∂m_s = θ_s·(Hθ_struc).
@@ -54,7 +54,7 @@ def measure(
         gradients = torch.autograd.grad(along, gates, materialize_grads=True)
         first = _by_structure(leaves, gradients[: len(leaves)], gated.structures)
         second = _by_structure(leaves, gradients[len(leaves) :], gated.structures)
-    return Terms(
+    return PartialSums(
         np.array([value.item()]),
         np.array([len(batch)]),
         {"first": first[None], "second": second[None]},

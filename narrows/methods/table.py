@@ -18,8 +18,8 @@ from narrows.methods import (
     sosp_i,
 )
 from narrows.methods.criterion import Criterion, MethodOptions
-from narrows.methods.partial_sums import Averages, Terms
-from narrows.methods.ranking import Removal
+from narrows.methods.partial_sums import Averages, PartialSums
+from narrows.methods.ranking import PruningOrder
 from narrows.vocabulary import Curvature, MethodName
 
 CRITERIA: Mapping[MethodName, Criterion] = {
@@ -42,13 +42,13 @@ class Method:
     curvature: Curvature = "sampled"
     blocks: int | None = None
 
-    def measure(self, gated: GatedNetwork, batch: Batch, loss: Loss) -> Terms:
-        """Return a batch's terms, as one row."""
+    def measure(self, gated: GatedNetwork, batch: Batch, loss: Loss) -> PartialSums:
+        """Return a batch's partial sums, as one row."""
         return CRITERIA[self.name].measure(gated, batch, loss, self._options)
 
-    def order(self, averages: Averages, prices: Floats | float = 1.0) -> Removal:
-        """Return what goes first, by saliency over prices [S] (or one price for all)."""
-        return CRITERIA[self.name].order(averages, prices, self._options)
+    def order(self, averages: Averages, costs: Floats | float = 1.0) -> PruningOrder:
+        """Return what goes first, by saliency over costs [S] (or one cost for all)."""
+        return CRITERIA[self.name].order(averages, costs, self._options)
 
     @property
     def _options(self) -> MethodOptions:

@@ -9,45 +9,45 @@ from narrows.channels.groups import Channels
 from narrows.plans.cost import Cost
 from narrows.vocabulary import CostKind
 
-Pricing = Callable[[Ints], Cost]
+CostOf = Callable[[Ints], Cost]
 """Return what the network costs with these copies."""
 
 
-def prices(channels: Channels, pricing: Pricing, price: CostKind) -> Floats:
+def structure_costs(channels: Channels, cost_of: CostOf, kind: CostKind) -> Floats:
     """Return what each structure costs, of shape [S]: what cutting it alone would save.
 
     The structures of a group are alike, so one of each is tried.
     """
     result = np.ones(len(channels))
-    if price == "structures":
+    if kind == "structures":
         return result
     keep = np.ones(len(channels), np.int64)
-    whole = getattr(pricing(keep), price)
+    whole = getattr(cost_of(keep), kind)
     for group in np.unique(channels.groups):
         members = np.flatnonzero(channels.groups == group)
         keep[members[0]] = 0
-        result[members] = whole - getattr(pricing(keep), price)
+        result[members] = whole - getattr(cost_of(keep), kind)
         keep[members[0]] = 1
     return result
 
 
-def cut(
-    channels: Channels, places: Ints, ratio: float, pricing: Pricing, price: CostKind = "structures"
+def prune_to_ratio(
+    channels: Channels, rank: Ints, ratio: float, cost_of: CostOf, kind: CostKind = "structures"
 ) -> Ints:
-    """Cut the structures that go first until `ratio` of the network's price is saved.
+    """Cut the structures that go first until `ratio` of the network's cost is saved.
 
-    `places` are the ranks [S]. The last structure of each group stays: a layer needs a channel. The
+    `rank` are the ranks [S]. The last structure of each group stays: a layer needs a channel. The
     budget is met within one structure, or everything else is cut when it can't be met.
     """
-    last = _last_of_groups(channels, places)
-    order = [s for s in np.argsort(places).tolist() if s not in last]
-    if price == "structures":
+    last = _last_of_groups(channels, rank)
+    order = [s for s in np.argsort(rank).tolist() if s not in last]
+    if kind == "structures":
         return _without(channels, order[: round(ratio * len(channels))])
-    budget = (1 - ratio) * getattr(pricing(_without(channels, [])), price)
-    few, many = 0, len(order)  # bisect: the price falls with every cut
+    budget = (1 - ratio) * getattr(cost_of(_without(channels, [])), kind)
+    few, many = 0, len(order)  # bisect: the cost falls with every cut
     while few < many:
         middle = (few + many) // 2
-        if getattr(pricing(_without(channels, order[:middle])), price) > budget:
+        if getattr(cost_of(_without(channels, order[:middle])), kind) > budget:
             few = middle + 1
         else:
             many = middle
@@ -60,14 +60,14 @@ def _without(channels: Channels, structures: list[int]) -> Ints:
     return copies
 
 
-def _last_of_groups(channels: Channels, places: Ints) -> set[int]:
+def _last_of_groups(channels: Channels, rank: Ints) -> set[int]:
     last: dict[int, int] = {}
-    for structure in np.argsort(places).tolist():
+    for structure in np.argsort(rank).tolist():
         last[int(channels.groups[structure])] = structure
     return set(last.values())
 
 
-def reach(channels: Channels, places: Ints, widths: dict[int, int]) -> Ints:
+def copies_for_widths(channels: Channels, rank: Ints, widths: dict[int, int]) -> Ints:
     """Return the copies that give each group its new number of structures.
 
     Wider: everything is copied equally often, and the structures that go last once more. Leaner:
@@ -76,7 +76,7 @@ def reach(channels: Channels, places: Ints, widths: dict[int, int]) -> Ints:
     copies = np.ones(len(channels), np.int64)
     for group, width in widths.items():
         members = np.flatnonzero(channels.groups == group)
-        by_worth = members[np.argsort(-places[members])]
+        by_worth = members[np.argsort(-rank[members])]
         whole, more = divmod(max(1, width), len(members))
         copies[by_worth] = whole
         copies[by_worth[:more]] += 1

@@ -27,7 +27,7 @@ class Cost:
     macs: int
 
 
-def cost(
+def network_cost(
     network: Network,
     shapes: Shapes,
     channels: Channels,

@@ -8,7 +8,7 @@ import numpy as np
 
 from narrows.arrays import Ints
 from narrows.channels.groups import NO_STRUCTURE, Channels
-from narrows.plans.budget import Pricing, reach
+from narrows.plans.budget import CostOf, copies_for_widths
 from narrows.plans.cost import Cost, channel_count
 
 STEPS = 20
@@ -86,12 +86,12 @@ class Planner:
     over channels, such as a layer norm, keeps its statistics only if all that it reads is copied
     equally often. `double` does that, unless the norm reads other groups, too; `uniform` leaves
     such channels alone where there are others to widen; `reallocate` and factors of your own come
-    as they are. `surgery.check` says by how much a network is off, and why.
+    as they are. `surgery.verify` says by how much a network is off, and why.
     """
 
     channels: Channels
-    places: Ints
-    pricing: Pricing
+    rank: Ints
+    cost_of: CostOf
 
     def double(self, bottlenecks: Collection[int]) -> Plan:
         """Return the paper's expansion: every bottleneck group twice as wide."""
@@ -110,7 +110,7 @@ class Planner:
             return {group: int(factor * self._width(group)) for group in sorted(groups)}
 
         def fits(factor: float) -> bool:
-            return self.pricing(self._copies(widths(factor))).parameters <= budget
+            return self.cost_of(self._copies(widths(factor))).parameters <= budget
 
         return self._plan("uniform", widths(_largest(fits, low=1.0, high=MOST)))
 
@@ -127,10 +127,10 @@ class Planner:
             leaner = {g: max(1, round(less * self._width(g))) for g in redundant}
             return wider | leaner
 
-        budget = self.pricing(self._copies({})).macs
+        budget = self.cost_of(self._copies({})).macs
 
         def fits(more: float, less: float) -> bool:
-            return self.pricing(self._copies(widths(more, less))).macs <= budget
+            return self.cost_of(self._copies(widths(more, less))).macs <= budget
 
         more = _largest(lambda factor: fits(factor, 0.5), low=1.0, high=2.0)
         less = _largest(lambda factor: fits(more, factor), low=0.5, high=1.0)
@@ -146,15 +146,15 @@ class Planner:
             name,
             copies,
             _layer_plans(self.channels, copies),
-            self.pricing(np.ones_like(copies)),
-            self.pricing(copies),
+            self.cost_of(np.ones_like(copies)),
+            self.cost_of(copies),
         )
 
     def _plan(self, name: str, widths: dict[int, int]) -> Plan:
         return self.resized(name, self._copies(widths))
 
     def _copies(self, widths: dict[int, int]) -> Ints:
-        return reach(self.channels, self.places, widths)
+        return copies_for_widths(self.channels, self.rank, widths)
 
     def _width(self, group: int) -> int:
         return int(np.count_nonzero(self.channels.groups == group))

@@ -2,6 +2,6 @@
 
 from narrows.surgery.channel_counts import SurgeryError
 from narrows.surgery.resize import resize
-from narrows.surgery.verify import Proof, check, check_same
+from narrows.surgery.verify import Verification, verify, verify_same
 
-__all__ = ["Proof", "SurgeryError", "check", "check_same", "resize"]
+__all__ = ["SurgeryError", "Verification", "resize", "verify", "verify_same"]

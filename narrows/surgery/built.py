@@ -11,20 +11,21 @@ from narrows.channels.groups import Channels
 from narrows.graph import to_export
 from narrows.graph.network import Network
 from narrows.graph.shapes import Shapes
-from narrows.surgery import Proof
+from narrows.surgery import Verification
 from narrows.vocabulary import Init
 
 
 @dataclass(frozen=True)
 class Built:
-    """A network of other widths, and the proof that it computes what it must.
+    """A network of other widths, and the verification that it computes what it must.
 
-    `proof.deviation` is how far its outputs were from that on random inputs, relative to the
-    largest; `proof.reasons` say why that can be more than rounding. `shapes` are those before.
+    `verification.deviation` is how far its outputs were from that on random inputs, relative to the
+    largest; `verification.reasons` say why that can be more than rounding. `shapes` are those
+    before.
     """
 
     network: Network = field(repr=False)
-    proof: Proof
+    verification: Verification
     shapes: Shapes = field(repr=False)
 
     def module(self) -> nn.Module:
@@ -58,5 +59,7 @@ def build(
     Raises SurgeryError where an operator can't follow, or the result computes something else.
     """
     built = surgery.resize(network, channels, copies, init=init, shapes=shapes, seed=seed)
-    proof = surgery.check(network, channels, copies, built, init=init, shapes=shapes, seed=seed)
-    return Built(built, proof, shapes)
+    verification = surgery.verify(
+        network, channels, copies, built, init=init, shapes=shapes, seed=seed
+    )
+    return Built(built, verification, shapes)

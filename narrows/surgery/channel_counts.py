@@ -18,7 +18,7 @@ class SurgeryError(ValueError):
 
 
 @dataclass(frozen=True)
-class Recount:
+class ChannelCounts:
     """The sizes of a network's values when structure s exists `copies[s]` times.
 
     `copies` has shape [S]: 0 cuts a structure, 1 keeps it, k ≥ 2 makes k of it. `shapes` are those
@@ -59,7 +59,7 @@ class Recount:
         Neighbours of one structure are copied together, as a block: the positions of a flattened
         channel, the rows of a head, the outputs that a depthwise convolution makes of a channel.
         One structure that is alone along a dimension could also be one channel of each of several
-        groups, which would want another order: what comes of that, `check` refuses.
+        groups, which would want another order: what comes of that, `verify` refuses.
         """
         structures = self.channels.structure_of[labels]
         starts = np.flatnonzero(np.diff(structures, prepend=-2))  # of runs of one structure

@@ -14,7 +14,7 @@ from narrows.arrays import Ints
 from narrows.channels.contractions import Operand, contractions, sum_axes
 from narrows.graph.dataflow import Origin, origins, tensor_readers
 from narrows.graph.network import Network, Node, Ref
-from narrows.surgery.channel_counts import Recount
+from narrows.surgery.channel_counts import ChannelCounts
 
 
 @dataclass(frozen=True)
@@ -32,29 +32,29 @@ class Shares:
     reasons: tuple[str, ...] = ()
 
 
-def shares(network: Network, recount: Recount) -> Shares:
+def shares(network: Network, counts: ChannelCounts) -> Shares:
     """Find where copied channels are summed, and what takes its share there."""
-    known = origins(network, recount.shapes)
+    known = origins(network, counts.shapes)
     readers = tensor_readers(network, {value: name for value, (name, _) in known.items()})
     divided: set[tuple[str, int]] = set()
     rest: list[tuple[int, Operand]] = []
     for index, node in enumerate(network.nodes):
-        for value, weight in contractions(node, recount.shapes):
-            if not (_copied(value, recount) or _copied(weight, recount)):
+        for value, weight in contractions(node, counts.shapes):
+            if not (_copied(value, counts) or _copied(weight, counts)):
                 continue
             name, axes = known.get(weight.value, ("", ()))
             if name and all(
-                axes[weight.axis] in _summed(network.nodes[reader], name, known, recount)
+                axes[weight.axis] in _summed(network.nodes[reader], name, known, counts)
                 for reader in readers[name]
             ):
                 divided.add((name, axes[weight.axis]))
             else:
                 rest.append((index, value))
-        rest += [(index, o) for o in sum_axes(node, recount.shapes) if _copied(o, recount)]
+        rest += [(index, o) for o in sum_axes(node, counts.shapes) if _copied(o, counts)]
     scaled: dict[int, tuple[str, int]] = {}
     reasons = []
     for index, operand in rest:
-        times = np.unique(_times(operand, recount))
+        times = np.unique(_times(operand, counts))
         if len(times) == 1 and index not in scaled:
             scaled[index] = operand.value, int(times[0])
         else:
@@ -72,42 +72,42 @@ def scale(call: Node, value: str, times: int) -> list[Node]:
     return [division, replace(call, inputs={**call.inputs, name: Ref(share)})]
 
 
-def _summed(node: Node, name: str, known: Mapping[str, Origin], recount: Recount) -> set[int]:
+def _summed(node: Node, name: str, known: Mapping[str, Origin], counts: ChannelCounts) -> set[int]:
     """Return the dimensions of a named tensor that the call sums over."""
     return {
         known[operand.value][1][operand.axis]
-        for pair in contractions(node, recount.shapes)
+        for pair in contractions(node, counts.shapes)
         for operand in pair
         if operand.value in known and known[operand.value][0] == name
     }
 
 
-def is_uneven_norm(node: Node, recount: Recount, *, alike: bool = True) -> bool:
+def is_uneven_norm(node: Node, counts: ChannelCounts, *, alike: bool = True) -> bool:
     """Tell whether the call normalizes over several channels and its statistics change.
 
     They stay where every channel has equally many copies, if copies are `alike`.
     """
-    for labels in recount.channels.normalized.get(node.outputs[0] or "", ()):
-        times = recount.times(labels)
+    for labels in counts.channels.normalized.get(node.outputs[0] or "", ()):
+        times = counts.times(labels)
         if len(np.unique(times)) > 1 or (not alike and (times > 1).any()):
             return True
     return False
 
 
-def uneven_norms(network: Network, recount: Recount, *, alike: bool = True) -> Iterator[str]:
+def uneven_norms(network: Network, counts: ChannelCounts, *, alike: bool = True) -> Iterator[str]:
     """Yield a sentence for each norm whose statistics change."""
     for node in network.nodes:
-        if is_uneven_norm(node, recount, alike=alike):
+        if is_uneven_norm(node, counts, alike=alike):
             yield f"{_call(node)} normalizes over channels that are cut or copied unevenly"
 
 
-def _times(operand: Operand, recount: Recount) -> Ints:
-    labels = recount.dims(operand.value)[operand.axis]
-    return np.ones(1, np.int64) if labels is None else recount.times(labels)
+def _times(operand: Operand, counts: ChannelCounts) -> Ints:
+    labels = counts.dims(operand.value)[operand.axis]
+    return np.ones(1, np.int64) if labels is None else counts.times(labels)
 
 
-def _copied(operand: Operand, recount: Recount) -> bool:
-    return bool((_times(operand, recount) > 1).any())
+def _copied(operand: Operand, counts: ChannelCounts) -> bool:
+    return bool((_times(operand, counts) > 1).any())
 
 
 def _call(node: Node) -> str:

@@ -7,10 +7,10 @@ from torch import Tensor
 from narrows.arrays import Ints
 from narrows.channels.labels import Labels
 from narrows.graph.network import Network, as_int, as_ref
-from narrows.surgery.channel_counts import Recount, SurgeryError
+from narrows.surgery.channel_counts import ChannelCounts, SurgeryError
 
 
-def picked(network: Network, recount: Recount) -> dict[str, Tensor]:
+def picked(network: Network, counts: ChannelCounts) -> dict[str, Tensor]:
     """Return, by name, the index tensors of `index_select` along dimensions that change.
 
     Raises SurgeryError where one serves two calls that would need different ones.
@@ -20,24 +20,24 @@ def picked(network: Network, recount: Recount) -> dict[str, Tensor]:
         if node.op == "index_select":
             source, index = as_ref(node.inputs["self"]), as_ref(node.inputs["index"])
             axis = as_int(node.inputs["dim"])
-            labels = recount.dims(source.name)[axis]
+            labels = counts.dims(source.name)[axis]
             name = network.leaves.get(index.name)
-            if labels is None or name is None or not recount.changes(labels):
+            if labels is None or name is None or not counts.changes(labels):
                 continue
             if len(network.readers[index.name]) > 1:
                 raise SurgeryError(f"{name} picks channels for several calls")
             old = network.tensors[name]
-            new = _repointed(old.cpu().numpy(), labels, recount)
+            new = _repointed(old.cpu().numpy(), labels, counts)
             found[name] = torch.from_numpy(new).to(old)
     return found
 
 
-def _repointed(index: Ints, labels: Labels, recount: Recount) -> Ints:
+def _repointed(index: Ints, labels: Labels, counts: ChannelCounts) -> Ints:
     """Return where the channels that `index` picks, and their copies, are afterwards."""
     places = {
         (int(source), int(copy)): place
-        for place, (source, copy) in enumerate(zip(*recount.sources(labels), strict=True))
+        for place, (source, copy) in enumerate(zip(*counts.sources(labels), strict=True))
     }
-    order, copy = recount.sources(labels[index])
+    order, copy = counts.sources(labels[index])
     pairs = zip(index[order].tolist(), copy.tolist(), strict=True)
     return np.array([places[pair] for pair in pairs], np.int64)

@@ -13,21 +13,21 @@ from narrows.channels.labels import Labels
 from narrows.graph.dimensions import as_list, axis
 from narrows.graph.network import Argument, Node, Ref, as_int, as_ref
 from narrows.graph.rule_table import RuleTable
-from narrows.surgery.channel_counts import Recount, SurgeryError
+from narrows.surgery.channel_counts import ChannelCounts, SurgeryError
 
-Rule = Callable[[Node, Recount], Sequence[Node]]
+Rule = Callable[[Node, ChannelCounts], Sequence[Node]]
 
 RULES: RuleTable[Rule] = RuleTable()
 rule = RULES.rule
 
 
-def adapt(node: Node, recount: Recount) -> Sequence[Node]:
+def adapt(node: Node, counts: ChannelCounts) -> Sequence[Node]:
     """Return the call with the literals of the new sizes, behind the calls that compute them.
 
     Raises SurgeryError where no literal says what is needed.
     """
     found = RULES.get(node.op)
-    return found(node, recount) if found else [node]
+    return found(node, counts) if found else [node]
 
 
 def _changed(node: Node, **arguments: Argument) -> list[Node]:
@@ -42,23 +42,23 @@ def _ints(argument: Argument) -> list[int]:
     return [as_int(item) for item in as_list(argument)]
 
 
-def _along(node: Node, recount: Recount, default: int = 0) -> Labels | None:
+def _along(node: Node, counts: ChannelCounts, default: int = 0) -> Labels | None:
     """Return the labels along the dimension `dim` if they change, else None."""
-    labels = recount.dims(_source(node).name)[as_int(node.inputs.get("dim", default))]
-    return labels if recount.changes(labels) else None
+    labels = counts.dims(_source(node).name)[as_int(node.inputs.get("dim", default))]
+    return labels if counts.changes(labels) else None
 
 
 # --- sizes ----------------------------------------------------------------------------------------
 
 
 @rule("view", "_unsafe_view", "reshape", "expand", "unflatten.int")
-def _sizes(node: Node, recount: Recount) -> Sequence[Node]:
+def _sizes(node: Node, counts: ChannelCounts) -> Sequence[Node]:
     key = next(key for key in ("size", "shape", "sizes") if key in node.inputs)
-    result = recount.sizes(node.outputs[0] or "")
+    result = counts.sizes(node.outputs[0] or "")
     given = as_list(node.inputs[key])
     first = len(result) - len(given) if node.op == "expand" else 0
     if node.op == "unflatten.int":
-        first = axis(node.inputs["dim"], len(recount.shapes.of(_source(node).name)))
+        first = axis(node.inputs["dim"], len(counts.shapes.of(_source(node).name)))
     nodes: list[Node] = []
     sizes: list[Argument] = []
     for size, (before, after) in zip(given, result[first:], strict=False):
@@ -85,14 +85,14 @@ def _scaled(size: Ref, before: int, after: int, module: str) -> list[Node]:
 
 
 @rule("repeat_interleave.self_int")
-def _repeat_interleave(node: Node, _recount: Recount) -> Sequence[Node]:
+def _repeat_interleave(node: Node, _recount: ChannelCounts) -> Sequence[Node]:
     return _changed(node, output_size=None)  # it says what follows from the rest
 
 
 @rule("squeeze", "squeeze.dim", "squeeze.dims")
-def _squeeze(node: Node, recount: Recount) -> Sequence[Node]:
+def _squeeze(node: Node, counts: ChannelCounts) -> Sequence[Node]:
     """Name the dimensions, so that one with a single channel left stays."""
-    sizes = recount.sizes(_source(node).name)
+    sizes = counts.sizes(_source(node).name)
     if not any(before > 1 == after for before, after in sizes):
         return [node]
     chosen = _ints(node.inputs["dim"]) if "dim" in node.inputs else list(range(len(sizes)))
@@ -104,9 +104,9 @@ def _squeeze(node: Node, recount: Recount) -> Sequence[Node]:
 
 
 @rule("split.Tensor", "split_with_sizes", "chunk")
-def _split(node: Node, recount: Recount) -> Sequence[Node]:
+def _split(node: Node, counts: ChannelCounts) -> Sequence[Node]:
     """Give each piece the channels that it keeps; write their numbers out where they differ."""
-    if (labels := _along(node, recount)) is None:
+    if (labels := _along(node, counts)) is None:
         return [node]
     if node.op == "split_with_sizes":
         before = _ints(node.inputs["split_sizes"])
@@ -114,7 +114,7 @@ def _split(node: Node, recount: Recount) -> Sequence[Node]:
         before = _pieces(len(labels), -(-len(labels) // as_int(node.inputs["chunks"])))
     else:
         before = _pieces(len(labels), as_int(node.inputs["split_size"]))
-    after = [recount.count(piece) for piece in np.split(labels, np.cumsum(before)[:-1])]
+    after = [counts.count(piece) for piece in np.split(labels, np.cumsum(before)[:-1])]
     total = sum(after)
     if node.op == "chunk" and after == _pieces(total, -(-total // len(after))):
         return [node]
@@ -133,8 +133,8 @@ def _pieces(total: int, size: int) -> list[int]:
 
 
 @rule("slice.Tensor")
-def _slice(node: Node, recount: Recount) -> Sequence[Node]:
-    if (labels := _along(node, recount)) is None:
+def _slice(node: Node, counts: ChannelCounts) -> Sequence[Node]:
+    if (labels := _along(node, counts)) is None:
         return [node]
     start, end, step = (node.inputs.get(name) for name in ("start", "end", "step"))
     if isinstance(start, Ref) or isinstance(end, Ref) or step not in (None, 1):
@@ -142,17 +142,17 @@ def _slice(node: Node, recount: Recount) -> Sequence[Node]:
     first, last, _ = slice(
         None if start is None else as_int(start), None if end is None else as_int(end)
     ).indices(len(labels))
-    return _changed(node, start=recount.count(labels[:first]), end=recount.count(labels[:last]))
+    return _changed(node, start=counts.count(labels[:first]), end=counts.count(labels[:last]))
 
 
 @rule("narrow")
-def _narrow(node: Node, recount: Recount) -> Sequence[Node]:
-    if (labels := _along(node, recount)) is None:
+def _narrow(node: Node, counts: ChannelCounts) -> Sequence[Node]:
+    if (labels := _along(node, counts)) is None:
         return [node]
     start = as_int(node.inputs["start"]) % len(labels)
     stop = start + as_int(node.inputs["length"])
     return _changed(
-        node, start=recount.count(labels[:start]), length=recount.count(labels[start:stop])
+        node, start=counts.count(labels[:start]), length=counts.count(labels[start:stop])
     )
 
 
@@ -163,32 +163,32 @@ def _narrow(node: Node, recount: Recount) -> Sequence[Node]:
     *"conv1d conv2d conv3d conv1d.padding conv2d.padding conv3d.padding convolution "
     "conv_transpose1d conv_transpose2d.input conv_transpose3d.input".split()
 )
-def _convolution(node: Node, recount: Recount) -> Sequence[Node]:
+def _convolution(node: Node, counts: ChannelCounts) -> Sequence[Node]:
     """Give a depthwise convolution a group for each channel; others keep theirs."""
-    return _channel_groups(node, recount, "groups")
+    return _channel_groups(node, counts, "groups")
 
 
 @rule("group_norm")
-def _group_norm(node: Node, recount: Recount) -> Sequence[Node]:
-    return _channel_groups(node, recount, "num_groups")
+def _group_norm(node: Node, counts: ChannelCounts) -> Sequence[Node]:
+    return _channel_groups(node, counts, "num_groups")
 
 
 @rule("native_group_norm")
-def _native_group_norm(node: Node, recount: Recount) -> Sequence[Node]:
-    (adapted,) = _channel_groups(node, recount, "group")
-    return _changed(adapted, C=recount.sizes(_source(node).name)[1][1])
+def _native_group_norm(node: Node, counts: ChannelCounts) -> Sequence[Node]:
+    (adapted,) = _channel_groups(node, counts, "group")
+    return _changed(adapted, C=counts.sizes(_source(node).name)[1][1])
 
 
-def _channel_groups(node: Node, recount: Recount, name: str) -> list[Node]:
-    before, after = recount.sizes(_source(node).name)[1]
+def _channel_groups(node: Node, counts: ChannelCounts, name: str) -> list[Node]:
+    before, after = counts.sizes(_source(node).name)[1]
     groups = node.inputs.get(name, 1)
     return _changed(node, **{name: after}) if groups == before > 1 else [node]
 
 
 @rule("layer_norm", "native_layer_norm", "rms_norm")
-def _layer_norm(node: Node, recount: Recount) -> Sequence[Node]:
+def _layer_norm(node: Node, counts: ChannelCounts) -> Sequence[Node]:
     shape = as_list(node.inputs["normalized_shape"])
-    sizes = recount.sizes(_source(node).name)[-len(shape) :]
+    sizes = counts.sizes(_source(node).name)[-len(shape) :]
     return _changed(
         node,
         normalized_shape=[

@@ -10,7 +10,7 @@ from narrows.channels.groups import Channels
 from narrows.channels.labels import Dims
 from narrows.graph.network import Network, Node
 from narrows.graph.shapes import Shapes, trace_shapes
-from narrows.surgery.channel_counts import Recount, SurgeryError
+from narrows.surgery.channel_counts import ChannelCounts, SurgeryError
 from narrows.surgery.function_preserving import Shares, scale, shares
 from narrows.surgery.index_tensors import picked
 from narrows.surgery.initialize import draw
@@ -38,72 +38,70 @@ def resize(
     do, drawn with `seed`; all other numbers stay.
 
     Raises SurgeryError (a ValueError) where a layer would be left without channels, or where an
-    operator can't follow. What comes back has the right shapes; `check` proves the numbers.
+    operator can't follow. What comes back has the right shapes; `verify` proves the numbers.
     """
     if copies.shape != (len(channels),) or (copies < 0).any():
         raise SurgeryError(f"there must be {len(channels)} counts of copies, none negative")
     before = shapes or trace_shapes(network)
-    recount = Recount(channels, before, copies)
-    _check_not_empty(network, recount)
+    counts = ChannelCounts(channels, before, copies)
+    _check_not_empty(network, counts)
     copied = bool((copies > 1).any())
-    share = shares(network, recount) if copied and init == "preserve" else Shares()
-    tensors = _copy_tensors(network, recount)
+    share = shares(network, counts) if copied and init == "preserve" else Shares()
+    tensors = _copy_tensors(network, counts)
     for name, axis in share.divided:
-        tensors[name] = _divide(tensors[name], axis, channels.tensors[name], recount)
+        tensors[name] = _divide(tensors[name], axis, channels.tensors[name], counts)
     if copied and init == "fresh":
         generator = torch.Generator().manual_seed(seed)
         for name, drawn in draw(network, before, tensors, generator).items():
-            is_new = _is_new(tensors[name], channels.tensors.get(name, ()), recount)
+            is_new = _is_new(tensors[name], channels.tensors.get(name, ()), counts)
             tensors[name] = torch.where(is_new, drawn, tensors[name])
     nodes: list[Node] = []
     for index, node in enumerate(network.nodes):
-        *sizes, call = adapt(node, recount)
+        *sizes, call = adapt(node, counts)
         nodes += [*sizes, *(scale(call, *share.scaled[index]) if index in share.scaled else [call])]
     result = replace(network, nodes=tuple(nodes), tensors=tensors)
-    _check_shapes(result, recount)
+    _check_shapes(result, counts)
     return result
 
 
-def _check_not_empty(network: Network, recount: Recount) -> None:
-    for layer in recount.channels.layers:
-        for labels in recount.channels.tensors.get(layer.weight or "", ()):
-            if labels is not None and not recount.count(labels):
+def _check_not_empty(network: Network, counts: ChannelCounts) -> None:
+    for layer in counts.channels.layers:
+        for labels in counts.channels.tensors.get(layer.weight or "", ()):
+            if labels is not None and not counts.count(labels):
                 raise SurgeryError(f"{layer.name} would be left without channels")
     for node in network.nodes:
         for name in filter(None, node.outputs):
-            if any(
-                labels is not None and not recount.count(labels) for labels in recount.dims(name)
-            ):
+            if any(labels is not None and not counts.count(labels) for labels in counts.dims(name)):
                 where = f" in {node.module}" if node.module else ""
                 raise SurgeryError(f"{node.op}{where} would be left without channels")
 
 
-def _copy_tensors(network: Network, recount: Recount) -> dict[str, Tensor]:
+def _copy_tensors(network: Network, counts: ChannelCounts) -> dict[str, Tensor]:
     """Return the named tensors with every channel as often as it exists afterwards."""
     tensors = dict(network.tensors)
-    for name, dims in recount.channels.tensors.items():
+    for name, dims in counts.channels.tensors.items():
         for axis, labels in enumerate(dims):
-            if labels is not None and recount.changes(labels):
-                index = torch.from_numpy(recount.sources(labels)[0]).to(tensors[name].device)
+            if labels is not None and counts.changes(labels):
+                index = torch.from_numpy(counts.sources(labels)[0]).to(tensors[name].device)
                 tensors[name] = tensors[name].index_select(axis, index)
-    return tensors | picked(network, recount)
+    return tensors | picked(network, counts)
 
 
-def _divide(tensor: Tensor, axis: int, dims: Dims, recount: Recount) -> Tensor:
+def _divide(tensor: Tensor, axis: int, dims: Dims, counts: ChannelCounts) -> Tensor:
     labels = dims[axis]
     if labels is None:
         return tensor
-    index, _ = recount.sources(labels)
-    times = torch.from_numpy(recount.times(labels)[index])
+    index, _ = counts.sources(labels)
+    times = torch.from_numpy(counts.times(labels)[index])
     return tensor / times.view(_along(axis, tensor)).to(tensor)
 
 
-def _is_new(tensor: Tensor, dims: Dims, recount: Recount) -> Tensor:
+def _is_new(tensor: Tensor, dims: Dims, counts: ChannelCounts) -> Tensor:
     """Return where the tensor belongs to a second or later copy of any channel."""
     result = torch.zeros(tensor.shape, dtype=torch.bool)
     for axis, labels in enumerate(dims):
         if labels is not None:
-            _, copy = recount.sources(labels)
+            _, copy = counts.sources(labels)
             result |= torch.from_numpy(copy > 0).view(_along(axis, tensor))
     return result.to(tensor.device)
 
@@ -112,16 +110,16 @@ def _along(axis: int, tensor: Tensor) -> list[int]:
     return [-1 if i == axis else 1 for i in range(tensor.dim())]
 
 
-def _check_shapes(result: Network, recount: Recount) -> None:
+def _check_shapes(result: Network, counts: ChannelCounts) -> None:
     """Compare the shapes of the new program with the count of its channels."""
     try:
-        after = trace_shapes(result, [recount.shapes.of(spec.name) for spec in result.inputs])
+        after = trace_shapes(result, [counts.shapes.of(spec.name) for spec in result.inputs])
     except (ValueError, RuntimeError) as error:
         raise SurgeryError(f"an operator does not fit the new sizes: {error}") from error
     for node in result.nodes:
         for name in filter(None, node.outputs):
-            if name in recount.shapes.values:
-                expected = tuple(size for _, size in recount.sizes(name))
+            if name in counts.shapes.values:
+                expected = tuple(size for _, size in counts.sizes(name))
                 if after.of(name) != expected:
                     where = f" in {node.module}" if node.module else ""
                     raise SurgeryError(

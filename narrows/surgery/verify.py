@@ -1,4 +1,4 @@
-"""Numeric proof that a built network computes what it must, before it is stored (METHOD §3)."""
+"""Verifies on numbers that a built network computes what it must (METHOD §3)."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from narrows.channels.labels import Labels
 from narrows.graph import operators
 from narrows.graph.network import Network, Node, arguments_of, named_arguments, run_node
 from narrows.graph.shapes import Shapes, trace_shapes
-from narrows.surgery.channel_counts import Recount, SurgeryError
+from narrows.surgery.channel_counts import ChannelCounts, SurgeryError
 from narrows.surgery.function_preserving import is_uneven_norm, shares, uneven_norms
 from narrows.surgery.literals import adapt
 from narrows.vocabulary import Init
@@ -31,7 +31,7 @@ Mask = list[tuple[int, Tensor]]
 
 
 @dataclass(frozen=True)
-class Proof:
+class Verification:
     """How far a network is from what it must compute, relative to the largest output.
 
     `reasons` say why it can't be the same; without any, the deviation is rounding.
@@ -41,7 +41,7 @@ class Proof:
     reasons: tuple[str, ...] = ()
 
 
-def check(
+def verify(
     network: Network,
     channels: Channels,
     copies: Ints,
@@ -50,34 +50,34 @@ def check(
     init: Init = "preserve",
     shapes: Shapes | None = None,
     seed: int = 0,
-) -> Proof:
+) -> Verification:
     """Prove on random inputs that `built` is what `resize` promises of these arguments.
 
     The yardstick is `network` with the channels that were cut at zero wherever a convolution or a
     product reads them. Copies under `preserve` must not change its outputs; under `fresh` they must
     not as long as nothing reads the new channels either.
 
-    Where a norm's statistics change, the outputs can't be the same: the proof says so and by how
-    much, and holds for the network whose norms see what the built network's do.
+    Where a norm's statistics change, the outputs can't be the same: the verification says so and by
+    how much, and holds for the network whose norms see what the built network's do.
 
     Raises SurgeryError where the outputs differ for no reason known.
     """
-    recount = Recount(channels, shapes or trace_shapes(network), copies)
-    inputs = _random_inputs(network, recount.shapes, seed)
-    remaining = _masks(network, recount, lambda labels: recount.times(labels) > 0)
-    first = _masks(network, recount, lambda labels: recount.sources(labels)[1] == 0)
+    counts = ChannelCounts(channels, shapes or trace_shapes(network), copies)
+    inputs = _random_inputs(network, counts.shapes, seed)
+    remaining = _masks(network, counts, lambda labels: counts.times(labels) > 0)
+    first = _masks(network, counts, lambda labels: counts.sources(labels)[1] == 0)
     expected = _run(network, inputs, remaining)
     actual = _run(built, inputs, first if init == "fresh" else {})
     divided = init == "preserve" and bool((copies > 1).any())
-    unshared = shares(network, recount).reasons if divided else ()
-    norms = tuple(uneven_norms(network, recount, alike=init == "preserve"))
+    unshared = shares(network, counts).reasons if divided else ()
+    norms = tuple(uneven_norms(network, counts, alike=init == "preserve"))
     tolerance = _tolerance(network) if divided else EXACT
     if norms and init == "preserve":
-        _compare(actual, _run(network, inputs, remaining, recount), tolerance, unshared)
+        _compare(actual, _run(network, inputs, remaining, counts), tolerance, unshared)
     return _compare(actual, expected, tolerance, (*norms, *unshared))
 
 
-def check_same(
+def verify_same(
     network: Network, other: Network, *, shapes: Shapes | None = None, seed: int = 0
 ) -> None:
     """Prove that a network read back from its file is the same: tensors, inputs and outputs.
@@ -97,15 +97,15 @@ def check_same(
 
 
 def _masks(
-    network: Network, recount: Recount, kept: Callable[[Labels], NDArray[np.bool_]]
+    network: Network, counts: ChannelCounts, kept: Callable[[Labels], NDArray[np.bool_]]
 ) -> dict[str, Mask]:
     """Return for every value computed the channels that a reader is to see."""
     computed = {name for node in network.nodes for name in node.outputs if name}
     return {
         value: [
             (axis, torch.from_numpy(kept(labels)))
-            for axis, labels in enumerate(recount.dims(value))
-            if labels is not None and recount.changes(labels)
+            for axis, labels in enumerate(counts.dims(value))
+            if labels is not None and counts.changes(labels)
         ]
         for value in computed
     }
@@ -115,11 +115,11 @@ def _run(
     network: Network,
     inputs: Sequence[Tensor],
     masks: Mapping[str, Mask],
-    recount: Recount | None = None,
+    counts: ChannelCounts | None = None,
 ) -> tuple[Tensor, ...]:
     """Run in double precision, with masked values wherever a call sums over channels.
 
-    With `recount`, norms normalize over the channels that there are afterwards.
+    With `counts`, norms normalize over the channels that there are afterwards.
     """
     double = network.map_tensors(Tensor.cpu).map_dtypes(_double)
 
@@ -128,8 +128,8 @@ def _run(
         if sums(node):
             masked = {name: _mask(values[name], masks[name]) for name in values if name in masks}
             values |= masked
-        if recount is not None and is_uneven_norm(node, recount):
-            return _norm_afterwards(node, values, recount)
+        if counts is not None and is_uneven_norm(node, counts):
+            return _norm_afterwards(node, values, counts)
         return run_node(index, node, arguments_of(values, node))
 
     with torch.no_grad():
@@ -142,28 +142,28 @@ def _run_in_single(network: Network, inputs: Sequence[Tensor]) -> tuple[Tensor, 
         return single(*(x.to(_single(x.dtype)) for x in inputs))
 
 
-def _norm_afterwards(node: Node, values: Mapping[str, Any], recount: Recount) -> list[Any]:
+def _norm_afterwards(node: Node, values: Mapping[str, Any], counts: ChannelCounts) -> list[Any]:
     """Cut and copy what the norm reads, run it, and put its result back where it was."""
     read = dict(values)
     for name in read:
-        for axis, index in _changed(recount, name):
+        for axis, index in _changed(counts, name):
             read[name] = read[name].index_select(axis, index)
-    (*_, call) = adapt(node, recount)
+    (*_, call) = adapt(node, counts)
     result = operators.run(call.op, arguments_of(read, call))
     first, *more = result if isinstance(result, tuple) else [result]
     output = node.outputs[0] or ""
-    for axis, index in _changed(recount, output):
+    for axis, index in _changed(counts, output):
         shape = list(first.shape)
-        shape[axis] = recount.shapes.of(output)[axis]
+        shape[axis] = counts.shapes.of(output)[axis]
         first = first.new_zeros(shape).index_copy(axis, index, first)
     return [first, *more]
 
 
-def _changed(recount: Recount, value: str) -> list[tuple[int, Tensor]]:
+def _changed(counts: ChannelCounts, value: str) -> list[tuple[int, Tensor]]:
     return [
-        (axis, torch.from_numpy(recount.sources(labels)[0]))
-        for axis, labels in enumerate(recount.dims(value))
-        if labels is not None and recount.changes(labels)
+        (axis, torch.from_numpy(counts.sources(labels)[0]))
+        for axis, labels in enumerate(counts.dims(value))
+        if labels is not None and counts.changes(labels)
     ]
 
 
@@ -200,7 +200,7 @@ def _tolerance(network: Network) -> float:
 
 def _compare(
     actual: Sequence[Tensor], expected: Sequence[Tensor], tolerance: float, reasons: tuple[str, ...]
-) -> Proof:
+) -> Verification:
     if [x.shape for x in actual] != [x.shape for x in expected]:
         raise SurgeryError("the built network's outputs have other shapes than the network's")
     deviation = max(map(_deviation, actual, expected))
@@ -209,7 +209,7 @@ def _compare(
             f"the built network's outputs are {deviation:.1e} (of the largest) from what they must "
             "be on random inputs"
         )
-    return Proof(deviation, reasons)
+    return Verification(deviation, reasons)
 
 
 def _deviation(actual: Tensor, expected: Tensor) -> float:

@@ -15,7 +15,7 @@ from scipy import stats
 
 from narrows.arrays import Floats, Ints
 from narrows.methods.greedy import FORMED
-from narrows.methods.partial_sums import Terms
+from narrows.methods.partial_sums import PartialSums
 from narrows.methods.table import Method
 
 GROUPS, FEW_GROUPS = 20, 10
@@ -25,18 +25,20 @@ MIN_BATCHES = 8
 CONFIDENCE = 0.95
 
 
-def replicates(method: Method, terms: Terms, prices: Floats | float = 1.0) -> list[Ints]:
-    """Return the places of all structures, [S], without each group of batches in turn.
+def replicates(
+    method: Method, partial_sums: PartialSums, costs: Floats | float = 1.0
+) -> list[Ints]:
+    """Return the ranks of all structures, [S], without each group of batches in turn.
 
     None are returned where there are too few batches.
     """
-    if len(terms) < MIN_BATCHES:
+    if len(partial_sums) < MIN_BATCHES:
         return []
-    many = len(terms.averages.means["first"]) > FORMED if terms.factor.size else False
-    groups = min(FEW_GROUPS if many else GROUPS, len(terms))
-    of_batch = np.arange(len(terms)) % groups
+    many = len(partial_sums.averages.means["first"]) > FORMED if partial_sums.factor.size else False
+    groups = min(FEW_GROUPS if many else GROUPS, len(partial_sums))
+    of_batch = np.arange(len(partial_sums)) % groups
     return [
-        method.order(terms.chosen(of_batch != group).averages, prices).places
+        method.order(partial_sums.chosen(of_batch != group).averages, costs).rank
         for group in range(groups)
     ]
 

@@ -52,22 +52,22 @@ class Verdict:
 
 
 def judge(
-    channels: Channels, places: Ints, replicates: Sequence[Ints], ratio: float, samples: int
+    channels: Channels, rank: Ints, replicates: Sequence[Ints], ratio: float, samples: int
 ) -> dict[str, Verdict]:
     """Return a verdict for every layer, by name, at a global pruning ratio.
 
-    `places` [S] are the ranks from all `samples`, `replicates` those without groups of them. Layers
+    `rank` [S] are the ranks from all `samples`, `replicates` those without groups of them. Layers
     that share their structures are one case, not several.
     """
     own_of = {layer.name: own for layer in channels.layers if len(own := _own(layer))}
     owned = {own.tobytes(): own for own in own_of.values()}
-    high = _adjusted_p_values(places, owned, "greater")
-    low = _adjusted_p_values(places, owned, "less")
+    high = _adjusted_p_values(rank, owned, "greater")
+    low = _adjusted_p_values(rank, owned, "less")
 
     verdicts = {layer.name: Verdict("not_prunable") for layer in channels.layers}
     for name, own in own_of.items():
         case = own.tobytes()
-        score, share = _score(places, own), ranking.pruning_ratio(places, own, ratio)
+        score, share = _score(rank, own), ranking.pruning_ratio(rank, own, ratio)
         evidence = _Evidence(
             score,
             interval(score, [_score(sample, own) for sample in replicates]),
@@ -146,21 +146,21 @@ def _own(layer: Layer) -> Ints:
     return own
 
 
-def _score(places: Ints, own: Ints) -> float:
-    return float(np.mean(places[own] + 0.5) / len(places))
+def _score(rank: Ints, own: Ints) -> float:
+    return float(np.mean(rank[own] + 0.5) / len(rank))
 
 
 def _adjusted_p_values(
-    places: Ints, owned: Mapping[bytes, Ints], alternative: Literal["greater", "less"]
+    rank: Ints, owned: Mapping[bytes, Ints], alternative: Literal["greater", "less"]
 ) -> dict[bytes, float]:
     """Test each case's ranks against all others' (Mann–Whitney), adjusted over the cases."""
     p_values = []
     for own in owned.values():
-        others = np.delete(places, own)
+        others = np.delete(rank, own)
         few = len(own) * len(others) <= EXACT_TEST
         test = (
             stats.mannwhitneyu(
-                places[own],
+                rank[own],
                 others,
                 alternative=alternative,
                 method="exact" if few else "asymptotic",

@@ -15,7 +15,7 @@ from service.database.files import FileRepository
 from service.database.tables import Analysis, Artifact, Event, new_id, utc_now
 from service.datasets.service import DATASETS
 from service.http.dependencies import enqueue
-from service.http.pagination import ByIndex, Slice, age_key, cut, decode_age, decode_token
+from service.http.pagination import ByIndex, Slice, age_key, decode_age, decode_token, first_page
 from service.http.problems import (
     InUseError,
     KeyReusedError,
@@ -103,7 +103,7 @@ def page(
 ) -> Slice[AnalysisOut]:
     """Return a page of `owner`'s analyses, newest first."""
     rows = AnalysisRepository(session).page(owner, state, decode_age(token), page_size + 1)
-    found = cut(rows, page_size, age_key)
+    found = first_page(rows, page_size, age_key)
     return Slice([describe(row) for row in found.items], found.next_page_token)
 
 
@@ -116,7 +116,7 @@ def results(
     rows = AnalysisRepository(session).results(
         table, identity, -1 if after is None else after, page_size + 1
     )
-    return cut(rows, page_size, lambda row: row.index)
+    return first_page(rows, page_size, lambda row: row.index)
 
 
 def artifact(session: Session, owner: str, identity: str, name: str) -> Artifact:

@@ -62,7 +62,7 @@ class Slice(Generic[T]):
     next_page_token: str | None
 
 
-def cut(rows: Sequence[T], page_size: int, key: Callable[[T], Any]) -> Slice[T]:
+def first_page(rows: Sequence[T], page_size: int, key: Callable[[T], Any]) -> Slice[T]:
     """Return the first `page_size` of `rows`, with a token made of the last one's `key`.
 
     Ask the database for `page_size + 1` rows, so that the one too many tells there are more.

@@ -14,7 +14,7 @@ from service.database.clock import epoch_now
 from service.database.files import FileRepository
 from service.database.tables import new_id
 from service.http.dependencies import Services, enqueue
-from service.http.pagination import Slice, age_key, cut, decode_age
+from service.http.pagination import Slice, age_key, decode_age, first_page
 from service.http.problems import InUseError, NotFoundError
 from service.logs import request_id
 from service.storage.objects import Storage
@@ -110,7 +110,7 @@ def page(
     """Return a page of `owner`'s uploads, newest first."""
     uploads = UploadRepository(session, kind.table)
     rows = uploads.page(owner, state, decode_age(token), page_size + 1)
-    return cut(rows, page_size, age_key)
+    return first_page(rows, page_size, age_key)
 
 
 def remove(session: Session, storage: Storage, owner: str, kind: Kind[U], identity: str) -> None:

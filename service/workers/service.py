@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from narrows.vocabulary import WorkerState
 from service.database.tables import Worker
-from service.http.pagination import Slice, cut, decode_token
+from service.http.pagination import Slice, decode_token, first_page
 from service.workers.repository import Held, WorkerRepository
 from service.workers.schemas import WorkerOut, WorkOut
 
@@ -21,7 +21,7 @@ def page(session: Session, owner: str, page_size: int, token: str | None) -> Sli
     """Return a page of all workers by name; what is in hand is named to its owner only."""
     workers = WorkerRepository(session)
     rows = workers.page(decode_token(token, _BY_NAME) or "", page_size + 1)
-    found = cut(rows, page_size, lambda row: row[0].name)
+    found = first_page(rows, page_size, lambda row: row[0].name)
     held = {work.worker: work for work in workers.held([row.name for row, _ in found.items])}
     described = [_describe(row, alive, held.get(row.name), owner) for row, alive in found.items]
     return Slice(described, found.next_page_token)

@@ -71,11 +71,11 @@ def test_the_answer_has_layers_structures_and_plans() -> None:
 def test_ranking_by_price_divides_by_what_structures_cost() -> None:
     module = randomized(ResidualNet())
     plain = analyze(module, batches(), method="sosp_h", progress=False)
-    priced = analyze(module, batches(), method="sosp_h", price="macs", progress=False)
+    priced = analyze(module, batches(), method="sosp_h", cost="macs", progress=False)
     np.testing.assert_array_equal(plain.saliency, priced.saliency)
-    assert len(set(priced.prices)) > 1
+    assert len(set(priced.structure_costs)) > 1
     np.testing.assert_array_equal(
-        np.argsort(priced.saliency / priced.prices), np.argsort(priced.places)
+        np.argsort(priced.saliency / priced.structure_costs), np.argsort(priced.rank)
     )
 
 
@@ -170,7 +170,7 @@ def test_a_built_network_is_kept_in_a_file(tmp_path: Path) -> None:
     program = torch.export.load(tmp_path / "wide.pt2")
     torch.testing.assert_close(program.module()(x), source(x))
     assert program.state_dict.keys() == source.state_dict().keys()
-    assert repr(built) == f"Built(proof={built.proof})"
+    assert repr(built) == f"Built(verification={built.verification})"
 
 
 def test_progress_is_reported(capsys: pytest.CaptureFixture[str]) -> None:

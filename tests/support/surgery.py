@@ -6,7 +6,7 @@ from narrows.arrays import Ints
 from narrows.channels.groups import Channels, find_channels
 from narrows.graph.network import Network
 from narrows.graph.shapes import trace_shapes
-from narrows.surgery import Proof, check, resize
+from narrows.surgery import Verification, resize, verify
 from narrows.vocabulary import Init
 
 
@@ -24,5 +24,9 @@ def cut_some(channels: Channels, seed: int, left: int = 1) -> Ints:
     return copies
 
 
-def prove(network: Network, channels: Channels, copies: Ints, init: Init = "preserve") -> Proof:
-    return check(network, channels, copies, resize(network, channels, copies, init=init), init=init)
+def prove(
+    network: Network, channels: Channels, copies: Ints, init: Init = "preserve"
+) -> Verification:
+    return verify(
+        network, channels, copies, resize(network, channels, copies, init=init), init=init
+    )

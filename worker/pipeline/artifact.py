@@ -27,7 +27,7 @@ def build(
     try:
         found = built.build(original, analysis.channels, plan.copies, shapes, init=init, seed=seed)
         found.save(path)
-        surgery.check_same(found.network, pt2.read(path), shapes=shapes, seed=seed)
+        surgery.verify_same(found.network, pt2.read(path), shapes=shapes, seed=seed)
     except (surgery.SurgeryError, BuildError) as error:
         raise RefusedError(
             "plan-not-built",
@@ -35,4 +35,4 @@ def build(
             f"Building {plan.name!r} failed: {error}. Leave it out of `build`; its edits can still "
             "be made in the source.",
         ) from error
-    return {"deviation": found.proof.deviation, "reasons": list(found.proof.reasons)}
+    return {"deviation": found.verification.deviation, "reasons": list(found.verification.reasons)}

@@ -17,7 +17,7 @@ from narrows.gates.gated_network import GatedNetwork, gate
 from narrows.graph.network import Network
 from narrows.graph.shapes import FREE_BATCH, Shapes
 from narrows.losses import CLASS_LOSSES, LOSSES
-from narrows.methods.partial_sums import Terms
+from narrows.methods.partial_sums import PartialSums
 from narrows.methods.table import Method
 from narrows.options import AnalysisOptions
 from narrows.vocabulary import CURVATURE_METHODS
@@ -131,8 +131,8 @@ class AnalysisContext:
         options = self.options
         return Method(options.method, options.curvature or "sampled", options.blocks)
 
-    def measure(self, batch: Batch) -> Terms:
-        """Return the terms of a batch, as one row."""
+    def measure(self, batch: Batch) -> PartialSums:
+        """Return the partial sums of a batch, as one row."""
         try:
             return self.method.measure(self.gated, batch, LOSSES[self.options.loss])
         except MixedSamplesError as error:
@@ -140,16 +140,16 @@ class AnalysisContext:
                 "samples-mixed", "Samples can't be told apart", f"{error}."
             ) from None
 
-    def analysis(self, terms: Terms) -> Analysis:
-        """Return the analysis that the terms of all batches make."""
+    def analysis(self, partial_sums: PartialSums) -> Analysis:
+        """Return the analysis that the partial sums of all batches make."""
         return Analysis(
             self.network,
             self.shapes,
             self.channels,
-            terms,
+            partial_sums,
             self.method,
             pruning_ratio=self.options.pruning_ratio,
-            price=self.options.cost,
+            cost=self.options.cost,
             seed=self.options.seed,
             factors=self.options.custom_plans,
         )

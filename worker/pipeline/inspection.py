@@ -10,7 +10,7 @@ from narrows.analysis import describe_layer
 from narrows.channels.groups import Channels
 from narrows.graph.network import Network
 from narrows.graph.shapes import Shapes
-from narrows.plans.cost import cost
+from narrows.plans.cost import network_cost
 from worker.errors import RefusedError
 from worker.formats.samples import Samples
 
@@ -19,7 +19,7 @@ Json = dict[str, Any]
 
 def model_inspection(network: Network, shapes: Shapes, channels: Channels) -> Json:
     """Describe a model: its inputs and outputs, what it costs, its layers and channel groups."""
-    costs = cost(network, shapes, channels)
+    costs = network_cost(network, shapes, channels)
     return {
         "inputs": [
             {"name": spec.name, "dtype": _name(spec.dtype), "shape": list(spec.shape)}

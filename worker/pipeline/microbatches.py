@@ -6,16 +6,16 @@ from collections.abc import Callable
 import torch
 
 from narrows.batch import Batch
-from narrows.methods.partial_sums import Terms
+from narrows.methods.partial_sums import PartialSums
 from worker.hardware.memory import is_out_of_memory
 
 log = logging.getLogger(__name__)
 
 
-def terms_in_parts(
-    compute: Callable[[Batch], Terms], batch: Batch, *, size: int, smallest: int
-) -> tuple[Terms, int]:
-    """Return the terms of a batch as one row, and how many samples went through at once.
+def measure_in_microbatches(
+    compute: Callable[[Batch], PartialSums], batch: Batch, *, size: int, smallest: int
+) -> tuple[PartialSums, int]:
+    """Return the partial sums of a batch as one row, and how many samples went through at once.
 
     That is `size`, halved whenever memory runs out, down to `smallest`. In one part, the row is
     exactly what `compute` returns; in several it is their sum in float64, equal but for rounding.
@@ -23,7 +23,7 @@ def terms_in_parts(
     """
     while True:
         try:
-            return Terms.stack(map(compute, batch.split(size))).in_one_row(), size
+            return PartialSums.stack(map(compute, batch.split(size))).in_one_row(), size
         except (RuntimeError, MemoryError) as error:
             halved = (min(size, len(batch)) + 1) // 2
             if not is_out_of_memory(error) or halved < smallest or halved == size:

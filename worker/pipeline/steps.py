@@ -14,7 +14,7 @@ import numpy as np
 
 from narrows.analysis import Analysis
 from narrows.graph.shapes import trace_shapes
-from narrows.methods.partial_sums import Terms
+from narrows.methods.partial_sums import PartialSums
 from narrows.options import AnalysisOptions
 from narrows.plans.planner import Plan
 from narrows.vocabulary import PRUNED
@@ -26,7 +26,7 @@ from worker.hardware.device import device_name
 from worker.pipeline import inspection
 from worker.pipeline.artifact import build
 from worker.pipeline.context import AnalysisContext, find_structures, open_network
-from worker.pipeline.microbatches import terms_in_parts
+from worker.pipeline.microbatches import measure_in_microbatches
 
 Json = dict[str, Any]
 
@@ -58,13 +58,13 @@ def plan(model_path: str, dataset_path: str, transform: Json, request: Json) -> 
 def shard(
     model_path: str, dataset_path: str, transform: Json, request: Json, start: int, stop: int
 ) -> bytes:
-    """Return the terms of the drawn samples `start` … `stop − 1`, one row a batch, as `.npz`."""
+    """Return the partial sums of samples `start` … `stop − 1`, one row a batch, as `.npz`."""
     began = time.perf_counter()
     context = _open(model_path, dataset_path, transform, request)
     rows = []
     for first in range(start, stop, context.batch):
         batch = context.load(first, min(first + context.batch, stop))
-        row, context.at_once = terms_in_parts(
+        row, context.at_once = measure_in_microbatches(
             context.measure, batch, size=context.at_once, smallest=context.smallest_batch
         )
         _require_finite(row)
@@ -72,7 +72,7 @@ def shard(
     file = io.BytesIO()
     seconds = time.perf_counter() - began
     more = {"seconds": np.array(seconds), "device": np.array(device_name())}
-    np.savez(file, allow_pickle=False, **Terms.stack(rows).to_arrays(), **more)
+    np.savez(file, allow_pickle=False, **PartialSums.stack(rows).to_arrays(), **more)
     return file.getvalue()
 
 
@@ -91,8 +91,8 @@ def reduce(
     began = time.perf_counter()
     context = _open(model_path, dataset_path, transform, request)
     shards = [dict(np.load(io.BytesIO(part), allow_pickle=False)) for part in parts]
-    terms = Terms.stack(map(Terms.of_arrays, shards))
-    found = context.analysis(terms)
+    partial_sums = PartialSums.stack(map(PartialSums.of_arrays, shards))
+    found = context.analysis(partial_sums)
     options = context.options
     plans = _chosen_plans(found, options)
     original = pt2.read(Path(model_path)) if options.build else context.network
@@ -140,12 +140,12 @@ def _open_once(
     return AnalysisContext(open_network(model_path), samples, options)
 
 
-def _require_finite(terms: Terms) -> None:
-    if not terms.are_finite():
+def _require_finite(row: PartialSums) -> None:
+    if not row.are_finite():
         raise RefusedError(
             "not-finite",
             "The network's values are not finite",
-            f"A batch of {terms.samples[0]} samples gave the loss {terms.loss[0]} or a derivative "
-            "that is NaN or infinite. Check that the weights are finite and that the data is "
+            f"A batch of {row.samples[0]} samples gave the loss {row.loss[0]} or a derivative that "
+            "is NaN or infinite. Check that the weights are finite and that the data is "
             "preprocessed as in training (see `transform`).",
         )

@@ -30,7 +30,7 @@ from worker.runtime.heartbeat import StoppingError
 from worker.runtime.jobs import Jobs
 from worker.runtime.metrics import serve_metrics
 from worker.runtime.reconciler import Reconciler
-from worker.runtime.registration import Presence
+from worker.runtime.registration import Registration
 from worker.runtime.tasks import Runner, register
 
 log = logging.getLogger(__name__)
@@ -83,14 +83,16 @@ def run_worker(settings: Settings, engine: Engine, queues: str, pipeline: str) -
         runner.stop()
 
     signals.worker_shutting_down.connect(stop)
-    presence = Presence(engine, name=name, queues=queues, seconds=settings.lease_seconds)
+    registration = Registration(engine, name=name, queues=queues, seconds=settings.lease_seconds)
 
     def warm() -> None:
         with suppress(ExplainedError, StoppingError):  # then it stays unknown what computes
-            device = supervisor.call("worker.hardware.device", "device_name", watch=presence.check)
-            presence.device = device
+            device = supervisor.call(
+                "worker.hardware.device", "device_name", watch=registration.raise_if_stopping
+            )
+            registration.device = device
 
-    presence.start()
+    registration.start()
     threading.Thread(target=warm, name="warm", daemon=True).start()
     reconciler.start()
     worker = app.Worker(
@@ -105,7 +107,7 @@ def run_worker(settings: Settings, engine: Engine, queues: str, pipeline: str) -
     )
     log.info("worker %s takes messages from %s", name, queues)
     worker.start()
-    presence.stop()
+    registration.stop()
     reconciler.stop()
     supervisor.close()
     return int(worker.exitcode or 0)

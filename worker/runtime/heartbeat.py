@@ -42,7 +42,7 @@ class Heartbeat:
         self._left.set()
         self._thread.join()
 
-    def check(self) -> None:
+    def raise_if_ended(self) -> None:
         """Raise LeaseLostError or StoppingError when there is no point in going on."""
         if self._lost.is_set():
             raise LeaseLostError

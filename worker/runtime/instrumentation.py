@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 
 @contextmanager
-def measured(claim: Claim) -> Iterator[None]:
+def timed(claim: Claim) -> Iterator[None]:
     """Time what is done within for the claim; what it raises is passed on."""
     task, begun, ended = claim.work.task, time.monotonic(), "done"
     if claim.attempt > 1:

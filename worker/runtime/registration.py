@@ -22,7 +22,7 @@ KEEP_SECONDS: Final = 3600.0
 log = logging.getLogger(__name__)
 
 
-class Presence:
+class Registration:
     """Beats thrice in `seconds` while started; whoever is silent for longer counts as gone."""
 
     def __init__(self, engine: Engine, *, name: str, queues: str, seconds: float) -> None:
@@ -36,12 +36,12 @@ class Presence:
             "started_at": utc_now(),
         }
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="presence", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="registration", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
-    def check(self) -> None:
+    def raise_if_stopping(self) -> None:
         """Raise StoppingError once it stops."""
         if self._stopping.is_set():
             raise StoppingError
@@ -53,7 +53,7 @@ class Presence:
         with suppress(SQLAlchemyError), self._engine.begin() as connection:
             connection.execute(delete(Worker).where(Worker.name == self._name))
 
-    def beat(self) -> None:
+    def renew(self) -> None:
         """Be seen now; forget workers that have been gone for long."""
         seen = {
             "device": self.device,
@@ -69,7 +69,7 @@ class Presence:
     def _run(self) -> None:
         while True:
             try:
-                self.beat()
+                self.renew()
             except SQLAlchemyError as error:
                 log.warning("the database is out of reach: %s", first_line(error))
             if self._stopping.wait(self._seconds / 3):

@@ -19,7 +19,7 @@ from worker.isolation.errors import ChildDiskFullError, ChildFailedError, ChildK
 from worker.isolation.supervisor import Supervisor
 from worker.runtime.artifacts import built, scratch_folder, stage
 from worker.runtime.heartbeat import Heartbeat, StoppingError
-from worker.runtime.instrumentation import measured
+from worker.runtime.instrumentation import timed
 from worker.runtime.jobs import Jobs
 from worker.runtime.leases import Claim, LeaseLostError, Work
 from worker.runtime.messages import Message, send_all
@@ -85,7 +85,7 @@ class Runner:
         """Bring the work to one of its ends; raise LeaseLostError if it is no longer ours."""
         with Heartbeat(self._jobs, claim, self._stopping) as heartbeat:
             try:
-                with measured(claim):
+                with timed(claim):
                     return self._do(claim, heartbeat)
             except ChildKilledError as ending:
                 log.warning("%s %s: %s", claim.work.task, claim.ids, ending)
@@ -122,7 +122,7 @@ class Runner:
         bind_contextvars(request_id=inputs.request_id)
 
         def watch() -> None:
-            heartbeat.check()
+            heartbeat.raise_if_ended()
             inputs.require_time_left()
 
         watch()

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from narrows.channels.labels import LabelBook, Labelling, independent, placed
+from narrows.channels.labels import ChannelGraph, Labelling, independent, placed
 from narrows.channels.rules.computed_weights import enter_computed
 from narrows.channels.rules.elementwise import Operand, combine
 from narrows.channels.rules.layers import follow_product, weight_of
@@ -13,43 +13,43 @@ from narrows.graph.network import Node, Ref, as_ref
 
 
 @rule("scaled_dot_product_attention", "_scaled_dot_product_flash_attention_for_cpu")
-def _attention(book: LabelBook, node: Node, _index: int) -> Sequence[Labelling]:
+def _attention(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]:
     """[…, heads, tokens, width] each: a head goes with all its queries, keys and values.
 
     Under grouped queries a head of keys and values goes with all the query heads that read it.
     """
     query, key, value = (as_ref(node.inputs[name]) for name in ("query", "key", "value"))
-    book.fix(query, (-2, -1), "attention compares queries and keys by them")
-    book.fix(key, (-2, -1), "attention compares queries and keys by them")
-    book.fix(value, [-2], "attention runs over them")
-    width = book.along(value, -1)  # it matters to no score
+    graph.fix(query, (-2, -1), "attention compares queries and keys by them")
+    graph.fix(key, (-2, -1), "attention compares queries and keys by them")
+    graph.fix(value, [-2], "attention runs over them")
+    width = graph.along(value, -1)  # it matters to no score
     mask = node.inputs.get("attn_mask")
-    heads = [_batch(book, ref) for ref in (query, key, value)]
+    heads = [_batch(graph, ref) for ref in (query, key, value)]
     if node.inputs.get("enable_gqa"):
         heads[1:] = [_repeated(operand, heads[0][0]) for operand in heads[1:]]
     if isinstance(mask, Ref):
-        heads.append(_batch(book, mask))
-    rank = len(result_shape(book, node))
-    result = (*combine(book, heads, node.op), *placed(width, -1, rank))
+        heads.append(_batch(graph, mask))
+    rank = len(result_shape(graph, node))
+    result = (*combine(graph, heads, node.op), *placed(width, -1, rank))
     return [result, *[()] * (len(node.outputs) - 1)]
 
 
 @rule("matmul", "bmm", "mm")
-def _matmul(book: LabelBook, node: Node, index: int) -> Sequence[Labelling]:
+def _matmul(graph: ChannelGraph, node: Node, index: int) -> Sequence[Labelling]:
     """[…, n, inner] × […, inner, m]: a layer where the second is a weight."""
     a = as_ref(node.inputs["self"])
     b = as_ref(node.inputs["other" if node.op == "matmul" else "mat2"])
-    weight = weight_of(book, b)
-    if weight is not None and weight_of(book, a) is None and _is_matrix(weight.where):
-        return follow_product(book, node, index, a, weight)
-    if min(len(book.shape(a)), len(book.shape(b))) < 2:
-        return pin_everything(book, node, index)
-    book.couple(book.along(a, -1), book.along(b, -2), node.op)
-    rank = len(result_shape(book, node))
-    rows, columns = book.along(a, -2), book.along(b, -1)
-    if weight is None and a.name in book.network.varying and b.name not in book.network.varying:
-        columns = enter_computed(book, node, index, columns)
-    batch = combine(book, [_batch(book, a), _batch(book, b)], node.op)
+    weight = weight_of(graph, b)
+    if weight is not None and weight_of(graph, a) is None and _is_matrix(weight.where):
+        return follow_product(graph, node, index, a, weight)
+    if min(len(graph.shape(a)), len(graph.shape(b))) < 2:
+        return pin_everything(graph, node, index)
+    graph.couple(graph.along(a, -1), graph.along(b, -2), node.op)
+    rank = len(result_shape(graph, node))
+    rows, columns = graph.along(a, -2), graph.along(b, -1)
+    if weight is None and a.name in graph.network.varying and b.name not in graph.network.varying:
+        columns = enter_computed(graph, node, index, columns)
+    batch = combine(graph, [_batch(graph, a), _batch(graph, b)], node.op)
     return [(*batch, *placed(rows, -2, rank), *placed(columns, -1, rank))]
 
 
@@ -58,10 +58,10 @@ def _is_matrix(where: tuple[int, ...]) -> bool:
     return len(where) >= 2 and all(dim == -1 for dim in where[:-2]) and -1 not in where[-2:]
 
 
-def _batch(book: LabelBook, ref: Ref) -> Operand:
+def _batch(graph: ChannelGraph, ref: Ref) -> Operand:
     """Return the dimensions before the last two."""
-    shape = book.shape(ref)
-    labelling = independent(book.labelling(ref), -2, -1)
+    shape = graph.shape(ref)
+    labelling = independent(graph.labelling(ref), -2, -1)
     return (*shape[:-2], 1, 1), labelling
 
 

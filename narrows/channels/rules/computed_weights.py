@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 
-from narrows.channels.labels import LabelBook, Labelling, Labels, Producer, placed
+from narrows.channels.labels import ChannelGraph, Labelling, Labels, Producer, placed
 from narrows.channels.rules.registry import pin_everything, pin_operands, result_shape
 from narrows.graph.layer_ops import channel_axis, weight_argument
 from narrows.graph.network import Network, Node, as_ref
@@ -10,27 +10,30 @@ from narrows.graph.network import Network, Node, as_ref
 COMPUTED = "its weight is computed by the program"
 
 
-def list_computed(book: LabelBook, node: Node, index: int) -> Sequence[Labelling]:
+def list_computed(graph: ChannelGraph, node: Node, index: int) -> Sequence[Labelling]:
     """Enter a layer whose weight is no named tensor; pin all that it reads and makes.
 
     A vector for a weight makes no channels: then there is no layer.
     """
-    if len(book.shape(as_ref(node.inputs[weight_argument(node.op)]))) < 2:
-        return pin_everything(book, node, index)
-    pin_operands(book, node, "they meet a weight that the program computes")
-    made = enter_computed(book, node, index)
-    return [placed(made, channel_axis(node.op), len(result_shape(book, node)))]
+    if len(graph.shape(as_ref(node.inputs[weight_argument(node.op)]))) < 2:
+        return pin_everything(graph, node, index)
+    pin_operands(graph, node, "they meet a weight that the program computes")
+    made = enter_computed(graph, node, index)
+    return [placed(made, channel_axis(node.op), len(result_shape(graph, node)))]
 
 
 def enter_computed(
-    book: LabelBook, node: Node, index: int, made: Labels | None = None
+    graph: ChannelGraph, node: Node, index: int, made: Labels | None = None
 ) -> Labels | None:
-    """Enter such a layer into the book; return the labels of the channels that it makes, pinned."""
-    width = result_shape(book, node)[channel_axis(node.op)]
-    book.pin(made, COMPUTED)
-    rows = book.fixed(width, COMPUTED) if made is None else made
+    """Enter such a layer into the graph.
+
+    Return the labels of the channels that it makes, pinned.
+    """
+    width = result_shape(graph, node)[channel_axis(node.op)]
+    graph.pin(made, COMPUTED)
+    rows = graph.fixed(width, COMPUTED) if made is None else made
     weight = as_ref(node.inputs[weight_argument(node.op)])
-    book.producers.append(Producer(index, node.op, weight, 0, None, rows))
+    graph.producers.append(Producer(index, node.op, weight, 0, None, rows))
     return rows if width > 1 else None
 
 

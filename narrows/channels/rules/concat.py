@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from narrows.channels.labels import LabelBook, Labelling, independent, placed, spanned
+from narrows.channels.labels import ChannelGraph, Labelling, independent, placed, spanned
 from narrows.channels.rules.elementwise import combine
 from narrows.channels.rules.registry import result_shape, rule, subject, tensors_of
 from narrows.graph.dimensions import as_list, axis
@@ -12,31 +12,34 @@ from narrows.graph.network import Node, Ref, as_int
 
 
 @rule("cat")
-def _cat(book: LabelBook, node: Node, _index: int) -> Sequence[Labelling]:
+def _cat(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]:
     parts = [ref for ref in as_list(node.inputs["tensors"]) if isinstance(ref, Ref)]
-    dim = axis(node.inputs.get("dim", 0), len(book.shape(parts[0])))
-    if len({len(spanned(a)) for ref in parts for a in book.labelling(ref) if a.shape[dim] > 1}) > 1:
+    dim = axis(node.inputs.get("dim", 0), len(graph.shape(parts[0])))
+    if (
+        len({len(spanned(a)) for ref in parts for a in graph.labelling(ref) if a.shape[dim] > 1})
+        > 1
+    ):
         for ref in parts:
-            for labels in book.labelling(ref):
+            for labels in graph.labelling(ref):
                 if labels.shape[dim] > 1 and len(spanned(labels)) > 1:
-                    book.fix(ref, [dim], node.op)
-    rank = len(book.shape(parts[0]))
-    along = [next((a for a in book.labelling(ref) if a.shape[dim] > 1), None) for ref in parts]
-    across = [_across(book.shape(ref), book.labelling(ref), dim) for ref in parts]
-    rest = combine(book, across, node.op)
+                    graph.fix(ref, [dim], node.op)
+    rank = len(graph.shape(parts[0]))
+    along = [next((a for a in graph.labelling(ref) if a.shape[dim] > 1), None) for ref in parts]
+    across = [_across(graph.shape(ref), graph.labelling(ref), dim) for ref in parts]
+    rest = combine(graph, across, node.op)
     if all(labels is None for labels in along):
         return [rest]
     reason = "they are joined with channels that are not followed"
     others = np.broadcast_shapes(*(_one(a.shape, dim) for a in along if a is not None))
     pieces = []
     for ref, followed in zip(parts, along, strict=True):
-        size = book.shape(ref)[dim]
-        labels = placed(book.fixed(size, reason), dim, rank)[0] if followed is None else followed
+        size = graph.shape(ref)[dim]
+        labels = placed(graph.fixed(size, reason), dim, rank)[0] if followed is None else followed
         pieces.append(np.broadcast_to(labels, (*others[:dim], size, *others[dim + 1 :])))
     joined = np.concatenate(pieces, dim)
     clash = [d for d in spanned(joined) if d != dim and any(a.shape[d] > 1 for a in rest)]
     for d in clash:
-        joined = book.tie(joined, d)
+        joined = graph.tie(joined, d)
     return [(*rest, joined)]
 
 
@@ -55,71 +58,71 @@ def _across(
 
 
 @rule("stack")
-def _stack(book: LabelBook, node: Node, _index: int) -> Sequence[Labelling]:
+def _stack(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]:
     """Join along a new dimension: channels at the same place of every part are one."""
     parts = [ref for ref in as_list(node.inputs["tensors"]) if isinstance(ref, Ref)]
-    dim = axis(node.inputs.get("dim", 0), len(result_shape(book, node)))
-    joined = combine(book, [(book.shape(ref), book.labelling(ref)) for ref in parts], node.op)
+    dim = axis(node.inputs.get("dim", 0), len(result_shape(graph, node)))
+    joined = combine(graph, [(graph.shape(ref), graph.labelling(ref)) for ref in parts], node.op)
     return [tuple(np.expand_dims(labels, dim) for labels in joined)]
 
 
 @rule("expand", "expand_as")
-def _expand(book: LabelBook, node: Node, _index: int) -> Sequence[Labelling]:
+def _expand(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]:
     """Repeat dimensions of size 1: their new size is that of whatever they meet."""
-    source, shape = subject(node), result_shape(book, node)
-    added = len(shape) - len(book.shape(source))
-    old = (1,) * added + book.shape(source)
+    source, shape = subject(node), result_shape(graph, node)
+    added = len(shape) - len(graph.shape(source))
+    old = (1,) * added + graph.shape(source)
     if node.op == "expand_as":
-        operands = [(book.shape(ref), book.labelling(ref)) for ref in tensors_of(book, node)]
-        return [combine(book, operands, node.op)]
+        operands = [(graph.shape(ref), graph.labelling(ref)) for ref in tensors_of(graph, node)]
+        return [combine(graph, operands, node.op)]
     sizes = as_list(node.inputs["size"])
-    result = [a.reshape((1,) * added + a.shape) for a in book.labelling(source)]
+    result = [a.reshape((1,) * added + a.shape) for a in graph.labelling(source)]
     for dim, (before, after) in enumerate(zip(old, shape, strict=True)):
         if before == 1 and after > 1 and not isinstance(sizes[dim], Ref):
-            result += placed(book.elastic(after), dim, len(shape))
-    if source.name in book.weights and node.outputs[0]:
-        name, where = book.weights[source.name]
+            result += placed(graph.elastic(after), dim, len(shape))
+    if source.name in graph.weights and node.outputs[0]:
+        name, where = graph.weights[source.name]
         if old[added:] == shape[added:]:
-            book.weights[node.outputs[0]] = name, (-1,) * added + where
+            graph.weights[node.outputs[0]] = name, (-1,) * added + where
     return [tuple(result)]
 
 
 @rule("repeat")
-def _repeat(book: LabelBook, node: Node, _index: int) -> Sequence[Labelling]:
-    source, shape = subject(node), result_shape(book, node)
-    added = len(shape) - len(book.shape(source))
-    old = (1,) * added + book.shape(source)
+def _repeat(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]:
+    source, shape = subject(node), result_shape(graph, node)
+    added = len(shape) - len(graph.shape(source))
+    old = (1,) * added + graph.shape(source)
     times = [new // size for new, size in zip(shape, old, strict=True)]
     result = []
-    for a in book.labelling(source):
+    for a in graph.labelling(source):
         labels = a.reshape((1,) * added + a.shape)
         reps = [n if size > 1 else 1 for n, size in zip(times, labels.shape, strict=True)]
         result.append(np.tile(labels, reps))
     given = as_list(node.inputs["repeats"])
     for dim, size in enumerate(old):
         if size == 1 < times[dim] and not isinstance(given[dim], Ref):
-            result += placed(book.elastic(times[dim]), dim, len(shape))
+            result += placed(graph.elastic(times[dim]), dim, len(shape))
     return [tuple(result)]
 
 
 @rule("constant_pad_nd", "pad")
-def _pad(book: LabelBook, node: Node, _index: int) -> Sequence[Labelling]:
+def _pad(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]:
     """Add channels that stay where the padding is along channels."""
     source = subject(node)
-    rank = len(book.shape(source))
+    rank = len(graph.shape(source))
     pads = [as_int(size) for size in as_list(node.inputs["pad"])]
     pads += [0] * (2 * rank - len(pads))
     constant = node.inputs.get("mode", "constant") == "constant" and min(pads) >= 0
-    labelling = book.labelling(source)
+    labelling = graph.labelling(source)
     for dim in range(rank):
         before, after = pads[2 * (rank - 1 - dim)], pads[2 * (rank - 1 - dim) + 1]
         if before or after:
             if not constant or any(a.shape[dim] > 1 and len(spanned(a)) > 1 for a in labelling):
-                labelling = book.fix_array(labelling, dim, "they are padded")
+                labelling = graph.fix_array(labelling, dim, "they are padded")
             along = [labels for labels in labelling if labels.shape[dim] > 1]
             labelling = independent(labelling, dim)
             if along and constant:
-                margins = [book.fixed(n, "they are padding") for n in (before, after)]
+                margins = [graph.fixed(n, "they are padding") for n in (before, after)]
                 padded = np.concatenate([margins[0], along[0].ravel(), margins[1]])
                 labelling += placed(padded, dim, rank)
     return [labelling]

@@ -5,7 +5,7 @@ from itertools import combinations
 
 import numpy as np
 
-from narrows.channels.labels import LabelBook, Labelling, Labels, Meeting, independent, spanned
+from narrows.channels.labels import ChannelGraph, Labelling, Labels, Meeting, independent, spanned
 from narrows.channels.rules.registry import result_shape, rule, subject, tensors_of
 from narrows.graph.network import Node, as_int
 
@@ -22,28 +22,28 @@ Operand = tuple[tuple[int, ...], Labelling]
     "softshrink sqrt square tan tanh threshold to.device to.dtype to.dtype_layout _to_copy "
     "zeros_like add.Scalar sub.Scalar mul.Scalar div.Scalar tril triu".split()
 )
-def _unary(book: LabelBook, node: Node, _index: int) -> Sequence[Labelling]:
+def _unary(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]:
     if node.op in ("alias", "detach", "clone", "contiguous", "lift_fresh_copy"):
-        same = book.weights.get(subject(node).name)
+        same = graph.weights.get(subject(node).name)
         if same and node.outputs[0]:
-            book.weights[node.outputs[0]] = same
-    return [book.labelling(subject(node))]
+            graph.weights[node.outputs[0]] = same
+    return [graph.labelling(subject(node))]
 
 
 @rule("dropout", "feature_dropout", "alpha_dropout", "feature_alpha_dropout", "native_dropout")
-def _dropout(book: LabelBook, node: Node, _index: int) -> Sequence[Labelling]:
-    return [book.labelling(subject(node))] * len(node.outputs)
+def _dropout(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]:
+    return [graph.labelling(subject(node))] * len(node.outputs)
 
 
 @rule("arange", "arange.start", "arange.start_step", "full", "new_full", "new_ones", "new_zeros")
 @rule("ones", "scalar_tensor", "zeros")
-def _constant(_book: LabelBook, _node: Node, _index: int) -> Sequence[Labelling]:
+def _constant(_graph: ChannelGraph, _node: Node, _index: int) -> Sequence[Labelling]:
     return [()]
 
 
 @rule("type_as")
-def _first_alone(book: LabelBook, node: Node, _index: int) -> Sequence[Labelling]:
-    return [book.labelling(subject(node))]
+def _first_alone(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]:
+    return [graph.labelling(subject(node))]
 
 
 @rule(
@@ -53,40 +53,40 @@ def _first_alone(book: LabelBook, node: Node, _index: int) -> Sequence[Labelling
     "masked_fill.Tensor where.self where.Scalar where.ScalarOther where.ScalarSelf "
     "clamp.Tensor".split()
 )
-def _broadcast(book: LabelBook, node: Node, _index: int) -> Sequence[Labelling]:
-    operands = [(book.shape(ref), book.labelling(ref)) for ref in tensors_of(book, node)]
-    return [combine(book, operands, node.op)]
+def _broadcast(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]:
+    operands = [(graph.shape(ref), graph.labelling(ref)) for ref in tensors_of(graph, node)]
+    return [combine(graph, operands, node.op)]
 
 
 @rule("prelu", "_prelu_kernel")
-def _prelu(book: LabelBook, node: Node, _index: int) -> Sequence[Labelling]:
-    source, slope = tensors_of(book, node)
-    if node.op == "prelu" and book.shape(slope) != (1,):
-        channels = book.along(source, 1)
-        book.couple(book.along(slope, 0), channels, node.op)
-        name = book.tensor(slope) or ""
-        book.count(name.rpartition(".")[0], "num_parameters", channels)
-        return [book.labelling(source)]
-    operands = [(book.shape(ref), book.labelling(ref)) for ref in (source, slope)]
-    return [combine(book, operands, node.op)]
+def _prelu(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]:
+    source, slope = tensors_of(graph, node)
+    if node.op == "prelu" and graph.shape(slope) != (1,):
+        channels = graph.along(source, 1)
+        graph.couple(graph.along(slope, 0), channels, node.op)
+        name = graph.tensor(slope) or ""
+        graph.count(name.rpartition(".")[0], "num_parameters", channels)
+        return [graph.labelling(source)]
+    operands = [(graph.shape(ref), graph.labelling(ref)) for ref in (source, slope)]
+    return [combine(graph, operands, node.op)]
 
 
 @rule("glu")
-def _glu(book: LabelBook, node: Node, _index: int) -> Sequence[Labelling]:
+def _glu(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]:
     """Couple each channel of the first half with the one of the second that gates it."""
     source = subject(node)
     dim, result = as_int(node.inputs.get("dim", -1)), []
-    for labels in book.labelling(source):
+    for labels in graph.labelling(source):
         if labels.shape[dim] > 1:
             labels, gates = np.split(labels, 2, dim)
-            book.couple(labels, gates, node.op)
-            if result_shape(book, node)[dim] == 1:
-                book.pin(labels, "a piece of one channel can't be cut")
+            graph.couple(labels, gates, node.op)
+            if result_shape(graph, node)[dim] == 1:
+                graph.pin(labels, "a piece of one channel can't be cut")
         result.append(labels)
     return [tuple(result)]
 
 
-def combine(book: LabelBook, operands: Sequence[Operand], why: str) -> Labelling:
+def combine(graph: ChannelGraph, operands: Sequence[Operand], why: str) -> Labelling:
     """Couple the dimensions of equal size of operands that are broadcast; return the result's.
 
     Broadcasting a dimension of size 1 couples nothing.
@@ -101,41 +101,41 @@ def combine(book: LabelBook, operands: Sequence[Operand], why: str) -> Labelling
         full = [i for i, shape in enumerate(shapes) if shape[dim] > 1]
         along = [[a for a in labellings[i] if a.shape[dim] > 1] for i in full]
         plain = [len(spanned(a)) == 1 for arrays in along for a in arrays]
-        held = [book.is_held(a) for arrays in along for a in arrays if len(spanned(a)) == 1]
+        held = [graph.is_held(a) for arrays in along for a in arrays if len(spanned(a)) == 1]
         if not all(along) or (any(held) and not all(plain)):
             reason = f"they meet a dimension that is not followed ({why})"
             for i in full:
-                labellings[i] = book.fix_array(labellings[i], dim, reason)
+                labellings[i] = graph.fix_array(labellings[i], dim, reason)
             labellings = [independent(labelling, dim) for labelling in labellings]
     arrays = [labels for labelling in labellings for labels in labelling if spanned(labels)]
-    return tuple(_join(book, arrays, why))
+    return tuple(_join(graph, arrays, why))
 
 
-def _join(book: LabelBook, arrays: list[Labels], why: str) -> list[Labels]:
+def _join(graph: ChannelGraph, arrays: list[Labels], why: str) -> list[Labels]:
     """Couple arrays of labels that share dimensions until none do."""
     for a, b in combinations(range(len(arrays)), 2):
         dims_a, dims_b = set(spanned(arrays[a])), set(spanned(arrays[b]))
         if dims_a & dims_b:
             rest = [array for i, array in enumerate(arrays) if i not in (a, b)]
-            return _join(book, [*_joined(book, arrays[a], arrays[b], why), *rest], why)
+            return _join(graph, [*_joined(graph, arrays[a], arrays[b], why), *rest], why)
     return arrays
 
 
-def _joined(book: LabelBook, a: Labels, b: Labels, why: str) -> list[Labels]:
+def _joined(graph: ChannelGraph, a: Labels, b: Labels, why: str) -> list[Labels]:
     dims_a, dims_b = set(spanned(a)), set(spanned(b))
     if len(dims_a) < len(dims_b):
         a, b, dims_a, dims_b = b, a, dims_b, dims_a
     if dims_a == dims_b:
-        book.couple(a, b, why)
-        return [a if book.is_bound(a) else b]
+        graph.couple(a, b, why)
+        return [a if graph.is_bound(a) else b]
     if dims_b < dims_a:
         if len(dims_b) == 1:
-            book.meetings.append(Meeting(a, b, why))
+            graph.meetings.append(Meeting(a, b, why))
         else:
-            book.couple(a, np.broadcast_to(b, a.shape), why)
+            graph.couple(a, np.broadcast_to(b, a.shape), why)
         return [a]
     for dim in dims_a - dims_b:
-        a = book.tie(a, dim)
+        a = graph.tie(a, dim)
     for dim in dims_b - dims_a:
-        b = book.tie(b, dim)
-    return _joined(book, a, b, why) if spanned(a) and spanned(b) else [a, b]
+        b = graph.tie(b, dim)
+    return _joined(graph, a, b, why) if spanned(a) and spanned(b) else [a, b]

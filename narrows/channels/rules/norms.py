@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from narrows.channels.labels import LabelBook, Labelling, Labels
+from narrows.channels.labels import ChannelGraph, Labelling, Labels
 from narrows.channels.rules.registry import owner, rule, subject
 from narrows.graph.dimensions import as_list
 from narrows.graph.network import Node, Ref, as_int
@@ -18,61 +18,61 @@ from narrows.graph.network import Node, Ref, as_int
     "_native_batch_norm_legit_no_training",
     "instance_norm",
 )
-def _batch_norm(book: LabelBook, node: Node, _index: int) -> Sequence[Labelling]:
+def _batch_norm(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]:
     source = subject(node)
-    channels = book.along(source, 1)
+    channels = graph.along(source, 1)
     if node.op != "instance_norm" and node.inputs.get("running_mean") is None:
-        book.fix(source, [0], "batch statistics run over them")
-    _ride_along(book, node, channels, "num_features")
+        graph.fix(source, [0], "batch statistics run over them")
+    _ride_along(graph, node, channels, "num_features")
     statistics = [() for _ in node.outputs[1:]]
-    return [book.labelling(source), *statistics]
+    return [graph.labelling(source), *statistics]
 
 
 @rule("group_norm", "native_group_norm")
-def _group_norm(book: LabelBook, node: Node, _index: int) -> Sequence[Labelling]:
+def _group_norm(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]:
     """Normalize blocks of channels, which must stay equally large; single channels are free."""
     source = subject(node)
     groups = as_int(node.inputs["num_groups" if node.op == "group_norm" else "group"])
-    channels = book.along(source, 1)
+    channels = graph.along(source, 1)
     if channels is not None:
         if groups == len(channels):
-            book.count(_module(book, node), "num_groups", channels)
+            graph.count(_module(graph, node), "num_groups", channels)
         else:
-            book.tie_blocks(channels, groups)
-            _normalize(book, node, np.split(channels, groups))
-    _ride_along(book, node, channels, "num_channels")
-    return [book.labelling(source), *[()] * (len(node.outputs) - 1)]
+            graph.tie_blocks(channels, groups)
+            _normalize(graph, node, np.split(channels, groups))
+    _ride_along(graph, node, channels, "num_channels")
+    return [graph.labelling(source), *[()] * (len(node.outputs) - 1)]
 
 
 @rule("layer_norm", "native_layer_norm", "rms_norm")
-def _layer_norm(book: LabelBook, node: Node, _index: int) -> Sequence[Labelling]:
+def _layer_norm(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]:
     """Normalize over channels: fewer of them have other statistics, but are a network still."""
     source = subject(node)
     count = len(as_list(node.inputs["normalized_shape"]))
     for dim in range(-count, 0):
-        channels = book.along(source, dim)
-        _normalize(book, node, [] if channels is None else [channels])
+        channels = graph.along(source, dim)
+        _normalize(graph, node, [] if channels is None else [channels])
         for name in ("weight", "bias"):
             vector = node.inputs.get(name)
             if isinstance(vector, Ref):
-                book.couple(book.along(vector, dim), channels, node.op)
-        book.count(_module(book, node), "normalized_shape", channels)
-    return [book.labelling(source), *[()] * (len(node.outputs) - 1)]
+                graph.couple(graph.along(vector, dim), channels, node.op)
+        graph.count(_module(graph, node), "normalized_shape", channels)
+    return [graph.labelling(source), *[()] * (len(node.outputs) - 1)]
 
 
-def _normalize(book: LabelBook, node: Node, sets: Sequence[Labels]) -> None:
-    book.normalized.setdefault(node.outputs[0] or "", []).extend(sets)
+def _normalize(graph: ChannelGraph, node: Node, sets: Sequence[Labels]) -> None:
+    graph.normalized.setdefault(node.outputs[0] or "", []).extend(sets)
 
 
-def _ride_along(book: LabelBook, node: Node, channels: Labels | None, attribute: str) -> None:
+def _ride_along(graph: ChannelGraph, node: Node, channels: Labels | None, attribute: str) -> None:
     for name in ("weight", "bias", "running_mean", "running_var"):
         vector = node.inputs.get(name)
         if isinstance(vector, Ref):
-            book.couple(book.along(vector, 0), channels, node.op)
-    book.count(_module(book, node), attribute, channels)
+            graph.couple(graph.along(vector, 0), channels, node.op)
+    graph.count(_module(graph, node), attribute, channels)
 
 
-def _module(book: LabelBook, node: Node) -> str:
+def _module(graph: ChannelGraph, node: Node) -> str:
     """Return the module that owns the norm's tensors, or that calls it where it has none."""
-    owners = (owner(book, tensor) for tensor in node.inputs.values() if book.tensor(tensor))
+    owners = (owner(graph, tensor) for tensor in node.inputs.values() if graph.tensor(tensor))
     return next(owners, node.module)

@@ -1,95 +1,95 @@
 """The table of rules, and the walk through a program that applies them.
 
-A rule couples labels in the book and returns the labellings of the operator's results. An operator
+A rule couples labels in the graph and returns the labellings of the operator's results. An operator
 without one pins what it reads: its channels are reported as not prunable, with the reason.
 """
 
 from collections.abc import Callable, Sequence
 
-from narrows.channels.labels import LabelBook, Labelling, placed
+from narrows.channels.labels import ChannelGraph, Labelling, placed
 from narrows.channels.rules.unsupported import UNFOLLOWED
 from narrows.graph.dataflow import tensor_readers
 from narrows.graph.network import Network, Node, Ref, as_ref
 from narrows.graph.rule_table import RuleTable
 from narrows.graph.shapes import Shapes
 
-Rule = Callable[[LabelBook, Node, int], Sequence[Labelling]]
-"""Takes the book, the call and its index in the program."""
+Rule = Callable[[ChannelGraph, Node, int], Sequence[Labelling]]
+"""Takes the graph, the call and its index in the program."""
 
 RULES: RuleTable[Rule] = RuleTable()
 rule = RULES.rule
 
 
-def trace(network: Network, shapes: Shapes) -> LabelBook:
-    """Walk through the program and return the book with every coupling and pin."""
-    book = LabelBook(network, shapes)
+def trace(network: Network, shapes: Shapes) -> ChannelGraph:
+    """Walk through the program and return the graph with every coupling and pin."""
+    graph = ChannelGraph(network, shapes)
     for spec in network.inputs:
         sizes = shapes.of(spec.name)
-        book.values[spec.name] = tuple(
+        graph.values[spec.name] = tuple(
             array
             for dim, size in enumerate(sizes)
             if dim > 0 and size > 1
-            for array in placed(book.fixed(size, "they are the network's inputs"), dim, len(sizes))
+            for array in placed(graph.fixed(size, "they are the network's inputs"), dim, len(sizes))
         )
     for index, node in enumerate(network.nodes):
-        results = RULES.get(node.op, pin_everything)(book, node, index)
+        results = RULES.get(node.op, pin_everything)(graph, node, index)
         for place, name in enumerate(node.outputs):
             if name and name in shapes.values:
-                book.values[name] = tuple(results[place])
+                graph.values[name] = tuple(results[place])
     for name in network.outputs:
-        for labels in book.labelling(Ref(name)):
-            book.pin(labels, "they are the network's outputs")
-    _pin_weights_of_two_uses(book)
-    _pin_what_the_loss_ignores(book)
-    return book
+        for labels in graph.labelling(Ref(name)):
+            graph.pin(labels, "they are the network's outputs")
+    _pin_weights_of_two_uses(graph)
+    _pin_what_the_loss_ignores(graph)
+    return graph
 
 
-def _pin_weights_of_two_uses(book: LabelBook) -> None:
+def _pin_weights_of_two_uses(graph: ChannelGraph) -> None:
     """Pin channels whose weights do something else elsewhere: scaling them scales that, too."""
     dims: dict[str, set[int]] = {}
     calls: dict[str, set[int]] = {}
-    named = [(p, p.weight) for p in book.producers if isinstance(p.weight, str)]
+    named = [(p, p.weight) for p in graph.producers if isinstance(p.weight, str)]
     for producer, weight in named:
         dims.setdefault(weight, set()).add(producer.channel_dim)
         calls.setdefault(weight, set()).add(producer.node)
     for producer, weight in named:
-        if readers(book, weight) - calls[weight] or len(dims[weight]) > 1:
-            book.pin(producer.rows, "their weights are also used in another way")
+        if readers(graph, weight) - calls[weight] or len(dims[weight]) > 1:
+            graph.pin(producer.rows, "their weights are also used in another way")
 
 
-def _pin_what_the_loss_ignores(book: LabelBook) -> None:
+def _pin_what_the_loss_ignores(graph: ChannelGraph) -> None:
     """Pin layers that the first output, of which the loss is taken, does not depend on."""
-    needed = {book.network.outputs[0]}
-    for index, node in reversed(list(enumerate(book.network.nodes))):
+    needed = {graph.network.outputs[0]}
+    for index, node in reversed(list(enumerate(graph.network.nodes))):
         if needed.intersection(node.outputs):
             needed.update(node.references())
             continue
-        for producer in book.producers:
+        for producer in graph.producers:
             if producer.node == index:
-                book.pin(producer.rows, "the loss, of the first output, does not depend on them")
+                graph.pin(producer.rows, "the loss, of the first output, does not depend on them")
 
 
-def readers(book: LabelBook, tensor: str) -> set[int]:
+def readers(graph: ChannelGraph, tensor: str) -> set[int]:
     """Return the calls that read a named tensor, but for those that only move its dimensions."""
-    known = {value: name for value, (name, _) in book.weights.items()}
-    return tensor_readers(book.network, known).get(tensor, set())
+    known = {value: name for value, (name, _) in graph.weights.items()}
+    return tensor_readers(graph.network, known).get(tensor, set())
 
 
-def pin_everything(book: LabelBook, node: Node, _index: int) -> Sequence[Labelling]:
+def pin_everything(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]:
     """Pin all that the operator reads, for want of a rule, and follow none of its results."""
     uncommon = " as it is used" if node.op in RULES else ""  # such as with a vector for a weight
     reason = UNFOLLOWED.get(node.op, f"the operator {node.op} is not followed{uncommon}")
-    pin_operands(book, node, reason)
+    pin_operands(graph, node, reason)
     return [()] * len(node.outputs)
 
 
-def pin_operands(book: LabelBook, node: Node, reason: str) -> None:
+def pin_operands(graph: ChannelGraph, node: Node, reason: str) -> None:
     """Pin all that the operator reads; the reason goes on with where that is."""
     where = f" in {node.module}" if node.module else ""
     for name in node.references():
-        if name in book.shapes.values:
-            for labels in book.labelling(Ref(name)):
-                book.pin(labels, reason + where)
+        if name in graph.shapes.values:
+            for labels in graph.labelling(Ref(name)):
+                graph.pin(labels, reason + where)
 
 
 # --- what rules share -----------------------------------------------------------------------------
@@ -100,15 +100,15 @@ def subject(node: Node) -> Ref:
     return as_ref(node.inputs.get("self", node.inputs.get("input")))
 
 
-def owner(book: LabelBook, ref: object) -> str:
+def owner(graph: ChannelGraph, ref: object) -> str:
     """Return the module that owns a named tensor, "" where there is none."""
-    return (book.tensor(ref) or "").rpartition(".")[0]
+    return (graph.tensor(ref) or "").rpartition(".")[0]
 
 
-def tensors_of(book: LabelBook, node: Node) -> list[Ref]:
+def tensors_of(graph: ChannelGraph, node: Node) -> list[Ref]:
     """Return every tensor that the operator reads."""
-    return [Ref(name) for name in node.references() if name in book.shapes.values]
+    return [Ref(name) for name in node.references() if name in graph.shapes.values]
 
 
-def result_shape(book: LabelBook, node: Node, place: int = 0) -> tuple[int, ...]:
-    return book.shapes.of(node.outputs[place] or "")
+def result_shape(graph: ChannelGraph, node: Node, place: int = 0) -> tuple[int, ...]:
+    return graph.shapes.of(node.outputs[place] or "")

@@ -5,7 +5,7 @@ from math import prod
 
 import numpy as np
 
-from narrows.channels.labels import LabelBook, Labelling, collapsed
+from narrows.channels.labels import ChannelGraph, Labelling, collapsed
 from narrows.channels.rules.elementwise import combine
 from narrows.channels.rules.registry import result_shape, rule, subject
 from narrows.graph.network import Node, as_int, as_ref
@@ -15,38 +15,38 @@ from narrows.graph.network import Node, as_int, as_ref
     *"view reshape flatten.using_ints unflatten.int squeeze squeeze.dim squeeze.dims unsqueeze "
     "_unsafe_view view_as".split()
 )
-def _view(book: LabelBook, node: Node, _index: int) -> Sequence[Labelling]:
-    source, shape = subject(node), result_shape(book, node)
-    if book.shape(source) == shape and source.name in book.weights and node.outputs[0]:
-        book.weights[node.outputs[0]] = book.weights[source.name]
-    result = reshape(book, book.labelling(source), book.shape(source), shape, node.op)
+def _view(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]:
+    source, shape = subject(node), result_shape(graph, node)
+    if graph.shape(source) == shape and source.name in graph.weights and node.outputs[0]:
+        graph.weights[node.outputs[0]] = graph.weights[source.name]
+    result = reshape(graph, graph.labelling(source), graph.shape(source), shape, node.op)
     if node.op == "view_as":
         like = as_ref(node.inputs["other"])
-        return [combine(book, [(shape, result), (shape, book.labelling(like))], node.op)]
+        return [combine(graph, [(shape, result), (shape, graph.labelling(like))], node.op)]
     return [result]
 
 
 @rule("pixel_shuffle")
-def _pixel_shuffle(book: LabelBook, node: Node, _index: int) -> Sequence[Labelling]:
+def _pixel_shuffle(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]:
     """[…, C·r·r, H, W] → […, C, H·r, W·r]: r·r channels become one."""
-    source, result = subject(node), result_shape(book, node)
+    source, result = subject(node), result_shape(graph, node)
     *batch, channels, height, width = result
-    r = height // book.shape(source)[-2]
+    r = height // graph.shape(source)[-2]
     split = (*batch, channels, r, r, height // r, width // r)
-    labelling = reshape(book, book.labelling(source), book.shape(source), split, node.op)
+    labelling = reshape(graph, graph.labelling(source), graph.shape(source), split, node.op)
     for dim in (-4, -3, -2, -1):
-        labelling = book.fix_array(labelling, dim, "they are moved into space")
+        labelling = graph.fix_array(labelling, dim, "they are moved into space")
     labelling = tuple(labels for labels in labelling if max(labels.shape[-4:]) == 1)
     return [tuple(labels.reshape(labels.shape[:-2]) for labels in labelling)]
 
 
 @rule("pixel_unshuffle")
-def _pixel_unshuffle(book: LabelBook, node: Node, _index: int) -> Sequence[Labelling]:
+def _pixel_unshuffle(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]:
     """[…, C, H·r, W·r] → […, C·r·r, H, W]: one channel becomes r·r."""
-    source, result = subject(node), result_shape(book, node)
-    book.fix(source, (-2, -1), "space is moved into channels")
-    repeats = result[-3] // book.shape(source)[-3]
-    labelling = book.labelling(source)
+    source, result = subject(node), result_shape(graph, node)
+    graph.fix(source, (-2, -1), "space is moved into channels")
+    repeats = result[-3] // graph.shape(source)[-3]
+    labelling = graph.labelling(source)
     return [
         tuple(
             np.repeat(labels, repeats, -3) if labels.shape[-3] > 1 else labels
@@ -57,27 +57,27 @@ def _pixel_unshuffle(book: LabelBook, node: Node, _index: int) -> Sequence[Label
 
 
 @rule("channel_shuffle")
-def _channel_shuffle(book: LabelBook, node: Node, _index: int) -> Sequence[Labelling]:
+def _channel_shuffle(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]:
     """View as [N, groups, C / groups, …], swap the two, and merge them again."""
     source, groups = subject(node), as_int(node.inputs["groups"])
-    batch, channels, *space = book.shape(source)
-    channel = book.along(source, 1)
+    batch, channels, *space = graph.shape(source)
+    channel = graph.along(source, 1)
     if channel is not None:
-        book.tie_blocks(channel, groups)
+        graph.tie_blocks(channel, groups)
     split = (batch, groups, channels // groups, *space)
     swapped = (batch, channels // groups, groups, *space)
-    labelling = reshape(book, book.labelling(source), book.shape(source), split, node.op)
+    labelling = reshape(graph, graph.labelling(source), graph.shape(source), split, node.op)
     labelling = tuple(labels.swapaxes(1, 2) for labels in labelling)
-    return [reshape(book, labelling, swapped, book.shape(source), node.op)]
+    return [reshape(graph, labelling, swapped, graph.shape(source), node.op)]
 
 
 def reshape(
-    book: LabelBook, labelling: Labelling, old: Sequence[int], new: Sequence[int], why: str
+    graph: ChannelGraph, labelling: Labelling, old: Sequence[int], new: Sequence[int], why: str
 ) -> Labelling:
     """Return the labels of a value that is viewed with another shape of the same volume."""
     runs = list(_matching(old, new))
     for before, _ in runs:
-        labelling = _one_alone(book, labelling, before, why)
+        labelling = _one_alone(graph, labelling, before, why)
     result = []
     for labels in labelling:
         full, target = list(labels.shape), []
@@ -91,12 +91,12 @@ def reshape(
     return tuple(result)
 
 
-def _one_alone(book: LabelBook, labelling: Labelling, run: range, why: str) -> Labelling:
+def _one_alone(graph: ChannelGraph, labelling: Labelling, run: range, why: str) -> Labelling:
     """Keep at most one array of labels along dimensions that are merged with each other."""
     along = [labels for labels in labelling if any(labels.shape[i] > 1 for i in run)]
     if len(along) < 2:
         return labelling
-    bound = [labels for labels in along if book.is_bound(labels)]
+    bound = [labels for labels in along if graph.is_bound(labels)]
     kept = bound[0] if len(bound) == 1 else None
     result = [labels for labels in labelling if all(labels is not other for other in along)]
     for labels in along:
@@ -105,7 +105,7 @@ def _one_alone(book: LabelBook, labelling: Labelling, run: range, why: str) -> L
             continue
         (fixed,) = (labels,)
         for dim in run:
-            (fixed,) = book.fix_array((fixed,), dim, f"{why} mixes them with others")
+            (fixed,) = graph.fix_array((fixed,), dim, f"{why} mixes them with others")
         if max(fixed.shape[run.start : run.stop]) == 1:
             result.append(fixed)
     return tuple(result)

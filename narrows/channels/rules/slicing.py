@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from narrows.channels.labels import LabelBook, Labelling, Labels, independent, spanned
+from narrows.channels.labels import ChannelGraph, Labelling, Labels, independent, spanned
 from narrows.channels.rules.registry import pin_everything, rule, subject
 from narrows.graph import operators
 from narrows.graph.dimensions import as_list, axis
@@ -17,28 +17,28 @@ _COUNTED = "the program counts on their number"
 
 @rule("slice.Tensor", "narrow", "split.Tensor", "split_with_sizes", "chunk", "index_select")
 @rule("repeat_interleave.self_int")
-def _pieces(book: LabelBook, node: Node, _index: int) -> Sequence[Labelling]:
+def _pieces(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]:
     """Follow an operator along one dimension by running it on the labels."""
     source = subject(node)
     if node.inputs.get("dim", 0) is None:  # the operator flattens first
-        return pin_everything(book, node, 0)
-    dim = axis(node.inputs.get("dim", 0), len(book.shape(source)))
+        return pin_everything(graph, node, 0)
+    dim = axis(node.inputs.get("dim", 0), len(graph.shape(source)))
     index = node.inputs.get("index")
-    if node.inputs.get("step", 1) != 1 or (index is not None and book.tensor(index) is None):
-        book.fix(source, [dim], f"{node.op} picks some of them")
-    sizes = [book.shapes.of(name)[dim] for name in node.outputs if name]
-    if min(sizes) == 1 and any(len(spanned(a)) > 1 for a in book.labelling(source)):
-        book.fix(source, [dim], ONE_PIECE)
+    if node.inputs.get("step", 1) != 1 or (index is not None and graph.tensor(index) is None):
+        graph.fix(source, [dim], f"{node.op} picks some of them")
+    sizes = [graph.shapes.of(name)[dim] for name in node.outputs if name]
+    if min(sizes) == 1 and any(len(spanned(a)) > 1 for a in graph.labelling(source)):
+        graph.fix(source, [dim], ONE_PIECE)
     if any(isinstance(argument, Ref) for name, argument in _options(node).items()):
-        book.fix(source, [dim], "a piece's size is computed")
-        return [independent(book.labelling(source), dim)] * len(node.outputs)
+        graph.fix(source, [dim], "a piece's size is computed")
+        return [independent(graph.labelling(source), dim)] * len(node.outputs)
     results: list[list[Labels]] = [[] for _ in node.outputs]
-    for labels in book.labelling(source):
-        pieces = _run(book, node, labels) if labels.shape[dim] > 1 else None
+    for labels in graph.labelling(source):
+        pieces = _run(graph, node, labels) if labels.shape[dim] > 1 else None
         for place, result in enumerate(results):
             piece = labels if pieces is None else pieces[place]
             if pieces is not None and piece.shape[dim] == 1:
-                book.pin(piece, ONE_PIECE)
+                graph.pin(piece, ONE_PIECE)
             elif spanned(piece):
                 result.append(piece)
     return [tuple(result) for result in results]
@@ -48,10 +48,10 @@ def _options(node: Node) -> dict[str, Any]:
     return {name: value for name, value in node.inputs.items() if name not in ("self", "index")}
 
 
-def _run(book: LabelBook, node: Node, labels: Labels) -> list[Labels]:
+def _run(graph: ChannelGraph, node: Node, labels: Labels) -> list[Labels]:
     arguments = {**node.inputs, "self": torch.from_numpy(labels.copy())}
     if "index" in arguments:
-        arguments["index"] = book.network.tensors[book.tensor(arguments["index"]) or ""].cpu()
+        arguments["index"] = graph.network.tensors[graph.tensor(arguments["index"]) or ""].cpu()
     if "output_size" in arguments:
         arguments["output_size"] = None
     results = operators.run(node.op, arguments)
@@ -60,26 +60,26 @@ def _run(book: LabelBook, node: Node, labels: Labels) -> list[Labels]:
 
 
 @rule("select.int", "unbind.int")
-def _select(book: LabelBook, node: Node, _index: int) -> Sequence[Labelling]:
+def _select(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]:
     """Take slices of one index: the dimension keeps its size."""
     source = subject(node)
-    dim = axis(node.inputs.get("dim", 0), len(book.shape(source)))
-    rest = independent(book.fix(source, [dim], _COUNTED), dim)
+    dim = axis(node.inputs.get("dim", 0), len(graph.shape(source)))
+    rest = independent(graph.fix(source, [dim], _COUNTED), dim)
     return [tuple(labels.squeeze(dim) for labels in rest)] * len(node.outputs)
 
 
 @rule("index.Tensor")
-def _index(book: LabelBook, node: Node, _place: int) -> Sequence[Labelling]:
+def _index(graph: ChannelGraph, node: Node, _place: int) -> Sequence[Labelling]:
     """Follow the dimensions that are not indexed, where only one is."""
     source, indices = subject(node), as_list(node.inputs["indices"])
     used = [dim for dim, index in enumerate(indices) if index is not None]
     if len(used) != 1:
-        return pin_everything(book, node, 0)
+        return pin_everything(graph, node, 0)
     (dim,) = used
     index = as_ref(indices[dim])
-    added = len(book.shape(index))
-    if book.network.tensors.get(book.tensor(index) or "", torch.zeros(1)).dtype == torch.bool:
-        return pin_everything(book, node, 0)
-    rest = independent(book.fix(source, [dim], "they are picked by an index"), dim)
+    added = len(graph.shape(index))
+    if graph.network.tensors.get(graph.tensor(index) or "", torch.zeros(1)).dtype == torch.bool:
+        return pin_everything(graph, node, 0)
+    rest = independent(graph.fix(source, [dim], "they are picked by an index"), dim)
     shapes = [(a.shape[:dim], a.shape[dim + 1 :], a) for a in rest]
     return [tuple(a.reshape(*head, *(1,) * added, *tail) for head, tail, a in shapes)]

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from narrows.channels.labels import LabelBook, Labelling, independent
+from narrows.channels.labels import ChannelGraph, Labelling, independent
 from narrows.channels.rules.registry import rule, subject
 from narrows.graph.network import Node
 
@@ -15,8 +15,8 @@ from narrows.graph.network import Node
     "upsample_linear1d upsample_linear1d.vec upsample_bilinear2d upsample_bilinear2d.vec "
     "reflection_pad1d reflection_pad2d replication_pad1d replication_pad2d".split()
 )
-def _spatial(book: LabelBook, node: Node, _index: int) -> Sequence[Labelling]:
+def _spatial(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]:
     digit = next(character for character in node.op if character.isdigit())
     space = range(-int(digit), 0)
-    labelling = book.fix(subject(node), space, f"{node.op} runs along them")
+    labelling = graph.fix(subject(node), space, f"{node.op} runs along them")
     return [independent(labelling, *space)] * len(node.outputs)

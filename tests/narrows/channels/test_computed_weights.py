@@ -12,7 +12,7 @@ from narrows.channels.groups import Channels, Layer, find_channels
 from narrows.gates.gated_network import gate
 from narrows.graph.network import Network
 from narrows.graph.shapes import Shapes, trace_shapes
-from narrows.plans.cost import Cost, cost
+from narrows.plans.cost import Cost, network_cost
 from narrows.vocabulary import GateKind
 from tests.support.exporting import randomized, read_back
 from worker.pipeline.inspection import model_inspection
@@ -126,7 +126,7 @@ def test_it_is_listed_and_counted(case: str, decomposed: bool) -> None:
     layers = by_name(channels)
     assert list(layers) == ["0", "2", "4", "6", "8"]
     assert (layers["4"].width, layers["4"].group, layers["4"].reason) == (5, None, REASON)
-    costs = cost(network, shapes, channels)
+    costs = network_cost(network, shapes, channels)
     assert costs.layers["4"] == (parameters, macs)
     assert costs.macs == sum(found for _, found in costs.layers.values())
     (row,) = [r for r in model_inspection(network, shapes, channels)["layers"] if r["name"] == "4"]
@@ -151,11 +151,11 @@ def test_its_neighbours_change_as_planned(case: str) -> None:
     assert None not in (layers["0"].group, layers["6"].group)
     copies = np.ones(len(channels), np.int64)
     copies[channels.positions < 2] = 0
-    planned = cost(network, shapes, channels, copies)
+    planned = network_cost(network, shapes, channels, copies)
     built = surgery.resize(network, channels, copies, shapes=shapes)
-    surgery.check(network, channels, copies, built, shapes=shapes)
+    surgery.verify(network, channels, copies, built, shapes=shapes)
     after = trace_shapes(built)
-    assert_same_costs(planned, cost(built, after, find_channels(built, after)))
+    assert_same_costs(planned, network_cost(built, after, find_channels(built, after)))
 
 
 def assert_same_costs(planned: Cost, counted: Cost) -> None:
@@ -180,7 +180,7 @@ def test_a_weight_computed_once_is_one_layer() -> None:
 
     network, shapes, channels = analysed(*dense(nn.Sequential(nn.Linear(4, 5), Shared(5, 5))))
     assert len(by_name(channels)["4.1"].nodes) == 2
-    assert cost(network, shapes, channels).layers["4.1"] == (25, 50)
+    assert network_cost(network, shapes, channels).layers["4.1"] == (25, 50)
 
 
 def test_tensors_of_other_uses_are_not_its_own() -> None:
@@ -196,7 +196,7 @@ def test_tensors_of_other_uses_are_not_its_own() -> None:
     shapes = trace_shapes(network)
     channels = find_channels(network, shapes)
     assert list(by_name(channels)) == ["inner", "linear_1"]
-    assert cost(network, shapes, channels).layers["linear_1"] == (0, 3 * 7 * 4)
+    assert network_cost(network, shapes, channels).layers["linear_1"] == (0, 3 * 7 * 4)
 
 
 def test_scores_of_attention_are_no_layer() -> None:

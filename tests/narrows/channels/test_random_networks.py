@@ -34,7 +34,7 @@ from tests.support.perturbation import Channel, Perturbation
 WIDTH = 8
 
 
-def check(module: nn.Module, *inputs: Tensor, decomposed: bool = False) -> None:
+def verify(module: nn.Module, *inputs: Tensor, decomposed: bool = False) -> None:
     network = read_back(randomized(module), *inputs, decomposed=decomposed)
     channels = find_channels(network, trace_shapes(network, [tuple(x.shape) for x in inputs]))
     truth = Perturbation(network, channels, *inputs)
@@ -85,7 +85,7 @@ def parts(members: Sequence[Channel]) -> Iterator[list[Channel]]:
 )
 def test_groups_are_those_of_perturbation(architecture: type[nn.Module], decomposed: bool) -> None:
     module = randomized(architecture())
-    check(module, *example_inputs(module), decomposed=decomposed)
+    verify(module, *example_inputs(module), decomposed=decomposed)
 
 
 class Add(nn.Module):
@@ -192,7 +192,7 @@ RANDOMLY = settings(
 def test_random_convolutional_networks(names: list[str], decomposed: bool) -> None:
     blocks = [IMAGE_BLOCKS[name]() for name in names]
     module = Composed(nn.Conv2d(2, WIDTH, 1), blocks, nn.Conv2d(WIDTH, 2, 1))
-    check(module, torch.randn(2, 2, 4, 4).double(), decomposed=decomposed)
+    verify(module, torch.randn(2, 2, 4, 4).double(), decomposed=decomposed)
 
 
 @RANDOMLY
@@ -200,4 +200,4 @@ def test_random_convolutional_networks(names: list[str], decomposed: bool) -> No
 def test_random_transformers(names: list[str], decomposed: bool) -> None:
     blocks = [TOKEN_BLOCKS[name]() for name in names]
     module = Composed(nn.Linear(5, WIDTH), blocks, nn.Linear(WIDTH, 2))
-    check(module, torch.randn(2, 3, 5).double(), decomposed=decomposed)
+    verify(module, torch.randn(2, 3, 5).double(), decomposed=decomposed)

@@ -609,7 +609,7 @@ def test_dual_numbers(op: str, arguments: Arguments) -> None:
     check_what_is_no_number(op, arguments, places)
     for count in {1, 2, len(places)}:
         for varying in combinations(places, count):
-            check(op, arguments, varying)
+            verify(op, arguments, varying)
 
 
 def check_what_is_no_number(op: str, arguments: Arguments, places: Sequence[Place]) -> None:
@@ -620,7 +620,7 @@ def check_what_is_no_number(op: str, arguments: Arguments, places: Sequence[Plac
             assert our is plain is None or torch.equal(our, plain)
 
 
-def check(op: str, arguments: Arguments, places: Sequence[Place]) -> None:
+def verify(op: str, arguments: Arguments, places: Sequence[Place]) -> None:
     run = Run(op, arguments, places)
     values = [read(arguments, place).clone().requires_grad_() for place in places]
     tangents = [tangent.requires_grad_() for tangent in noise(values, 1)]

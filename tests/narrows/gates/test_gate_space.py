@@ -16,7 +16,7 @@ from narrows.gates.gated_network import gate
 from narrows.graph.network import Network
 from narrows.graph.shapes import trace_shapes
 from narrows.losses import LOSSES
-from narrows.methods.partial_sums import Averages, Terms
+from narrows.methods.partial_sums import Averages, PartialSums
 from narrows.methods.sosp_h import measure
 from tests.support.architectures import (
     AutoEncoder,
@@ -131,13 +131,18 @@ def assert_equal_to_weight_space(
     network: Network, channels: Channels, inputs: Tensor, loss: str = "cross_entropy"
 ) -> None:
     targets, function = targets_of(network(inputs)[0], loss), LOSSES[loss]
-    terms = measure(gate(network, channels), Batch((inputs,), targets), function)
+    partial_sums = measure(gate(network, channels), Batch((inputs,), targets), function)
     first, second = weight_space(network, channels, inputs, targets, function)
-    for ours, theirs in ((terms.sums["first"][0], first), (terms.sums["second"][0], second)):
+    for ours, theirs in (
+        (partial_sums.sums["first"][0], first),
+        (partial_sums.sums["second"][0], second),
+    ):
         size = np.abs(theirs).max()
         assert size > 1e-6
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-10 * size)
-    assert terms.loss[0] == pytest.approx(function(network(inputs)[0], targets).item(), rel=1e-12)
+    assert partial_sums.loss[0] == pytest.approx(
+        function(network(inputs)[0], targets).item(), rel=1e-12
+    )
 
 
 @pytest.mark.parametrize("decomposed", [False, True], ids=["exported", "decomposed"])
@@ -234,15 +239,15 @@ def test_an_export_in_train_mode_is_analysed_in_eval_mode() -> None:
     trained = read_back(module.train(), inputs)
     targets = targets_of(module.eval()(inputs), "cross_entropy")
     channels = every_row_alone(trained)
-    terms = measure(gate(trained, channels), Batch((inputs,), targets), loss)
+    partial_sums = measure(gate(trained, channels), Batch((inputs,), targets), loss)
     evaluated = read_back(module, inputs)
     first, second = weight_space(evaluated, channels, inputs, targets, loss)
-    np.testing.assert_allclose(terms.sums["first"][0], first, rtol=0, atol=1e-10)
-    np.testing.assert_allclose(terms.sums["second"][0], second, rtol=0, atol=1e-10)
+    np.testing.assert_allclose(partial_sums.sums["first"][0], first, rtol=0, atol=1e-10)
+    np.testing.assert_allclose(partial_sums.sums["second"][0], second, rtol=0, atol=1e-10)
     assert np.abs(first).max() > 1e-2  # with batch statistics it would be 0
 
 
-def batches(count: int) -> Terms:
+def batches(count: int) -> PartialSums:
     """Terms of widely different magnitudes, whose sum depends on the order of additions."""
     rng = np.random.default_rng(0)
     first, second = rng.standard_normal((2, count, 7)) * 10.0 ** rng.integers(
@@ -250,7 +255,7 @@ def batches(count: int) -> Terms:
     )
     samples = rng.integers(1, 64, count)
     factor = rng.standard_normal((2 * samples.sum(), 7)).astype(np.float32)
-    return Terms(rng.random(count), samples, {"first": first, "second": second}, factor)
+    return PartialSums(rng.random(count), samples, {"first": first, "second": second}, factor)
 
 
 @given(st.lists(st.integers(0, 16), max_size=8))
@@ -258,7 +263,9 @@ def test_any_partition_into_shards_gives_the_same_bits(cuts: list[int]) -> None:
     whole = batches(16)
     edges = [0, *sorted(set(cuts) - {0, 16}), 16]
     place = np.arange(16)
-    stacked = Terms.stack(whole.chosen((place >= a) & (place < b)) for a, b in pairwise(edges))
+    stacked = PartialSums.stack(
+        whole.chosen((place >= a) & (place < b)) for a, b in pairwise(edges)
+    )
     ours, theirs = stacked.averages, whole.averages
     assert ours.loss == theirs.loss
     np.testing.assert_array_equal(ours.factor, theirs.factor)
@@ -276,7 +283,7 @@ def test_batches_add_up_to_the_whole() -> None:
 
     def averages(step: int) -> Averages:
         batches = Batch((inputs,), targets).split(step)
-        return Terms.stack(measure(gated, batch, loss) for batch in batches).averages
+        return PartialSums.stack(measure(gated, batch, loss) for batch in batches).averages
 
     parts, whole = averages(5), averages(12)
     for name, mean in whole.means.items():

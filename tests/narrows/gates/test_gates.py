@@ -17,7 +17,7 @@ from narrows.graph.shapes import trace_shapes
 from narrows.losses import LOSSES
 from narrows.methods.sosp_h import measure
 from narrows.surgery import resize
-from narrows.surgery.channel_counts import Recount
+from narrows.surgery.channel_counts import ChannelCounts
 from narrows.surgery.function_preserving import uneven_norms
 from tests.support.architectures import (
     AutoEncoder,
@@ -96,7 +96,9 @@ def test_channel_gates_at_zero_remove_the_channel(architecture: type[nn.Module])
     for seed in range(3):
         copies = cut_some(channels, seed)
         if list(
-            uneven_norms(network, Recount(channels, trace_shapes(network), copies), alike=True)
+            uneven_norms(
+                network, ChannelCounts(channels, trace_shapes(network), copies), alike=True
+            )
         ):
             continue  # statistics over channels change when one goes
         m = torch.from_numpy((copies > 0).astype(float))[None]
@@ -132,11 +134,11 @@ def test_dual_numbers_differentiate_what_the_gates_do(
     m = torch.ones(1, len(channels)).double().requires_grad_()
     (g,) = torch.autograd.grad(loss(gated.at(m, *inputs), targets), m, create_graph=True)
     (h,) = torch.autograd.grad(g.sum(), m)
-    terms = measure(gated, Batch(inputs, targets), loss)
+    partial_sums = measure(gated, Batch(inputs, targets), loss)
     for name, expected in (("first", g), ("second", h)):
         theirs = expected.detach()[0].numpy()
         np.testing.assert_allclose(
-            terms.sums[name][0], theirs, rtol=0, atol=1e-9 * np.abs(theirs).max()
+            partial_sums.sums[name][0], theirs, rtol=0, atol=1e-9 * np.abs(theirs).max()
         )
 
 
@@ -152,7 +154,9 @@ def test_a_gate_behind_batch_norm_is_the_channel_gate() -> None:
     scales = [torch.ones(norm.num_features).double().requires_grad_() for norm in norms]
     for norm, scale in zip(norms, scales, strict=True):
         norm.register_forward_hook(lambda _m, _i, y, s=scale: y * s.view(1, -1, 1, 1))
-    terms = measure(gated, Batch(inputs, targets), loss)
+    partial_sums = measure(gated, Batch(inputs, targets), loss)
     of_norms = torch.autograd.grad(loss(module(inputs[0]), targets), scales)
     for layer, theirs in zip(layers, of_norms, strict=False):
-        np.testing.assert_allclose(terms.sums["first"][0][layer.structures], theirs, atol=1e-10)
+        np.testing.assert_allclose(
+            partial_sums.sums["first"][0][layer.structures], theirs, atol=1e-10
+        )

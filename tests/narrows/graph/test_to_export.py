@@ -19,7 +19,7 @@ from narrows.graph.shapes import trace_shapes
 from narrows.graph.to_export import BuildError, save
 from narrows.losses import LOSSES
 from narrows.methods.sosp_h import measure
-from narrows.surgery import SurgeryError, check_same, resize
+from narrows.surgery import SurgeryError, resize, verify_same
 from tests.support.architectures import (
     ARCHITECTURES,
     EncoderLayer,
@@ -95,7 +95,7 @@ def test_torch_opens_what_was_built(built: Built) -> None:
 def test_narrows_reads_what_it_built(built: Built) -> None:
     """The names of modules, tensors and inputs survive, and so do free dimensions."""
     network, read = built.network, pt2.read(built.file)
-    check_same(network, read)
+    verify_same(network, read)
     assert modules_of(read) == modules_of(network)
     assert read.parameters == network.parameters
     assert (read.transient, read.aliases) == (network.transient, network.aliases)
@@ -117,8 +117,8 @@ def test_what_was_built_is_analysed_and_built_again(
     assert [layer.name for layer in found.layers] == [layer.name for layer in channels.layers]
     targets = torch.randint(5, (4,))
     loss = LOSSES["cross_entropy"]
-    terms = measure(gate(wide, found), Batch(inputs, targets), loss)
-    assert terms.are_finite()
+    partial_sums = measure(gate(wide, found), Batch(inputs, targets), loss)
+    assert partial_sums.are_finite()
     copies = cut_some(found, 1)
     assert prove(wide, found, copies).deviation < 1e-10
     save(resize(wide, found, copies), tmp_path / "again.pt2")
@@ -182,7 +182,7 @@ def test_a_file_of_other_numbers_is_refused() -> None:
     _, _, network = exported(PlainNet)
     other = network.map_tensors(lambda t: t + 1 if t.is_floating_point() else t)
     with pytest.raises(SurgeryError, match="another features"):
-        check_same(network, other)
+        verify_same(network, other)
 
 
 def test_free_heights_and_widths_stay_free(tmp_path: Path) -> None:

@@ -95,14 +95,14 @@ def test_the_exact_factor_is_one_of_the_gauss_newton_matrix(
 ) -> None:
     inputs, gated = opened(architecture(), kind)
     targets, loss = targets_of(gated, inputs, name), LOSSES[name]
-    terms = gauss_newton.measure(gated, Batch(inputs, targets), loss, EXACT)
-    factor = terms.averages.factor
+    partial_sums = gauss_newton.measure(gated, Batch(inputs, targets), loss, EXACT)
+    factor = partial_sums.averages.factor
     expected = gauss_newton_matrix(gated, inputs, targets, loss)
     error = np.abs(factor.T @ factor - expected.numpy()).max()
     assert error <= 1e-6 * expected.abs().max()  # rows are kept in single precision
     total = expected.sum(1).numpy()
     np.testing.assert_allclose(
-        gauss_newton.along_all(terms.averages), total, atol=1e-6 * np.abs(total).max()
+        gauss_newton.along_all(partial_sums.averages), total, atol=1e-6 * np.abs(total).max()
     )
     assert factor.sum(1) @ factor.sum(1) == pytest.approx(float(expected.sum()), rel=1e-6)  # fact 4
 
@@ -127,14 +127,14 @@ def test_samples_are_differentiated_by_themselves(
     inputs, gated = opened(architecture(), kind)
     outputs = gated.original(*inputs)[0]
     targets, loss = torch.rand_like(outputs), LOSSES["mse"]
-    terms = fisher.measure(gated, Batch(inputs, targets), loss)
+    partial_sums = fisher.measure(gated, Batch(inputs, targets), loss)
     rows = [
         of_gates(gated, one.inputs, lambda f, one=one: loss(f, one.targets))
         for one in Batch(inputs, targets).split(1)
     ]
     alone = torch.cat(rows)
-    np.testing.assert_allclose(terms.sums["first"][0], alone.sum(0), atol=1e-12)
-    np.testing.assert_allclose(terms.sums["squares"][0], alone.square().sum(0), atol=1e-12)
+    np.testing.assert_allclose(partial_sums.sums["first"][0], alone.sum(0), atol=1e-12)
+    np.testing.assert_allclose(partial_sums.sums["squares"][0], alone.square().sum(0), atol=1e-12)
 
 
 class Mixed(nn.Module):
@@ -242,7 +242,7 @@ def test_the_second_order_is_exact_where_loss_and_network_are_quadratic() -> Non
         predicted = -averages.means["first"][mask].sum() + 0.5 * along @ along
         assert predicted == pytest.approx(after - before, rel=1e-5, abs=1e-7 * before)
     order = joint.order(averages)
-    last = int(np.argmax(order.places))
+    last = int(np.argmax(order.rank))
     everything = loss(gated.at(torch.zeros(1, 8).double(), x), y).item() / 9
     assert order.saliency[last] == pytest.approx(abs(everything - before), rel=1e-5)
 
@@ -270,9 +270,9 @@ def test_greedy_orders_take_what_the_definition_says(order: Any, of_set: Any, se
     found = averages(seed=seed)
     removal = order(found)
     chosen: list[int] = []
-    for structure in np.argsort(removal.places).tolist():
+    for structure in np.argsort(removal.rank).tolist():
         candidates = {
-            s: of_set(found, [*chosen, s]) for s in range(len(removal.places)) if s not in chosen
+            s: of_set(found, [*chosen, s]) for s in range(len(removal.rank)) if s not in chosen
         }
         assert min(candidates, key=lambda s: candidates[s]) == structure
         step = candidates[structure] - (of_set(found, chosen) if order is sosp_i.order else 0)
@@ -284,30 +284,30 @@ def test_greedy_orders_take_what_the_definition_says(order: Any, of_set: Any, se
 def test_a_block_for_each_removal_is_no_block_at_all(order: Any) -> None:
     found = averages(30, 40)
     np.testing.assert_array_equal(
-        order(found, options=MethodOptions(blocks=30)).places, order(found).places
+        order(found, options=MethodOptions(blocks=30)).rank, order(found).rank
     )
-    in_blocks = order(found, options=MethodOptions(blocks=5)).places
+    in_blocks = order(found, options=MethodOptions(blocks=5)).rank
     assert sorted(in_blocks) == list(range(30))
-    assert (in_blocks != order(found).places).any()
+    assert (in_blocks != order(found).rank).any()
 
 
 @pytest.mark.parametrize("order", [sosp_i.order, joint.order])
 def test_what_does_not_fit_goes_in_blocks(order: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     found = averages(250, 40)
-    whole = order(found, options=MethodOptions(blocks=84)).places
+    whole = order(found, options=MethodOptions(blocks=84)).rank
     monkeypatch.setattr(greedy, "FORMED", 100)
     monkeypatch.setattr(greedy, "BLOCKS", 84)
-    np.testing.assert_array_equal(order(found).places, whole)
+    np.testing.assert_array_equal(order(found).rank, whole)
 
 
 @pytest.mark.parametrize("name", ["sosp_h", "sosp_i", "joint"])
 def test_what_costs_more_goes_earlier(name: Any) -> None:
     found = averages(30, 40)
     found = Averages(1.0, {**found.means, "second": found.means["first"]}, found.factor)
-    prices = np.ones(30)
-    prices[7] = 100.0
+    costs = np.ones(30)
+    costs[7] = 100.0
     order = Method(name).order
-    assert order(found, prices).places[7] < order(found, 1.0).places[7]
+    assert order(found, costs).rank[7] < order(found, 1.0).rank[7]
 
 
 def test_a_gram_matrix_is_the_same_formed_or_not() -> None:

@@ -8,7 +8,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from narrows.channels.groups import find_channels
 from narrows.graph.shapes import trace_shapes
-from narrows.plans.cost import cost
+from narrows.plans.cost import network_cost
 from tests.support.architectures import MobileNet, PlainNet, ResidualNet, VolumeNet, example_inputs
 from tests.support.exporting import randomized, read_back
 
@@ -19,7 +19,7 @@ def test_costs_are_those_of_the_module(architecture: type[nn.Module]) -> None:
     inputs = example_inputs(module)
     network = read_back(module, *inputs)
     shapes = trace_shapes(network)
-    counted = cost(network, shapes, find_channels(network, shapes))
+    counted = network_cost(network, shapes, find_channels(network, shapes))
     assert counted.parameters == sum(p.numel() for p in module.parameters())
     with FlopCounterMode(display=False) as counter:
         module(inputs[0][:1])
@@ -46,7 +46,7 @@ def test_a_changed_network_costs_what_its_module_would(copies: int) -> None:
     channels = find_channels(network, shapes)
     times = np.ones(len(channels), np.int64)
     times[np.flatnonzero(channels.groups == 1)[:3]] = copies
-    changed = cost(network, shapes, channels, times)
+    changed = network_cost(network, shapes, channels, times)
 
     module = chain(3 + 3 * copies)
     assert changed.parameters == sum(p.numel() for p in module.parameters())
@@ -60,5 +60,5 @@ def test_three_dimensions_count_every_position() -> None:
     inputs = example_inputs(module)
     network = read_back(module, *inputs)
     shapes = trace_shapes(network)
-    counted = cost(network, shapes, find_channels(network, shapes))
+    counted = network_cost(network, shapes, find_channels(network, shapes))
     assert counted.layers["down"] == (4 * 27 + 4, 4 * 27 * 2 * 2 * 2)

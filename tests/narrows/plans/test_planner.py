@@ -15,9 +15,9 @@ from narrows.channels.groups import Channels, find_channels
 from narrows.graph.network import Network
 from narrows.graph.shapes import Shapes, trace_shapes
 from narrows.plans import budget
-from narrows.plans.cost import Cost, cost
+from narrows.plans.cost import Cost, network_cost
 from narrows.plans.planner import Edit, Plan, Planner
-from narrows.surgery import Proof, check, resize
+from narrows.surgery import Verification, resize, verify
 from narrows.vocabulary import CostKind
 from tests.support.architectures import (
     LanguageModel,
@@ -59,12 +59,12 @@ def channels(network: Network, shapes: Shapes) -> Channels:
 
 @pytest.fixture(scope="module")
 def planner(network: Network, shapes: Shapes, channels: Channels) -> Planner:
-    places = np.random.default_rng(0).permutation(len(channels))
+    rank = np.random.default_rng(0).permutation(len(channels))
 
-    def pricing(copies: Ints) -> Cost:
-        return cost(network, shapes, channels, copies)
+    def cost_of(copies: Ints) -> Cost:
+        return network_cost(network, shapes, channels, copies)
 
-    return Planner(channels, places, pricing)
+    return Planner(channels, rank, cost_of)
 
 
 def test_doubling_a_bottleneck_lists_every_edit(planner: Planner) -> None:
@@ -95,7 +95,7 @@ def test_uniform_widening_costs_what_doubling_costs(planner: Planner) -> None:
     double, uniform = planner.double([LAST]), planner.uniform([LAST])
     assert uniform.before.parameters < uniform.after.parameters <= double.after.parameters
     one_more = {group: width + 1 for group, width in enumerate(_widths(planner, uniform.copies))}
-    wider = planner.pricing(budget.reach(planner.channels, planner.places, one_more))
+    wider = planner.cost_of(budget.copies_for_widths(planner.channels, planner.rank, one_more))
     assert wider.parameters > double.after.parameters
 
 
@@ -133,13 +133,13 @@ def _planned(module: nn.Module, *inputs: Tensor) -> tuple[Network, Planner]:
     network = read_back(randomized(module), *inputs)
     shapes = trace_shapes(network)
     channels = find_channels(network, shapes)
-    places = np.random.default_rng(0).permutation(len(channels))
-    return network, Planner(channels, places, partial(cost, network, shapes, channels))
+    rank = np.random.default_rng(0).permutation(len(channels))
+    return network, Planner(channels, rank, partial(network_cost, network, shapes, channels))
 
 
-def _proof(network: Network, planner: Planner, plan: Plan) -> Proof:
+def _proof(network: Network, planner: Planner, plan: Plan) -> Verification:
     built = resize(network, planner.channels, plan.copies)
-    return check(network, planner.channels, plan.copies, built)
+    return verify(network, planner.channels, plan.copies, built)
 
 
 @pytest.mark.parametrize("architecture", [Transformer, VisionTransformer, LanguageModel, Stream])
@@ -152,9 +152,9 @@ def test_what_norms_read_is_widened_by_whole_factors(architecture: type[nn.Modul
     assert normed
     for plan in (planner.double(normed), planner.uniform(normed)):
         assert plan.layers
-        proof = _proof(network, planner, plan)
-        assert proof.reasons == ()
-        assert proof.deviation < 1e-10
+        verification = _proof(network, planner, plan)
+        assert verification.reasons == ()
+        assert verification.deviation < 1e-10
     assert (plan.copies[np.isin(planner.channels.groups, [*normed])] == 1).all()
 
 
@@ -177,30 +177,30 @@ def _widths(planner: Planner, copies: Ints) -> list[int]:
 @given(
     seed=st.integers(0, 99),
     ratio=st.floats(0.05, 0.9),
-    price=st.sampled_from(["structures", "parameters", "macs"]),
+    cost=st.sampled_from(["structures", "parameters", "macs"]),
 )
 def test_a_cut_meets_its_budget_within_one_structure(
-    planner: Planner, seed: int, ratio: float, price: CostKind
+    planner: Planner, seed: int, ratio: float, cost: CostKind
 ) -> None:
-    places = np.random.default_rng(seed).permutation(len(planner.channels))
-    copies = budget.cut(planner.channels, places, ratio, planner.pricing, price)
+    rank = np.random.default_rng(seed).permutation(len(planner.channels))
+    copies = budget.prune_to_ratio(planner.channels, rank, ratio, planner.cost_of, cost)
     assert min(_widths(planner, copies)) >= 1
     cuts = np.flatnonzero(copies == 0)
-    if price == "structures":
+    if cost == "structures":
         assert len(cuts) == round(ratio * len(copies))
         return
-    limit = (1 - ratio) * getattr(planner.pricing(np.ones_like(copies)), price)
-    assert getattr(planner.pricing(copies), price) <= limit
+    limit = (1 - ratio) * getattr(planner.cost_of(np.ones_like(copies)), cost)
+    assert getattr(planner.cost_of(copies), cost) <= limit
     if len(cuts):
-        copies[cuts[np.argmax(places[cuts])]] = 1  # the last one cut
-        assert getattr(planner.pricing(copies), price) > limit
+        copies[cuts[np.argmax(rank[cuts])]] = 1  # the last one cut
+        assert getattr(planner.cost_of(copies), cost) > limit
 
 
 def test_prices_are_what_cutting_alone_saves(planner: Planner) -> None:
     keep = np.ones(len(planner.channels), np.int64)
-    prices = budget.prices(planner.channels, planner.pricing, "parameters")
+    costs = budget.structure_costs(planner.channels, planner.cost_of, "parameters")
     for structure in (0, 33, 60):
         without = keep.copy()
         without[structure] = 0
-        saved = planner.pricing(keep).parameters - planner.pricing(without).parameters
-        assert prices[structure] == saved
+        saved = planner.cost_of(keep).parameters - planner.cost_of(without).parameters
+        assert costs[structure] == saved

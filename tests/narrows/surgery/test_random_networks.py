@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from narrows.channels.groups import Channels
-from narrows.surgery import check, resize
+from narrows.surgery import resize, verify
 from tests.support.exporting import randomized, read_back
 from tests.support.random_networks import BLOCKS, IMAGE, Net
 from tests.support.surgery import analysed, cut_some
@@ -49,7 +49,7 @@ def test_cutting_is_gating_to_zero(blocks: list[tuple[str, int]], flat: bool, se
     (cut,) = resize(network, channels, copies)(IMAGE)
     wide = copies * np.random.default_rng(seed).integers(1, 4, len(copies))
     (copied,) = resize(network, channels, wide)(IMAGE)
-    check(network, channels, wide, resize(network, channels, wide, init="fresh"), init="fresh")
+    verify(network, channels, wide, resize(network, channels, wide, init="fresh"), init="fresh")
     gate_channels(module, channels, copies)
     expected = module(IMAGE)
     torch.testing.assert_close(cut, expected, rtol=1e-10, atol=1e-10)

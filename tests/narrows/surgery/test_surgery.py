@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from narrows.channels.groups import Channels
 from narrows.graph.network import Network
 from narrows.graph.shapes import trace_shapes
-from narrows.plans.cost import cost
-from narrows.surgery import Proof, SurgeryError, check, resize
+from narrows.plans.cost import network_cost
+from narrows.surgery import SurgeryError, Verification, resize, verify
 from tests.support.architectures import ARCHITECTURES, SignalNet, Transformer, example_inputs
 from tests.support.exporting import randomized, read_back
 from tests.support.surgery import analysed, cut_some, prove
@@ -34,9 +34,9 @@ def _named(name: str) -> tuple[Network, Channels]:
     return analysed(read_back(module, *example_inputs(module)))
 
 
-def assert_exact_but_for_norms(proof: Proof) -> None:
-    assert proof.deviation < EXACT or proof.reasons
-    assert all("norm" in reason or "unevenly" in reason for reason in proof.reasons)
+def assert_exact_but_for_norms(verification: Verification) -> None:
+    assert verification.deviation < EXACT or verification.reasons
+    assert all("norm" in reason or "unevenly" in reason for reason in verification.reasons)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -50,9 +50,9 @@ def test_cutting_channels_is_zeroing_them(architecture: type[nn.Module], seed: i
 def test_doubling_everything_changes_no_output(architecture: type[nn.Module]) -> None:
     """Not even where norms run over the channels: their statistics stay."""
     network, channels = network_of(architecture)
-    proof = prove(network, channels, np.full(len(channels), 2))
-    assert proof.deviation < EXACT
-    assert proof.reasons == ()
+    verification = prove(network, channels, np.full(len(channels), 2))
+    assert verification.deviation < EXACT
+    assert verification.reasons == ()
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -75,8 +75,8 @@ def test_costs_are_those_that_were_planned(architecture: type[nn.Module], times:
     network, channels = network_of(architecture)
     copies = np.maximum(cut_some(channels, times, left=2), min(times, 1)) * max(times, 1)
     after, found = analysed(resize(network, channels, copies))
-    counted = cost(after, trace_shapes(after), found)
-    planned = cost(network, trace_shapes(network), channels, copies)
+    counted = network_cost(after, trace_shapes(after), found)
+    planned = network_cost(network, trace_shapes(network), channels, copies)
     assert (counted.parameters, counted.macs) == (planned.parameters, planned.macs)
 
 
@@ -84,11 +84,11 @@ def test_a_norm_over_uneven_copies_says_by_how_much() -> None:
     network, channels = network_of(SignalNet)
     copies = np.ones(len(channels), np.int64)
     copies[0] = 2
-    proof = prove(network, channels, copies)
-    assert proof.reasons == (
+    verification = prove(network, channels, copies)
+    assert verification.reasons == (
         "group_norm in norm normalizes over channels that are cut or copied unevenly",
     )
-    assert 1e-3 < proof.deviation < 2
+    assert 1e-3 < verification.deviation < 2
 
 
 def test_a_tied_head_takes_its_share_where_it_reads() -> None:
@@ -107,7 +107,7 @@ def test_a_wrong_network_is_refused() -> None:
     built = resize(network, channels, copies)
     wrong = {**built.tensors, "head.weight": built.tensors["head.weight"] * 1.001}
     with pytest.raises(SurgeryError, match="from what they must be on random inputs"):
-        check(network, channels, copies, replace(built, tensors=wrong))
+        verify(network, channels, copies, replace(built, tensors=wrong))
 
 
 def test_a_layer_needs_a_channel() -> None:

@@ -12,7 +12,7 @@ from narrows.channels.groups import Channels, find_channels
 from narrows.graph.network import Network
 from narrows.graph.shapes import trace_shapes
 from narrows.methods import ranking
-from narrows.methods.partial_sums import Terms
+from narrows.methods.partial_sums import PartialSums
 from narrows.methods.table import Method
 from narrows.verdict.jackknife import interval, replicates
 from narrows.verdict.rule import Verdict, judge
@@ -42,24 +42,24 @@ def channels(network: Network) -> Channels:
     return find_channels(network, trace_shapes(network))
 
 
-def terms(levels: tuple[float, ...], noise: float = 0.0, batches: int = 20) -> Terms:
+def partial_sums(levels: tuple[float, ...], noise: float = 0.0, batches: int = 20) -> PartialSums:
     """Terms whose saliencies lie around `levels`, a level a layer, and vary between batches."""
     rng = np.random.default_rng(0)
     base = np.concatenate(
         [level + rng.random(width) for level, width in zip(levels, WIDTHS, strict=True)]
     )
     first = base + noise * rng.standard_normal((batches, sum(WIDTHS)))
-    return Terms(np.ones(batches), np.full(batches, 64), {"first": 64 * first})
+    return PartialSums(np.ones(batches), np.full(batches, 64), {"first": 64 * first})
 
 
-def judged(channels: Channels, found: Terms, ratio: float = 0.5) -> dict[str, Verdict]:
+def judged(channels: Channels, found: PartialSums, ratio: float = 0.5) -> dict[str, Verdict]:
     by = Method("first_order")
-    places = by.order(found.averages, 1.0).places
-    return judge(channels, places, replicates(by, found), ratio, int(found.samples.sum()))
+    rank = by.order(found.averages, 1.0).rank
+    return judge(channels, rank, replicates(by, found), ratio, int(found.samples.sum()))
 
 
 def test_the_layer_of_the_highest_saliencies_is_the_bottleneck(channels: Channels) -> None:
-    verdicts = judged(channels, terms((1.0, 3.0, 1.0)))
+    verdicts = judged(channels, partial_sums((1.0, 3.0, 1.0)))
     assert {name: v.verdict for name, v in verdicts.items()} == {
         "0": "balanced",
         "2": "bottleneck",
@@ -75,35 +75,35 @@ def test_the_layer_of_the_highest_saliencies_is_the_bottleneck(channels: Channel
 
 
 def test_equal_layers_are_balanced(channels: Channels) -> None:
-    verdicts = judged(channels, terms((1.0, 1.0, 1.0)))
+    verdicts = judged(channels, partial_sums((1.0, 1.0, 1.0)))
     assert {v.verdict for v in verdicts.values()} == {"balanced", "not_prunable"}
 
 
 def test_a_layer_far_below_all_others_is_redundant(channels: Channels) -> None:
-    verdicts = judged(channels, terms((3.0, 3.5, 1.0)))
+    verdicts = judged(channels, partial_sums((3.0, 3.5, 1.0)))
     assert verdicts["5"].verdict == "redundant"
     assert verdicts["5"].pruning_ratio == 1.0
 
 
 def test_what_the_batches_leave_open_is_not_called_a_bottleneck(channels: Channels) -> None:
-    verdict = judged(channels, terms((1.0, 1.8, 1.0), noise=3.0))["2"]
+    verdict = judged(channels, partial_sums((1.0, 1.8, 1.0), noise=3.0))["2"]
     assert verdict.verdict != "bottleneck"
     assert verdict.score_interval is not None
     assert verdict.score_interval[1] - verdict.score_interval[0] > 0.2
 
 
 def test_a_suspicion_says_what_would_settle_it(channels: Channels) -> None:
-    few = judged(channels, terms((1.0, 3.0, 1.0), noise=6.0))["2"]
+    few = judged(channels, partial_sums((1.0, 3.0, 1.0), noise=6.0))["2"]
     assert few.verdict == "suspected"
     assert "leave open whether it is above 0.67" in str(few.because)
     assert few.samples_needed is not None
     assert few.samples_needed > 20 * 64
-    many = judged(channels, terms((1.0, 3.0, 1.0), noise=6.0, batches=500))["2"]
+    many = judged(channels, partial_sums((1.0, 3.0, 1.0), noise=6.0, batches=500))["2"]
     assert (many.verdict, many.samples_needed) == ("bottleneck", None)
 
 
 def test_without_batches_to_leave_out_nothing_is_certain(channels: Channels) -> None:
-    verdict = judged(channels, terms((1.0, 3.0, 1.0), batches=4))["2"]
+    verdict = judged(channels, partial_sums((1.0, 3.0, 1.0), batches=4))["2"]
     assert (verdict.verdict, verdict.interval, verdict.score_interval) == ("suspected", None, None)
     assert "fewer than 8 batches" in str(verdict.because)
 
@@ -122,14 +122,14 @@ def test_intervals_of_a_mean_cover_it_as_often_as_they_say() -> None:
 
 @given(arrays(np.float64, st.integers(1, 60), elements=st.floats(0, 1)))
 def test_ranks_are_a_permutation_in_the_order_of_saliency(saliency: np.ndarray) -> None:
-    places = ranking.ranks(saliency)
-    assert sorted(places) == list(range(len(saliency)))
-    assert (np.diff(saliency[np.argsort(places)]) >= 0).all()
+    rank = ranking.ranked(saliency)
+    assert sorted(rank) == list(range(len(saliency)))
+    assert (np.diff(saliency[np.argsort(rank)]) >= 0).all()
 
 
 @given(arrays(np.float64, 40, elements=st.floats(0, 1)), st.floats(0.01, 0.99))
 def test_the_layers_ratios_add_up_to_the_global_ratio(saliency: np.ndarray, ratio: float) -> None:
-    places = ranking.ranks(saliency)
+    rank = ranking.ranked(saliency)
     layers = np.split(np.arange(40), [5, 17])
-    removed = sum(ranking.pruning_ratio(places, own, ratio) * len(own) for own in layers)
+    removed = sum(ranking.pruning_ratio(rank, own, ratio) * len(own) for own in layers)
     assert round(removed) == ranking.removals(40, ratio)

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from narrows.batch import Batch
-from narrows.methods.partial_sums import Terms
+from narrows.methods.partial_sums import PartialSums
 from worker.errors import RefusedError
 from worker.pipeline import steps
 from worker.pipeline.context import AnalysisContext
@@ -112,7 +112,7 @@ def test_how_much_fits_into_memory_is_found_out_once(
     asked: list[int] = []
     measure = AnalysisContext.measure
 
-    def within_memory(context: AnalysisContext, batch: Batch) -> Terms:
+    def within_memory(context: AnalysisContext, batch: Batch) -> PartialSums:
         asked.append(len(batch))
         if len(batch) > 4:
             raise RuntimeError("CUDA out of memory")

@@ -13,7 +13,7 @@ from worker.runtime.work.plan import PLAN
 
 def is_lost(heartbeat: Heartbeat) -> bool:
     try:
-        heartbeat.check()
+        heartbeat.raise_if_ended()
     except LeaseLostError:
         return True
     return False
@@ -25,7 +25,7 @@ def test_lengthens_the_lease(engine: Engine, make_analysis: MakeAnalysis) -> Non
     (first,) = read(engine, Analysis.lease_until)
     with Heartbeat(jobs, claimed, threading.Event()) as heartbeat:
         wait_until(lambda: read(engine, Analysis.lease_until)[0] > first + 0.3)
-        heartbeat.check()
+        heartbeat.raise_if_ended()
 
 
 def test_notices_a_cancel_between_beats(
@@ -33,7 +33,7 @@ def test_notices_a_cancel_between_beats(
 ) -> None:
     analysis = make_analysis()
     with Heartbeat(jobs, claim(jobs, PLAN, analysis), threading.Event()) as heartbeat:
-        heartbeat.check()
+        heartbeat.raise_if_ended()
         ask_to_cancel(engine, analysis)
         wait_until(lambda: is_lost(heartbeat))
 
@@ -53,4 +53,4 @@ def test_tells_that_the_worker_is_stopping(jobs: Jobs, make_analysis: MakeAnalys
     stopping.set()
     heartbeat = Heartbeat(jobs, claim(jobs, PLAN, make_analysis()), stopping)
     with heartbeat, pytest.raises(StoppingError):
-        heartbeat.check()
+        heartbeat.raise_if_ended()

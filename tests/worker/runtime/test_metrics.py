@@ -16,7 +16,7 @@ from service.settings import Settings
 from tests.support.jobs import MakeAnalysis, claim, make_jobs, plan
 from worker.isolation.errors import ChildCrashedError
 from worker.runtime.heartbeat import StoppingError
-from worker.runtime.instrumentation import measured
+from worker.runtime.instrumentation import timed
 from worker.runtime.jobs import Jobs
 from worker.runtime.leases import LeaseLostError
 from worker.runtime.metrics import serve_metrics
@@ -58,7 +58,7 @@ def test_work_by_how_it_ends(
     claimed = claim(jobs, PLAN, make_analysis())
     grown(WORK, task="plan", ended=ended)
     grown("narrows_work_retries_total", task="plan")
-    with suppress(Exception), measured(claimed):
+    with suppress(Exception), timed(claimed):
         if error:
             raise error
     assert grown(WORK, task="plan", ended=ended) == 1
@@ -71,7 +71,7 @@ def test_retries(jobs: Jobs, make_analysis: MakeAnalysis, grown: Grown) -> None:
     jobs.give_back(claim(jobs, PLAN, analysis))
     for _ in range(2):
         claimed = claim(jobs, PLAN, analysis)
-        with measured(claimed):
+        with timed(claimed):
             jobs.retry(claimed, "it was odd")
     assert grown("narrows_work_retries_total", task="plan") == 1
 

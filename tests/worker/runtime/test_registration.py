@@ -6,11 +6,11 @@ from sqlalchemy.orm import Session
 from service.database.clock import epoch_now
 from service.database.tables import Worker
 from tests.support.jobs import read, wait_until
-from worker.runtime.registration import KEEP_SECONDS, Presence
+from worker.runtime.registration import KEEP_SECONDS, Registration
 
 
-def make(engine: Engine, name: str, seconds: float = 60.0) -> Presence:
-    return Presence(engine, name=name, queues="analyze,inspect", seconds=seconds)
+def make(engine: Engine, name: str, seconds: float = 60.0) -> Registration:
+    return Registration(engine, name=name, queues="analyze,inspect", seconds=seconds)
 
 
 def alive(engine: Engine) -> list[str]:
@@ -18,27 +18,27 @@ def alive(engine: Engine) -> list[str]:
 
 
 def test_seen_until_it_stops(engine: Engine) -> None:
-    presence, other = make(engine, "a"), make(engine, "b")
-    other.beat()
-    presence.start()
+    registration, other = make(engine, "a"), make(engine, "b")
+    other.renew()
+    registration.start()
     wait_until(lambda: alive(engine) == ["a", "b"])
-    presence.stop()
+    registration.stop()
     assert alive(engine) == ["b"]
 
 
 def test_each_beat_lasts(engine: Engine) -> None:
-    presence = make(engine, "a", seconds=0.3)
-    presence.start()
+    registration = make(engine, "a", seconds=0.3)
+    registration.start()
     wait_until(lambda: read(engine, Worker.seen_at))
     (first,) = read(engine, Worker.seen_at)
-    presence.device = "NVIDIA H100"
+    registration.device = "NVIDIA H100"
     wait_until(lambda: read(engine, Worker.seen_at)[0] > first)
     wait_until(lambda: read(engine, Worker.device) == ["NVIDIA H100"])
-    presence.stop()
+    registration.stop()
 
 
 def test_what_it_is(engine: Engine) -> None:
-    make(engine, "a").beat()
+    make(engine, "a").renew()
     with Session(engine) as session:
         (row,) = session.scalars(select(Worker))
     assert row.queues == ["analyze", "inspect"]
@@ -49,11 +49,11 @@ def test_what_it_is(engine: Engine) -> None:
 
 def test_who_is_gone_for_long_is_forgotten(engine: Engine) -> None:
     for name in ("gone", "long gone", "here"):
-        make(engine, name).beat()
+        make(engine, name).renew()
     with engine.begin() as connection:
         silent = update(Worker).values(alive_until=epoch_now() - KEEP_SECONDS / 2)
         connection.execute(silent.where(Worker.name == "gone"))
         silent = update(Worker).values(alive_until=epoch_now() - KEEP_SECONDS - 1)
         connection.execute(silent.where(Worker.name == "long gone"))
-    make(engine, "here").beat()
+    make(engine, "here").renew()
     assert sorted(read(engine, Worker.name)) == ["gone", "here"]

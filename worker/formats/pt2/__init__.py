@@ -25,5 +25,5 @@ def read(path: Path) -> Network:
         entries = read_directory(file)
         sniff.check_members(entries)
         network, metas = read_graph(Archive(file, entries, envelope.MEMBERS))
-    dry_run.check(network, metas)
+    dry_run.run_on_fakes(network, metas)
     return network

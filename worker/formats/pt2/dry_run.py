@@ -25,7 +25,7 @@ MAX_FLOPS = 2e13
 FREE_SIZE = 2  # of a dynamic dimension without an example
 
 
-def check(network: Network, metas: Mapping[str, Meta]) -> None:
+def run_on_fakes(network: Network, metas: Mapping[str, Meta]) -> None:
     """Run the network on fake tensors; compare each value with what the graph says of it.
 
     Dynamic dimensions have the sizes of the export's example. Raises RefusedError: too-large (bytes
