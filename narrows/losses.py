@@ -1,7 +1,9 @@
 """Loss functions, summed over the samples of a batch, and their curvature along the outputs.
 
 `R_n`, the Hessian of sample n's loss along the outputs, comes as a factor: `R_n = Σ_k c_k c_kᵀ`
-over exact columns, or `R_n = E[c cᵀ]` of columns drawn at random, one a sample (METHOD §1, §2).
+over exact columns, or `R_n = E[c cᵀ]` of columns drawn at random, one a sample.
+
+See docs/method.md, "Definitions" and "Gates".
 """
 
 from collections.abc import Callable, Iterator, Mapping

@@ -1,4 +1,7 @@
-"""Where channels are summed over: the columns that read them (METHOD §3, fact 6)."""
+"""Where channels are summed over: the columns that read them.
+
+See docs/method.md, "Facts that are tested", 6.
+"""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,9 @@
 """Channel groups: the channels of all layers that can only be removed, or added, together.
 
 The connected components of the labels' couplings that own a row of some layer's weight are the
-*structures*; those that span the same layers form a *channel group* (DESIGN §2).
+*structures*; those that span the same layers form a *channel group*.
+
+See docs/architecture.md, "Channel groups".
 """
 
 from collections.abc import Collection, Mapping, Sequence

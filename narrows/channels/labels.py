@@ -1,7 +1,9 @@
-"""Channel labels: which indices of which dimensions are one and the same channel (DESIGN §2).
+"""Channel labels: which indices of which dimensions are one and the same channel.
 
 Every tensor and value carries arrays of integer labels. The rules of `channel_rules` say, operator
 by operator, which labels go together and which can't be pruned.
+
+See docs/architecture.md, "Channel groups".
 """
 
 from collections.abc import Iterable

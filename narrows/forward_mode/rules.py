@@ -1,7 +1,9 @@
-"""How each operator carries dual numbers from its arguments to its result (METHOD §2).
+"""How each operator carries dual numbers from its arguments to its result.
 
 Linear operators treat value and tangent alike, piecewise linear ones select, products follow the
 product rule. What is rare in hot places is left to torch's forward mode (`dual.differentiate`).
+
+See docs/method.md, "Gates".
 """
 
 from collections.abc import Callable

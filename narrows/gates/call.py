@@ -1,4 +1,7 @@
-"""One gated value, with its derivatives along the gate (METHOD §2)."""
+"""One gated value, with its derivatives along the gate.
+
+See docs/method.md, "Gates".
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,7 +1,9 @@
-"""Gates: a factor of one on every channel of every structure, placed on activations (METHOD §2).
+"""Gates: a factor of one on every channel of every structure, placed on activations.
 
 Scaling the weights that go into a channel scales the channel before anything else happens to it. So
 derivatives along weights become derivatives along gates, and no weight gradient is ever computed.
+
+See docs/method.md, "Gates".
 """
 
 from collections.abc import Mapping

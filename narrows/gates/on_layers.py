@@ -1,4 +1,7 @@
-"""Gates where the paper's θ_s acts: on a layer's own output, before the batch norm (METHOD §2)."""
+"""Gates where the paper's θ_s acts: on a layer's own output, before the batch norm.
+
+See docs/method.md, "Gates".
+"""
 
 from collections.abc import Iterator
 from dataclasses import replace

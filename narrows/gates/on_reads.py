@@ -1,10 +1,12 @@
-"""Gates where a channel is read: at 0, exactly what removing the channel does (METHOD §2, §3).
+"""Gates where a channel is read: at 0, exactly what removing the channel does.
 
 Between the layer that makes a channel and the ones that sum over channels stand norms, shifts and
 activations that map each channel by itself. A gate behind all of them is a gate on what is summed;
 where they are batch norms and ReLUs it is the same as one right behind the batch norm. It takes in
 the norms' shifts, embeddings of positions and whatever else is added on the way. What a layer norm
 makes of the other channels' statistics when one is gone is left out.
+
+See docs/method.md, "Gates" and "Facts that are tested".
 """
 
 from collections.abc import Iterator

@@ -1,4 +1,7 @@
-"""Bounds on an operator's arguments that keep native kernels from crashing (GATE rule 7)."""
+"""Bounds on an operator's arguments that keep native kernels from crashing.
+
+See docs/security.md, "Rules for archives", 7.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import Any

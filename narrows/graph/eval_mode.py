@@ -1,7 +1,9 @@
 """What an operator computes in eval mode, where that differs from what the upload asks for.
 
-GATE rule 9: dropout is the identity, batch norm uses its running statistics, attention is written
+Dropout is the identity, batch norm uses its running statistics, attention is written
 out, and kernels that torch can't differentiate twice are replaced by ones that it can.
+
+See docs/security.md, "Rules for archives", 9.
 """
 
 import math

@@ -1,4 +1,7 @@
-"""A network as a straight-line program of ATen operators, always in eval mode (DESIGN §2)."""
+"""A network as a straight-line program of ATen operators, always in eval mode.
+
+See docs/architecture.md, "The network".
+"""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace

@@ -1,9 +1,11 @@
-"""The operators that a network may use, and the one function that runs them (GATE rules 6, 7, 9).
+"""The operators that a network may use, and the one function that runs them.
 
 An upload names operators by text, so this table is the border: what is not in it can't run. It
 leaves out on purpose whatever touches files (`from_file`), returns memory that nobody wrote
 (`empty`), reaches beyond its input (`as_strided`), draws random numbers, or calls other code
 (`cond`, `map`).
+
+See docs/security.md, "Rules for archives", 6, 7 and 9.
 """
 
 import operator

@@ -1,7 +1,9 @@
-"""From a network back to an archive: `torch.export` of a module that runs the program (DESIGN §2).
+"""From a network back to an archive: `torch.export` of a module that runs the program.
 
 Tensors and calls are where the user's modules had them: the file has the upload's state dict, and
 every node its module's name.
+
+See docs/architecture.md, "The network".
 """
 
 import inspect

@@ -1,4 +1,7 @@
-"""The yardstick: the true change of the loss when a structure alone is removed (METHOD §1)."""
+"""The yardstick: the true change of the loss when a structure alone is removed.
+
+See docs/method.md, "Definitions".
+"""
 
 import torch
 

@@ -1,4 +1,7 @@
-"""First order: the change of the loss along a structure, `|θ_s·g|` (METHOD §1)."""
+"""First order: the change of the loss along a structure, `|θ_s·g|`.
+
+See docs/method.md, "Definitions".
+"""
 
 import numpy as np
 

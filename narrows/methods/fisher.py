@@ -1,4 +1,7 @@
-"""Fisher: the mean square of every sample's own derivative along a structure (METHOD §1)."""
+"""Fisher: the mean square of every sample's own derivative along a structure.
+
+See docs/method.md, "Definitions".
+"""
 
 from narrows.arrays import Floats
 from narrows.batch import Batch

@@ -1,8 +1,10 @@
-"""The Gauss–Newton matrix along structures, as a factor of it (METHOD §1, §2).
+"""The Gauss–Newton matrix along structures, as a factor of it.
 
 `θ_sᵀ H_GN θ_s' = 1/N Σ_n (J_n θ_s)ᵀ R_n (J_n θ_s')`, R_n being the loss's Hessian along the outputs
 of sample n. With `R_n = Σ_k c_k c_kᵀ` the rows `J_nᵀ c_k` are a factor: one backward pass for each
 of the outputs, or one alone, with c drawn so that `E[c cᵀ] = R_n`.
+
+See docs/method.md, "Definitions" and "Gates".
 """
 
 import numpy as np

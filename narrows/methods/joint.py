@@ -1,8 +1,10 @@
-"""Joint: the change of the loss that the second order predicts for a whole set (METHOD §1, §2).
+"""Joint: the change of the loss that the second order predicts for a whole set.
 
 For a set M of structures to remove, `Δ(M) = −θ_M·g + ½ θ_Mᵀ H_GN θ_M`; M grows by the structure
 that keeps |Δ| least. Ours, beyond the paper: signs are kept, so what one removal spoils another
 mends.
+
+See docs/method.md, "Definitions" and "Gates".
 """
 
 import numpy as np

@@ -1,4 +1,7 @@
-"""Magnitude: how large the weights that go into a channel are, whatever the data (METHOD §1)."""
+"""Magnitude: how large the weights that go into a channel are, whatever the data.
+
+See docs/method.md, "Definitions".
+"""
 
 import numpy as np
 import torch

@@ -1,4 +1,7 @@
-"""What the methods need of the data: sums that workers find batch by batch (METHOD §2)."""
+"""What the methods need of the data: sums that workers find batch by batch.
+
+See docs/method.md, "Gates".
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field

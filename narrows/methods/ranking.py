@@ -1,4 +1,7 @@
-"""The global ranking, and what it leaves of each layer (METHOD §4)."""
+"""The global ranking, and what it leaves of each layer.
+
+See docs/method.md, "From saliencies to verdicts".
+"""
 
 from collections.abc import Sequence
 from typing import NamedTuple

@@ -1,4 +1,7 @@
-"""Derivatives of every sample by itself along every gate, from one backward pass (METHOD §2)."""
+"""Derivatives of every sample by itself along every gate, from one backward pass.
+
+See docs/method.md, "Gates".
+"""
 
 from collections.abc import Callable, Iterable
 from typing import NamedTuple

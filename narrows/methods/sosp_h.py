@@ -1,7 +1,9 @@
-"""SOSP-H: the exact Hessian along all structures at once, and a saliency for each (METHOD §1, §2).
+"""SOSP-H: the exact Hessian along all structures at once, and a saliency for each.
 
 Nonnenmacher et al., "SOSP: Efficiently Capturing Global Correlations by Second-Order Structured
 Pruning", ICLR 2022: `λ_H(s) = |θ_s·g| + ½ |θ_s·(H θ_struc)|`.
+
+See docs/method.md, "Definitions" and "Gates".
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,9 @@
-"""SOSP-I: how much structures matter to each other, pair by pair (METHOD §1).
+"""SOSP-I: how much structures matter to each other, pair by pair.
 
 Nonnenmacher et al., ICLR 2022: `λ_I(M) = Σ_{s∈M} |θ_s·g| + ½ Σ_{s,s'∈M} |θ_sᵀ H_GN θ_s'|` for a set
 M of structures to remove, which grows by the structure that adds least.
+
+See docs/method.md, "Definitions".
 """
 
 import numpy as np

@@ -1,4 +1,7 @@
-"""Plans for another architecture: new widths, and what to edit in the source (METHOD §4)."""
+"""Plans for another architecture: new widths, and what to edit in the source.
+
+See docs/method.md, "From saliencies to verdicts".
+"""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,7 @@
-"""Cutting and copying channels: another network from the same program (DESIGN §2)."""
+"""Cutting and copying channels: another network from the same program.
+
+See docs/architecture.md, "Surgery".
+"""
 
 from narrows.surgery.channel_counts import SurgeryError
 from narrows.surgery.resize import resize

@@ -1,8 +1,10 @@
-"""What keeps a network's function when channels are copied: readers divide (METHOD §3, fact 6).
+"""What keeps a network's function when channels are copied: readers divide.
 
 A copied channel carries the same numbers as the channel, so whatever sums over k copies of it
 divides by k. Elementwise operators, norms over each channel and depthwise convolutions sum over no
 channels, and are only copied.
+
+See docs/method.md, "Facts that are tested", 6.
 """
 
 from collections.abc import Iterator, Mapping

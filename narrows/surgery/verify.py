@@ -1,4 +1,7 @@
-"""Verifies on numbers that a built network computes what it must (METHOD §3)."""
+"""Verifies on numbers that a built network computes what it must.
+
+See docs/method.md, "Facts that are tested".
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

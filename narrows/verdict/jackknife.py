@@ -1,4 +1,4 @@
-"""How certain a quantity is, from leaving out parts of the data (METHOD §4).
+"""How certain a quantity is, from leaving out parts of the data.
 
 The jackknife of groups: batches are dealt to groups, and each group in turn is left out. A quantity
 that is a smooth function of averages varies among these replicates by its own standard error over
@@ -6,6 +6,8 @@ that is a smooth function of averages varies among these replicates by its own s
 noise into size, and needs a tenth of the orders of removal.
 
 Tukey, "Bias and confidence in not quite large samples", 1958.
+
+See docs/method.md, "From saliencies to verdicts".
 """
 
 from collections.abc import Sequence

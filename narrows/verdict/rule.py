@@ -1,8 +1,10 @@
-"""Which layers are bottlenecks, and how sure that is (METHOD §4).
+"""Which layers are bottlenecks, and how sure that is.
 
 The evidence for a layer is the rank-sum of its structures among all: the ratio at which a global
 pruning cuts it, averaged over every global ratio. With few channels, the ratio at one point throws
 most of that away; it is what is shown.
+
+See docs/method.md, "From saliencies to verdicts".
 """
 
 from collections.abc import Mapping, Sequence

@@ -37,7 +37,10 @@ class BrokerUnavailableError(Exception):
 
 
 def make_celery(settings: Settings) -> Celery:
-    """Configure Celery so that it survives hang, restart and flush of its broker (DESIGN §3)."""
+    """Configure Celery so that it survives hang, restart and flush of its broker.
+
+    See docs/architecture.md, "Jobs".
+    """
     app = Celery("narrows", broker=settings.resolved_broker_url)
     app.conf.update(
         task_acks_late=True,

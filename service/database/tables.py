@@ -69,7 +69,7 @@ class Base(DeclarativeBase):
 
 
 class Leased:
-    """A piece of work that one worker at a time holds, on lease (DESIGN §3).
+    """A piece of work that one worker at a time holds, on lease; see docs/architecture.md, "Jobs".
 
     `token` is the fencing token: a commit names it and changes nothing when the lease was lost.
     Times are seconds since the epoch by the database's clock, so workers' clocks don't matter.

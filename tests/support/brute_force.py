@@ -1,4 +1,7 @@
-"""What gate space must equal: double backward over the weights themselves (METHOD §1)."""
+"""What gate space must equal: double backward over the weights themselves.
+
+See docs/method.md, "Definitions".
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace

@@ -1,1 +1,4 @@
-"""Bytes to `Network` or samples, by GATE's rules: an upload is data, never code."""
+"""Bytes to `Network` or samples: an upload is data, never code.
+
+See docs/security.md, "Rules for archives" and "Rules for data".
+"""

@@ -1,4 +1,7 @@
-"""Reads `.npz` archives with the arrays `x` (inputs) and `y` (targets), by GATE's rules."""
+"""Reads `.npz` archives with the arrays `x` (inputs) and `y` (targets).
+
+See docs/security.md, "Rules for data".
+"""
 
 import math
 import zipfile

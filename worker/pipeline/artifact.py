@@ -1,4 +1,7 @@
-"""Networks, not just advice: a plan as a file, proven before anybody gets it (METHOD §4)."""
+"""Networks, not just advice: a plan as a file, proven before anybody gets it.
+
+See docs/method.md, "From saliencies to verdicts".
+"""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,7 @@
-"""METHOD §3, facts 1, 3 and 5: gate space equals weight space, in eval mode, in any partition."""
+"""Gate space equals weight space, in eval mode, in any partition.
+
+See docs/method.md, "Facts that are tested", 1, 3 and 5.
+"""
 
 from itertools import pairwise
 

@@ -143,7 +143,7 @@ def test_dual_numbers_differentiate_what_the_gates_do(
 
 
 def test_a_gate_behind_batch_norm_is_the_channel_gate() -> None:
-    """Facts of METHOD §2: gate 0 is removal, and derivatives are those of scaling the norm."""
+    """Gate 0 is removal, and derivatives are those of scaling the norm."""
     module = randomized(PlainNet())
     inputs = example_inputs(module)
     network, channels = analysed(read_back(module, *inputs))

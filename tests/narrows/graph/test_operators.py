@@ -91,7 +91,7 @@ CALLS: list[tuple[str, dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("op", "arguments"), CALLS, ids=[op for op, _ in CALLS])
 def test_hessian_vector_products_agree(op: str, arguments: dict[str, Any]) -> None:
-    """Forward over reverse, and reverse over reverse, as METHOD needs them, also under vmap."""
+    """Forward over reverse, and reverse over reverse, as the methods need them; under vmap, too."""
     variables = {
         name: value
         for name, value in arguments.items()

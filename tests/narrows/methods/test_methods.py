@@ -1,4 +1,7 @@
-"""Every method against its definition, by brute force in double precision (METHOD §1, §3)."""
+"""Every method against its definition, by brute force in double precision.
+
+See docs/method.md, "Definitions" and "Facts that are tested".
+"""
 
 from typing import Any, cast
 
@@ -254,7 +257,7 @@ def averages(structures: int = 9, rows: int = 20, seed: int = 0) -> Averages:
 
 
 def unsigned(found: Averages, chosen: list[int]) -> float:
-    """λ_I of a set, as METHOD §1 writes it."""
+    """λ_I of a set, as docs/method.md writes it."""
     q = np.abs(found.factor.T @ found.factor)
     return float(np.abs(found.means["first"][chosen]).sum() + 0.5 * q[np.ix_(chosen, chosen)].sum())
 

@@ -1,7 +1,9 @@
-"""Random small networks: cutting channels is gating them to 0 behind their norm (METHOD §3, 6).
+"""Random small networks: cutting channels is gating them to 0 behind their norm.
 
 The yardstick knows nothing of labels or programs: hooks on the modules multiply what leaves a
 layer's norm by its channels' gates.
+
+See docs/method.md, "Facts that are tested", 6.
 """
 
 from collections.abc import Callable

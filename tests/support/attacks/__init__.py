@@ -1,7 +1,7 @@
 """Crafted archives, by what they abuse.
 
 Behind each is one that made `torch.export.load` run code, crash, hang or read memory, or one that a
-rule of GATE.md forbids.
+rule of docs/security.md forbids.
 """
 
 from tests.support.attacks import (

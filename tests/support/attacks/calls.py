@@ -1,4 +1,7 @@
-"""Operators outside the table, and arguments out of bounds (GATE rules 6, 7)."""
+"""Operators outside the table, and arguments out of bounds.
+
+See docs/security.md, "Rules for archives", 6 and 7.
+"""
 
 from tests.support.attacks.registry import attack
 from tests.support.pt2_archive import Upload, tensor

@@ -1,4 +1,7 @@
-"""Texts that torch would evaluate, and names that it would paste (GATE rules 5, 8)."""
+"""Texts that torch would evaluate, and names that it would paste.
+
+See docs/security.md, "Rules for archives", 5 and 8.
+"""
 
 import json
 from typing import Any

@@ -1,4 +1,7 @@
-"""Zip files that are another archive to another reader (GATE rule 1)."""
+"""Zip files that are another archive to another reader.
+
+See docs/security.md, "Rules for archives", 1.
+"""
 
 import io
 import struct

@@ -1,4 +1,7 @@
-"""Tensors that reach beyond their bytes, or overlap (GATE rule 4)."""
+"""Tensors that reach beyond their bytes, or overlap.
+
+See docs/security.md, "Rules for archives", 4.
+"""
 
 from typing import Any
 

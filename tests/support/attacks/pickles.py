@@ -1,4 +1,7 @@
-"""Pickles and objects, of which Narrows loads none (GATE rule 3)."""
+"""Pickles and objects, of which Narrows loads none.
+
+See docs/security.md, "Rules for archives", 3.
+"""
 
 import io
 import os

@@ -1,4 +1,7 @@
-"""Networks that would need too much, or do not run (GATE rule 10)."""
+"""Networks that would need too much, or do not run.
+
+See docs/security.md, "Rules for archives", 10.
+"""
 
 from tests.support.attacks.registry import attack
 from tests.support.pt2_archive import Upload, tensor

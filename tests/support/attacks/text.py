@@ -1,4 +1,7 @@
-"""JSON that is too deep, too long, or not what belongs there (GATE rule 2)."""
+"""JSON that is too deep, too long, or not what belongs there.
+
+See docs/security.md, "Rules for archives", 2.
+"""
 
 import json
 

@@ -1,8 +1,9 @@
 """Reads `torch.export` archives (`.pt2`), which are hostile until proven otherwise.
 
 Nothing here calls `torch.export.load`, unpickles, compiles or evaluates: the archive's JSON and raw
-weights are read by what is in this package, and what it does not know is refused. See GATE.md for
-the rules and the attacks behind them.
+weights are read by what is in this package, and what it does not know is refused.
+
+See docs/security.md: "Rules for archives", and the attacks behind them, "What ran code or escaped".
 """
 
 from pathlib import Path

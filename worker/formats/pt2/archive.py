@@ -1,8 +1,10 @@
-"""The zip container, read strictly (GATE rule 1).
+"""The zip container, read strictly.
 
 A zip can mean different things to different readers: what comes before or after it, members of one
 name, names that differ between the directory and the member. So this reads the one layout that
 `torch.save` and `torch.export.save` write (stored members, one after the other) and refuses others.
+
+See docs/security.md, "Rules for archives", 1.
 """
 
 import os

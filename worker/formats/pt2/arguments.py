@@ -1,4 +1,7 @@
-"""A node's arguments, each read as the type that the operator's schema gives it (GATE rule 6)."""
+"""A node's arguments, each read as the type that the operator's schema gives it.
+
+See docs/security.md, "Rules for archives", 6.
+"""
 
 import re
 from collections.abc import Callable, Mapping

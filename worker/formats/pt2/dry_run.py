@@ -1,4 +1,7 @@
-"""A run on tensors without data, before the first with data (GATE rule 10)."""
+"""A run on tensors without data, before the first with data.
+
+See docs/security.md, "Rules for archives", 10.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import Any

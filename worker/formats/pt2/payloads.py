@@ -1,4 +1,7 @@
-"""The stored tensors: raw bytes, never pickles, laid out as the archive says (GATE rules 3, 4)."""
+"""The stored tensors: raw bytes, never pickles, laid out as the archive says.
+
+See docs/security.md, "Rules for archives", 3 and 4.
+"""
 
 import re
 from collections.abc import Mapping

@@ -1,4 +1,7 @@
-"""The graph's nodes: from JSON to a straight-line program of pure operators (GATE rules 5, 6)."""
+"""The graph's nodes: from JSON to a straight-line program of pure operators.
+
+See docs/security.md, "Rules for archives", 5 and 6.
+"""
 
 import re
 from collections.abc import Collection, Mapping, Sequence

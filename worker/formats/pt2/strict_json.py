@@ -1,4 +1,7 @@
-"""JSON of a hostile author: parsed strictly, then read by what should be there (GATE rule 2)."""
+"""JSON of a hostile author: parsed strictly, then read by what should be there.
+
+See docs/security.md, "Rules for archives", 2.
+"""
 
 import json
 import math

@@ -1,7 +1,9 @@
 """Treespecs: how inputs and outputs are nested, as JSON in a text.
 
-torch imports the types that they name, and looks members of enums up (GATE rule 8). Here a treespec
+torch imports the types that they name, and looks members of enums up. Here a treespec
 holds tuples, lists and dicts of tensors, or the archive was made by someone with a purpose.
+
+See docs/security.md, "Rules for archives", 8.
 """
 
 import re

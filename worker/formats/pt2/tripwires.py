@@ -1,8 +1,10 @@
-"""Checks of what Narrows never uses, but `torch.export.load` would run (GATE rules 3, 8).
+"""Checks of what Narrows never uses, but `torch.export.load` would run.
 
 Symbolic expressions, guards and the pickled sample inputs are evaluated or imported by
 torch. Here they are only compared with what an exporter writes: an archive that holds anything else
 was made by someone with a purpose. Texts are parsed to a syntax tree, never compiled or evaluated.
+
+See docs/security.md, "Rules for archives", 3 and 8.
 """
 
 import ast
