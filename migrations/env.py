@@ -3,8 +3,8 @@
 from alembic import context
 from sqlalchemy import text
 
+from service.database.base import Base
 from service.database.engine import make_engine
-from service.database.tables import Base
 from service.settings import get_settings
 
 LOCK = 0x6E6172726F7773  # an arbitrary number that only Narrows' migrations lock on PostgreSQL

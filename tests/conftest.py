@@ -13,8 +13,8 @@ import redis
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
 
+from service.database.base import Base
 from service.database.migrate import upgrade
-from service.database.tables import Base
 from service.settings import Settings
 from tests.support.faults.figures import FIGURE
 from tests.support.servers import unreachable

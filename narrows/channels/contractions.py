@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from narrows.graph.dimensions import axis
-from narrows.graph.network import Node, Ref
+from narrows.graph.node import Node, Ref
 from narrows.graph.shapes import Shapes
 
 _CONVOLUTIONS = ("conv1d", "conv2d", "conv3d", "convolution")

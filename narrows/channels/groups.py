@@ -11,11 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from narrows.channels.labels import Attribute, ChannelGraph, Dims, Labels
+from narrows.channels.channel_graph import Attribute, ChannelGraph
+from narrows.channels.labels import Dims, Labels
 from narrows.channels.resolve import final_dims, resolve
 from narrows.channels.rules import trace
 from narrows.channels.rules.computed_weights import own_tensors
-from narrows.graph.network import Network, Ref
+from narrows.graph.network import Network
+from narrows.graph.node import Ref
 from narrows.graph.shapes import Shapes
 
 NO_STRUCTURE = -1

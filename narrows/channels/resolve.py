@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from narrows.channels.labels import ChannelGraph, Dims, Labels, collapsed, spanned
+from narrows.channels.channel_graph import ChannelGraph
+from narrows.channels.labels import Dims, Labels, collapsed, spanned
 
 ALL_AT_ONCE = "they can only go all at once"
 

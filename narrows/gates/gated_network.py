@@ -19,7 +19,8 @@ from narrows.gates.call import Gate, Leaf, apply_gate, leaf_of, multiply
 from narrows.gates.on_layers import gate_layers
 from narrows.gates.on_reads import gate_reads
 from narrows.graph import operators
-from narrows.graph.network import Network, Node
+from narrows.graph.network import Network
+from narrows.graph.node import Node
 from narrows.graph.shapes import Shapes, trace_shapes
 from narrows.vocabulary import GateKind
 

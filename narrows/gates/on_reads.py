@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from narrows.channels.contractions import Operand, contractions, sum_axes
 from narrows.channels.groups import NO_STRUCTURE, Channels
 from narrows.gates.call import Gate, gate_on
-from narrows.graph.network import Network, Node, Ref
+from narrows.graph.network import Network
+from narrows.graph.node import Node, Ref
 from narrows.graph.shapes import Shapes, batch_axes
 
 

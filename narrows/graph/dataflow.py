@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from narrows.graph.dimensions import permutation
-from narrows.graph.network import Network, Ref
+from narrows.graph.network import Network
+from narrows.graph.node import Ref
 from narrows.graph.shapes import Shapes
 
 _MOVED = frozenset(

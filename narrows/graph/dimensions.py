@@ -1,6 +1,6 @@
 """Which dimension an operator's arguments mean."""
 
-from narrows.graph.network import Argument, Node, as_int
+from narrows.graph.node import Argument, Node, as_int
 
 
 def as_list(argument: Argument) -> list[Argument]:

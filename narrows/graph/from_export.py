@@ -14,7 +14,8 @@ from torch.export.graph_signature import InputKind, InputSpec, OutputKind
 from torch.fx import Node as FxNode
 
 from narrows.graph import operators
-from narrows.graph.network import Argument, Input, Network, Node, Ref
+from narrows.graph.network import Network
+from narrows.graph.node import Argument, Input, Node, Ref
 from narrows.graph.output_tree import Nesting
 
 

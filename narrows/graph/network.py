@@ -3,7 +3,7 @@
 See docs/architecture.md, "The network".
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, TypeAlias
@@ -12,55 +12,8 @@ import torch
 from torch import Tensor
 
 from narrows.graph import operators
+from narrows.graph.node import Argument, Input, Node, Ref
 from narrows.graph.output_tree import Nesting
-
-
-@dataclass(frozen=True, slots=True)
-class Ref:
-    """A reference to the value of that name."""
-
-    name: str
-
-
-Argument: TypeAlias = Ref | Tensor | torch.dtype | str | float | bool | list["Argument"] | None
-
-
-def as_ref(argument: Argument) -> Ref:
-    """Return an argument that its operator's schema says is a tensor."""
-    if not isinstance(argument, Ref):
-        raise TypeError(f"expected a reference, not {argument!r}")
-    return argument
-
-
-def as_int(argument: Argument) -> int:
-    """Return an argument that its operator's schema says is an integer."""
-    if not isinstance(argument, int):
-        raise TypeError(f"expected an integer, not {argument!r}")
-    return argument
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """One operator call.
-
-    `op` is a key of `operators.OPERATORS` such as `conv2d` or `add.Tensor`, or of
-    `operators.SYMBOLIC`; `inputs` are its arguments by the names of the operator's schema;
-    `outputs` names its results (None: unused); `module` is the user's name of the module, such as
-    `layer3.0.conv1`, or `""` for the network itself.
-    """
-
-    op: str
-    inputs: Mapping[str, Argument]
-    outputs: tuple[str | None, ...]
-    module: str
-
-    def references(self) -> Iterator[str]:
-        """Yield the name of every value that the call reads."""
-        for argument in self.inputs.values():
-            for item in argument if isinstance(argument, list) else [argument]:
-                if isinstance(item, Ref):
-                    yield item.name
-
 
 Call: TypeAlias = Callable[[int, Node, dict[str, Any]], Any]
 """Computes a node: (its index, the node, its arguments by name) → its result or results."""
@@ -69,15 +22,6 @@ Call: TypeAlias = Callable[[int, Node, dict[str, Any]], Any]
 def run_node(_index: int, node: Node, arguments: dict[str, Any]) -> Any:
     """Compute a node by its operator."""
     return operators.run(node.op, arguments)
-
-
-@dataclass(frozen=True, slots=True)
-class Input:
-    """An input of the network; a dimension is a size, or the name of a symbol where it is free."""
-
-    name: str
-    dtype: torch.dtype
-    shape: tuple[int | str, ...]
 
 
 @dataclass(frozen=True)

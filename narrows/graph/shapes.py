@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from narrows.graph.network import Input, Network, Node, named_results, run_node
+from narrows.graph.network import Network, named_results, run_node
+from narrows.graph.node import Input, Node
 
 FREE_BATCH = 2
 """The batch that stands for a free first dimension: not 1, which would broadcast."""

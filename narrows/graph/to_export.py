@@ -16,7 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from narrows.graph import eval_mode
-from narrows.graph.network import Network, Node
+from narrows.graph.network import Network
+from narrows.graph.node import Node
 from narrows.graph.operators import OPERATORS, SYMBOLIC
 from narrows.graph.output_tree import flat, nested
 from narrows.graph.saving import save_program

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from narrows.channels.groups import NO_STRUCTURE, Channels
 from narrows.channels.labels import Dims
 from narrows.graph.layer_ops import is_convolution, is_transposed, weight_argument
-from narrows.graph.network import Network, Node, as_ref
+from narrows.graph.network import Network
+from narrows.graph.node import Node, as_ref
 from narrows.graph.shapes import Shapes
 
 

@@ -15,7 +15,8 @@ import numpy as np
 from narrows.arrays import Ints
 from narrows.channels.contractions import Operand, contractions, sum_axes
 from narrows.graph.dataflow import Origin, origins, tensor_readers
-from narrows.graph.network import Network, Node, Ref
+from narrows.graph.network import Network
+from narrows.graph.node import Node, Ref
 from narrows.surgery.channel_counts import ChannelCounts
 
 

@@ -6,7 +6,8 @@ from torch import Tensor
 
 from narrows.arrays import Ints
 from narrows.channels.labels import Labels
-from narrows.graph.network import Network, as_int, as_ref
+from narrows.graph.network import Network
+from narrows.graph.node import as_int, as_ref
 from narrows.surgery.channel_counts import ChannelCounts, SurgeryError
 
 

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from narrows.channels.contractions import contractions
 from narrows.graph.dataflow import Origin, origins
-from narrows.graph.network import Network, Node, Ref
+from narrows.graph.network import Network
+from narrows.graph.node import Node, Ref
 from narrows.graph.shapes import Shapes
 
 _CONSTANTS = {"weight": 1.0, "bias": 0.0, "running_mean": 0.0, "running_var": 1.0}

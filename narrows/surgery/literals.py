@@ -11,7 +11,7 @@ import numpy as np
 
 from narrows.channels.labels import Labels
 from narrows.graph.dimensions import as_list, axis
-from narrows.graph.network import Argument, Node, Ref, as_int, as_ref
+from narrows.graph.node import Argument, Node, Ref, as_int, as_ref
 from narrows.graph.rule_table import RuleTable
 from narrows.surgery.channel_counts import ChannelCounts, SurgeryError
 

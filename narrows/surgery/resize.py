@@ -8,7 +8,8 @@ from torch import Tensor
 from narrows.arrays import Ints
 from narrows.channels.groups import Channels
 from narrows.channels.labels import Dims
-from narrows.graph.network import Network, Node
+from narrows.graph.network import Network
+from narrows.graph.node import Node
 from narrows.graph.shapes import Shapes, trace_shapes
 from narrows.surgery.channel_counts import ChannelCounts, SurgeryError
 from narrows.surgery.function_preserving import Shares, scale, shares

@@ -10,9 +10,10 @@ from service.analyses.combinations import check_layers, check_request
 from service.analyses.repository import AnalysisRepository, R
 from service.analyses.request import AnalysisRequest
 from service.analyses.schemas import AnalysisOut
+from service.database.base import new_id, utc_now
 from service.database.clock import epoch_now
 from service.database.files import FileRepository
-from service.database.tables import Analysis, Artifact, Event, new_id, utc_now
+from service.database.tables import Analysis, Artifact, Event
 from service.datasets.service import DATASETS
 from service.http.dependencies import enqueue
 from service.http.pagination import ByIndex, Slice, age_key, decode_age, decode_token, first_page

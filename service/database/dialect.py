@@ -4,7 +4,7 @@ from sqlalchemy import Connection
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from service.database.tables import Base
+from service.database.base import Base
 
 
 def is_postgresql(session: Session | Connection) -> bool:

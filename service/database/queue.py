@@ -6,7 +6,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from narrows.vocabulary import ACTIVE
-from service.database.tables import Analysis, Dataset, Leased, Model, Shard
+from service.database.base import Leased
+from service.database.tables import Analysis, Dataset, Model, Shard
 
 UNFINISHED: Final[dict[str, tuple[type[Leased], tuple[str, ...]]]] = {
     "model": (Model, ("inspecting",)),

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from service.database.tables import Key, utc_now
+from service.database.base import utc_now
+from service.database.tables import Key
 
 
 class KeyRepository:

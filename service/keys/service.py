@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from service.database.tables import Key, new_id
+from service.database.base import new_id
+from service.database.tables import Key
 from service.keys.repository import KeyRepository
 from service.keys.secrets import Scope, digest_of, make_key, server_secret
 from service.private_file import read_or_create

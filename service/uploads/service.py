@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
+from service.database.base import new_id
 from service.database.clock import epoch_now
 from service.database.files import FileRepository
-from service.database.tables import new_id
 from service.http.dependencies import Services, enqueue
 from service.http.pagination import Slice, age_key, decode_age, first_page
 from service.http.problems import InUseError, NotFoundError

@@ -12,8 +12,9 @@ from sqlalchemy.orm import Session
 
 from service.app import create_app
 from service.broker.celery_app import make_celery
+from service.database.base import Base
 from service.database.engine import make_engine
-from service.database.tables import Analysis, Base, Event, Layer, Plan, Structure
+from service.database.tables import Analysis, Event, Layer, Plan, Structure
 from service.keys.secrets import Scope
 from service.keys.service import create_key
 from service.settings import Settings

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from narrows.arrays import Floats
 from narrows.channels.groups import NO_STRUCTURE, Channels, Layer, layer_name
-from narrows.graph.network import Network, Ref
+from narrows.graph.network import Network
+from narrows.graph.node import Ref
 from narrows.losses import Loss
 
 

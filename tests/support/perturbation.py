@@ -19,7 +19,8 @@ from torch import Tensor
 
 from narrows.channels.groups import Channels, Layer
 from narrows.graph import operators
-from narrows.graph.network import Network, Node, as_ref, named_results
+from narrows.graph.network import Network, named_results
+from narrows.graph.node import Node, as_ref
 
 Channel = tuple[str, int]
 """A layer's name and the index of its channel."""

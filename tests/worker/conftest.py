@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, insert, text
 
+from service.database.base import Base, new_id
 from service.database.engine import make_engine
-from service.database.tables import Analysis, Base, Dataset, File, Model, new_id
+from service.database.tables import Analysis, Dataset, File, Model
 from tests.support.jobs import MakeAnalysis, Start, make_jobs
 from worker.runtime.jobs import Jobs
 

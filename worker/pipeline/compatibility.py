@@ -2,7 +2,8 @@
 
 from functools import partial
 
-from narrows.graph.network import Input, Network
+from narrows.graph.network import Network
+from narrows.graph.node import Input
 from narrows.graph.shapes import Shapes, trace_shapes
 from narrows.losses import CLASS_LOSSES, IGNORED, class_dim
 from service.logs import first_line

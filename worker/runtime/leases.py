@@ -14,8 +14,8 @@ from sqlalchemy import ColumnElement, Connection, and_, inspect, select, true, u
 from sqlalchemy.orm import Mapper
 
 from narrows.vocabulary import TaskName
+from service.database.base import Leased
 from service.database.clock import epoch_now
-from service.database.tables import Leased
 from worker.runtime.artifacts import Artifacts
 from worker.runtime.messages import Ids, Message
 from worker.runtime.task_inputs import TaskInputs

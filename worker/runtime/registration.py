@@ -10,9 +10,10 @@ from typing import Any, Final
 from sqlalchemy import Engine, delete
 from sqlalchemy.exc import SQLAlchemyError
 
+from service.database.base import utc_now
 from service.database.clock import epoch_now
 from service.database.dialect import insert
-from service.database.tables import Worker, utc_now
+from service.database.tables import Worker
 from service.logs import first_line
 from worker.runtime.heartbeat import StoppingError
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from service.database.tables import utc_now
+from service.database.base import utc_now
 from worker.isolation.errors import ChildTimeLimitError
 
 

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from narrows.channels.labels import ChannelGraph, Labelling, independent, placed
+from narrows.channels.channel_graph import ChannelGraph
+from narrows.channels.labels import Labelling, independent, placed
 from narrows.channels.rules.computed_weights import enter_computed
 from narrows.channels.rules.elementwise import Operand, combine
 from narrows.channels.rules.layers import follow_product, weight_of
 from narrows.channels.rules.registry import pin_everything, result_shape, rule
-from narrows.graph.network import Node, Ref, as_ref
+from narrows.graph.node import Node, Ref, as_ref
 
 
 @rule("scaled_dot_product_attention", "_scaled_dot_product_flash_attention_for_cpu")

@@ -2,10 +2,12 @@
 
 from collections.abc import Collection, Sequence
 
-from narrows.channels.labels import ChannelGraph, Labelling, Labels, Producer, placed
+from narrows.channels.channel_graph import ChannelGraph, Producer
+from narrows.channels.labels import Labelling, Labels, placed
 from narrows.channels.rules.registry import pin_everything, pin_operands, result_shape
 from narrows.graph.layer_ops import channel_axis, weight_argument
-from narrows.graph.network import Network, Node, as_ref
+from narrows.graph.network import Network
+from narrows.graph.node import Node, as_ref
 
 COMPUTED = "its weight is computed by the program"
 

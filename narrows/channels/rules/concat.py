@@ -4,11 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from narrows.channels.labels import ChannelGraph, Labelling, independent, placed, spanned
+from narrows.channels.channel_graph import ChannelGraph
+from narrows.channels.labels import Labelling, independent, placed, spanned
 from narrows.channels.rules.elementwise import combine
 from narrows.channels.rules.registry import result_shape, rule, subject, tensors_of
 from narrows.graph.dimensions import as_list, axis
-from narrows.graph.network import Node, Ref, as_int
+from narrows.graph.node import Node, Ref, as_int
 
 
 @rule("cat")

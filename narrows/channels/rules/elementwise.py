@@ -5,9 +5,10 @@ from itertools import combinations
 
 import numpy as np
 
-from narrows.channels.labels import ChannelGraph, Labelling, Labels, Meeting, independent, spanned
+from narrows.channels.channel_graph import ChannelGraph, Meeting
+from narrows.channels.labels import Labelling, Labels, independent, spanned
 from narrows.channels.rules.registry import result_shape, rule, subject, tensors_of
-from narrows.graph.network import Node, as_int
+from narrows.graph.node import Node, as_int
 
 Operand = tuple[tuple[int, ...], Labelling]
 """A shape and its labels."""

@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from narrows.channels.labels import ChannelGraph, Labelling, Labels, Producer, independent, placed
+from narrows.channels.channel_graph import ChannelGraph, Producer
+from narrows.channels.labels import Labelling, Labels, independent, placed
 from narrows.channels.rules.computed_weights import list_computed
 from narrows.channels.rules.registry import (
     owner,
@@ -15,7 +16,7 @@ from narrows.channels.rules.registry import (
     rule,
     subject,
 )
-from narrows.graph.network import Node, Ref, as_int, as_ref
+from narrows.graph.node import Node, Ref, as_int, as_ref
 
 
 class Weight(NamedTuple):

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from narrows.channels.labels import ChannelGraph, Labelling, Labels
+from narrows.channels.channel_graph import ChannelGraph
+from narrows.channels.labels import Labelling, Labels
 from narrows.channels.rules.registry import owner, rule, subject
 from narrows.graph.dimensions import as_list
-from narrows.graph.network import Node, Ref, as_int
+from narrows.graph.node import Node, Ref, as_int
 
 
 @rule(

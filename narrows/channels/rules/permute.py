@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from narrows.channels.labels import ChannelGraph, Labelling
+from narrows.channels.channel_graph import ChannelGraph
+from narrows.channels.labels import Labelling
 from narrows.channels.rules.registry import rule, subject
 from narrows.graph.dimensions import as_list, axis, permutation
-from narrows.graph.network import Node
+from narrows.graph.node import Node
 
 
 @rule("permute", "transpose.int", "t", "mT", "numpy_T", "movedim.int", "movedim.intlist")

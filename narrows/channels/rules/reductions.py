@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from narrows.channels.labels import ChannelGraph, Labelling, independent, spanned
+from narrows.channels.channel_graph import ChannelGraph
+from narrows.channels.labels import Labelling, independent, spanned
 from narrows.channels.rules.registry import rule, subject
 from narrows.graph.dimensions import as_list, axis
-from narrows.graph.network import Node
+from narrows.graph.node import Node
 
 
 @rule("softmax.int", "_softmax", "log_softmax.int", "_log_softmax", "cumsum")

@@ -6,10 +6,12 @@ without one pins what it reads: its channels are reported as not prunable, with 
 
 from collections.abc import Callable, Sequence
 
-from narrows.channels.labels import ChannelGraph, Labelling, placed
+from narrows.channels.channel_graph import ChannelGraph
+from narrows.channels.labels import Labelling, placed
 from narrows.channels.rules.unsupported import UNFOLLOWED
 from narrows.graph.dataflow import tensor_readers
-from narrows.graph.network import Network, Node, Ref, as_ref
+from narrows.graph.network import Network
+from narrows.graph.node import Node, Ref, as_ref
 from narrows.graph.rule_table import RuleTable
 from narrows.graph.shapes import Shapes
 

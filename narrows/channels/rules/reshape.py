@@ -5,10 +5,11 @@ from math import prod
 
 import numpy as np
 
-from narrows.channels.labels import ChannelGraph, Labelling, collapsed
+from narrows.channels.channel_graph import ChannelGraph
+from narrows.channels.labels import Labelling, collapsed
 from narrows.channels.rules.elementwise import combine
 from narrows.channels.rules.registry import result_shape, rule, subject
-from narrows.graph.network import Node, as_int, as_ref
+from narrows.graph.node import Node, as_int, as_ref
 
 
 @rule(

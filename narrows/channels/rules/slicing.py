@@ -5,11 +5,12 @@ from typing import Any
 
 import torch
 
-from narrows.channels.labels import ChannelGraph, Labelling, Labels, independent, spanned
+from narrows.channels.channel_graph import ChannelGraph
+from narrows.channels.labels import Labelling, Labels, independent, spanned
 from narrows.channels.rules.registry import pin_everything, rule, subject
 from narrows.graph import operators
 from narrows.graph.dimensions import as_list, axis
-from narrows.graph.network import Node, Ref, as_ref
+from narrows.graph.node import Node, Ref, as_ref
 
 ONE_PIECE = "a piece of one channel can't be cut"
 _COUNTED = "the program counts on their number"

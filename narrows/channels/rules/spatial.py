@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
-from narrows.channels.labels import ChannelGraph, Labelling, independent
+from narrows.channels.channel_graph import ChannelGraph
+from narrows.channels.labels import Labelling, independent
 from narrows.channels.rules.registry import rule, subject
-from narrows.graph.network import Node
+from narrows.graph.node import Node
 
 
 @rule(

@@ -6,9 +6,10 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import InternalError
 
 from service.database import engine
+from service.database.base import Base
 from service.database.engine import READS_ONLY, make_engine
 from service.database.files import FileRepository
-from service.database.tables import Base, File
+from service.database.tables import File
 
 
 def test_a_transaction_that_nobody_goes_on_with_gives_its_locks_back(

@@ -8,9 +8,9 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine, inspect
 
+from service.database.base import Base
 from service.database.engine import make_engine
 from service.database.migrate import alembic_config, is_current, upgrade
-from service.database.tables import Base
 from service.settings import Settings
 
 

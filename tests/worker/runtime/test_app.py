@@ -11,19 +11,10 @@ import pytest
 from sqlalchemy import insert, select, update
 
 from service.broker.celery_app import Broker, make_celery
+from service.database.base import Base, new_id
 from service.database.engine import make_engine
 from service.database.migrate import upgrade
-from service.database.tables import (
-    Analysis,
-    Artifact,
-    Base,
-    Dataset,
-    File,
-    Model,
-    Shard,
-    Worker,
-    new_id,
-)
+from service.database.tables import Analysis, Artifact, Dataset, File, Model, Shard, Worker
 from service.settings import Settings
 from service.storage.objects import Storage
 from tests.support.jobs import Start, alive, wait_until

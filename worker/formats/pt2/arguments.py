@@ -9,7 +9,7 @@ from typing import Protocol
 
 from torch._ops import OpOverload
 
-from narrows.graph.network import Argument, Ref
+from narrows.graph.node import Argument, Ref
 from narrows.graph.operators import PLACEMENT
 from worker.formats.pt2 import tensors
 from worker.formats.pt2.strict_json import Value

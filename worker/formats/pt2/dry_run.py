@@ -17,7 +17,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from narrows.graph.bounds import OutOfBoundsError
-from narrows.graph.network import Network, Node, named_results, run_node
+from narrows.graph.network import Network, named_results, run_node
+from narrows.graph.node import Node
 from worker.formats.pt2.program import describe
 from worker.formats.pt2.refusals import malformed, out_of_bounds, quoted, too_large, unsupported
 from worker.formats.pt2.tensors import Meta

@@ -3,7 +3,8 @@
 import re
 from collections.abc import Mapping
 
-from narrows.graph.network import Input, Network
+from narrows.graph.network import Network
+from narrows.graph.node import Input
 from narrows.graph.output_tree import numbers
 from worker.formats.pt2 import envelope, strict_json
 from worker.formats.pt2.archive import Archive

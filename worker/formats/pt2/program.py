@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from narrows.graph.network import Node, Ref
+from narrows.graph.node import Node, Ref
 from narrows.graph.operators import DROPPED, INPLACE, OPERATORS, SYMBOLIC, VIEWS
 from worker.formats.pt2.aliases import Aliases
 from worker.formats.pt2.arguments import read_arguments, read_sizes

@@ -7,7 +7,8 @@ from sqlalchemy import Connection, case, insert, select, update
 
 from narrows.options import AnalysisOptions
 from narrows.vocabulary import AnalysisState
-from service.database.tables import Analysis, Dataset, Event, Model, Shard, utc_now
+from service.database.base import utc_now
+from service.database.tables import Analysis, Dataset, Event, Model, Shard
 from worker.errors import RefusedError
 from worker.runtime import leases
 from worker.runtime.leases import Claim, ProblemJson, Work

@@ -6,7 +6,8 @@ from sqlalchemy import Connection, and_, exists, func, insert, select, update
 from sqlalchemy.orm import Mapped
 from sqlalchemy.sql.elements import ColumnElement
 
-from service.database.tables import Analysis, Dataset, Model, Shard, utc_now
+from service.database.base import utc_now
+from service.database.tables import Analysis, Dataset, Model, Shard
 from worker.runtime import leases
 from worker.runtime.artifacts import Artifacts
 from worker.runtime.leases import Claim

@@ -4,7 +4,8 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, insert, select
 
-from service.database.tables import Analysis, Base, Layer, Plan, Shard, Structure
+from service.database.base import Base
+from service.database.tables import Analysis, Layer, Plan, Shard, Structure
 from worker.runtime import leases
 from worker.runtime.artifacts import Artifacts
 from worker.runtime.leases import Claim

@@ -1,16 +1,9 @@
-"""How each operator carries dual numbers from its arguments to its result.
-
-Linear operators treat value and tangent alike, piecewise linear ones select, products follow the
-product rule. What is rare in hot places is left to torch's forward mode (`dual.differentiate`).
-
-See docs/method.md, "Gates".
-"""
+"""Linear and affine operators: one call for value and tangent."""
 
 from collections.abc import Callable
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from narrows.forward_mode.convolution import Convolution
@@ -23,28 +16,9 @@ from narrows.forward_mode.dual import (
     substitute,
     varying,
 )
+from narrows.forward_mode.rules.registry import for_value, rule
 from narrows.graph import operators
 from narrows.graph.layer_ops import along_channels, is_convolution
-from narrows.graph.rule_table import RuleTable
-
-Rule = Callable[[str, Arguments], Any]
-
-RULES: RuleTable[Rule] = RuleTable()
-rule = RULES.rule
-
-
-def run(op: str, arguments: Arguments) -> Any:
-    """Run one operator, any of whose arguments may be dual; its result is dual if it varies.
-
-    >>> x = Dual.of(torch.tensor([3.0]), torch.tensor([1.0]))
-    >>> y = run("mul.Tensor", {"self": x, "other": x})
-    >>> y.value, y.tangent
-    (tensor([9.]), tensor([6.]))
-    """
-    if not varying(arguments):
-        return operators.run(op, arguments)
-    return RULES.get(op, differentiate)(op, arguments)
-
 
 # --- operators whose result does not vary ---------------------------------------------------------
 
@@ -112,12 +86,7 @@ def _affine(op: str, arguments: Arguments) -> Any:
         result = _on_doubled_batch(op, arguments)
     if bias is None:
         return result
-    return Dual(result.both + _for_value(along_channels(op, bias, result.value.dim())))
-
-
-def _for_value(tensor: Tensor) -> Tensor:
-    """Return what adds `tensor` to values and nothing to tangents."""
-    return torch.stack([tensor, torch.zeros_like(tensor)])
+    return Dual(result.both + for_value(along_channels(op, bias, result.value.dim())))
 
 
 @rule("mm", "matmul", "bmm")
@@ -135,7 +104,7 @@ def _add_matrix_product(op: str, arguments: Arguments) -> Any:
     if scaled or varying(arguments) != {"mat1"}:
         return differentiate(op, arguments)
     product = torch.matmul(arguments["mat1"].both, arguments["mat2"])
-    return Dual(product + _for_value(arguments["self"].expand_as(product[0])))
+    return Dual(product + for_value(arguments["self"].expand_as(product[0])))
 
 
 @rule("_native_batch_norm_legit_no_training")
@@ -152,7 +121,7 @@ def _batch_norm(op: str, arguments: Arguments) -> Any:
     both = arguments["input"].both
     rank = both.dim() - 1
     scale, shift = (along_channels(op, vector, rank) for vector in (scale, shift))
-    return Dual(both * scale + _for_value(shift))
+    return Dual(both * scale + for_value(shift))
 
 
 def batch_norm_map(arguments: Arguments) -> tuple[Tensor, Tensor]:
@@ -163,61 +132,3 @@ def batch_norm_map(arguments: Arguments) -> tuple[Tensor, Tensor]:
     scale = scale if weight is None else scale * weight
     shift = -mean * scale
     return scale, shift if bias is None else shift + bias
-
-
-# --- products and sums ----------------------------------------------------------------------------
-
-
-@rule("add.Tensor", "sub.Tensor")
-def _sum(op: str, arguments: Arguments) -> Any:
-    a, b = arguments["self"], arguments["other"]
-    if not (isinstance(a, Dual) and isinstance(b, Dual)):
-        return differentiate(op, arguments)
-    if a.both.dim() != b.both.dim():  # broadcasting must not meet the leading dimension
-        return map_linearly(op, arguments)
-    return Dual(operators.run(op, {**arguments, "self": a.both, "other": b.both}))
-
-
-@rule("mul.Tensor")
-def _product(op: str, arguments: Arguments) -> Any:
-    a, b = arguments["self"], arguments["other"]
-    if isinstance(a, Dual) and isinstance(b, Dual):
-        return Dual.of(a.value * b.value, a.value * b.tangent + a.tangent * b.value)
-    return map_linearly(op, arguments)
-
-
-@rule("div.Tensor")
-def _quotient(op: str, arguments: Arguments) -> Any:
-    return (differentiate if isinstance(arguments["other"], Dual) else map_linearly)(op, arguments)
-
-
-# --- piecewise linear operators -------------------------------------------------------------------
-
-
-@rule("relu")
-def _relu(_: str, arguments: Arguments) -> Any:
-    both = arguments["self"].both
-    return Dual(both * (both[0] > 0))
-
-
-@rule("relu6", "hardtanh")
-def _clamped(op: str, arguments: Arguments) -> Any:
-    both = arguments["self"].both
-    low, high = (0.0, 6.0) if op == "relu6" else (-1.0, 1.0)
-    low, high = arguments.get("min_val", low), arguments.get("max_val", high)
-    value = both[0].detach()
-    inside = (value > low) & (value < high)
-    outside = value.clamp(low, high) * ~inside
-    return Dual(both * inside + _for_value(outside))
-
-
-@rule("max_pool1d", "max_pool2d", "max_pool3d")
-def _max_pool(op: str, arguments: Arguments) -> Any:
-    """Take value and tangent from where the value is largest."""
-    both, rank = arguments["self"].both, int(op[8])
-    pool = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}[rank]
-    options = {name: value for name, value in arguments.items() if name != "self"}
-    with torch.no_grad():
-        places = pool(both[0], **options, return_indices=True)[1]
-    index = places.flatten(-rank).expand(2, *[-1] * (places.dim() - rank + 1))
-    return Dual(both.flatten(-rank).gather(-1, index).unflatten(-1, places.shape[-rank:]))

@@ -1,0 +1,35 @@
+"""The table of rules for dual numbers, and the function that applies them."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from narrows.forward_mode.dual import Arguments, differentiate, varying
+from narrows.graph import operators
+from narrows.graph.rule_table import RuleTable
+
+Rule = Callable[[str, Arguments], Any]
+
+RULES: RuleTable[Rule] = RuleTable()
+rule = RULES.rule
+
+
+def run(op: str, arguments: Arguments) -> Any:
+    """Run one operator, any of whose arguments may be dual; its result is dual if it varies.
+
+    >>> from narrows.forward_mode.dual import Dual
+    >>> x = Dual.of(torch.tensor([3.0]), torch.tensor([1.0]))
+    >>> y = run("mul.Tensor", {"self": x, "other": x})
+    >>> y.value, y.tangent
+    (tensor([9.]), tensor([6.]))
+    """
+    if not varying(arguments):
+        return operators.run(op, arguments)
+    return RULES.get(op, differentiate)(op, arguments)
+
+
+def for_value(tensor: Tensor) -> Tensor:
+    """Return what adds `tensor` to values and nothing to tangents."""
+    return torch.stack([tensor, torch.zeros_like(tensor)])

@@ -1,0 +1,64 @@
+"""What a program consists of: calls of operators, and what they refer to."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """A reference to the value of that name."""
+
+    name: str
+
+
+Argument: TypeAlias = Ref | Tensor | torch.dtype | str | float | bool | list["Argument"] | None
+
+
+def as_ref(argument: Argument) -> Ref:
+    """Return an argument that its operator's schema says is a tensor."""
+    if not isinstance(argument, Ref):
+        raise TypeError(f"expected a reference, not {argument!r}")
+    return argument
+
+
+def as_int(argument: Argument) -> int:
+    """Return an argument that its operator's schema says is an integer."""
+    if not isinstance(argument, int):
+        raise TypeError(f"expected an integer, not {argument!r}")
+    return argument
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One operator call.
+
+    `op` is a key of `operators.OPERATORS` such as `conv2d` or `add.Tensor`, or of
+    `operators.SYMBOLIC`; `inputs` are its arguments by the names of the operator's schema;
+    `outputs` names its results (None: unused); `module` is the user's name of the module, such as
+    `layer3.0.conv1`, or `""` for the network itself.
+    """
+
+    op: str
+    inputs: Mapping[str, Argument]
+    outputs: tuple[str | None, ...]
+    module: str
+
+    def references(self) -> Iterator[str]:
+        """Yield the name of every value that the call reads."""
+        for argument in self.inputs.values():
+            for item in argument if isinstance(argument, list) else [argument]:
+                if isinstance(item, Ref):
+                    yield item.name
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """An input of the network; a dimension is a size, or the name of a symbol where it is free."""
+
+    name: str
+    dtype: torch.dtype
+    shape: tuple[int | str, ...]

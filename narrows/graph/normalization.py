@@ -1,0 +1,119 @@
+"""Norms in eval mode, differentiable twice along every argument."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+aten: Any = torch.ops.aten
+
+
+def batch_norm(
+    input: Tensor,  # noqa: A002
+    weight: Tensor | None,
+    bias: Tensor | None,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    eps: float,
+    **_: Any,
+) -> Tensor:
+    """Normalize by the running statistics; as torch does, by the batch's where there are none."""
+    if running_mean is None or running_var is None:
+        return _written_out_batch_norm(input, weight, bias, eps=eps)
+    result: Tensor = aten.batch_norm(
+        input, weight, bias, running_mean, running_var, False, 0.0, eps, False
+    )
+    return result
+
+
+def _written_out_batch_norm(
+    input: Tensor,  # noqa: A002
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    running_mean: Tensor | None = None,
+    running_var: Tensor | None = None,
+    eps: float = 1e-5,
+    **_: Any,
+) -> Tensor:
+    """Do as `_batch_norm`, differentiably along every argument.
+
+    Torch's kernel is wrong in reverse mode over forward mode where it computes the statistics
+    (2.13), and has no derivative along those that it is given.
+    """
+    along = (1, -1, *(1,) * (input.dim() - 2))
+    weight, bias, mean, variance = (
+        None if vector is None else vector.view(along)
+        for vector in (weight, bias, running_mean, running_var)
+    )
+    over = [0, *range(2, input.dim())]
+    return _normalize(input, over, weight, bias, eps, mean, variance)
+
+
+def native_batch_norm(**arguments: Any) -> tuple[Tensor, None, None]:
+    return _written_out_batch_norm(**arguments), None, None
+
+
+def functional_batch_norm(**arguments: Any) -> tuple[Tensor, None, None, Tensor, Tensor]:
+    """Return the running statistics unchanged as the new ones: they are frozen."""
+    result = _written_out_batch_norm(**arguments)
+    return result, None, None, arguments["running_mean"], arguments["running_var"]
+
+
+def instance_norm(
+    input: Tensor,  # noqa: A002
+    weight: Tensor | None,
+    bias: Tensor | None,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    eps: float,
+    **_: Any,
+) -> Tensor:
+    """Normalize as `_batch_norm` does, by each sample's own statistics where there are none."""
+    if running_mean is not None and running_var is not None:
+        return _written_out_batch_norm(input, weight, bias, running_mean, running_var, eps)
+    result: Tensor = aten.group_norm(input, input.shape[1], weight, bias, eps, False)
+    return result
+
+
+def layer_norm(
+    input: Tensor,  # noqa: A002
+    normalized_shape: Sequence[int],
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+    **_: Any,
+) -> Tensor:
+    """Normalize the last dimensions, written out for the same reason as `_batch_norm`."""
+    return _normalize(input, range(-len(normalized_shape), 0), weight, bias, eps)
+
+
+def native_layer_norm(**arguments: Any) -> tuple[Tensor, None, None]:
+    return layer_norm(**arguments), None, None
+
+
+def _normalize(
+    x: Tensor,
+    over: Sequence[int],
+    weight: Tensor | None,
+    bias: Tensor | None,
+    eps: float,
+    mean: Tensor | None = None,
+    variance: Tensor | None = None,
+) -> Tensor:
+    if mean is None or variance is None:
+        variance, mean = torch.var_mean(x, list(over), correction=0, keepdim=True)
+    result = (x - mean) * torch.rsqrt(variance + eps)
+    result = result if weight is None else result * weight
+    return result if bias is None else result + bias
+
+
+def native_group_norm(
+    input: Tensor,  # noqa: A002
+    weight: Tensor | None,
+    bias: Tensor | None,
+    group: int,
+    eps: float,
+    **_: Any,  # N, C and HxW: the input itself knows better
+) -> tuple[Tensor, None, None]:
+    return aten.group_norm(input, group, weight, bias, eps, False), None, None
