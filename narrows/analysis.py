@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from narrows.arrays import Floats, Ints
-from narrows.channels.groups import Channels, Layer
+from narrows.channels.structures import Channels, Layer
 from narrows.graph.network import Network
 from narrows.graph.shapes import Shapes
 from narrows.methods import ranking

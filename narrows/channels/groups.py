@@ -1,99 +1,39 @@
 """Channel groups: the channels of all layers that can only be removed, or added, together.
 
 The connected components of the labels' couplings that own a row of some layer's weight are the
-*structures*; those that span the same layers form a *channel group*.
+*structures*; those that span the same layers form a *channel group*. See docs/architecture.md,
+"Channel groups".
 
-See docs/architecture.md, "Channel groups".
+On a whiteboard: a convolution makes channels, a norm scales each by itself, ReLU changes nothing
+about which is which, and the next convolution sums over them. So a channel of the first layer is
+one row there, one entry of each of the norm's vectors, and one column of the next layer's weight:
+
+>>> import torch
+>>> from torch import nn
+>>> from narrows.graph.from_export import as_network
+>>> from narrows.graph.shapes import trace_shapes
+>>> module = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 2, 1))
+>>> network = as_network(module, (torch.zeros(2, 1, 8, 8),))
+>>> print(find_channels(network, trace_shapes(network)))
+group 0: 4 channels of 0
+  channel c is 0.weight[c], 0.bias[c], 1.weight[c], 1.bias[c],
+  1.running_mean[c], 1.running_var[c], 3.weight[:, c]
+3 keeps its 2 channels: they are the network's outputs
 """
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
 
 import numpy as np
 
-from narrows.channels.channel_graph import Attribute, ChannelGraph
-from narrows.channels.labels import Dims, Labels
+from narrows.channels.channel_graph import ChannelGraph
+from narrows.channels.labels import Labels
 from narrows.channels.resolve import final_dims, resolve
 from narrows.channels.rules import trace
 from narrows.channels.rules.computed_weights import own_tensors
+from narrows.channels.structures import NO_STRUCTURE, Channels, Layer
 from narrows.graph.network import Network
 from narrows.graph.node import Ref
 from narrows.graph.shapes import Shapes
-
-NO_STRUCTURE = -1
-
-
-@dataclass(frozen=True)
-class Layer:
-    """A convolution, linear map or embedding: its weights *go into* the channels that it makes.
-
-    `structures[c]` is the structure of output channel c, or `NO_STRUCTURE` where the channel can't
-    be pruned; `reason` says why when that is so of all of them. `nodes` are the calls that use
-    `weight`, whose dimension `channel_dim` has an index for each channel; where a transposed
-    convolution has groups, index j there makes the channel at place j of every group.
-
-    A layer without `weight` has it computed by the program, and can't be pruned. `tensors` are the
-    parameters that are counted as the layer's own.
-    """
-
-    name: str
-    op: str
-    weight: str | None
-    bias: str | None
-    nodes: tuple[int, ...]
-    structures: Labels
-    group: int | None
-    reason: str | None
-    channel_dim: int = 0
-    tensors: tuple[str, ...] = ()
-
-    @property
-    def width(self) -> int:
-        return len(self.structures)
-
-
-@dataclass(frozen=True)
-class Channels:
-    """The structures of a network and everything they reach.
-
-    Structure s is channel `positions[s]` of group `groups[s]`. `structure_of` maps a label to its
-    structure or to `NO_STRUCTURE`; `tensors` holds the labels of the named tensors' dimensions, and
-    `attributes` those that a module's attributes count. `values` holds those of every value of the
-    program, by the value's name; a dimension without labels (None) never changes its size.
-    `normalized` holds, for the result of each norm over several channels, the sets of channels that
-    share their statistics.
-    """
-
-    layers: tuple[Layer, ...]
-    groups: Labels
-    positions: Labels
-    structure_of: Labels
-    attributes: tuple[Attribute, ...]
-    tensors: Mapping[str, Dims]
-    values: Mapping[str, Dims]
-    normalized: Mapping[str, Sequence[Labels]]
-
-    def __len__(self) -> int:
-        """Return S, the number of structures."""
-        return len(self.groups)
-
-    def normalized_groups(self) -> set[int]:
-        """Return the groups that a norm over several channels reads.
-
-        Only where all that it reads is copied equally often do its statistics stay.
-        """
-        sets = [labels for found in self.normalized.values() for labels in found]
-        structures = self.structure_of[np.concatenate([np.empty(0, np.int64), *sets])]
-        return set(self.groups[structures[structures != NO_STRUCTURE]].tolist())
-
-    def members(self) -> list[list[tuple[str, int]]]:
-        """Return for each structure the (layer, channel) pairs that go together."""
-        members: list[list[tuple[str, int]]] = [[] for _ in range(len(self))]
-        for layer in self.layers:
-            for channel, structure in enumerate(layer.structures.tolist()):
-                if structure != NO_STRUCTURE:
-                    members[structure].append((layer.name, channel))
-        return members
 
 
 def find_channels(network: Network, shapes: Shapes, exclude: Collection[str] = ()) -> Channels:

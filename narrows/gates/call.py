@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from narrows.channels.groups import NO_STRUCTURE
+from narrows.channels.structures import NO_STRUCTURE
 from narrows.forward_mode.dual import Dual
 from narrows.graph.network import Network
 

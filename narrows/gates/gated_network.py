@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from narrows.channels.groups import Channels
+from narrows.channels.structures import Channels
 from narrows.forward_mode import rules
 from narrows.gates.call import Gate, Leaf, apply_gate, leaf_of, multiply
 from narrows.gates.on_layers import gate_layers

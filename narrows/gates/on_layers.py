@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from narrows.channels.groups import NO_STRUCTURE, Channels
+from narrows.channels.structures import NO_STRUCTURE, Channels
 from narrows.forward_mode.rules import batch_norm_map
 from narrows.gates.call import Gate, gate_on
 from narrows.graph.layer_ops import channel_axis, scale_channels

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from narrows.channels.contractions import Operand, contractions, sum_axes
-from narrows.channels.groups import NO_STRUCTURE, Channels
+from narrows.channels.structures import NO_STRUCTURE, Channels
 from narrows.gates.call import Gate, gate_on
 from narrows.graph.network import Network
 from narrows.graph.node import Node, Ref

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from narrows.arrays import Floats
 from narrows.batch import Batch
-from narrows.channels.groups import NO_STRUCTURE, Channels, Layer
+from narrows.channels.structures import NO_STRUCTURE, Channels, Layer
 from narrows.gates.gated_network import GatedNetwork
 from narrows.graph.network import Network
 from narrows.losses import Loss

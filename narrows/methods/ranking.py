@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from narrows.arrays import Floats, Ints
-from narrows.channels.groups import NO_STRUCTURE, Layer
+from narrows.channels.structures import NO_STRUCTURE, Layer
 
 SWEEP: tuple[float, ...] = tuple(round(0.05 * k, 2) for k in range(1, 20))
 """The global pruning ratios of a sweep: 0.05, 0.10, … 0.95."""

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from narrows.arrays import Floats
 from narrows.batch import Batch
-from narrows.channels.groups import NO_STRUCTURE
+from narrows.channels.structures import NO_STRUCTURE
 from narrows.forward_mode.dual import Dual
 from narrows.gates.call import Leaf
 from narrows.gates.gated_network import GatedNetwork

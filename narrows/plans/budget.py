@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from narrows.arrays import Floats, Ints
-from narrows.channels.groups import Channels
+from narrows.channels.structures import Channels
 from narrows.plans.cost import Cost
 from narrows.vocabulary import CostKind
 

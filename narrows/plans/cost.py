@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from narrows.channels.groups import NO_STRUCTURE, Channels
 from narrows.channels.labels import Dims
+from narrows.channels.structures import NO_STRUCTURE, Channels
 from narrows.graph.layer_ops import is_convolution, is_transposed, weight_argument
 from narrows.graph.network import Network
 from narrows.graph.node import Node, as_ref

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from narrows.arrays import Ints
-from narrows.channels.groups import NO_STRUCTURE, Channels
+from narrows.channels.structures import NO_STRUCTURE, Channels
 from narrows.plans.budget import CostOf, copies_for_widths
 from narrows.plans.cost import Cost, channel_count
 

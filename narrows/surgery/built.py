@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from narrows import surgery
 from narrows.arrays import Ints
-from narrows.channels.groups import Channels
+from narrows.channels.structures import Channels
 from narrows.graph import to_export
 from narrows.graph.network import Network
 from narrows.graph.shapes import Shapes

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from narrows.arrays import Ints
-from narrows.channels.groups import Channels
 from narrows.channels.labels import Dims, Labels
+from narrows.channels.structures import Channels
 from narrows.graph.shapes import Shapes
 
 

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from narrows.arrays import Ints
-from narrows.channels.groups import Channels
 from narrows.channels.labels import Dims
+from narrows.channels.structures import Channels
 from narrows.graph.network import Network
 from narrows.graph.node import Node
 from narrows.graph.shapes import Shapes, trace_shapes

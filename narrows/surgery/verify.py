@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from narrows.arrays import Ints
-from narrows.channels.groups import Channels
+from narrows.channels.structures import Channels
 from narrows.graph.network import Network
 from narrows.graph.shapes import Shapes, trace_shapes
 from narrows.surgery.channel_counts import ChannelCounts, SurgeryError

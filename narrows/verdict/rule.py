@@ -16,7 +16,7 @@ import numpy as np
 from scipy import stats
 
 from narrows.arrays import Ints
-from narrows.channels.groups import NO_STRUCTURE, Channels, Layer
+from narrows.channels.structures import NO_STRUCTURE, Channels, Layer
 from narrows.methods import ranking
 from narrows.verdict.jackknife import MIN_BATCHES, interval
 

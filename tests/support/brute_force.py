@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from narrows.arrays import Floats
-from narrows.channels.groups import NO_STRUCTURE, Channels, Layer, layer_name
+from narrows.channels.groups import layer_name
+from narrows.channels.structures import NO_STRUCTURE, Channels, Layer
 from narrows.graph.network import Network
 from narrows.graph.node import Ref
 from narrows.losses import Loss

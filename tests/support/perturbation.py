@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from narrows.channels.groups import Channels, Layer
+from narrows.channels.structures import Channels, Layer
 from narrows.graph import operators
 from narrows.graph.network import Network, named_results
 from narrows.graph.node import Node, as_ref

@@ -3,7 +3,8 @@
 import numpy as np
 
 from narrows.arrays import Ints
-from narrows.channels.groups import Channels, find_channels
+from narrows.channels.groups import find_channels
+from narrows.channels.structures import Channels
 from narrows.graph.network import Network
 from narrows.graph.shapes import trace_shapes
 from narrows.surgery import Verification, resize, verify

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from narrows.analysis import Analysis
 from narrows.batch import Batch, batch_seed
-from narrows.channels.groups import Channels, find_channels
+from narrows.channels.groups import find_channels
+from narrows.channels.structures import Channels
 from narrows.gates.call import MixedSamplesError
 from narrows.gates.gated_network import GatedNetwork, gate
 from narrows.graph.network import Network

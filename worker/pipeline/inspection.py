@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from narrows.analysis import describe_layer
-from narrows.channels.groups import Channels
+from narrows.channels.structures import Channels
 from narrows.graph.network import Network
 from narrows.graph.shapes import Shapes
 from narrows.plans.cost import network_cost

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrizations, parametrize
 
 from narrows import surgery
-from narrows.channels.groups import Channels, Layer, find_channels
+from narrows.channels.groups import find_channels
+from narrows.channels.structures import Channels, Layer
 from narrows.gates.gated_network import gate
 from narrows.graph.network import Network
 from narrows.graph.shapes import Shapes, trace_shapes

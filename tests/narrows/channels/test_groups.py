@@ -6,8 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from narrows.channels.groups import NO_STRUCTURE, Channels, find_channels
+from narrows.channels.groups import find_channels
 from narrows.channels.rules import RULES, UNFOLLOWED
+from narrows.channels.structures import NO_STRUCTURE, Channels
 from narrows.graph.operators import OPERATORS
 from narrows.graph.shapes import trace_shapes
 from tests.support.architectures import (

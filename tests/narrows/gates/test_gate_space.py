@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from narrows.batch import Batch
-from narrows.channels.groups import Channels, find_channels
+from narrows.channels.groups import find_channels
+from narrows.channels.structures import Channels
 from narrows.gates.gated_network import gate
 from narrows.graph.network import Network
 from narrows.graph.shapes import trace_shapes

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from narrows.batch import Batch
-from narrows.channels.groups import NO_STRUCTURE, Channels
+from narrows.channels.structures import NO_STRUCTURE, Channels
 from narrows.gates.gated_network import gate
 from narrows.graph.network import Network
 from narrows.graph.shapes import trace_shapes

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from narrows.arrays import Ints
-from narrows.channels.groups import Channels, find_channels
+from narrows.channels.groups import find_channels
+from narrows.channels.structures import Channels
 from narrows.graph.network import Network
 from narrows.graph.shapes import Shapes, trace_shapes
 from narrows.plans import budget

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from narrows.channels.groups import Channels
+from narrows.channels.structures import Channels
 from narrows.surgery import resize, verify
 from tests.support.exporting import randomized, read_back
 from tests.support.random_networks import BLOCKS, IMAGE, Net

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from narrows.channels.groups import Channels
+from narrows.channels.structures import Channels
 from narrows.graph.network import Network
 from narrows.graph.shapes import trace_shapes
 from narrows.plans.cost import network_cost

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from torch import nn
 
-from narrows.channels.groups import Channels, find_channels
+from narrows.channels.groups import find_channels
+from narrows.channels.structures import Channels
 from narrows.graph.network import Network
 from narrows.graph.shapes import trace_shapes
 from narrows.methods import ranking

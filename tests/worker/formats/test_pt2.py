@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
-from narrows.graph.network import Input, Network
+from narrows.graph.network import Network
+from narrows.graph.node import Input
 from tests.support.architectures import (
     ARCHITECTURES,
     MobileNet,

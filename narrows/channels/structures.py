@@ -1,0 +1,115 @@
+"""Structures: the channels that go together, and where they lie in layers, values and tensors."""
+
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from narrows.channels.channel_graph import Attribute
+from narrows.channels.labels import Dims, Labels
+
+NO_STRUCTURE = -1
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A convolution, linear map or embedding: its weights *go into* the channels that it makes.
+
+    `structures[c]` is the structure of output channel c, or `NO_STRUCTURE` where the channel can't
+    be pruned; `reason` says why when that is so of all of them. `nodes` are the calls that use
+    `weight`, whose dimension `channel_dim` has an index for each channel; where a transposed
+    convolution has groups, index j there makes the channel at place j of every group.
+
+    A layer without `weight` has it computed by the program, and can't be pruned. `tensors` are the
+    parameters that are counted as the layer's own.
+    """
+
+    name: str
+    op: str
+    weight: str | None
+    bias: str | None
+    nodes: tuple[int, ...]
+    structures: Labels
+    group: int | None
+    reason: str | None
+    channel_dim: int = 0
+    tensors: tuple[str, ...] = ()
+
+    @property
+    def width(self) -> int:
+        return len(self.structures)
+
+
+@dataclass(frozen=True)
+class Channels:
+    """The structures of a network and everything they reach.
+
+    Structure s is channel `positions[s]` of group `groups[s]`. `structure_of` maps a label to its
+    structure or to `NO_STRUCTURE`; `tensors` holds the labels of the named tensors' dimensions, and
+    `attributes` those that a module's attributes count. `values` holds those of every value of the
+    program, by the value's name; a dimension without labels (None) never changes its size.
+    `normalized` holds, for the result of each norm over several channels, the sets of channels that
+    share their statistics.
+    """
+
+    layers: tuple[Layer, ...]
+    groups: Labels
+    positions: Labels
+    structure_of: Labels
+    attributes: tuple[Attribute, ...]
+    tensors: Mapping[str, Dims]
+    values: Mapping[str, Dims]
+    normalized: Mapping[str, Sequence[Labels]]
+
+    def __len__(self) -> int:
+        """Return S, the number of structures."""
+        return len(self.groups)
+
+    def __str__(self) -> str:
+        """Return where the channels of each group lie in the named tensors, and what stays why."""
+        lines = []
+        for group in np.unique(self.groups).tolist():
+            layers = [layer.name for layer in self.layers if layer.group == group]
+            width = int(np.count_nonzero(self.groups == group))
+            lines.append(f"group {group}: {width} channels of {', '.join(layers)}")
+            parts = ", ".join(self._parts(group))
+            indent = "  "
+            lines += textwrap.wrap(
+                f"channel c is {parts}", 80, initial_indent=indent, subsequent_indent=indent
+            )
+        stay = (layer for layer in self.layers if layer.group is None)
+        lines += [
+            f"{layer.name} keeps its {layer.width} channels: {layer.reason}" for layer in stay
+        ]
+        return "\n".join(lines)
+
+    def _parts(self, group: int) -> Iterator[str]:
+        """Yield the slices of named tensors that a channel of the group is, such as `w[:, c]`."""
+        for name, dims in self.tensors.items():
+            for axis, labels in enumerate(dims):
+                structures = np.empty(0, np.int64) if labels is None else self.structure_of[labels]
+                own = structures[structures != NO_STRUCTURE]
+                own = own[self.groups[own] == group]
+                if len(own):
+                    each = len(own) // len(np.unique(own))
+                    index = "c" if each == 1 else f"{each} of c"
+                    yield f"{name}[{':, ' * axis}{index}]"
+
+    def normalized_groups(self) -> set[int]:
+        """Return the groups that a norm over several channels reads.
+
+        Only where all that it reads is copied equally often do its statistics stay.
+        """
+        sets = [labels for found in self.normalized.values() for labels in found]
+        structures = self.structure_of[np.concatenate([np.empty(0, np.int64), *sets])]
+        return set(self.groups[structures[structures != NO_STRUCTURE]].tolist())
+
+    def members(self) -> list[list[tuple[str, int]]]:
+        """Return for each structure the (layer, channel) pairs that go together."""
+        members: list[list[tuple[str, int]]] = [[] for _ in range(len(self))]
+        for layer in self.layers:
+            for channel, structure in enumerate(layer.structures.tolist()):
+                if structure != NO_STRUCTURE:
+                    members[structure].append((layer.name, channel))
+        return members
