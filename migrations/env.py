@@ -3,7 +3,7 @@
 from alembic import context
 from sqlalchemy import text
 
-from service.database.base import Base
+from service.database import tables
 from service.database.engine import make_engine
 from service.settings import get_settings
 
@@ -26,7 +26,7 @@ def main() -> None:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
             context.configure(
                 connection=connection,
-                target_metadata=Base.metadata,
+                target_metadata=tables.Layer.metadata,
                 render_as_batch=True,
                 compare_type=True,
             )

@@ -8,7 +8,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine, inspect
 
-from service.database.base import Base
+from service.database import tables
 from service.database.engine import make_engine
 from service.database.migrate import alembic_config, is_current, upgrade
 from service.settings import Settings
@@ -32,7 +32,7 @@ def test_migrations_make_the_tables_of_the_code(settings: Settings, engine: Engi
     assert is_current(engine)
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
-        assert compare_metadata(context, Base.metadata) == []
+        assert compare_metadata(context, tables.Layer.metadata) == []
 
 
 def test_down_and_up_again(settings: Settings, engine: Engine) -> None:

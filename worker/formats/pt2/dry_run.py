@@ -100,7 +100,9 @@ def _agree(value: Tensor, meta: Meta) -> bool:
 
 
 def _shown(value: object) -> str:
-    return f"{value.dtype} {list(value.shape)}" if isinstance(value, Tensor) else repr(value)
+    return (
+        f"{value.dtype} {list(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
+    )
 
 
 class _ByteCounterMode(TorchDispatchMode):  # type: ignore[no-untyped-call]
