@@ -1,9 +1,9 @@
-"""Find where your network narrows: which layers are too narrow, and what to make of it.
+"""Narrows finds the layers of a network that are too narrow, and plans wider ones.
 
 >>> from narrows import analyze
 
-What this package offers is loaded when it is first asked for (PEP 562), so that a client of the
-service does not wait for torch.
+The public names are imported on first use (PEP 562), so that a client of the service does not
+import torch.
 """
 
 from importlib import import_module

@@ -7,7 +7,7 @@ from narrows.own_path import without_namesakes
 
 
 def main() -> None:
-    """Run the command in `sys.argv`; its commands are `service.cli`."""
+    """Run the command line in `service.cli` with the arguments in `sys.argv`."""
     sys.path[:] = without_namesakes(sys.path)
     EntryPoint("narrows", "service.cli.main:main", "console_scripts").load()()
 

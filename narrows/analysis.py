@@ -1,4 +1,4 @@
-"""What the partial sums of all batches say of a network: ranking, verdicts and plans."""
+"""The result of an analysis: ranking, verdicts and plans from the partial sums of all batches."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -24,7 +24,23 @@ from narrows.vocabulary import CostKind, Init
 
 @dataclass(frozen=True)
 class Analysis:
-    """What the partial sums say of a network: layers, structures, and plans to change it."""
+    """The analysis of a network: its layers and structures, verdicts, and plans to change it.
+
+    Below, magnitude ranks two neurons with the weights 1 and 2:
+
+    >>> import numpy as np
+    >>> from narrows.example import two_neurons
+    >>> sums = PartialSums(np.array([1.0]), np.array([1]), {"squares": np.array([[1.0, 4.0]])})
+    >>> analysis = Analysis(*two_neurons(), sums, Method("magnitude"))
+    >>> analysis.saliency, analysis.rank
+    (array([1., 2.]), array([0, 1]))
+    >>> analysis
+    layer                             width  pruned  score  verdict
+    hidden                                2     50%   0.50  balanced
+    output                                1                 not_prunable
+    >>> analysis.prune(0.5).network.tensors["hidden.weight"]
+    tensor([[2.]])
+    """
 
     network: Network
     shapes: Shapes
@@ -39,17 +55,20 @@ class Analysis:
 
     @property
     def loss(self) -> float:
-        """The loss per sample."""
+        """The mean loss of a sample."""
         return self.partial_sums.averages.loss
 
     @cached_property
     def order(self) -> PruningOrder:
-        """The order in which structures go; it goes by saliency over cost."""
+        """The order of removal, by saliency over cost."""
         return self.method.order(self.partial_sums.averages, self.structure_costs)
 
     @property
     def saliency(self) -> Floats:
-        """The saliency of each structure, [S]: in units of the loss for all but `magnitude`."""
+        """The saliency of each structure, [S], in units of the loss.
+
+        For `fisher` the unit is the loss squared, for `magnitude` that of the weights.
+        """
         return self.order.saliency
 
     @property
@@ -59,12 +78,12 @@ class Analysis:
 
     @cached_property
     def structure_costs(self) -> Floats:
-        """What each structure costs, [S]; the ranking goes by saliency over cost."""
+        """The cost of each structure, [S], in units of `cost`."""
         return budget.structure_costs(self.channels, self._cost_of, self.cost)
 
     @cached_property
     def network_cost(self) -> Cost:
-        """What the network costs, whole and by layer."""
+        """The parameters and MACs of the network, in all and by layer."""
         return network_cost(self.network, self.shapes, self.channels)
 
     @cached_property
@@ -79,8 +98,8 @@ class Analysis:
         )
 
     def named(self, verdict: str) -> list[str]:
-        """Return the names of the layers that have this verdict."""
-        return [name for name, found in self.verdicts.items() if found.verdict == verdict]
+        """Return the names of the layers with this verdict."""
+        return [name for name, of_layer in self.verdicts.items() if of_layer.verdict == verdict]
 
     @cached_property
     def plans(self) -> dict[str, Plan]:
@@ -97,20 +116,20 @@ class Analysis:
         return {plan.name: plan for plan in plans}
 
     def widen(self, plan: str | Plan = "double", init: Init = "preserve") -> Built:
-        """Return the network that a plan describes; its `module()` trains, `save(path)` keeps it.
+        """Return the network of a plan; train its `module()`, write it with `save(path)`.
 
-        `preserve` computes what this one computes, `fresh` begins new channels anew. Raises
-        SurgeryError where an operator can't follow.
+        With `preserve` it computes what this network computes; with `fresh` new channels get new
+        initial numbers. Raises SurgeryError where an operator can't follow.
         """
         copies = (self.plans[plan] if isinstance(plan, str) else plan).copies
         return build(self.network, self.channels, copies, self.shapes, init=init, seed=self.seed)
 
     def prune(self, ratio: float | None = None, cost: CostKind | None = None) -> Built:
-        """Return the network without its lowest structures, `ratio` of the cost being saved."""
+        """Return the network without its lowest structures; `ratio` of the cost is saved."""
         return self.widen(self.pruned(ratio, cost))
 
     def pruned(self, ratio: float | None = None, cost: CostKind | None = None) -> Plan:
-        """Return the plan of a global pruning."""
+        """Return the plan of a global pruning that saves `ratio` of the cost."""
         copies = budget.prune_to_ratio(
             self.channels,
             self.rank,
@@ -122,7 +141,7 @@ class Analysis:
 
     @cached_property
     def layers(self) -> list[dict[str, Any]]:
-        """One row a layer, in the network's order."""
+        """A row for each layer, in the network's order."""
         return [
             {
                 **describe_layer(layer, self.network_cost),
@@ -134,7 +153,7 @@ class Analysis:
 
     @cached_property
     def structures(self) -> list[dict[str, Any]]:
-        """One row a structure."""
+        """A row for each structure."""
         averages = self.partial_sums.averages
         first, second = averages.means.get("first"), second_order(averages)
         return [
@@ -152,7 +171,7 @@ class Analysis:
 
     @property
     def summary(self) -> dict[str, Any]:
-        """What to say in a line or two."""
+        """The loss, the numbers of structures and samples, and the layers with a verdict."""
         return {
             "loss": self.loss,
             "structures": len(self.channels),
@@ -164,7 +183,7 @@ class Analysis:
         }
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything found, ready for JSON, in the shapes of the API."""
+        """Return all results in the API's shapes, ready for JSON."""
         return {
             "summary": self.summary,
             "layers": self.layers,
@@ -189,16 +208,16 @@ class Analysis:
         return Planner(self.channels, self.rank, self._cost_of)
 
     def _groups(self, names: Collection[str]) -> list[int]:
-        """Return the groups of layers, each once."""
-        found = (layer.group for layer in self.channels.layers if layer.name in names)
-        return sorted({group for group in found if group is not None})
+        """Return the groups of the named layers, each once."""
+        groups = (layer.group for layer in self.channels.layers if layer.name in names)
+        return sorted({group for group in groups if group is not None})
 
     def _group_factors(self, factors: Mapping[str, float]) -> dict[int, float]:
         return {group: f for name, f in factors.items() for group in self._groups([name])}
 
 
 def describe_layer(layer: Layer, costs: Cost) -> dict[str, Any]:
-    """Return what a layer is and costs."""
+    """Return the facts of a layer that need no data, in the API's shape; MACs for one sample."""
     parameters, macs = costs.layers[layer.name]
     return {
         "name": layer.name,

@@ -1,4 +1,4 @@
-"""What a notebook calls: a module and batches in, an analysis out."""
+"""The entry point for notebooks: `analyze(module, batches)` returns an Analysis."""
 
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -18,7 +18,7 @@ from narrows.methods.table import Method
 from narrows.vocabulary import CostKind, Curvature, GateKind, MethodName
 
 RESAMPLED = 32
-"""Samples that are drawn together when intervals are found; larger batches are split."""
+"""The most samples in a batch of the jackknife; larger batches are split."""
 
 
 def analyze(
@@ -37,41 +37,43 @@ def analyze(
     seed: int = 0,
     progress: bool | Callable[[int, int | None], object] = True,
 ) -> Analysis:
-    """Find the bottlenecks of a network of yours.
+    """Return the analysis of a network: the saliencies of its structures, verdicts and plans.
 
-    `batches` gives (inputs, targets) pairs; each passes through the network once. It is analysed in
-    eval mode and on the device of its weights. `progress` shows a counter on standard error, or is
-    called with the batches done and their number, if that is known.
+    `batches` yields (inputs, targets) pairs, [batch, …] each; each passes through the network once.
+    The network is analysed in eval mode and on the device of its weights. `progress` shows a
+    counter on standard error, or is called with the number of batches done and of all, if known.
 
-    `method` is `sosp_i` unless the loss is a function of your own or the program's: then `sosp_h`.
-    `gate` says what removing a channel sets to zero.
+    `method` is by default `sosp_i`, or `sosp_h` if the loss is a function of your own or the
+    program's. `gate` says what the removal of a channel sets to zero (`vocabulary.GateKind`).
+    `loss` is a name of `losses.LOSSES` or a function (outputs, targets) → sum over the batch.
 
-    Raises ValueError where nothing can be pruned, or for an operator that Narrows does not know.
+    Raises ValueError where no layer can be pruned, where there are no batches, and for an operator
+    that Narrows does not know.
 
     >>> import torch
     >>> net = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Tanh(), torch.nn.Linear(8, 2))
     >>> batch = torch.randn(16, 4), torch.randint(2, (16,))
-    >>> found = analyze(net, [batch], progress=False)
-    >>> [(layer["name"], layer["width"], layer["reason"]) for layer in found.layers]
+    >>> analysis = analyze(net, [batch], progress=False)
+    >>> [(layer["name"], layer["width"], layer["reason"]) for layer in analysis.layers]
     [('0', 8, None), ('2', 2, "Its channels can't be pruned: they are the network's outputs.")]
     """
     function = _loss(loss)
-    by = Method(method or ("sosp_i" if function.draw else "sosp_h"), curvature, blocks)
+    criterion = Method(method or ("sosp_i" if function.draw else "sosp_h"), curvature, blocks)
     report = progress if callable(progress) else _counter(shown=progress)
     total = len(batches) if hasattr(batches, "__len__") else None  # type: ignore[arg-type]
     rows: list[PartialSums] = []
     samples = 0
     for number, (inputs, targets) in enumerate(batches, start=1):
-        given = (inputs, targets) if loss == "model" else (inputs,)
+        arguments = (inputs, targets) if loss == "model" else (inputs,)
         if not rows:
-            network = as_network(model, given)
-            shapes = trace_shapes(network, [(2, *x.shape[1:]) for x in given])
+            network = as_network(model, arguments)
+            shapes = trace_shapes(network, [(2, *x.shape[1:]) for x in arguments])
             channels = find_channels(network, shapes, exclude)
             if not len(channels):
                 raise ValueError("no layer of the network can be pruned")
             gated = place_gates(network, channels, gate, shapes)
-        batch = Batch(given, targets, batch_seed(seed, samples))
-        rows += [by.measure(gated, part, function) for part in batch.split(RESAMPLED)]
+        batch = Batch(arguments, targets, batch_seed(seed, samples))
+        rows += [criterion.measure(gated, part, function) for part in batch.split(RESAMPLED)]
         samples += len(batch)
         report(number, total)
     if not rows:
@@ -81,7 +83,7 @@ def analyze(
         shapes,
         channels,
         PartialSums.stack(rows),
-        by,
+        criterion,
         pruning_ratio,
         cost,
         seed,

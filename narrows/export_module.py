@@ -1,4 +1,4 @@
-"""From a module to an archive (`.pt2`), which the service takes as an upload."""
+"""From a module to an archive (`.pt2`) that the service accepts as an upload."""
 
 import contextlib
 import inspect
@@ -15,7 +15,7 @@ from narrows.graph.saving import save_program
 
 
 class ExportError(Exception):
-    """A network that can't be exported; the text says why and what to do, for its author."""
+    """The error for a network that can't be exported; the text has the reason and some advice."""
 
 
 def export_module(
@@ -27,15 +27,19 @@ def export_module(
 ) -> None:
     """Write `module`, in eval mode, to `path`.
 
-    With `dynamic_batch` the first dimension of every input is free; examples need two rows or
-    more, for torch takes 1 as fixed. Raises ExportError where torch can't export the module, and
-    OSError where the file can't be written.
+    With `dynamic_batch` the first dimension of every input is free; then examples need two rows or
+    more, since torch treats a size of 1 as fixed. Raises ExportError where torch can't export the
+    module, and OSError where the file can't be written.
     """
     save_program(_trace(module.eval(), example_inputs, dynamic_batch), path)
 
 
 def outputs_of(module: nn.Module, inputs: tuple[Tensor, ...]) -> list[Tensor]:
-    """Return the tensors that a module returns, however nested, in order."""
+    """Return the tensors among a module's outputs, from nested collections, too, in order.
+
+    >>> outputs_of(nn.Softplus(beta=2), (torch.zeros(1),))  # log(2) / 2
+    [tensor([0.3466])]
+    """
     with torch.no_grad():
         return [x for x in pytree.tree_leaves(module(*inputs)) if isinstance(x, Tensor)]
 
@@ -46,11 +50,11 @@ def _trace(module: nn.Module, inputs: tuple[Tensor, ...], dynamic_batch: bool) -
     level = torch_log.level
     torch_log.setLevel(logging.CRITICAL)  # it logs and prints the graph, then raises
     try:
-        given = inspect.signature(module.forward).bind(*inputs).arguments
-        free = pytree.tree_map(lambda _: {0: batch}, dict(given)) if dynamic_batch else None
+        arguments = inspect.signature(module.forward).bind(*inputs).arguments
+        free = pytree.tree_map(lambda _: {0: batch}, dict(arguments)) if dynamic_batch else None
         with contextlib.redirect_stderr(io.StringIO()):
             return torch.export.export(module, inputs, dynamic_shapes=free)
-    except Exception as error:  # torch raises all sorts, and so does the module
+    except Exception as error:  # torch, and the module, may raise any type
         advice = "torch.export follows no branches on values, and no code beyond tensors."
         if _works(module, tuple(torch.stack([x, x]) for x in inputs)):
             shape = "x".join(map(str, inputs[0].shape))
@@ -68,13 +72,17 @@ def _works(module: nn.Module, inputs: tuple[Tensor, ...]) -> bool:
     try:
         with torch.no_grad():
             module(*inputs)
-    except Exception:  # whatever the user's own code raises
+    except Exception:  # the user's own code may raise any type
         return False
     return True
 
 
 def summary(error: Exception) -> str:
-    """Return what kind of error it is, and the first lines that say something."""
+    r"""Return the type of an error and the first two lines of its text that are not empty.
+
+    >>> summary(ValueError("shapes do not fit\n\n  [2] and [3]\nmore"))
+    'ValueError: shapes do not fit [2] and [3]'
+    """
     lines = [line.strip(" -") for line in str(error).splitlines() if line.strip(" -")]
     text = " ".join(line for line in lines[:2] if "TORCH_LOGS" not in line)
     return f"{type(error).__name__}: {text[:400]}"

@@ -1,8 +1,8 @@
-"""Exports a network that is named by its place in somebody's code, in a process of its own.
+"""Exports a network named `package.module:name` in the user's code, in a process of its own.
 
 `narrows export` runs `python -m narrows.export_target REQUEST`. There the user's own modules come
-first, also those that are called as ours are (`worker`, `service`); of ours only this library is
-loaded.
+first, even if they have the names of ours (`worker`, `service`); of our packages only this library
+is imported.
 """
 
 import importlib
@@ -20,10 +20,10 @@ from narrows.export_module import ExportError, export_module, outputs_of, summar
 
 @dataclass(frozen=True)
 class ExportRequest:
-    """What to export: `target` is `package.module:name`, `weights` a file of `torch.save`.
+    """A request to export: `target` is `package.module:name`, `weights` a file of `torch.save`.
 
-    Inputs have the shapes `sizes` and the types `dtypes`. The archive goes to `archive`, and to
-    `samples` example inputs with the outputs that the module gives for them.
+    Inputs have the shapes `sizes` and the types `dtypes`. The archive is written to `archive`, and
+    example inputs with the module's outputs for them to `samples`.
     """
 
     target: str
@@ -36,7 +36,11 @@ class ExportRequest:
 
 
 def export_target(request: ExportRequest) -> None:
-    """Write the archive, and the samples to check it by; raise ExportError."""
+    """Write the archive and the samples.
+
+    Raises ExportError where the target is no module, its weights do not fit, or torch can't export
+    it.
+    """
     module = _load(request.target)
     if request.weights is not None:
         _load_weights(module, Path(request.weights))
@@ -51,7 +55,13 @@ def export_target(request: ExportRequest) -> None:
 
 
 def grown(inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """Return a batch of another size: one sample more."""
+    """Return a batch of another size: the first sample is appended.
+
+    >>> grown((torch.tensor([[1.0], [2.0]]),))
+    (tensor([[1.],
+            [2.],
+            [1.]]),)
+    """
     return tuple(torch.cat([x, x[:1]]) for x in inputs)
 
 
@@ -59,29 +69,29 @@ def _load(target: str) -> nn.Module:
     name, _, path = target.partition(":")
     sys.path.insert(0, str(Path.cwd()))
     try:
-        found: Any = importlib.import_module(name)
+        module: Any = importlib.import_module(name)
         for attribute in path.split("."):
-            found = getattr(found, attribute)
-        if not isinstance(found, nn.Module):
-            found = found()
-    except Exception as error:  # whatever the user's own code raises
+            module = getattr(module, attribute)
+        if not isinstance(module, nn.Module):
+            module = module()
+    except Exception as error:  # the user's own code may raise any type
         raise ExportError(f"{target} gives no network: {summary(error)}") from error
-    if not isinstance(found, nn.Module):
-        raise ExportError(f"{target} gives a {type(found).__name__}, not a torch.nn.Module.")
-    return found
+    if not isinstance(module, nn.Module):
+        raise ExportError(f"{target} gives a {type(module).__name__}, not a torch.nn.Module.")
+    return module
 
 
 def _load_weights(module: nn.Module, path: Path) -> None:
     advice = "Save one with torch.save(network.state_dict(), path)."
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # junk breaks the unpickler in many ways
+    except Exception as error:  # the unpickler may raise any type
         raise ExportError(
             f"{path} is no plain state_dict, and other pickles can run code. {advice}"
         ) from error
     try:
         module.load_state_dict(state)
-    except (RuntimeError, TypeError) as error:  # of other names or shapes; no dict at all
+    except (RuntimeError, TypeError) as error:  # other names or shapes; not a dictionary
         raise ExportError(
             f"{path} holds no state_dict of this network. {advice} {summary(error)}"
         ) from error
@@ -96,12 +106,15 @@ def _example(sizes: list[int], dtype: str, *, at_least: int) -> Tensor:
 
 
 def main(request: str) -> int:
-    """Export; return 1, with the reason in the file that would hold the samples, where it fails."""
-    asked = ExportRequest(**json.loads(request))
+    """Export as the JSON of an ExportRequest says; return 0, or 1 where it fails.
+
+    Then the reason is in the file that would hold the samples.
+    """
+    parsed = ExportRequest(**json.loads(request))
     try:
-        export_target(asked)
+        export_target(parsed)
     except ExportError as error:
-        Path(asked.samples).write_text(str(error))
+        Path(parsed.samples).write_text(str(error))
         return 1
     return 0
 

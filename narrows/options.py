@@ -1,4 +1,4 @@
-"""What may be asked of an analysis: parsed once, then passed on whole."""
+"""The options of an analysis: parsed once, then passed on as one object."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -18,7 +18,7 @@ from narrows.vocabulary import (
 
 @dataclass(frozen=True)
 class CustomPlan:
-    """Factors for the widths of layers, as (layer, factor) pairs."""
+    """A plan of one's own: factors for the widths of layers, as (layer, factor) pairs."""
 
     name: str
     factors: tuple[tuple[str, float], ...]
@@ -26,11 +26,15 @@ class CustomPlan:
 
 @dataclass(frozen=True)
 class AnalysisOptions:
-    """The options of an analysis, with their defaults; the API's description says what each means.
+    """The options of an analysis, with their defaults; see the API's description for each.
 
     >>> options = AnalysisOptions.from_json({"method": "joint", "exclude": ["head"]})
     >>> options.method, options.exclude, options.pruning_ratio
     ('joint', ('head',), 0.5)
+    >>> plan = {"name": "mine", "factors": {"conv1": 1.5}}
+    >>> options = AnalysisOptions.from_json({"plans": ["double", plan]})
+    >>> options.plan_names, options.custom_plans
+    (['double', 'mine'], {'mine': {'conv1': 1.5}})
     """
 
     method: MethodName = "sosp_i"
@@ -52,12 +56,12 @@ class AnalysisOptions:
 
     @classmethod
     def from_json(cls, request: Mapping[str, Any]) -> "AnalysisOptions":
-        """Return the options in a request that the API has accepted; what it lacks is as usual."""
-        given = {f.name: request[f.name] for f in fields(cls) if f.name in request}
-        given |= {name: tuple(given[name]) for name in ("exclude", "build") if name in given}
-        if "plans" in given:
-            given["plans"] = tuple(map(_plan, given["plans"]))
-        return cls(**given)
+        """Return the options in a request that the API has accepted, with defaults for the rest."""
+        options = {f.name: request[f.name] for f in fields(cls) if f.name in request}
+        options |= {name: tuple(options[name]) for name in ("exclude", "build") if name in options}
+        if "plans" in options:
+            options["plans"] = tuple(map(_plan, options["plans"]))
+        return cls(**options)
 
     @property
     def custom_plans(self) -> dict[str, dict[str, float]]:
@@ -67,10 +71,11 @@ class AnalysisOptions:
 
     @property
     def plan_names(self) -> list[str]:
+        """The names of all plans, those of one's own among them."""
         return [plan.name if isinstance(plan, CustomPlan) else plan for plan in self.plans]
 
 
-def _plan(given: Any) -> Any:
-    if isinstance(given, str):
-        return given
-    return CustomPlan(given["name"], tuple(given["factors"].items()))
+def _plan(plan: Any) -> Any:
+    if isinstance(plan, str):
+        return plan
+    return CustomPlan(plan["name"], tuple(plan["factors"].items()))

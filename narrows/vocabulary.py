@@ -1,8 +1,8 @@
-"""The words that the library, the service, the workers and the client share; it loads nothing."""
+"""The words that the library, the service, the workers and the client share; no other imports."""
 
 from typing import Final, Literal, get_args
 
-# --- what is asked --------------------------------------------------------------------------------
+# --- requests -------------------------------------------------------------------------------------
 
 MethodName = Literal[
     "sosp_h",
@@ -14,14 +14,14 @@ MethodName = Literal[
     "magnitude_relative",
     "exact",
 ]
-"""What is removed first; `narrows.methods.table` has the criteria."""
+"""The criteria of what is removed first; see `narrows.methods.table`."""
 METHODS: Final[tuple[MethodName, ...]] = get_args(MethodName)
 CURVATURE_METHODS: Final[frozenset[MethodName]] = frozenset({"sosp_i", "joint"})
 """The methods that weigh pairs of structures, by the Gauss–Newton matrix."""
 
 GateKind = Literal["weights", "channel"]
-"""`weights`: on a layer's own output, as the paper's θ_s, which a batch norm may shift afterwards.
-`channel`: on what reads the channel, so that 0 is what removing it does."""
+"""`weights`: on a layer's own output, as the paper's θ_s; a batch norm may shift it afterwards.
+`channel`: where the channel is read, so that a gate of 0 does what removal does."""
 
 LossName = Literal["cross_entropy", "mse", "nll", "bce_with_logits", "model"]
 """`model`: the program takes inputs and targets, and returns its loss."""
@@ -31,24 +31,24 @@ Curvature = Literal["sampled", "exact"]
 """One backward pass along a random combination of the outputs, or one for every output."""
 
 CostKind = Literal["structures", "parameters", "macs"]
-"""What a budget, and a structure, is counted in."""
+"""The unit of budgets, and of what a structure costs."""
 COST_KINDS: Final[tuple[CostKind, ...]] = get_args(CostKind)
 
 PlanName = Literal["double", "uniform", "reallocate"]
 """The plans that Narrows makes by itself."""
 PLANS: Final[tuple[PlanName, ...]] = get_args(PlanName)
 PRUNED: Final = "pruned"
-"""Not a plan to ask for, but a network to build: without what is removed at `pruning_ratio`."""
+"""Not a plan, but a network to build: the one without the structures cut at `pruning_ratio`."""
 
 Init = Literal["preserve", "fresh"]
-"""What copies begin with: the channel's own numbers, shared among its copies, or new ones."""
+"""The initial numbers of copies: the channel's own, with readers that divide, or new ones."""
 
-# --- what comes out -------------------------------------------------------------------------------
+# --- results --------------------------------------------------------------------------------------
 
 VerdictName = Literal["bottleneck", "suspected", "balanced", "redundant", "not_prunable"]
 VERDICTS: Final[tuple[VerdictName, ...]] = get_args(VerdictName)
 
-# --- how far it is --------------------------------------------------------------------------------
+# --- progress -------------------------------------------------------------------------------------
 
 UploadState = Literal["inspecting", "ready", "rejected"]
 AnalysisState = Literal[
@@ -61,5 +61,5 @@ ACTIVE: Final[tuple[AnalysisState, ...]] = tuple(
 )
 Stage = Literal["queued", "plan", "shards", "reduce", "done"]
 TaskName = Literal["inspect_model", "inspect_dataset", "plan", "shard", "reduce"]
-"""The kinds of work, as messages name them."""
+"""The kinds of work, as in messages."""
 WorkerState = Literal["idle", "busy", "gone"]

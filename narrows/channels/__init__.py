@@ -1,1 +1,1 @@
-"""Channel groups: which channels of which layers can only go, or come, together."""
+"""Channel groups: the channels of all layers that can only be removed, or added, together."""

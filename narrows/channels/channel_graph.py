@@ -1,4 +1,4 @@
-"""Which channels go together, and which stay: what the rules write down on their walk."""
+"""The graph of channels: labels, couplings between them, and pins, as the rules record them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Attribute:
 
 @dataclass(frozen=True)
 class Producer:
-    """A call whose weight has, along its dimension `channel_dim`, an index for each channel made.
+    """A call of a layer; its weight has an index for each output channel along `channel_dim`.
 
     `weight` names a tensor, or refers to a value where the program computes it. `rows` labels the
     channels of the call's result.
@@ -42,7 +42,7 @@ class Producer:
 class Meeting:
     """Labels along some of the dimensions of joint labels, such as a rotation of all heads.
 
-    They can change only if the joint ones turn out to be cut along the same dimension.
+    They can be pruned only if the joint labels are cut along the same dimension in the end.
     """
 
     joint: Labels
@@ -51,7 +51,24 @@ class Meeting:
 
 
 class ChannelGraph:
-    """Labels, couplings and pins, written down while the rules walk through the program."""
+    """Labels, couplings and pins, recorded while the rules walk through the program.
+
+    Two layers of two channels each, whose results are added: channel c of one goes with channel c
+    of the other.
+
+    >>> from narrows.example import two_neurons
+    >>> graph = ChannelGraph(*two_neurons()[:2])
+    >>> a, b = graph.fresh(2), graph.fresh(2)  # labels 0, 1 and 2, 3
+    >>> graph.couple(a, b, "add.Tensor")
+    >>> graph.components()  # of each label
+    array([0, 1, 0, 1])
+    >>> graph.tie_blocks(graph.fresh(4), blocks=2)  # labels 4 to 7: 4 with 6, and 5 with 7
+    >>> graph.components()
+    array([0, 1, 0, 1, 2, 3, 2, 3])
+    >>> graph.pin(a, "they are the network's outputs")
+    >>> graph.pins, graph.is_held(a)
+    ([(array([0, 1]), "they are the network's outputs")], True)
+    """
 
     def __init__(self, network: Network, shapes: Shapes) -> None:
         self.network, self.shapes = network, shapes
@@ -61,9 +78,8 @@ class ChannelGraph:
             leaf: (name, tuple(range(network.tensors[name].dim())))
             for leaf, name in network.leaves.items()
         }
-        """Values that are a named tensor with its dimensions moved: its name, and which is where.
-
-        -1 stands for a dimension along which the tensor is repeated."""
+        """Values that are a named tensor, perhaps transposed: its name, and for each dimension of
+        the value the tensor's. −1 stands for a dimension along which the tensor is repeated."""
         self.producers: list[Producer] = []
         self.attributes: list[Attribute] = []
         self.pins: list[tuple[Labels, str]] = []
@@ -78,24 +94,24 @@ class ChannelGraph:
     # --- labels -----------------------------------------------------------------------------------
 
     def fresh(self, size: int) -> Labels:
-        """Return `size` labels that nothing else carries."""
+        """Return `size` new labels."""
         self._count += size
         return np.arange(self._count - size, self._count)
 
     def fixed(self, size: int, reason: str) -> Labels:
-        """Return `size` fresh labels that can't be pruned, for `reason`."""
+        """Return `size` new labels, pinned for `reason`."""
         labels = self.fresh(size)
         self.pin(labels, reason)
         return labels
 
     def elastic(self, size: int) -> Labels:
-        """Return fresh labels of a broadcast dimension, which takes the size of what it meets."""
+        """Return `size` new labels of a broadcast dimension, which follows any size it meets."""
         labels = self.fresh(size)
         self._elastic.update(labels.tolist())
         return labels
 
     def pin(self, labels: Labels | None, reason: str) -> None:
-        """Note that these channels can't be pruned, and why."""
+        """Record that these channels can't be pruned, for `reason`."""
         if labels is not None and labels.size:
             self.pins.append((labels.ravel(), reason))
             self._pinned.update(labels.ravel().tolist())
@@ -105,36 +121,36 @@ class ChannelGraph:
         return self._pinned.issuperset(labels.ravel().tolist())
 
     def is_bound(self, labels: Labels) -> bool:
-        """Tell whether these labels stand for channels that might go, not for mere repetition."""
+        """Tell whether these labels are channels that might be pruned, not a mere repetition."""
         return not (self.is_held(labels) or self._elastic.issuperset(labels.ravel().tolist()))
 
     # --- couplings --------------------------------------------------------------------------------
 
     def couple(self, a: Labels | None, b: Labels | None, why: str) -> None:
-        """Make a[i] and b[i] one channel; where only one side is followed, pin it."""
+        """Couple a[i] with b[i]: they are one channel. If one side has no labels, pin the other."""
         if a is not None and b is not None:
             self._couplings.append((a.ravel(), b.ravel()))
         else:
             self.pin(a if b is None else b, f"they meet a dimension that is not followed ({why})")
 
     def tie(self, labels: Labels, dim: int) -> Labels:
-        """Make the labels along `dim` one; return those of its first index.
+        """Couple all labels along `dim` with those of its first index; return the latter.
 
-        The dimension keeps its size then, while others can change theirs.
+        Then this dimension keeps its size, while others can change theirs.
         """
         first = labels.take([0], dim)
         self.couple(np.broadcast_to(first, labels.shape), labels, "")
         return first
 
     def tie_blocks(self, labels: Labels, blocks: int) -> None:
-        """Make the channels at the same place of each of equal blocks one structure.
+        """Couple the channels of the same position in each of `blocks` equal blocks.
 
         Grouped operators need equally many channels in every group.
         """
         self.tie(labels.reshape(blocks, -1), 0)
 
     def components(self) -> Labels:
-        """Return for each label the number of its component under the couplings."""
+        """Return for each label the number of its connected component under the couplings."""
         empty = np.empty(0, np.int64)
         a = np.concatenate([empty, *(pair[0] for pair in self._couplings)])
         b = np.concatenate([empty, *(pair[1] for pair in self._couplings)])
@@ -144,14 +160,15 @@ class ChannelGraph:
     # --- values -----------------------------------------------------------------------------------
 
     def tensor(self, argument: object) -> str | None:
-        """Return the user's name of a named tensor, None for anything else."""
+        """Return the user's name of a named tensor; None for anything else."""
         return self.network.leaves.get(argument.name) if isinstance(argument, Ref) else None
 
     def shape(self, ref: Ref) -> tuple[int, ...]:
+        """Return the shape of a value."""
         return self.shapes.of(ref.name)
 
     def labelling(self, ref: Ref) -> Labelling:
-        """Return the labels of a value; a named tensor gets its own at first sight."""
+        """Return the labels of a value; a named tensor gets new ones on first use."""
         name = self.tensor(ref)
         if name is None:
             return self.values[ref.name]
@@ -166,9 +183,10 @@ class ChannelGraph:
         return self.tensors[name]
 
     def fix(self, ref: Ref, dims: Iterable[int], reason: str) -> Labelling:
-        """Note that these dimensions of a value keep their size; return its labelling then.
+        """Record that these dimensions of a value keep their size; return its new labelling.
 
-        Channels along one of them are pinned. Of joint labels, whole slices go from now on.
+        Channels along one of them are pinned. Joint labels are tied along it, so that only whole
+        slices can be pruned.
         """
         labelling = self.labelling(ref)
         for dim in dims:
@@ -180,7 +198,7 @@ class ChannelGraph:
         return labelling
 
     def fix_array(self, labelling: Labelling, dim: int, reason: str) -> Labelling:
-        """Do as `fix` for one dimension of a labelling that no value needs to carry."""
+        """Return the labelling with dimension `dim` fixed, as `fix` does for a value."""
         result = []
         for labels in labelling:
             if labels.shape[dim] > 1 and len(spanned(labels)) > 1:
@@ -191,9 +209,9 @@ class ChannelGraph:
         return tuple(result)
 
     def along(self, ref: Ref, dim: int) -> Labels | None:
-        """Return the labels along one dimension, None where there are none.
+        """Return the labels [size] along one dimension, None where there are none.
 
-        Joint labels are cut along their other dimensions from now on.
+        Joint labels are tied along it, so that they can be cut only along their other dimensions.
         """
         for labels in self.labelling(ref):
             if labels.shape[dim] > 1:
@@ -203,6 +221,6 @@ class ChannelGraph:
         return None
 
     def count(self, module: str, attribute: str, labels: Labels | None) -> None:
-        """Note that a module's attribute counts these channels."""
+        """Record that a module's attribute counts these channels."""
         if labels is not None:
             self.attributes.append(Attribute(module, attribute, labels))

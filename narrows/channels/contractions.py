@@ -1,4 +1,4 @@
-"""Where channels are summed over: the columns that read them.
+"""Contractions: the dimensions of values and weights that a call multiplies and sums over.
 
 See docs/method.md, "Facts that are tested", 6.
 """
@@ -29,23 +29,31 @@ _SUMS: Mapping[str, tuple[str, int, str, int]] = {
 
 
 def sums(node: Node) -> bool:
-    """Tell whether the operator sums over dimensions, mostly of products."""
+    """Tell whether the operator sums over dimensions, mostly of products.
+
+    >>> sums(Node("conv2d", {}, ("y",), "")), sums(Node("relu", {}, ("y",), ""))
+    (True, False)
+    """
     return _family(node) in _SUMS or _family(node) in ("einsum", "sum")
 
 
 @dataclass(frozen=True, slots=True)
 class Operand:
-    """A value, and the dimension of it that a call sums over."""
+    """A value, and the number of the dimension that a call sums over."""
 
     value: str
     axis: int
 
 
 def contractions(node: Node, shapes: Shapes) -> Iterator[tuple[Operand, Operand]]:
-    """Yield the pairs of dimensions that the call multiplies and sums over; none for elementwise.
+    """Yield the pairs of dimensions that the call multiplies and sums over.
 
-    Of a layer, the input comes first and the weight second. Depthwise convolutions sum over no
-    channels.
+    Of a layer, the input comes first and the weight second. Elementwise operators and depthwise
+    convolutions have none. A linear layer's `y = Σ_i x[…, i] w[:, i]`:
+
+    >>> call = Node("linear", {"input": Ref("x"), "weight": Ref("w")}, ("y",), "")
+    >>> list(contractions(call, Shapes({"x": (2, 3), "w": (4, 3)}, batch=2)))
+    [(Operand(value='x', axis=1), Operand(value='w', axis=1))]
     """
     if _family(node) == "einsum":
         yield from _einsum(node)
@@ -61,7 +69,12 @@ def contractions(node: Node, shapes: Shapes) -> Iterator[tuple[Operand, Operand]
 
 
 def sum_axes(node: Node, shapes: Shapes) -> Iterator[Operand]:
-    """Yield the dimensions that a plain sum runs over."""
+    """Yield the dimensions that a sum without products runs over.
+
+    >>> call = Node("sum.dim_IntList", {"self": Ref("x"), "dim": [-1]}, ("y",), "")
+    >>> list(sum_axes(call, Shapes({"x": (2, 3)}, batch=2)))
+    [Operand(value='x', axis=1)]
+    """
     source = node.inputs.get("self")
     if _family(node) == "sum" and isinstance(source, Ref):
         rank, dims = len(shapes.of(source.name)), node.inputs.get("dim")
@@ -86,10 +99,10 @@ def _einsum(node: Node) -> Iterator[tuple[Operand, Operand]]:
         [ref.name for ref in tensors if isinstance(ref, Ref)] if isinstance(tensors, list) else []
     )
     for letter in sorted(set(operands) - set(result) - {","}):
-        found = [
+        summed = [
             Operand(name, letters.index(letter))
             for name, letters in zip(refs, operands.split(","), strict=True)
             if letter in letters
         ]
-        if len(found) == 2:
-            yield found[0], found[1]
+        if len(summed) == 2:
+            yield summed[0], summed[1]

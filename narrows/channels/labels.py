@@ -1,7 +1,7 @@
-"""Channel labels: which indices of which dimensions are one and the same channel.
+"""Channel labels: integers that say which indices of which dimensions are the same channel.
 
-Every tensor and value carries arrays of integer labels. The rules of `channel_rules` say, operator
-by operator, which labels go together and which can't be pruned.
+Each tensor and value has arrays of labels. The rules of `narrows.channels.rules` couple labels and
+pin those that can't be pruned, operator by operator.
 
 See docs/architecture.md, "Channel groups".
 """
@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 Labels = NDArray[np.int64]
 Dims = tuple[Labels | None, ...]
-"""The labels of each dimension of a value; None: its size never changes, such as batch and space.
-"""
+"""The labels of each dimension of a value; None for a dimension whose size never changes, such as
+batch and space."""
 Labelling = tuple[Labels, ...]
 """Arrays of labels of the value's rank, each of size 1 along dimensions that it does not depend on.
 
-No two depend on the same dimension. An array over several dimensions is *joint*: channels that a
-view has split, such as into heads and their width, of which only whole slices can go.
+No two depend on the same dimension. An array over several dimensions is *joint*: a view has split
+its channels, such as into heads and their width, and only whole slices can be pruned.
 """
 
 
@@ -31,7 +31,11 @@ def spanned(labels: Labels) -> list[int]:
 
 
 def collapsed(labels: Labels) -> Labels:
-    """Give every dimension along which the labels are all the same size 1."""
+    """Return the labels with size 1 along each dimension on which they do not depend.
+
+    >>> collapsed(np.array([[7, 8, 9], [7, 8, 9]]))
+    array([[7, 8, 9]])
+    """
     for dim in spanned(labels):
         first = labels.take([0], dim)
         if (labels == first).all():
@@ -40,7 +44,11 @@ def collapsed(labels: Labels) -> Labels:
 
 
 def placed(labels: Labels | None, dim: int, rank: int) -> Labelling:
-    """Return the labelling of a value of that rank with these labels along `dim` alone."""
+    """Return the labelling of a value of `rank` dimensions with these labels along `dim` alone.
+
+    >>> [labels.shape for labels in placed(np.arange(3), 1, rank=4)], placed(None, 1, rank=4)
+    ([(1, 3, 1, 1)], ())
+    """
     if labels is None:
         return ()
     shape = [1] * rank
@@ -49,5 +57,10 @@ def placed(labels: Labels | None, dim: int, rank: int) -> Labelling:
 
 
 def independent(labelling: Labelling, *dims: int) -> Labelling:
-    """Return the arrays that don't depend on any of these dimensions."""
+    """Return the arrays that depend on none of these dimensions.
+
+    >>> labelling = (*placed(np.arange(3), 1, 3), *placed(np.arange(5), 2, 3))
+    >>> [labels.shape for labels in independent(labelling, 2)]
+    [(1, 3, 1)]
+    """
     return tuple(labels for labels in labelling if all(labels.shape[dim] == 1 for dim in dims))

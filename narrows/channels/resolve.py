@@ -1,8 +1,8 @@
 """The last step of labelling: decide along which dimension joint labels are cut.
 
-A view splits channels into, say, [groups, width], and a value must stay a full array: whole slices
-go, along one dimension. Operators that need one of the dimensions have tied the others by then
-(attention the width of its heads); what is still open afterwards is decided here.
+A view splits channels into, say, [groups, width], and a value must stay a full array: only whole
+slices along one dimension can be pruned. Operators that need one of the dimensions have tied the
+others by then (attention the width of its heads); all other joint labels are decided here.
 """
 
 from collections.abc import Iterator
@@ -18,8 +18,14 @@ ALL_AT_ONCE = "they can only go all at once"
 def resolve(graph: ChannelGraph) -> Labels:
     """Tie joint labels until each is cut along one dimension; return each label's component.
 
-    Where nothing else decides, the innermost dimension is cut: the channels at the same place of
+    Where nothing else decides, the innermost dimension is cut: the channels of the same position in
     each group are one structure, as channel shuffles need it.
+
+    >>> from narrows.example import two_neurons
+    >>> graph = ChannelGraph(*two_neurons()[:2])
+    >>> graph.values["view"] = (graph.fresh(6).reshape(2, 3),)  # two groups of three channels
+    >>> resolve(graph)
+    array([0, 1, 2, 0, 1, 2])
     """
     component = graph.components()
     for meeting in graph.meetings:
@@ -57,7 +63,12 @@ def _tie_all_but(graph: ChannelGraph, labels: Labels, along: int) -> Labels:
 
 
 def final_dims(labelling: tuple[Labels, ...], rank: int, component: Labels) -> Dims:
-    """Return the labels by dimension once nothing is joint any more."""
+    """Return the labels of each of `rank` dimensions, after `resolve` has tied the joint ones.
+
+    >>> joint, component = np.arange(6).reshape(2, 3), np.array([0, 1, 2, 0, 1, 2])
+    >>> final_dims((joint,), 2, component)
+    (None, array([0, 1, 2]))
+    """
     dims: list[Labels | None] = [None] * rank
     for labels in labelling:
         cut = spanned(labels)

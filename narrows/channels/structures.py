@@ -1,4 +1,4 @@
-"""Structures: the channels that go together, and where they lie in layers, values and tensors."""
+"""Structures: channels that go together, and their positions in layers, values and tensors."""
 
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,19 +10,25 @@ from narrows.channels.channel_graph import Attribute
 from narrows.channels.labels import Dims, Labels
 
 NO_STRUCTURE = -1
+"""In place of a structure: the channel can't be pruned."""
 
 
 @dataclass(frozen=True)
 class Layer:
-    """A convolution, linear map or embedding: its weights *go into* the channels that it makes.
+    """A convolution, linear map or embedding: its weights *go into* its output channels.
 
     `structures[c]` is the structure of output channel c, or `NO_STRUCTURE` where the channel can't
-    be pruned; `reason` says why when that is so of all of them. `nodes` are the calls that use
-    `weight`, whose dimension `channel_dim` has an index for each channel; where a transposed
-    convolution has groups, index j there makes the channel at place j of every group.
+    be pruned; `reason` says why if none can. `nodes` are the indices of the calls that use
+    `weight`. Its dimension `channel_dim` has an index for each channel; in a transposed convolution
+    with groups, index j is that of channel j of every group.
 
-    A layer without `weight` has it computed by the program, and can't be pruned. `tensors` are the
-    parameters that are counted as the layer's own.
+    If the program computes the weight, `weight` is None and the layer can't be pruned. `tensors`
+    are the parameters that are counted as the layer's own.
+
+    >>> from narrows.example import two_neurons
+    >>> hidden, output = two_neurons()[2].layers
+    >>> hidden.structures, hidden.width, output.structures, output.reason
+    (array([0, 1]), 2, array([-1]), 'it is the only one')
     """
 
     name: str
@@ -38,12 +44,13 @@ class Layer:
 
     @property
     def width(self) -> int:
+        """The number of output channels."""
         return len(self.structures)
 
 
 @dataclass(frozen=True)
 class Channels:
-    """The structures of a network and everything they reach.
+    """The structures of a network, and the labels of every dimension that has their channels.
 
     Structure s is channel `positions[s]` of group `groups[s]`. `structure_of` maps a label to its
     structure or to `NO_STRUCTURE`; `tensors` holds the labels of the named tensors' dimensions, and
@@ -67,7 +74,7 @@ class Channels:
         return len(self.groups)
 
     def __str__(self) -> str:
-        """Return where the channels of each group lie in the named tensors, and what stays why."""
+        """Return a text: the slices that a channel of each group is, and why other layers stay."""
         lines = []
         for group in np.unique(self.groups).tolist():
             layers = [layer.name for layer in self.layers if layer.group == group]
@@ -85,7 +92,7 @@ class Channels:
         return "\n".join(lines)
 
     def _parts(self, group: int) -> Iterator[str]:
-        """Yield the slices of named tensors that a channel of the group is, such as `w[:, c]`."""
+        """Yield the slices of named tensors that make up a channel c of the group: `w[:, c]`."""
         for name, dims in self.tensors.items():
             for axis, labels in enumerate(dims):
                 structures = np.empty(0, np.int64) if labels is None else self.structure_of[labels]
@@ -99,14 +106,19 @@ class Channels:
     def normalized_groups(self) -> set[int]:
         """Return the groups that a norm over several channels reads.
 
-        Only where all that it reads is copied equally often do its statistics stay.
+        The norm keeps its statistics only if all channels that it reads are copied equally often.
         """
-        sets = [labels for found in self.normalized.values() for labels in found]
+        sets = [labels for of_norm in self.normalized.values() for labels in of_norm]
         structures = self.structure_of[np.concatenate([np.empty(0, np.int64), *sets])]
         return set(self.groups[structures[structures != NO_STRUCTURE]].tolist())
 
     def members(self) -> list[list[tuple[str, int]]]:
-        """Return for each structure the (layer, channel) pairs that go together."""
+        """Return for each structure the (layer, channel) pairs that go together.
+
+        >>> from narrows.example import two_neurons
+        >>> two_neurons()[2].members()
+        [[('hidden', 0)], [('hidden', 1)]]
+        """
         members: list[list[tuple[str, int]]] = [[] for _ in range(len(self))]
         for layer in self.layers:
             for channel, structure in enumerate(layer.structures.tolist()):

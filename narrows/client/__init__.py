@@ -1,4 +1,4 @@
-"""The Python client of the service; of other packages it needs httpx alone."""
+"""The Python client of the service; the only other package that it needs is httpx."""
 
 from narrows.client.client import Client
 from narrows.client.errors import ApiError, UnreachableError

@@ -47,14 +47,14 @@ class Client:
     """A connection to a Narrows server.
 
     `url` defaults to `NARROWS_URL` or this machine, `api_key` to `NARROWS_API_KEY` or, on this
-    machine, the key that the embedded server keeps in its data folder. Every method raises
-    ApiError for an answer that is an error, and UnreachableError where there is none.
+    machine, the key in the data folder of the embedded server. Every method raises ApiError for an
+    answer that is an error, and UnreachableError where there is no answer.
     """
 
     def __init__(self, url: str | None = None, api_key: str | None = None) -> None:
         self.url = (url or os.environ.get("NARROWS_URL") or DEFAULT_URL).rstrip("/")
         key = api_key or os.environ.get("NARROWS_API_KEY")
-        if not key and httpx.URL(self.url).host in LOOPBACK:  # it is nobody else's business
+        if not key and httpx.URL(self.url).host in LOOPBACK:  # other servers must not get it
             key = _embedded_key()
         self._connection = Connection(self.url, key)
 
@@ -65,15 +65,16 @@ class Client:
         self.close()
 
     def close(self) -> None:
+        """Close the connection."""
         self._connection.http.close()
 
     def upload_model(
         self, path: str | Path, on_read: Callable[[int], object] | None = None
     ) -> Upload:
-        """Upload a `.pt2` file; `on_read` hears of every piece read, how many bytes it has.
+        """Upload a `.pt2` file; `on_read` is called with the number of bytes of each piece read.
 
-        Returns the model, which is `inspecting`: `watch_model` tells what came out. Raises OSError
-        if the file can't be read.
+        Return the model, in the state `inspecting`; `watch_model` waits for the result. Raises
+        OSError if the file can't be read.
         """
         return self._upload("models", path, {}, on_read)
 
@@ -83,29 +84,29 @@ class Client:
         transform: Transform | None = None,
         on_read: Callable[[int], object] | None = None,
     ) -> Upload:
-        """Upload an `.npz` file of `x` and `y`, with its preprocessing; else as `upload_model`."""
+        """Upload an `.npz` file of `x` and `y`, with its preprocessing, as `upload_model` does."""
         fields = {} if transform is None else {"transform": json.dumps(transform)}
         return self._upload("datasets", path, fields, on_read)
 
     def watch_model(self, model_id: str) -> Iterator[Upload]:
-        """Yield the model until it has been inspected, at last `ready` or `rejected`."""
+        """Yield the model until it is inspected; the last is `ready` or `rejected`."""
         return self._watch_upload(f"/v1/models/{model_id}")
 
     def watch_dataset(self, dataset_id: str) -> Iterator[Upload]:
-        """Yield the dataset until it has been inspected, at last `ready` or `rejected`."""
+        """Yield the dataset until it is inspected; the last is `ready` or `rejected`."""
         return self._watch_upload(f"/v1/datasets/{dataset_id}")
 
     def analyze(self, model_id: str, dataset_id: str, **options: Unpack[Options]) -> Analysis:
-        """Ask for an analysis; return it, queued. The server has defaults for all `options`."""
+        """Request an analysis; return it, queued. The server has defaults for all `options`."""
         body = {"model_id": model_id, "dataset_id": dataset_id, **options}
         return cast("Analysis", self._connection.send("POST", "/v1/analyses", json=body).json())
 
     def analysis(self, analysis_id: str, wait: int = 0) -> Analysis:
-        """Return an analysis as it is, or once it has ended, or `wait` seconds are over."""
+        """Return an analysis as it is, or when it has ended, after at most `wait` seconds."""
         return cast("Analysis", self._analysis(analysis_id, wait, None).json())
 
     def watch(self, analysis_id: str) -> Iterator[Analysis]:
-        """Yield an analysis now, on every change and after some seconds, at last as it ended."""
+        """Yield an analysis now, on each change and every few seconds, until it has ended."""
         answer = self._analysis(analysis_id, 0, None)
         while True:
             if answer.status_code != httpx.codes.NOT_MODIFIED:
@@ -116,7 +117,7 @@ class Client:
             answer = self._analysis(analysis_id, WATCH_SECONDS, answer.headers["ETag"])
 
     def cancel(self, analysis_id: str) -> Analysis:
-        """Call an analysis off; one that has ended stays as it is."""
+        """Cancel an analysis; one that has ended stays as it is."""
         return cast(
             "Analysis", self._connection.send("POST", f"/v1/analyses/{analysis_id}/cancel").json()
         )
@@ -134,11 +135,11 @@ class Client:
         return list(self._items(f"/v1/analyses/{analysis_id}/plans"))
 
     def workers(self) -> list[Worker]:
-        """Return the workers, by name, with what they do."""
+        """Return the workers, by name, with their tasks."""
         return list(self._items("/v1/workers"))
 
     def artifacts(self, analysis_id: str) -> list[Artifact]:
-        """Return what an analysis built: the networks that its option `build` named."""
+        """Return the networks that an analysis built, those of its option `build`."""
         return list(self._items(f"/v1/analyses/{analysis_id}/artifacts"))
 
     def download(
@@ -148,10 +149,10 @@ class Client:
         path: str | Path,
         on_read: Callable[[int], object] | None = None,
     ) -> Path:
-        """Download what was built to `path`, or into it if that is a folder; return the file.
+        """Download an artifact to `path`, or into it if that is a folder; return the file's path.
 
-        It is there once it is whole and its SHA-256 is right; a file that is there is replaced.
-        Raises OSError where it can't be written, or arrived damaged.
+        The file appears, or is replaced, when it is complete and its SHA-256 is right. Raises
+        OSError where it can't be written, or arrived damaged.
         """
         target = Path(path)
         if target.is_dir():
@@ -166,7 +167,7 @@ class Client:
                     file.write(chunk)
                     if on_read is not None:
                         on_read(len(chunk))
-            tag = answer.headers.get("ETag", "").removeprefix("W/")  # a proxy that packs adds that
+            tag = answer.headers.get("ETag", "").removeprefix("W/")  # a compressing proxy adds it
             if tag != f'"{digest.hexdigest()}"':
                 raise OSError(errno.EIO, "What arrived is not what was built", name)
             return partial.replace(target)
@@ -210,7 +211,7 @@ class Client:
 
 
 class _Read(io.FileIO):
-    """A file that tells how far it has been read; httpx takes it piece by piece."""
+    """A file that calls `on_read` for each piece that httpx reads."""
 
     def __init__(self, path: str | Path, on_read: Callable[[int], object] | None) -> None:
         super().__init__(path)
@@ -224,7 +225,7 @@ class _Read(io.FileIO):
 
 
 def _embedded_key() -> str | None:
-    """Return the key that the embedded server of this machine made for itself, if there is one."""
+    """Return the key of this machine's embedded server, if it has one."""
     folder = os.environ.get("NARROWS_DATA")
     if not folder:
         try:

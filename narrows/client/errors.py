@@ -1,11 +1,19 @@
-"""How a call to a server can fail."""
+"""The errors of a call to a server."""
 
 from collections.abc import Mapping
 from typing import Any
 
 
 class ApiError(Exception):
-    """An answer that is a problem document (RFC 9457), with its members."""
+    """An answer that is a problem document (RFC 9457), with its members.
+
+    >>> document = {"title": "Not found", "detail": "There is no analysis ana_1."}
+    >>> print(ApiError(404, document))
+    Not found: There is no analysis ana_1.
+    >>> error = {"pointer": "/pruning_ratio", "detail": "must be below 1"}
+    >>> print(ApiError(422, {"title": "Invalid request", "errors": [error]}))
+    Invalid request: /pruning_ratio: must be below 1
+    """
 
     def __init__(self, status: int, document: Mapping[str, Any]) -> None:
         self.status = status
@@ -21,4 +29,4 @@ class ApiError(Exception):
 
 
 class UnreachableError(Exception):
-    """The server can't be reached, or went away in the middle."""
+    """The server can't be reached, or the connection broke during the call."""

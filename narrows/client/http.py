@@ -1,4 +1,4 @@
-"""The client's HTTP: every answer is what was asked for, or an error that says why not."""
+"""The client's HTTP: a call returns a successful answer, or raises ApiError or UnreachableError."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +12,11 @@ TIMEOUT_SECONDS = 60.0
 
 
 class Connection:
-    """A connection to a server; raises ApiError and UnreachableError."""
+    """A connection to the server at `url`, with the API key `key` (RFC 6750).
+
+    Raises ApiError for a problem document (RFC 9457), and UnreachableError where there is no
+    answer, or one that is not from Narrows.
+    """
 
     def __init__(self, url: str, key: str | None) -> None:
         self.url, self._has_key = url, bool(key)
@@ -20,17 +24,17 @@ class Connection:
         self.http = httpx.Client(base_url=url, headers=headers, timeout=TIMEOUT_SECONDS)
 
     def send(self, method: str, path: str, **request: Any) -> httpx.Response:
-        """Return an answer in JSON, or one that has no content."""
+        """Return an answer in JSON, or without content; `request` are arguments of httpx."""
         with self._explained():
             answer = self.http.request(method, path, **request)
         self._require_success(answer)
         if answer.content and not answer.headers["Content-Type"].startswith("application/json"):
-            raise UnreachableError(f"What answers at {self.url} is not Narrows.")
+            raise UnreachableError(f"The server at {self.url} is not Narrows.")
         return answer
 
     @contextmanager
     def stream(self, path: str) -> Iterator[httpx.Response]:
-        """Give an answer whose content is still to be read."""
+        """Yield an answer before its content is read."""
         with self._explained(), self.http.stream("GET", path) as answer:
             if not answer.is_success:
                 answer.read()
@@ -62,7 +66,7 @@ class Connection:
 
 
 def _document(answer: httpx.Response) -> dict[str, Any]:
-    """Return the problem document; a proxy in between may answer in its own words."""
+    """Return the problem document; from another text, such as of a proxy, one with its start."""
     try:
         document = answer.json()
     except ValueError:

@@ -1,4 +1,4 @@
-"""What the API's JSON looks like to a client; see `openapi.json` for every field."""
+"""The types of the API's JSON for clients; see `openapi.json` for every field."""
 
 from typing import Any, Literal, TypedDict
 
@@ -20,7 +20,7 @@ from narrows.vocabulary import (
 
 
 class Transform(TypedDict, total=False):
-    """What is done to each sample: `(x * scale - mean) / std`."""
+    """The preprocessing of each sample: `(x * scale - mean) / std`, by channel."""
 
     scale: float
     mean: list[float]
@@ -36,7 +36,7 @@ class CustomPlan(TypedDict):
 
 
 class Options(TypedDict, total=False):
-    """What may be asked of an analysis, beyond the model and the dataset."""
+    """The options of an analysis, beyond the model and the dataset."""
 
     method: MethodName
     gate: GateKind
@@ -57,6 +57,8 @@ class Options(TypedDict, total=False):
 
 
 class Upload(TypedDict):
+    """A model or a dataset; `size` is in bytes, `inspection` its contents once `ready`."""
+
     id: str
     state: UploadState
     name: str
@@ -67,6 +69,8 @@ class Upload(TypedDict):
 
 
 class Progress(TypedDict):
+    """`done` of `total` parts of a stage."""
+
     stage: Stage
     done: int
     total: int
@@ -74,6 +78,8 @@ class Progress(TypedDict):
 
 
 class Analysis(TypedDict):
+    """An analysis; `summary` is set once it has `succeeded`, `error` once it has `failed`."""
+
     id: str
     state: AnalysisState
     model_id: str
@@ -86,6 +92,8 @@ class Analysis(TypedDict):
 
 
 class Layer(TypedDict):
+    """A layer with its verdict; `macs` are for one sample, intervals have a level of 95 %."""
+
     name: str
     op: str
     group: int | None
@@ -105,6 +113,8 @@ class Layer(TypedDict):
 
 
 class Structure(TypedDict):
+    """A structure; `members` are its (layer, channel) pairs, and rank 0 goes first."""
+
     group: int
     channel: int
     saliency: float
@@ -115,9 +125,12 @@ class Structure(TypedDict):
 
 
 Edit = TypedDict("Edit", {"module": str, "attribute": str, "from": int, "to": int})
+"""An edit of the source: set `module.attribute` to another number of channels."""
 
 
 class PlannedLayer(TypedDict):
+    """A layer's new width, and the edits that it needs."""
+
     name: str
     width: int
     new_width: int
@@ -125,6 +138,8 @@ class PlannedLayer(TypedDict):
 
 
 class Plan(TypedDict):
+    """A plan; `parameters` and `macs` are (before, after), MACs for one sample."""
+
     name: str
     layers: list[PlannedLayer]
     parameters: tuple[int, int]
@@ -133,12 +148,16 @@ class Plan(TypedDict):
 
 
 class Work(TypedDict):
+    """The task that a worker runs."""
+
     task: TaskName
     job: str | None
     shard: int | None
 
 
 class Worker(TypedDict):
+    """A worker; times are as in RFC 3339."""
+
     name: str
     host: str
     queues: list[str]
@@ -152,6 +171,8 @@ class Worker(TypedDict):
 
 
 class Artifact(TypedDict):
+    """A network that was built; `size` is in bytes."""
+
     name: str
     size: int
     sha256: str

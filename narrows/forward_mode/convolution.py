@@ -1,4 +1,4 @@
-"""A convolution without a gradient along its weight: half the memory of torch's own."""
+"""A convolution without a gradient along its weight: it takes half the memory of torch's own."""
 
 from typing import Any
 
@@ -12,9 +12,17 @@ Arguments = dict[str, Any]
 
 
 class Convolution(torch.autograd.Function):
-    """A convolution that keeps no input for its backward pass, as torch's own does.
+    """A convolution that, unlike torch's own, keeps no input for its backward pass.
 
-    Only the gradient along the weight would need it, and that is never asked for.
+    Only the gradient along the weight would need the input, and nothing needs that gradient.
+
+    `Convolution.apply(x, weight, op, arguments)` takes x [batch, channels, …] and the other
+    arguments of the operator `op` by name; the bias is ignored.
+
+    >>> x = torch.tensor([[[1.0, 2.0, 4.0]]], requires_grad=True)
+    >>> y = Convolution.apply(x, torch.tensor([[[1.0, -1.0]]]), "conv1d", {})
+    >>> y.tolist(), torch.autograd.grad(y.sum(), x)[0].tolist()  # 1 − 2 and 2 − 4
+    ([[[-1.0, -2.0]]], [[[1.0, 0.0, -1.0]]])
     """
 
     @staticmethod

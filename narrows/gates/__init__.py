@@ -1,1 +1,1 @@
-"""Gates: a factor of one on every channel of every structure, placed on activations."""
+"""Gates: a factor of one on every channel of every structure, applied to activations."""

@@ -1,4 +1,4 @@
-"""One gated value, with its derivatives along the gate.
+"""The gate on one value: its arithmetic, and the derivatives along it.
 
 See docs/method.md, "Gates".
 """
@@ -22,10 +22,15 @@ class Gate:
     """A gate on a value: `y = m · (u + bias) + shift`, channel by channel, at m = 1.
 
     The channels lie along dimension `axis` of the value, samples along `batch_axis` (None: it is
-    not known). `u` is a layer's product without bias, `shift` what a folded batch norm adds, and
-    `relu` says that a ReLU follows and is applied too. `structures` holds the structure of each
-    channel, and `direction`, the tangent of m, is 1 where there is one and 0 where the channel must
-    stay.
+    not known). `u` is a layer's product without bias, `bias` and `shift` have shape [width],
+    `shift` comes from a folded batch norm, and with `relu` a folded ReLU is applied last.
+    `structures` [width] holds the structure of each channel, and `direction` [width], the tangent
+    of m, is 1 for a channel of a structure and 0 for any other.
+
+    >>> m, ones = torch.tensor([[1.0, 0.0]]), torch.ones(2)
+    >>> gate = Gate(1, 0, ones, torch.tensor([0, 1]), bias=3 * ones, shift=4 * ones)
+    >>> multiply(gate, m, torch.tensor([[10.0, 20.0]]))  # 1 · (10 + 3) + 4 and 0 · (20 + 3) + 4
+    tensor([[17.,  4.]])
     """
 
     axis: int
@@ -37,7 +42,12 @@ class Gate:
     relu: bool = False
 
     def along_channels(self, vector: Tensor, rank: int) -> Tensor:
-        """View a vector of channels so that it broadcasts over the value, of that rank."""
+        """View a vector [width] so that it broadcasts over a value of `rank` dimensions.
+
+        >>> none = torch.empty(0)
+        >>> Gate(1, 0, none, none).along_channels(torch.ones(3), rank=4).shape
+        torch.Size([1, 3, 1, 1])
+        """
         return vector.view([-1 if dim == self.axis else 1 for dim in range(rank)])
 
 
@@ -48,16 +58,26 @@ def gate_on(
     batch_axis: int | None,
     **taken_in: Any,
 ) -> Gate:
-    """Return a gate on channels of these structures, on the device of the network's tensors."""
+    """Return a gate on channels of these structures [width], on the device of the network.
+
+    `taken_in` are the bias, shift and ReLU of a folded call.
+
+    >>> from narrows.example import two_neurons
+    >>> gate_on(two_neurons()[0], np.array([5, NO_STRUCTURE]), axis=1, batch_axis=0).direction
+    tensor([1., 0.])
+    """
     device = next(iter(network.tensors.values())).device
-    there = torch.from_numpy(structures).to(device)
-    direction = (there != NO_STRUCTURE).to(network.precision)
-    return Gate(axis, batch_axis, direction, there, **taken_in)
+    on_device = torch.from_numpy(structures).to(device)
+    direction = (on_device != NO_STRUCTURE).to(network.precision)
+    return Gate(axis, batch_axis, direction, on_device, **taken_in)
 
 
 @dataclass(frozen=True)
 class Leaf:
-    """The gate of one call during one batch: m and its tangent, float64 of shape [width]."""
+    """The gate of one call during one batch: m and its tangent, float64 of shape [width].
+
+    Both require a gradient.
+    """
 
     value: Tensor
     tangent: Tensor
@@ -65,13 +85,26 @@ class Leaf:
 
 
 def leaf_of(gate: Gate) -> Leaf:
-    """Return the gate's m and its tangent for one batch, ready to be differentiated along."""
+    """Return the gate's m and its tangent for one batch, both 1 and differentiable.
+
+    >>> leaf = leaf_of(Gate(1, 0, torch.ones(2), torch.tensor([0, 1])))
+    >>> leaf.value.tolist(), leaf.tangent.tolist()
+    ([1.0, 1.0], [1.0, 1.0])
+    """
     ones = torch.ones_like(gate.direction, dtype=torch.float64)
     return Leaf(ones.requires_grad_(), ones.clone().detach().requires_grad_(), gate.structures)
 
 
 def apply_gate(gate: Gate, leaf: Leaf, u: Dual | Tensor) -> Dual:
-    """Return the gated value of `u`, with its derivative along all structures."""
+    """Return the gated value of `u`, with its derivative along all structures.
+
+    That is `y = m u`, `ẏ = m u̇ + ṁ u` at m = ṁ = 1.
+
+    >>> gate = Gate(1, 0, torch.tensor([1.0, 0.0]), torch.tensor([0, NO_STRUCTURE]))
+    >>> y = apply_gate(gate, leaf_of(gate), torch.tensor([[3.0, 5.0]]))  # u̇ = 0
+    >>> y.value.tolist(), y.tangent.tolist()
+    ([[3.0, 5.0]], [[3.0, 0.0]])
+    """
     dual = isinstance(u, Dual)
     both = u.both if isinstance(u, Dual) else u
     apply: Callable[..., Tensor] = _ApplyGate.apply
@@ -79,7 +112,15 @@ def apply_gate(gate: Gate, leaf: Leaf, u: Dual | Tensor) -> Dual:
 
 
 def multiply(gate: Gate, m: Tensor, u: Tensor) -> Tensor:
-    """Return the gated value for gates m of shape [samples or 1, width]."""
+    """Return the gated value for gates m [samples or 1, width]: a row for each sample, or for all.
+
+    Raises MixedSamplesError where m has several rows, and no dimension of `u` tells samples apart.
+
+    >>> gate = Gate(1, 0, torch.ones(2), torch.tensor([0, 1]))
+    >>> multiply(gate, torch.tensor([[1.0, 0.0], [0.0, 1.0]]), torch.ones(2, 2))
+    tensor([[1., 0.],
+            [0., 1.]])
+    """
     rank = u.dim()
     shape = [1] * rank
     shape[gate.axis] = m.shape[1]
@@ -98,7 +139,7 @@ def multiply(gate: Gate, m: Tensor, u: Tensor) -> Tensor:
 
 
 class MixedSamplesError(ValueError):
-    """A gated value has no dimension that tells samples apart."""
+    """The error for a gated value without a dimension that tells samples apart."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -111,9 +152,9 @@ class _ApplyGate(torch.autograd.Function):
     """`y = m·u + shift`, `ẏ = m·u̇ + ṁ·u` at m = 1, ṁ = direction, and the ReLU of that.
 
     `u`, here with its bias, is [2, batch, …], or [batch, …] (not `dual`) where nothing before the
-    layer varies. Written out for memory: the gradients of m and ṁ need u, which the result tells
-    wherever the ReLU let it pass, so only the result is kept. They are summed over space in the
-    network's precision, over the batch in float64.
+    layer varies. Written out for memory: the gradients of m and ṁ need u only where the ReLU is
+    positive, and there the result gives it, so only the result is kept. The gradients are summed
+    over space in the network's precision, and over the batch in float64.
     """
 
     @staticmethod
@@ -168,7 +209,7 @@ def _relu_gradient(grad: Tensor, value: Tensor, out: Tensor | None = None) -> Te
 
 
 def _channel_sums(axis: int, a: Tensor, b: Tensor) -> Tensor:
-    """Sum `a · b` over all but the channels: float64 of shape [channels]."""
+    """Return `Σ a·b` over all dimensions but the channels: float64 of shape [channels]."""
     if axis == 1 and a.dim() > 2:
         per_sample: Tensor = torch.linalg.vecdot(a.flatten(2), b.flatten(2))
     else:

@@ -1,7 +1,14 @@
-"""Gates: a factor of one on every channel of every structure, placed on activations.
+"""Gates: a factor of one on every channel of every structure, applied to activations.
 
-Scaling the weights that go into a channel scales the channel before anything else happens to it. So
-derivatives along weights become derivatives along gates, and no weight gradient is ever computed.
+To scale the weights that go into a channel is to scale the channel itself. So derivatives along
+weights become derivatives along gates, and no gradient along weights is ever computed.
+
+Two neurons that add 1·x and 2·x to the output are `f(x) = m₁·1·x + m₂·2·x` with gates. Without the
+second:
+
+>>> from narrows.example import gated_neurons
+>>> gated_neurons().at(torch.tensor([[1.0, 0.0]]), torch.tensor([[10.0]]))
+tensor([[10.]])
 
 See docs/method.md, "Gates".
 """
@@ -27,7 +34,10 @@ from narrows.vocabulary import GateKind
 
 @dataclass(frozen=True, eq=False)
 class GatedNetwork:
-    """A network of which node i is gated by `gates[i]`; `original` is the one without gates."""
+    """A network with gates: `gates[i]` is on the result of node i of `network`.
+
+    `original` is the network without gates.
+    """
 
     original: Network
     channels: Channels
@@ -40,7 +50,16 @@ class GatedNetwork:
         return len(self.channels)
 
     def along_all(self, *inputs: Tensor) -> tuple[Any, list[Leaf]]:
-        """Run a batch with every value's derivative along θ_struc; return the output and gates."""
+        """Run a batch with every value's derivative along θ_struc; return the output and gates.
+
+        The output is Dual, or a tensor where no structure reaches it. For the two neurons, ∂f/∂m is
+        (x, 2x), so the derivative along both gates is 3x:
+
+        >>> from narrows.example import gated_neurons
+        >>> output, leaves = gated_neurons().along_all(torch.tensor([[10.0]]))
+        >>> output.value.item(), output.tangent.item(), len(leaves)
+        (30.0, 30.0, 1)
+        """
         leaves: list[Leaf] = []
 
         def gated(gate: Gate, result: Any) -> Any:
@@ -53,7 +72,12 @@ class GatedNetwork:
         """Run a batch at gates `m` [samples or 1, S]; differentiable along m.
 
         Raises MixedSamplesError where samples have gates of their own, and a gated value has no
-        dimension that tells samples apart.
+        dimension that tells samples apart. Below, each sample is without one of the neurons:
+
+        >>> from narrows.example import gated_neurons
+        >>> gated_neurons().at(torch.tensor([[1.0, 0.0], [0.0, 1.0]]), torch.tensor([[1.0], [1.0]]))
+        tensor([[1.],
+                [2.]])
         """
         m = torch.cat([m, m.new_ones(len(m), 1)], 1)  # NO_STRUCTURE is the index of the last
 
@@ -64,21 +88,34 @@ class GatedNetwork:
         return output
 
     def _run(self, inputs: tuple[Tensor, ...], run: Any, gated: Any) -> Any:
-        """Return the first output, which the loss is taken of."""
+        """Return the first output; the loss is computed on it."""
 
         def call(index: int, node: Node, arguments: dict[str, Any]) -> Any:
             result = run(node.op, arguments)
             return gated(self.gates[index], result) if index in self.gates else result
 
-        with inputs[0].device:  # where tensors made from nothing go
+        with inputs[0].device:  # the device of tensors without inputs, such as of `zeros`
             return self.network.execute(*inputs, call=call)[0]
 
 
 def gate(
     network: Network, channels: Channels, kind: GateKind = "weights", shapes: Shapes | None = None
 ) -> GatedNetwork:
-    """Place a gate wherever a channel of a structure is made, or wherever it is read."""
+    """Return the network with a gate wherever a structure's channel is made, or where it is read.
+
+    `weights`: on the layer's own output, as the paper's θ_s. `channel`: where calls sum over the
+    channel. `shapes` are by default those of `trace_shapes(network)`. The gated values are:
+
+    >>> from narrows.example import gated_neurons
+    >>> for kind in ("weights", "channel"):
+    ...     gated = gated_neurons(kind)
+    ...     print(kind, [gated.network.nodes[i].outputs for i in gated.gates])
+    weights [('h',)]
+    channel [('h·1',)]
+
+    See docs/method.md, "Where the gate sits".
+    """
     shapes = shapes or trace_shapes(network)
-    place = gate_layers if kind == "weights" else gate_reads
-    gated, gates = place(network, channels, shapes)
+    add_gates = gate_layers if kind == "weights" else gate_reads
+    gated, gates = add_gates(network, channels, shapes)
     return GatedNetwork(network, channels, gated, gates)

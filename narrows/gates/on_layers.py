@@ -1,4 +1,4 @@
-"""Gates where the paper's θ_s acts: on a layer's own output, before the batch norm.
+"""Gates on a layer's own output, before the batch norm: the paper's θ_s.
 
 See docs/method.md, "Gates".
 """
@@ -16,7 +16,7 @@ from narrows.graph.node import Node
 from narrows.graph.shapes import Shapes, batch_axes
 
 BATCH_NORMS = ("batch_norm", "_native_batch_norm_legit_no_training")
-"""Batch norms that a convolution takes in; the second, of core ATen, has three results."""
+"""Batch norms that a gated convolution includes; the second, of core ATen, has three results."""
 
 
 def gate_layers(
@@ -24,8 +24,16 @@ def gate_layers(
 ) -> tuple[Network, dict[int, Gate]]:
     """Return the network with a gate on every call of a layer that has structures.
 
-    A batch norm and a ReLU behind it become part of the gated call where nothing else reads in
-    between.
+    Returned are the network and its gates by the index of the gated node. A batch norm and a ReLU
+    behind a call become part of the gated call where nothing else reads the values in between.
+
+    >>> from narrows.example import two_neurons
+    >>> network, shapes, channels = two_neurons()
+    >>> gated, gates = gate_layers(network, channels, shapes)
+    >>> {gated.nodes[index].module: gate.structures for index, gate in gates.items()}
+    {'hidden': tensor([0, 1])}
+
+    See docs/method.md, "Where the gate sits".
     """
     layers = {
         index: layer
@@ -64,7 +72,7 @@ def _gate_call(network: Network, node: Node, chain: list[int]) -> tuple[Node, di
         bias = None if bias is None else bias * scale
     relu = any(follower.op == "relu" for follower in behind)
     op = node.op
-    if op == "addmm":  # its bias stands first
+    if op == "addmm":  # its bias is the first argument
         op, inputs = "mm", {"self": inputs["mat1"], "mat2": inputs["mat2"]}
     elif "bias" in inputs:
         inputs["bias"] = None
@@ -74,7 +82,7 @@ def _gate_call(network: Network, node: Node, chain: list[int]) -> tuple[Node, di
 
 
 class _Tensors(dict[str, Any]):
-    """The named tensors by value name; None for values that only a run would know."""
+    """The named tensors by value name; None for any value that is computed."""
 
     def __init__(self, network: Network) -> None:
         super().__init__((v, network.tensors[name]) for v, name in network.leaves.items())
@@ -84,13 +92,13 @@ class _Tensors(dict[str, Any]):
 
 
 def _is_fixed(network: Network, norm: Node, source: str) -> bool:
-    """Tell whether a norm maps `source` by statistics and weights that are named tensors."""
+    """Tell whether the statistics and weights that a norm applies to `source` are named tensors."""
     others = (name for name in norm.references() if name != source)
     return norm.inputs.get("running_mean") is not None and all(n in network.leaves for n in others)
 
 
 def _chain(network: Network, index: int) -> Iterator[int]:
-    """Yield the batch norm and the ReLU, or the one of them, that alone read call `index`."""
+    """Yield the batch norm and the ReLU behind call `index`, if each is the only reader."""
     foldable = [*BATCH_NORMS, "relu"] if network.nodes[index].op.startswith("conv") else ["relu"]
     while foldable:
         result = network.nodes[index].outputs[0]

@@ -1,10 +1,10 @@
-"""Gates where a channel is read: at 0, exactly what removing the channel does.
+"""Gates where a channel is read: such a gate at 0 does exactly what removing the channel does.
 
-Between the layer that makes a channel and the ones that sum over channels stand norms, shifts and
-activations that map each channel by itself. A gate behind all of them is a gate on what is summed;
-where they are batch norms and ReLUs it is the same as one right behind the batch norm. It takes in
-the norms' shifts, embeddings of positions and whatever else is added on the way. What a layer norm
-makes of the other channels' statistics when one is gone is left out.
+Norms, shifts and activations stand between the layer that makes a channel and the calls that sum
+over channels, and map each channel by itself. A gate behind all of them is a gate on what is
+summed; behind a batch norm and a ReLU it is the same as one right behind the batch norm. It
+includes the norms' shifts, position embeddings and anything else that is added on the way. It
+ignores that without a channel, a layer norm would have other statistics for the others.
 
 See docs/method.md, "Gates" and "Facts that are tested".
 """
@@ -28,7 +28,17 @@ def gate_reads(
 ) -> tuple[Network, dict[int, Gate]]:
     """Return the network with a gate on every dimension of a structure's channels that is summed.
 
-    Calls that sum over the same dimension of the same value share its gate.
+    Returned are the network and its gates by the index of the gated node, an `alias`. Calls that
+    sum over the same dimension of the same value share its gate. Below, `h·1` is `h` with a gate
+    along dimension 1:
+
+    >>> from narrows.example import two_neurons
+    >>> network, shapes, channels = two_neurons()
+    >>> gated, gates = gate_reads(network, channels, shapes)
+    >>> [(node.op, node.outputs) for node in gated.nodes], list(gates)
+    ([('linear', ('h',)), ('alias', ('h·1',)), ('linear', ('y',))], [1])
+
+    See docs/method.md, "Where the gate sits".
     """
     axes = batch_axes(network, shapes)
     nodes: list[Node] = []
@@ -39,7 +49,7 @@ def gate_reads(
             structures = _structures(channels, read)
             if (structures == NO_STRUCTURE).all():
                 continue
-            argument, value = _argument(node, read.value)  # gated along another axis, perhaps
+            argument, value = _argument(node, read.value)  # perhaps gated along another axis
             if (value, read) not in gated:
                 gated[value, read] = name = f"{value}·{read.axis}"
                 gates[len(nodes)] = gate_on(network, structures, read.axis, axes.get(read.value))
@@ -50,7 +60,7 @@ def gate_reads(
 
 
 def _reads(node: Node, network: Network, shapes: Shapes) -> Iterator[Operand]:
-    """Yield the dimensions that a call sums over; of two factors, that of one which varies."""
+    """Yield the dimensions that a call sums over; of two factors, that of the one that varies."""
     for first, second in contractions(node, shapes):
         yield second if first.value in network.leaves else first
     yield from sum_axes(node, shapes)
@@ -62,8 +72,8 @@ def _structures(channels: Channels, read: Operand) -> NDArray[np.int64]:
 
 
 def _argument(node: Node, value: str) -> tuple[str, str]:
-    """Return the first argument that is a value, or that value behind gates, and its name."""
-    for argument, given in node.inputs.items():
-        if isinstance(given, Ref) and given.name.partition("·")[0] == value:
-            return argument, given.name
+    """Return the first argument that reads `value`, perhaps behind gates, and the name it reads."""
+    for argument, ref in node.inputs.items():
+        if isinstance(ref, Ref) and ref.name.partition("·")[0] == value:
+            return argument, ref.name
     raise ValueError(f"{node.op} does not read {value}")

@@ -32,15 +32,22 @@ _RANGES: Mapping[str, tuple[int, int]] = {
     "num_layers": (1, 64),
     "reduction": (0, 2),
 }
-"""The integers that an argument of this name may hold, whatever the operator."""
+"""The least and the largest integer in an argument of this name, for any operator."""
 
 
 class OutOfBoundsError(ValueError):
-    """An argument that could crash a native kernel."""
+    """The error for an argument that could crash a native kernel."""
 
 
 def check_arguments(op: str, arguments: Mapping[str, Any]) -> None:
-    """Raise OutOfBoundsError where an argument of `op` is out of bounds, or a tensor empty."""
+    """Raise OutOfBoundsError where an argument of `op` is out of bounds, or a tensor empty.
+
+    >>> import torch
+    >>> check_arguments("conv2d", {"weight": torch.zeros(8, 4, 3, 3), "stride": [2, 2]})
+    >>> check_arguments("conv2d", {"weight": torch.zeros(8, 4, 3, 3), "stride": [2, 16384]})
+    Traceback (most recent call last):
+    narrows.graph.bounds.OutOfBoundsError: stride 16384 is not between 1 and 512
+    """
     for name, value in arguments.items():
         limits = _RANGES.get(name)
         for item in value if isinstance(value, list) else (value,):
@@ -58,7 +65,13 @@ def check_arguments(op: str, arguments: Mapping[str, Any]) -> None:
 
 
 def check_size(size: Any) -> None:
-    """Raise OutOfBoundsError where a size computed from sizes is too large for more arithmetic."""
+    """Raise OutOfBoundsError where a size, computed from sizes, is larger than `MAX_SIZE`.
+
+    >>> check_size(1 << 40)
+    >>> check_size(1 << 41)
+    Traceback (most recent call last):
+    narrows.graph.bounds.OutOfBoundsError: 2199023255552 is too large for a size
+    """
     if type(size) is int and abs(size) > MAX_SIZE:
         raise OutOfBoundsError(f"{size} is too large for a size")
 

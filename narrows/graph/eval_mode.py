@@ -1,7 +1,7 @@
-"""What an operator computes in eval mode, where that differs from what the upload asks for.
+"""Operators in eval mode, where that differs from the call in the upload.
 
-Dropout is the identity, batch norm uses its running statistics, attention is written
-out, and kernels that torch can't differentiate twice are replaced by ones that it can.
+Dropout is the identity, and batch norm uses its running statistics. Attention is written out, and
+kernels that torch can't differentiate twice are replaced by ones that it can.
 
 See docs/security.md, "Rules for archives", 9.
 """
@@ -76,7 +76,7 @@ def _glu(self: Tensor, dim: int = -1) -> Tensor:
 
 
 def _embedding(weight: Tensor, indices: Tensor, **_: Any) -> Tensor:
-    """Look up rows; the other options alter the gradient alone, away from the derivative."""
+    """Look up rows; the other options change only the gradient, and make it a wrong derivative."""
     return F.embedding(indices, weight)
 
 
@@ -159,4 +159,4 @@ REWRITES: Mapping[str, Callable[..., Any]] = {
     "_unsafe_view": _view,
     **{name: _on_default_device(factory) for name, factory in _FACTORIES.items()},
 }
-"""Operators that do not run as torch's own: name to function, arguments named as in the schema."""
+"""Functions that run in place of torch's operators, by name; with the schema's argument names."""

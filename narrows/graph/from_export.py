@@ -1,6 +1,6 @@
-"""From a module, or a program that torch exported, to a `Network`, for people who trust their own.
+"""From a module, or a program that torch exported, to a `Network`; only for trusted code.
 
-Uploads never come this way: they are read by `worker.formats.pt2`.
+Uploads are not read here, but by `worker.formats.pt2`.
 """
 
 import operator
@@ -25,6 +25,12 @@ def as_network(model: nn.Module | ExportedProgram, inputs: tuple[Tensor, ...]) -
     `inputs` is an example batch, of two samples or more; the tensors are copied. Raises ValueError
     for an operator that Narrows does not know, and what torch.export raises for code that it can't
     follow.
+
+    >>> network = as_network(nn.Sequential(nn.Linear(3, 4), nn.ReLU()), (torch.zeros(2, 3),))
+    >>> [(node.op, node.module) for node in network.nodes], list(network.tensors)
+    ([('linear', '0'), ('relu', '1')], ['0.weight', '0.bias'])
+    >>> network.inputs[0].shape[1], network.fixed_batch
+    (3, None)
     """
     program = model if isinstance(model, ExportedProgram) else _export(model, inputs)
     return _Reader(program.run_decompositions({})).read()  # which makes in-place operators pure
@@ -49,10 +55,10 @@ class _Reader:
         self._tensors: dict[str, Tensor] = {}
         self._parameters: set[str] = set()
         self._transient: set[str] = set()
-        self._names: dict[int, str] = {}  # of tensors by identity: tied ones go by the first
+        self._names: dict[int, str] = {}  # by identity: tied tensors have the name of the first
         self._aliases: dict[str, str] = {}
         self._inputs: list[Input] = []
-        self._pieces: dict[str, dict[int, str]] = {}  # which results of a node have names
+        self._pieces: dict[str, dict[int, str]] = {}  # of a node with several results: their names
 
     def read(self) -> Network:
         for spec, node in zip(
@@ -62,8 +68,8 @@ class _Reader:
         calls = [node for node in self._program.graph.nodes if node.op == "call_function"]
         for node in calls:
             if node.target is operator.getitem:
-                source, place = node.args
-                self._pieces.setdefault(source.name, {})[place] = node.name
+                source, index = node.args
+                self._pieces.setdefault(source.name, {})[index] = node.name
         nodes = [self._node(node) for node in calls if node.target is not operator.getitem]
         outputs = tuple(
             spec.arg.name
@@ -106,8 +112,8 @@ class _Reader:
 
     def _nesting(self, outputs: int) -> Nesting | None:
         spec = self._program.call_spec.out_spec
-        found = spec.unflatten(range(outputs)) if spec and spec.num_leaves == outputs else None
-        return found if _is_plain(found) else None
+        nesting = spec.unflatten(range(outputs)) if spec and spec.num_leaves == outputs else None
+        return nesting if _is_plain(nesting) else None
 
     def _node(self, node: FxNode) -> Node:
         op, inputs = _call(node)
@@ -115,7 +121,7 @@ class _Reader:
         outputs: tuple[str | None, ...] = (node.name,)
         if isinstance(value, list | tuple):
             pieces = self._pieces.get(node.name, {})
-            outputs = tuple(pieces.get(place) for place in range(len(value)))
+            outputs = tuple(pieces.get(index) for index in range(len(value)))
         stack: Any = node.meta.get("nn_module_stack") or {"": ("", None)}
         return Node(op, inputs, outputs, next(reversed(stack.values()))[0])
 
@@ -129,11 +135,11 @@ def _call(node: FxNode) -> tuple[str, dict[str, Argument]]:
     packet, overload = target._schema.name.removeprefix("aten::"), target._overloadname
     name = packet if overload == "default" else f"{packet}.{overload}"
     names = [argument.name for argument in target._schema.arguments]
-    given = dict(zip(names, node.args, strict=False)) | node.kwargs
-    chosen = {
-        key: _argument(value) for key, value in given.items() if key not in operators.PLACEMENT
+    arguments = dict(zip(names, node.args, strict=False)) | node.kwargs
+    inputs = {
+        key: _argument(value) for key, value in arguments.items() if key not in operators.PLACEMENT
     }
-    return _known(name, node), chosen
+    return _known(name, node), inputs
 
 
 def _known(op: str, node: FxNode) -> str:

@@ -1,4 +1,4 @@
-"""A network as a straight-line program of ATen operators, always in eval mode.
+"""A network: a straight-line program of ATen operators, always in eval mode.
 
 See docs/architecture.md, "The network".
 """
@@ -16,11 +16,15 @@ from narrows.graph.node import Argument, Input, Node, Ref
 from narrows.graph.output_tree import Nesting
 
 Call: TypeAlias = Callable[[int, Node, dict[str, Any]], Any]
-"""Computes a node: (its index, the node, its arguments by name) → its result or results."""
+"""The function that computes a node: (index, node, arguments by name) → its result or results."""
 
 
 def run_node(_index: int, node: Node, arguments: dict[str, Any]) -> Any:
-    """Compute a node by its operator."""
+    """Compute a node by its operator.
+
+    >>> run_node(0, Node("relu", {}, ("y",), ""), {"self": torch.tensor([-1.0, 2.0])})
+    tensor([0., 2.])
+    """
     return operators.run(node.op, arguments)
 
 
@@ -29,11 +33,19 @@ class Network:
     """The program: operator calls in order over inputs and named tensors.
 
     `tensors` holds parameters, buffers and constants under the user's names, such as
-    `layer1.0.bn1.weight`; `leaves` says which value of the program is which tensor; `parameters`
-    names the trainable ones, `transient` those that no state dict holds (constants, buffers that
-    don't persist), and `aliases` gives the other names of tied ones. `nesting` says how the
-    module returned its outputs, where that is known; a call of the network returns them in a row.
-    Calling a network runs it; batch norm is frozen and dropout off, whatever the export was.
+    `layer1.0.bn1.weight`; `leaves` maps values of the program to tensors; `parameters` names the
+    trainable ones, `transient` those that no state dict holds (constants, buffers that do not
+    persist), and `aliases` maps the other names of tied tensors to the first. `nesting` is the
+    structure in which the module returned its outputs, where that is known; a call of the network
+    returns them as a flat tuple. Batch norm is frozen and dropout off, whatever the export was.
+
+    >>> node = Node("relu", {"self": Ref("x")}, ("y",), "activation")
+    >>> x = Input("x", torch.float32, ("batch", 2))
+    >>> network = Network((node,), {}, {}, frozenset(), (x,), ("y",))
+    >>> network(torch.tensor([[-1.0, 2.0]]))
+    (tensor([[0., 2.]]),)
+    >>> network.readers, sorted(network.varying), network.fixed_batch
+    ({'y': [-1], 'x': [0]}, ['x', 'y'], None)
     """
 
     nodes: tuple[Node, ...]
@@ -55,9 +67,17 @@ class Network:
     ) -> tuple[Any, ...]:
         """Run the program on inputs of any kind; return its outputs.
 
-        `call(index, node, arguments)` computes node `index` from its arguments, references being
-        replaced by values; `tensors` stand in for the network's own. A value is dropped once
-        nothing reads it any more.
+        `call(index, node, arguments)` computes node `index` from its arguments, with values in
+        place of references; `tensors` replace the network's own. A value is dropped after its last
+        reader. Below, `call` counts operators instead of computing them:
+
+        >>> from collections import Counter
+        >>> from narrows.example import two_neurons
+        >>> counter = Counter()
+        >>> two_neurons()[0].execute("x", call=lambda index, node, _: counter.update([node.op]))
+        (None,)
+        >>> counter
+        Counter({'linear': 2})
         """
         stored = self.tensors if tensors is None else tensors
         values = {leaf: stored[name] for leaf, name in self.leaves.items()}
@@ -71,7 +91,12 @@ class Network:
 
     @cached_property
     def last_reads(self) -> tuple[tuple[str, ...], ...]:
-        """For each node, the values that nothing reads after it: what can be freed."""
+        """For each node, the values that nothing reads after it, so that they can be freed.
+
+        >>> from narrows.example import two_neurons
+        >>> two_neurons()[0].last_reads  # x → h → y; the output y stays
+        (('x',), ('h',))
+        """
         last = {name: i for i, node in enumerate(self.nodes) for name in node.outputs if name}
         last |= {name: i for i, node in enumerate(self.nodes) for name in node.references()}
         freed: list[list[str]] = [[] for _ in self.nodes]
@@ -82,7 +107,7 @@ class Network:
 
     @cached_property
     def readers(self) -> Mapping[str, list[int]]:
-        """The calls that read each value; -1 stands for the network's caller."""
+        """The indices of the calls that read each value; −1 stands for the network's caller."""
         readers: dict[str, list[int]] = {name: [-1] for name in self.outputs}
         for index, node in enumerate(self.nodes):
             for name in node.references():
@@ -91,7 +116,7 @@ class Network:
 
     @cached_property
     def varying(self) -> frozenset[str]:
-        """The values that depend on what is in the inputs, and not on their sizes alone."""
+        """The values that depend on the inputs' numbers, and not only on their sizes."""
         varying = {spec.name for spec in self.inputs}
         for node in self.nodes:
             if node.op not in operators.SYMBOLIC and varying.intersection(node.references()):
@@ -100,22 +125,32 @@ class Network:
 
     @property
     def fixed_batch(self) -> int | None:
-        """The size of batch that the program was exported for; None where it is free."""
+        """The batch size that the program was exported for; None where it is free."""
         first = self.inputs[0].shape[0] if self.inputs[0].shape else None
         return first if isinstance(first, int) else None
 
     @property
     def precision(self) -> torch.dtype:
-        """The floating-point number type of the tensors."""
+        """The number type of the first floating-point tensor, else torch's default."""
         dtypes = (tensor.dtype for tensor in self.tensors.values())
         return next((d for d in dtypes if d.is_floating_point), torch.get_default_dtype())
 
     def map_tensors(self, function: Callable[[Tensor], Tensor]) -> "Network":
-        """Return the same program over `function(tensor)`, for a move to a device or a dtype."""
+        """Return the same program with `function(tensor)` for each tensor, such as on a device.
+
+        >>> from narrows.example import two_neurons
+        >>> two_neurons()[0].map_tensors(torch.negative).tensors["output.weight"]
+        tensor([[-1., -1.]])
+        """
         return replace(self, tensors={name: function(t) for name, t in self.tensors.items()})
 
     def map_dtypes(self, function: Callable[[torch.dtype], torch.dtype]) -> "Network":
-        """Return the same program with every number type, wherever it stands, replaced."""
+        """Return the program with `function(dtype)` for each dtype of tensors, inputs, arguments.
+
+        >>> from narrows.example import two_neurons
+        >>> two_neurons()[0].map_dtypes(lambda _: torch.float64)(torch.ones(1, 1).double())
+        (tensor([[3.]], dtype=torch.float64),)
+        """
 
         def mapped(argument: Argument) -> Argument:
             return function(argument) if isinstance(argument, torch.dtype) else argument
@@ -129,17 +164,32 @@ class Network:
         return replace(converted, nodes=nodes, inputs=inputs)
 
     def in_single_precision(self) -> "Network":
-        """Return the same program with half precision, wherever it stands, replaced by single."""
+        """Return the same program with single precision in place of both half precisions.
+
+        >>> from narrows.example import two_neurons
+        >>> half = two_neurons()[0].map_dtypes(lambda _: torch.bfloat16)
+        >>> half.precision, half.in_single_precision().precision
+        (torch.bfloat16, torch.float32)
+        """
         return self.map_dtypes(widen)
 
 
 def widen(dtype: torch.dtype) -> torch.dtype:
-    """Return single precision for either half precision, and any other dtype as it is."""
+    """Return single precision for either half precision, and any other dtype as it is.
+
+    >>> widen(torch.bfloat16), widen(torch.int64)
+    (torch.float32, torch.int64)
+    """
     return torch.float32 if dtype in (torch.float16, torch.bfloat16) else dtype
 
 
 def arguments_of(values: Mapping[str, Any], node: Node) -> dict[str, Any]:
-    """Return the node's arguments with references replaced by their values."""
+    """Return the node's arguments with references replaced by their values.
+
+    >>> cat = Node("cat", {"tensors": [Ref("a"), Ref("b")], "dim": 1}, ("y",), "")
+    >>> arguments_of({"a": "A", "b": "B"}, cat)
+    {'tensors': ['A', 'B'], 'dim': 1}
+    """
 
     def value(argument: Argument) -> Any:
         if isinstance(argument, Ref):
@@ -150,22 +200,31 @@ def arguments_of(values: Mapping[str, Any], node: Node) -> dict[str, Any]:
 
 
 def named_results(node: Node, result: Any) -> dict[str, Any]:
-    """Return the result, or the several results, of a node by their names, but for the unused."""
+    """Return the result, or the several results, of a node by name, without the unused ones.
+
+    >>> named_results(Node("max.dim", {}, ("largest", None), ""), ("values", "indices"))
+    {'largest': 'values'}
+    """
     results = result if isinstance(result, list | tuple) else (result,)
     return {name: item for name, item in zip(node.outputs, results, strict=True) if name}
 
 
 def named_arguments(node: Node, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values that a node refers to, by name: `arguments_of` the other way round."""
-    found: dict[str, Any] = {}
+    """Return the values that a node refers to, by name: the inverse of `arguments_of`.
+
+    >>> cat = Node("cat", {"tensors": [Ref("a"), Ref("b")], "dim": 1}, ("y",), "")
+    >>> named_arguments(cat, {"tensors": ["A", "B"], "dim": 1})
+    {'a': 'A', 'b': 'B'}
+    """
+    values: dict[str, Any] = {}
 
     def collect(argument: Argument, value: Any) -> None:
         if isinstance(argument, Ref):
-            found[argument.name] = value
+            values[argument.name] = value
         elif isinstance(argument, list):
             for item, part in zip(argument, value, strict=True):
                 collect(item, part)
 
     for name, argument in node.inputs.items():
         collect(argument, arguments[name])
-    return found
+    return values

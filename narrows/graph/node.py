@@ -1,4 +1,4 @@
-"""What a program consists of: calls of operators, and what they refer to."""
+"""The parts of a program: calls of operators, their arguments, and inputs."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True)
 class Ref:
-    """A reference to the value of that name."""
+    """A reference to the value `name` of the program."""
 
     name: str
 
@@ -19,14 +19,25 @@ Argument: TypeAlias = Ref | Tensor | torch.dtype | str | float | bool | list["Ar
 
 
 def as_ref(argument: Argument) -> Ref:
-    """Return an argument that its operator's schema says is a tensor."""
+    """Return an argument that must be a reference; raise TypeError for any other.
+
+    >>> as_ref(Ref("x"))
+    Ref(name='x')
+    """
     if not isinstance(argument, Ref):
         raise TypeError(f"expected a reference, not {argument!r}")
     return argument
 
 
 def as_int(argument: Argument) -> int:
-    """Return an argument that its operator's schema says is an integer."""
+    """Return an argument that must be an integer; raise TypeError for any other.
+
+    >>> as_int(3)
+    3
+    >>> as_int(Ref("x"))
+    Traceback (most recent call last):
+    TypeError: expected an integer, not Ref(name='x')
+    """
     if not isinstance(argument, int):
         raise TypeError(f"expected an integer, not {argument!r}")
     return argument
@@ -40,6 +51,9 @@ class Node:
     `operators.SYMBOLIC`; `inputs` are its arguments by the names of the operator's schema;
     `outputs` names its results (None: unused); `module` is the user's name of the module, such as
     `layer3.0.conv1`, or `""` for the network itself.
+
+    >>> list(Node("cat", {"tensors": [Ref("a"), Ref("b")], "dim": 1}, ("y",), "").references())
+    ['a', 'b']
     """
 
     op: str
@@ -57,7 +71,11 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """An input of the network; a dimension is a size, or the name of a symbol where it is free."""
+    """An input of the network; a dimension is a size, or the name of a symbol where it is free.
+
+    >>> Input("image", torch.float32, ("batch", 3, 32, 32)).shape[0]
+    'batch'
+    """
 
     name: str
     dtype: torch.dtype

@@ -1,4 +1,4 @@
-"""Norms in eval mode, differentiable twice along every argument."""
+"""Norms in eval mode, `(x − mean) / √(variance + eps) · weight + bias`, twice differentiable."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,7 +18,12 @@ def batch_norm(
     eps: float,
     **_: Any,
 ) -> Tensor:
-    """Normalize by the running statistics; as torch does, by the batch's where there are none."""
+    """Normalize [batch, C, …] by the running statistics, or the batch's where there are none.
+
+    >>> three, four = torch.tensor([3.0]), torch.tensor([4.0])
+    >>> batch_norm(torch.tensor([[7.0]]), None, None, three, four, eps=0.0)  # (7 − 3) / √4
+    tensor([[2.]])
+    """
     if running_mean is None or running_var is None:
         return _written_out_batch_norm(input, weight, bias, eps=eps)
     result: Tensor = aten.batch_norm(
@@ -36,10 +41,10 @@ def _written_out_batch_norm(
     eps: float = 1e-5,
     **_: Any,
 ) -> Tensor:
-    """Do as `_batch_norm`, differentiably along every argument.
+    """Return what `batch_norm` does, differentiable along every argument.
 
-    Torch's kernel is wrong in reverse mode over forward mode where it computes the statistics
-    (2.13), and has no derivative along those that it is given.
+    Torch's kernel (2.13) is wrong in reverse mode over forward mode where it computes the
+    statistics, and has no derivative along statistics that are arguments.
     """
     along = (1, -1, *(1,) * (input.dim() - 2))
     weight, bias, mean, variance = (
@@ -51,11 +56,12 @@ def _written_out_batch_norm(
 
 
 def native_batch_norm(**arguments: Any) -> tuple[Tensor, None, None]:
+    """Return (result of `batch_norm`, None, None): no call uses the statistics in eval mode."""
     return _written_out_batch_norm(**arguments), None, None
 
 
 def functional_batch_norm(**arguments: Any) -> tuple[Tensor, None, None, Tensor, Tensor]:
-    """Return the running statistics unchanged as the new ones: they are frozen."""
+    """Return (result, None, None, mean, variance); the running statistics stay as they are."""
     result = _written_out_batch_norm(**arguments)
     return result, None, None, arguments["running_mean"], arguments["running_var"]
 
@@ -69,7 +75,12 @@ def instance_norm(
     eps: float,
     **_: Any,
 ) -> Tensor:
-    """Normalize as `_batch_norm` does, by each sample's own statistics where there are none."""
+    """Normalize as `batch_norm` does, by each sample's own statistics where there are none.
+
+    >>> x = torch.tensor([[[1.0, 3.0]]])  # mean 2, variance 1
+    >>> instance_norm(x, None, None, None, None, eps=0.0)
+    tensor([[[-1.,  1.]]])
+    """
     if running_mean is not None and running_var is not None:
         return _written_out_batch_norm(input, weight, bias, running_mean, running_var, eps)
     result: Tensor = aten.group_norm(input, input.shape[1], weight, bias, eps, False)
@@ -84,11 +95,16 @@ def layer_norm(
     eps: float = 1e-5,
     **_: Any,
 ) -> Tensor:
-    """Normalize the last dimensions, written out for the same reason as `_batch_norm`."""
+    """Normalize the last dimensions; written out for the same reason as batch norm.
+
+    >>> layer_norm(torch.tensor([1.0, 3.0]), [2], bias=torch.tensor([0.0, 5.0]), eps=0.0)
+    tensor([-1.,  6.])
+    """
     return _normalize(input, range(-len(normalized_shape), 0), weight, bias, eps)
 
 
 def native_layer_norm(**arguments: Any) -> tuple[Tensor, None, None]:
+    """Return (result of `layer_norm`, None, None)."""
     return layer_norm(**arguments), None, None
 
 
@@ -114,6 +130,7 @@ def native_group_norm(
     bias: Tensor | None,
     group: int,
     eps: float,
-    **_: Any,  # N, C and HxW: the input itself knows better
+    **_: Any,  # N, C and HxW: those of the input are used
 ) -> tuple[Tensor, None, None]:
+    """Return (torch's group norm of the input, None, None)."""
     return aten.group_norm(input, group, weight, bias, eps, False), None, None

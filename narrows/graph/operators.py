@@ -1,9 +1,9 @@
 """The operators that a network may use, and the one function that runs them.
 
-An upload names operators by text, so this table is the border: what is not in it can't run. It
-leaves out on purpose whatever touches files (`from_file`), returns memory that nobody wrote
-(`empty`), reaches beyond its input (`as_strided`), draws random numbers, or calls other code
-(`cond`, `map`).
+An upload names operators by text, and an operator that is not in this table can't run. The table
+leaves out on purpose operators that read files (`from_file`), return uninitialized memory
+(`empty`), read beyond their input (`as_strided`), draw random numbers, or call other code (`cond`,
+`map`).
 
 See docs/security.md, "Rules for archives", 6, 7 and 9.
 """
@@ -64,9 +64,9 @@ nll_loss2d_forward nll_loss_forward nll_loss_nd smooth_l1_loss
 def _overloads(names: Iterable[str]) -> Iterable[tuple[str, OpOverload]]:
     for name in names:
         packet, _, overload = name.partition(".")
-        found = getattr(getattr(torch.ops.aten, packet, None), overload or "default", None)
-        if isinstance(found, OpOverload):  # else this torch is too old to have it
-            yield name, found
+        operation = getattr(getattr(torch.ops.aten, packet, None), overload or "default", None)
+        if isinstance(operation, OpOverload):  # else this torch is too old to have it
+            yield name, operation
 
 
 OPERATORS: Mapping[str, OpOverload] = dict(_overloads(_NAMES.split()))
@@ -105,7 +105,7 @@ INPLACE: Mapping[str, str] = {
     f"{packet}_{dot}{overload}": f"{packet}{dot}{overload}"
     for packet, dot, overload in (name.partition(".") for name in _INPLACE.split())
 }
-"""In-place operators (`add_.Tensor`), each with the functional one that computes the same."""
+"""In-place operators (`add_.Tensor`), each with the functional operator of the same result."""
 
 _VIEWS = """
 alias alpha_dropout channel_shuffle chunk contiguous detach dropout einsum expand expand_as
@@ -122,10 +122,10 @@ _assert_async _assert_async.msg _assert_scalar _assert_tensor_metadata sym_const
 sym_constrain_range_for_size
 """
 DROPPED = frozenset(_DROPPED.split())
-"""Assertions of the exporter: they compute nothing, so a reader leaves them out."""
+"""Assertions of the exporter; they compute nothing, so readers of programs leave them out."""
 
 PLACEMENT = frozenset({"device", "layout", "memory_format", "pin_memory", "non_blocking"})
-"""Arguments that say where a tensor lies: a network goes where its inputs are."""
+"""Arguments for the device and layout of a tensor; a network runs on the device of its inputs."""
 
 _CALLS: Mapping[str, Callable[..., Any]] = {**OPERATORS, **eval_mode.REWRITES}
 
@@ -134,11 +134,19 @@ def run(op: str, arguments: dict[str, Any]) -> Any:
     """Run one operator as in eval mode; return its tensor, its tensors, or its integer.
 
     `arguments` are named, and ordered, as in the operator's schema, and name no device, layout or
-    memory format: results are where their inputs are, those made from nothing (`arange`, `zeros`)
-    on torch's default device. Works on fake and meta tensors and under `torch.func`.
+    memory format. Results are on the device of the tensor arguments, or without any (`arange`,
+    `zeros`) on torch's default device. Works on fake and meta tensors and under `torch.func`.
 
     Raises OutOfBoundsError, a ValueError that begins with the operator's name, where an argument
     is out of the bounds that keep native kernels from crashing.
+
+    >>> run("mul.Tensor", {"self": torch.tensor([3.0]), "other": torch.tensor([4.0])})
+    tensor([12.])
+    >>> run("dropout", {"input": torch.tensor([3.0]), "p": 0.5, "train": True})  # in eval mode
+    tensor([3.])
+    >>> run("operator.floordiv", {"a": 1, "b": 0})
+    Traceback (most recent call last):
+    narrows.graph.bounds.OutOfBoundsError: operator.floordiv: integer division or modulo by zero
     """
     try:
         if op in SYMBOLIC:

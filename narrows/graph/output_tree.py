@@ -1,4 +1,4 @@
-"""How a network returns its outputs: in tuples, lists and dictionaries."""
+"""The structure of a network's outputs: tuples, lists and dictionaries."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeAlias
@@ -8,7 +8,7 @@ Nesting: TypeAlias = int | tuple["Nesting", ...] | list["Nesting"] | dict[str, "
 
 
 def nested(nesting: Nesting, outputs: Sequence[Any]) -> Any:
-    """Return the outputs in the place of their numbers.
+    """Return `nesting` with outputs in place of their numbers.
 
     >>> nested({"logits": 0, "features": (1, 2)}, ["a", "b", "c"])
     {'logits': 'a', 'features': ('b', 'c')}
@@ -22,7 +22,11 @@ def nested(nesting: Nesting, outputs: Sequence[Any]) -> Any:
 
 
 def numbers(nesting: Nesting) -> Iterator[int]:
-    """Yield the numbers of the outputs in order."""
+    """Yield the numbers of the outputs in order.
+
+    >>> list(numbers({"logits": 0, "features": (1, 2)}))
+    [0, 1, 2]
+    """
     if isinstance(nesting, int):
         yield nesting
     else:
@@ -31,5 +35,9 @@ def numbers(nesting: Nesting) -> Iterator[int]:
 
 
 def flat(count: int) -> Nesting:
-    """Return the nesting of one output as it is, or of several in a tuple."""
+    """Return the nesting of a single output, or of several in a tuple.
+
+    >>> flat(1), flat(3)
+    (0, (0, 1, 2))
+    """
     return 0 if count == 1 else tuple(range(count))

@@ -9,7 +9,7 @@ from torch import Tensor
 State = tuple[Tensor, ...]
 """The hidden state, and an LSTM's cell state, each of shape [batch, width]."""
 Cell = Callable[[Tensor, State, Sequence[Tensor | None]], State]
-"""Takes an input of shape [batch, features], the state, and W_ih, W_hh, b_ih, b_hh and W_hr."""
+"""(input [batch, features], state, (W_ih, W_hh, b_ih, b_hh, W_hr)) → the next state."""
 
 
 def lstm(
@@ -22,7 +22,16 @@ def lstm(
     batch_first: bool,
     **_: object,  # dropout, train
 ) -> tuple[Tensor, ...]:
-    """Return the outputs, h and c as `torch.nn.LSTM` does in eval mode."""
+    """Return the outputs, h and c as `torch.nn.LSTM` does in eval mode.
+
+    With weights of zero every gate is σ(0) = ½ and g is 0, so c halves at each step. `input` is
+    [batch, steps, features] with `batch_first`, here with two steps:
+
+    >>> state, weights = (torch.zeros(1, 1, 1), torch.full((1, 1, 1), 4.0)), [torch.zeros(4, 1)] * 2
+    >>> outputs, h, c = lstm(torch.ones(1, 2, 1), state, weights, False, 1, False, True)
+    >>> c.item(), outputs.shape
+    (1.0, torch.Size([1, 2, 1]))
+    """
     options = (has_biases, num_layers, bidirectional, batch_first)
     return _run(_lstm_cell, input, hx, params, *options)
 
@@ -37,7 +46,15 @@ def gru(
     batch_first: bool,
     **_: object,  # dropout, train
 ) -> tuple[Tensor, ...]:
-    """Return the outputs and h as `torch.nn.GRU` does in eval mode."""
+    """Return the outputs and h as `torch.nn.GRU` does in eval mode.
+
+    With weights of zero z is σ(0) = ½ and n is 0, so h halves at each step:
+
+    >>> state, weights = torch.full((1, 1, 1), 8.0), [torch.zeros(3, 1)] * 2
+    >>> outputs, h = gru(torch.ones(1, 3, 1), state, weights, False, 1, False, True)
+    >>> outputs.flatten()
+    tensor([4., 2., 1.])
+    """
     options = (has_biases, num_layers, bidirectional, batch_first)
     return _run(_gru_cell, input, [hx], params, *options)
 
@@ -85,9 +102,9 @@ def _run(
     for layer in range(num_layers):
         halves = []
         for direction in range(directions):
-            place = layer * directions + direction
-            weights = _weights(params[place * size : (place + 1) * size], has_biases)
-            state = tuple(states[place] for states in initial)
+            index = layer * directions + direction
+            weights = _weights(params[index * size : (index + 1) * size], has_biases)
+            state = tuple(states[index] for states in initial)
             outputs = []
             for step in reversed(steps) if direction else steps:
                 state = cell(step, state, weights)
@@ -102,7 +119,8 @@ def _run(
     return result, *last
 
 
-def _weights(given: Sequence[Tensor], has_biases: bool) -> list[Tensor | None]:
-    biases: list[Tensor | None] = [*given[2:4]] if has_biases else [None, None]
-    rest = given[4:] if has_biases else given[2:]
-    return [*given[:2], *biases, rest[0] if rest else None]
+def _weights(params: Sequence[Tensor], has_biases: bool) -> list[Tensor | None]:
+    """Return W_ih, W_hh, b_ih, b_hh and the projection W_hr; None for those that are missing."""
+    biases: list[Tensor | None] = [*params[2:4]] if has_biases else [None, None]
+    rest = params[4:] if has_biases else params[2:]
+    return [*params[:2], *biases, rest[0] if rest else None]

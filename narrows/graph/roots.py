@@ -1,4 +1,4 @@
-"""Norms of vectors and deviations, whose derivatives at zero are 0 rather than NaN."""
+"""Norms of vectors and standard deviations, with derivatives of 0 at zero rather than NaN."""
 
 import math
 from collections.abc import Callable
@@ -11,9 +11,9 @@ aten: Any = torch.ops.aten
 
 
 def _root(power: Tensor, degree: float = 2.0) -> Tensor:
-    """Return the root, all of whose derivatives at zero are 0, as torch's norms have the first.
+    """Return the root, with all derivatives 0 at zero; torch's norms have that for the first.
 
-    Torch's own second derivative there is NaN, and one dead sample would make everything NaN.
+    Torch's own second derivative there is NaN, and a single dead sample would make all sums NaN.
     """
     nothing = power == 0
     return power.masked_fill(nothing, 1.0).pow(1 / degree).masked_fill(nothing, 0.0)
@@ -26,6 +26,11 @@ def vector_norm(
     keepdim: bool = False,
     dtype: torch.dtype | None = None,
 ) -> Tensor:
+    """Return the norm `(Σ |x|^ord)^(1/ord)` over `dim`, or over everything.
+
+    >>> vector_norm(torch.tensor([3.0, 4.0]))  # √(9 + 16)
+    tensor(5.)
+    """
     if 1 < ord < math.inf:
         return _root(self.abs().pow(ord).sum(dim, keepdim, dtype=dtype), ord)
     result: Tensor = aten.linalg_vector_norm(self, ord, dim, keepdim, dtype=dtype)
@@ -33,11 +38,22 @@ def vector_norm(
 
 
 def weight_norm(v: Tensor, g: Tensor, dim: int = 0) -> Tensor:
-    """Return `v` with the norm `g` of every index along `dim` (-1: of all of it)."""
+    """Return `g v / ‖v‖`: `v` with the norm `g` for each index along `dim` (−1: for all of `v`).
+
+    Salimans and Kingma, "Weight Normalization", 2016.
+
+    >>> weight_norm(torch.tensor([[3.0, 4.0]]), torch.tensor([[10.0]]))  # 10 · (3, 4) / 5
+    tensor([[6., 8.]])
+    """
     return v * (g / _norm_but_along(v, dim))
 
 
 def weight_norm_interface(v: Tensor, g: Tensor, dim: int = 0) -> tuple[Tensor, Tensor]:
+    """Return `g v / ‖v‖` and `‖v‖`, as `weight_norm` has them.
+
+    >>> weight_norm_interface(torch.tensor([[3.0, 4.0]]), torch.tensor([[10.0]]))
+    (tensor([[6., 8.]]), tensor([[5.]]))
+    """
     norm = _norm_but_along(v, dim)
     return v * (g / norm), norm
 
@@ -47,4 +63,10 @@ def _norm_but_along(v: Tensor, dim: int) -> Tensor:
 
 
 def deviation(variance: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """Return the function `√variance(…)`, for `std` and its overloads.
+
+    >>> std = deviation(aten.var.correction)
+    >>> std(self=torch.tensor([1.0, 5.0]), dim=[0], correction=0)  # √((2² + 2²) / 2)
+    tensor(2.)
+    """
     return lambda **arguments: _root(variance(**arguments))

@@ -1,4 +1,4 @@
-"""Tables of rules: functions by the operators that they are for."""
+"""Tables of rules: functions by operator."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -7,7 +7,7 @@ R = TypeVar("R", bound=Callable[..., Any])
 
 
 class RuleTable(dict[str, R]):
-    """What to do for each operator.
+    """A dictionary from operators to functions.
 
     >>> table = RuleTable[Callable[[float], float]]()
     >>> @table.rule("add.Tensor", "sub.Tensor")

@@ -1,4 +1,4 @@
-"""Writes exported programs, also to a disk that turns out to be full."""
+"""Writes exported programs; a full disk raises OSError rather than ending the process."""
 
 import io
 import warnings
@@ -9,7 +9,10 @@ import torch
 
 
 def save_program(program: torch.export.ExportedProgram, path: Path) -> None:
-    """Write the archive that `torch.export.load` opens; raise OSError where it can't be written."""
+    """Write the archive (`.pt2`) that `torch.export.load` opens.
+
+    Raises OSError where it can't be written.
+    """
     with _PatientWriter(io.FileIO(path, "w")) as file, warnings.catch_warnings():
         # torch's own use of its deprecated parts
         warnings.filterwarnings("ignore", ".*LeafSpec", FutureWarning)
@@ -19,7 +22,7 @@ def save_program(program: torch.export.ExportedProgram, path: Path) -> None:
 
 
 class _PatientWriter(io.BufferedWriter):
-    """Keeps an error for later: when a write fails, torch ends the process (SIGABRT)."""
+    """A file that keeps its first error: if `write` raised, torch would abort the process."""
 
     error: OSError | None = None
 

@@ -1,4 +1,4 @@
-"""The shape of every value of a network, found by running it on tensors without data."""
+"""The shape of every value of a network, from a run on tensors without data."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,9 +11,9 @@ from narrows.graph.network import Network, named_results, run_node
 from narrows.graph.node import Input, Node
 
 FREE_BATCH = 2
-"""The batch that stands for a free first dimension: not 1, which would broadcast."""
+"""The size used for a free batch dimension: not 1, which would broadcast."""
 FREE_SIZE = 32
-"""The size that stands for any other free dimension where no data says better."""
+"""The size used for any other free dimension where no data give one."""
 
 
 @dataclass(frozen=True)
@@ -24,11 +24,17 @@ class Shapes:
     batch: int
 
     def of(self, name: str) -> tuple[int, ...]:
+        """Return the shape of the value `name`."""
         return self.values[name]
 
 
 def input_shapes(network: Network) -> list[tuple[int, ...]]:
-    """Return a shape for each input, with stand-ins for its free dimensions."""
+    """Return a shape for each input, with `FREE_BATCH` and `FREE_SIZE` for free dimensions.
+
+    >>> from narrows.example import two_neurons
+    >>> input_shapes(two_neurons()[0])  # the input is ("batch", 1)
+    [(2, 1)]
+    """
     batch = _batch_symbol(network.inputs[0])
 
     def size(dimension: int | str) -> int:
@@ -45,9 +51,14 @@ def _batch_symbol(spec: Input) -> str | None:
 
 
 def trace_shapes(network: Network, inputs: Sequence[tuple[int, ...]] | None = None) -> Shapes:
-    """Run the program on meta tensors of these input shapes; nothing is computed.
+    """Return the shape of every value for these input shapes, by default `input_shapes`.
 
-    Raises ValueError or RuntimeError, with the operator's own words, where shapes don't fit.
+    The program runs on meta tensors, so no number is computed. Raises ValueError or RuntimeError,
+    with the operator's own message, where shapes do not fit.
+
+    >>> from narrows.example import two_neurons
+    >>> trace_shapes(two_neurons()[0], [(7, 1)])  # of x, h, y; w and v are the weights
+    Shapes(values={'w': (2, 1), 'v': (1, 2), 'x': (7, 1), 'h': (7, 2), 'y': (7, 1)}, batch=7)
     """
     shapes = input_shapes(network) if inputs is None else list(inputs)
     blank = network.map_tensors(lambda tensor: torch.empty_like(tensor, device="meta"))
@@ -61,7 +72,7 @@ def trace_shapes(network: Network, inputs: Sequence[tuple[int, ...]] | None = No
                 values[name] = tuple(value.shape)
         return result
 
-    with torch.device("meta"):  # where tensors made from nothing go
+    with torch.device("meta"):  # the device of tensors without inputs, such as of `zeros`
         blanks = (
             torch.empty(shape, dtype=spec.dtype)
             for spec, shape in zip(network.inputs, shapes, strict=True)
@@ -71,9 +82,15 @@ def trace_shapes(network: Network, inputs: Sequence[tuple[int, ...]] | None = No
 
 
 def batch_axes(network: Network, shapes: Shapes) -> dict[str, int]:
-    """Return for each value the one dimension that grows with the batch, where there is one.
+    """Return for each value the dimension that grows with the batch, if exactly one does.
 
-    Where the program takes batches of one size only, it is taken to be the first.
+    Where the program takes batches of one size only, that is the first dimension, if its size is a
+    multiple of the batch.
+
+    >>> from narrows.example import two_neurons
+    >>> network, shapes, _ = two_neurons()
+    >>> batch_axes(network, shapes)  # not w and v, the weights
+    {'x': 0, 'h': 0, 'y': 0}
     """
     if network.fixed_batch is not None:
         return {n: 0 for n, s in shapes.values.items() if s and s[0] % shapes.batch == 0}

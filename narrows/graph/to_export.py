@@ -1,7 +1,7 @@
 """From a network back to an archive: `torch.export` of a module that runs the program.
 
-Tensors and calls are where the user's modules had them: the file has the upload's state dict, and
-every node its module's name.
+Tensors and calls belong to the same modules as in the upload. So the file has the upload's state
+dict, and each node the name of its module.
 
 See docs/architecture.md, "The network".
 """
@@ -27,16 +27,16 @@ aten: Any = torch.ops.aten
 
 
 class BuildError(ValueError):
-    """A network that can't be written; the text says why."""
+    """The error for a network that can't be written; the text gives the reason."""
 
 
 def save(network: Network, path: Path, shapes: Shapes | None = None) -> None:
-    """Write the network as an archive that `torch.export.load` opens, its free dimensions kept.
+    """Write the network as an archive that `torch.export.load` opens; free dimensions stay free.
 
-    `shapes` are some that its inputs can have, by default those of `input_shapes`. The operators
-    are torch's own, in eval mode. The module takes the network's inputs in order, and returns its
-    outputs nested as the upload's are. Raises BuildError where torch can't export it, and OSError
-    where the file can't be written.
+    `shapes` are example shapes of its inputs, by default those of `input_shapes`. The operators are
+    torch's own, in eval mode. The module takes the network's inputs in order, and returns its
+    outputs nested as the upload's. Raises BuildError where torch can't export it, and OSError where
+    the file can't be written.
     """
     sizes = [shapes.of(x.name) for x in network.inputs] if shapes else input_shapes(network)
     inputs = tuple(
@@ -48,18 +48,18 @@ def save(network: Network, path: Path, shapes: Shapes | None = None) -> None:
         module.forward = _naming_inputs(network, module.forward)  # type: ignore[method-assign]
         program = torch.export.export(module, inputs, dynamic_shapes=_free_dimensions(network))
         for node in program.graph.nodes:
-            node.meta.pop("stack_trace", None)  # it names files of this machine
+            node.meta.pop("stack_trace", None)  # it has paths of files on this machine
         save_program(program, path)
     except OSError:
         raise
-    except Exception as error:  # torch raises all sorts
+    except Exception as error:  # torch raises many types
         raise BuildError(f"torch can't export the network: {error}") from error
 
 
 def _free_dimensions(network: Network) -> tuple[dict[int, Any], ...]:
-    """Return the free dimensions of each input; which sizes they can have follows from the program.
+    """Return the free dimensions of each input.
 
-    So does which of them are equal.
+    torch.export derives from the program which sizes they can have, and which are equal.
     """
     free = torch.export.Dim.DYNAMIC
     return tuple(
@@ -81,7 +81,7 @@ def _naming_inputs(network: Network, forward: Callable[..., Any]) -> Callable[..
 
 
 class _Scope(nn.Module):
-    """A module of the user's: a name, its tensors, and the calls that are made in it."""
+    """A module of the upload: it owns its tensors and makes its calls."""
 
     def forward(self, call: Callable[..., Any], arguments: dict[str, Any]) -> Any:
         return call(**arguments)
@@ -92,6 +92,11 @@ class NetworkModule(nn.Module):
 
     It is always in eval mode: batch norm is frozen and dropout off. It holds the network's own
     tensors. Raises KeyError for a name that no module can have, such as that of a method.
+
+    >>> from narrows.example import two_neurons
+    >>> module = NetworkModule(two_neurons()[0])
+    >>> list(module.state_dict()), module(torch.tensor([[10.0]])).item()
+    (['hidden.weight', 'output.weight'], 30.0)
     """
 
     def __init__(self, network: Network) -> None:
@@ -111,21 +116,21 @@ class NetworkModule(nn.Module):
             self._scope(node.module.split("."))
 
     def forward(self, *inputs: Tensor) -> Any:
-        """Take the network's inputs in order; return its outputs, nested as the upload's are."""
+        """Take the network's inputs in order; return its outputs, nested as the upload's."""
         network = self.narrows_program
         tensors = {name: self._tensor(name) for name in network.leaves.values()}
         outputs = network.execute(*inputs, call=self._call, tensors=tensors)
         return nested(flat(len(outputs)) if network.nesting is None else network.nesting, outputs)
 
     def _call(self, _index: int, node: Node, arguments: dict[str, Any]) -> Any:
-        """Make the call in the module where the user's network made it."""
+        """Make the call in the module that made it in the upload."""
         operator = _operator(node)
         if not node.module:
             return operator(**arguments)
         return self.get_submodule(node.module)(operator, arguments)
 
     def _scope(self, path: Iterable[str]) -> nn.Module:
-        """Return the module at `path`, made where there is none."""
+        """Return the module at `path`; create it where there is none."""
         scope: nn.Module = self
         for name in filter(None, path):
             if name not in scope._modules:
@@ -143,14 +148,14 @@ class NetworkModule(nn.Module):
             owner.register_buffer(attribute, tensor, persistent=persistent)
 
     def _tensor(self, name: str) -> Tensor:
-        """Look a tensor up, at every call: training and torch.export put others in their place."""
+        """Look a tensor up, at each call: training and torch.export replace tensors."""
         path, _, attribute = name.rpartition(".")
         tensor: Tensor = getattr(self.get_submodule(path), attribute)
         return tensor
 
 
 def _operator(node: Node) -> Callable[..., Any]:
-    """Return torch's own operator, but in eval mode and without a view that strides forbid."""
+    """Return torch's own operator, but in eval mode, and `reshape` for a view."""
     if node.op in SYMBOLIC:
         function = SYMBOLIC[node.op]
         return lambda **sizes: function(*sizes.values())
@@ -164,7 +169,7 @@ def _with(op: str, **fixed: Any) -> Callable[..., Any]:
 
 
 def _batch_norm(**arguments: Any) -> Any:
-    own = arguments["running_mean"] is None  # as torch does: normalize by the batch's statistics
+    own = arguments["running_mean"] is None  # then, as torch does, by the batch's statistics
     return aten.batch_norm(**{**arguments, "training": own})
 
 
@@ -194,4 +199,4 @@ _IN_EVAL_MODE: dict[str, Callable[..., Any]] = {
     "view": eval_mode.REWRITES["view"],
     "_unsafe_view": eval_mode.REWRITES["_unsafe_view"],
 }
-"""Operators that would not be in eval mode if they ran as the upload asks."""
+"""Operators that would not be in eval mode with the arguments in the upload."""

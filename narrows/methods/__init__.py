@@ -1,1 +1,1 @@
-"""The criteria: what each measures of a batch, and the order of removal that follows."""
+"""The criteria: what each measures on a batch, and the order of removal that follows."""

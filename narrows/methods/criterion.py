@@ -1,4 +1,4 @@
-"""What a criterion is: what it measures of a batch, and the order of removal that follows."""
+"""The type of a criterion: what it measures on a batch, and the order of removal that follows."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +16,11 @@ from narrows.vocabulary import Curvature
 
 @dataclass(frozen=True)
 class MethodOptions:
-    """What methods that weigh pairs of structures may be told; the others have no choice."""
+    """Options of the methods that weigh pairs of structures; the other methods ignore them.
+
+    `curvature` is `sampled` (one row of the factor for each sample) or `exact` (one for each sample
+    and output). `blocks` is the number of greedy steps; None: one for each structure, if it fits.
+    """
 
     curvature: Curvature = "sampled"
     blocks: int | None = None
@@ -27,7 +31,7 @@ DEFAULTS = MethodOptions()
 Measure = Callable[[GatedNetwork, Batch, Loss, MethodOptions], PartialSums]
 """Return a batch's partial sums, as one row."""
 Order = Callable[[Averages, Floats | float, MethodOptions], PruningOrder]
-"""Return what goes first, by saliency over costs [S] (or one cost for all)."""
+"""Return the order of removal, by saliency over costs [S] (or one cost for all)."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,14 @@ class Criterion:
 
 
 def sorted_by(saliencies: Callable[[Averages], Floats]) -> Order:
-    """Return the order of a criterion whose saliencies do not depend on what has gone already."""
+    """Return the order of a criterion whose saliencies do not depend on earlier removals.
+
+    >>> order = sorted_by(lambda averages: np.array([3.0, 1.0, 2.0]))
+    >>> order(Averages(0.0, {}, np.empty((0, 3))), 1.0, DEFAULTS).rank
+    array([2, 0, 1])
+    >>> order(Averages(0.0, {}, np.empty((0, 3))), np.array([6.0, 1.0, 1.0]), DEFAULTS).rank
+    array([0, 1, 2])
+    """
 
     def order(averages: Averages, costs: Floats | float, _options: MethodOptions) -> PruningOrder:
         saliency = saliencies(averages)

@@ -1,4 +1,4 @@
-"""The yardstick: the true change of the loss when a structure alone is removed.
+"""Exact: the true change of the loss when one structure alone is removed; no approximation.
 
 See docs/method.md, "Definitions".
 """
@@ -16,20 +16,33 @@ from narrows.methods.partial_sums import Averages, PartialSums, one_row
 def measure(
     gated: GatedNetwork, batch: Batch, loss: Loss, _options: MethodOptions = DEFAULTS
 ) -> PartialSums:
-    """Return the term `change` of one batch: S + 1 forward passes."""
-    one = torch.ones(1, gated.structures, device=batch.targets.device)
+    """Return the partial sums `change`, `L(m_s = 0) − L(m = 1)`, of one batch.
+
+    It takes S + 1 forward passes.
+
+    >>> from narrows.example import gated_neurons, one_sample
+    >>> from narrows.losses import LOSSES
+    >>> measure(gated_neurons(), one_sample(), LOSSES["mse"]).sums["change"]  # 0 − 1 and 1 − 1
+    array([[-1.,  0.]])
+    """
+    ones = torch.ones(1, gated.structures, device=batch.targets.device)
     with torch.no_grad():
-        before = loss(gated.at(one, *batch.inputs), batch.targets).double()
+        before = loss(gated.at(ones, *batch.inputs), batch.targets).double()
         change = torch.zeros(gated.structures, dtype=torch.float64)
         for structure in range(gated.structures):
-            m = one.clone()
+            m = ones.clone()
             m[0, structure] = 0
             change[structure] = loss(gated.at(m, *batch.inputs), batch.targets).double() - before
     return one_row(before.item(), len(batch), change=change[None])
 
 
 def saliencies(averages: Averages) -> Floats:
-    """Return the change of the loss [S]; below zero where removing a structure mends something."""
+    """Return the change of the loss [S]; it is negative where a removal lowers the loss.
+
+    >>> import numpy as np
+    >>> saliencies(Averages(1.0, {"change": np.array([-1.0, 0.0])}, np.empty((0, 2))))
+    array([-1.,  0.])
+    """
     return averages.means["change"]
 
 

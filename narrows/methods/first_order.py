@@ -17,9 +17,15 @@ from narrows.methods.sample_gradients import sample_gradients
 def measure(
     gated: GatedNetwork, batch: Batch, loss: Loss, _options: MethodOptions = DEFAULTS
 ) -> PartialSums:
-    """Return the term `first`, θ_s·g, of one batch."""
-    found = sample_gradients(gated, batch, loss)
-    return one_row(found.loss, len(batch), first=found.gradient)
+    """Return the partial sums `first`, θ_s·g, of one batch, from one backward pass.
+
+    >>> from narrows.example import gated_neurons, one_sample
+    >>> from narrows.losses import LOSSES
+    >>> measure(gated_neurons(), one_sample(), LOSSES["mse"]).sums["first"]  # 2 (3 − 2) · (1, 2)
+    array([[2., 4.]])
+    """
+    gradients = sample_gradients(gated, batch, loss)
+    return one_row(gradients.loss, len(batch), first=gradients.gradient)
 
 
 def saliencies(averages: Averages) -> Floats:

@@ -1,8 +1,8 @@
 """Joint: the change of the loss that the second order predicts for a whole set.
 
 For a set M of structures to remove, `Δ(M) = −θ_M·g + ½ θ_Mᵀ H_GN θ_M`; M grows by the structure
-that keeps |Δ| least. Ours, beyond the paper: signs are kept, so what one removal spoils another
-mends.
+that keeps |Δ| least. This method is not from the paper. Signs are kept, so one removal can make up
+for another.
 
 See docs/method.md, "Definitions" and "Gates".
 """
@@ -21,10 +21,13 @@ def order(
 ) -> PruningOrder:
     """Return the greedy order of removal; a saliency is |Δ| when the structure goes.
 
-    In `options.blocks`, each of S / blocks removals, the product `H_GN θ_M` is made once a block:
-    then the matrix need not be formed, and structures of one block don't see each other. None:
-    every removal is a block of its own, as far as the matrix fits. With costs, the structure goes
+    With `options.blocks`, the product `H_GN θ_M` is computed once a block of S / blocks removals.
+    Then the matrix need not be formed, and a removal ignores the others of its block. None: each
+    removal is a block of its own, if the matrix fits. With `costs` [S], the next removal is the one
     that adds least to |Δ| for its cost.
+
+    Below, the third structure goes first: it adds ½ · 0.9². The first then adds ½, and the second,
+    which cancels it, −½.
 
     >>> factor = np.array([[1.0, -1.0, 0.0], [0.0, 0.0, 0.9]])
     >>> order(Averages(0.0, {"first": np.zeros(3)}, factor)).rank
@@ -38,15 +41,15 @@ def order(
     alone = 0.5 * gram.diagonal - averages.means["first"]
     together = np.zeros(count)
     saliency, rank = np.zeros(count), np.zeros(count, np.int64)
-    for place in range(count):
-        if size > 1 and place % size == 0:
+    for step in range(count):
+        if size > 1 and step % size == 0:
             together = gram.times(removed.astype(np.float64))
-        steps = (np.abs(change + alone + together) - abs(change)) / cost
-        steps[removed] = np.inf
-        chosen = int(np.argmin(steps))
+        increase = (np.abs(change + alone + together) - abs(change)) / cost
+        increase[removed] = np.inf
+        chosen = int(np.argmin(increase))
         change += alone[chosen] + together[chosen]
         removed[chosen] = True
-        saliency[chosen], rank[chosen] = abs(change), place
+        saliency[chosen], rank[chosen] = abs(change), step
         if size == 1:
             together = together + gram.column(chosen)
     return PruningOrder(saliency, rank)

@@ -1,4 +1,4 @@
-"""Magnitude: how large the weights that go into a channel are, whatever the data.
+"""Magnitude: the norm of the weights that go into a channel; it does not depend on the data.
 
 See docs/method.md, "Definitions".
 """
@@ -20,7 +20,16 @@ from narrows.methods.partial_sums import Averages, PartialSums, one_row
 def measure(
     gated: GatedNetwork, batch: Batch, loss: Loss, _options: MethodOptions = DEFAULTS
 ) -> PartialSums:
-    """Return the sums `squares` and `relative` of one batch, of which only the loss varies."""
+    """Return the partial sums `squares` and `relative`, the `square_norms` times the samples.
+
+    Only the loss depends on the batch.
+
+    >>> from narrows.example import gated_neurons, one_sample
+    >>> from narrows.losses import LOSSES
+    >>> sums = measure(gated_neurons(), one_sample(), LOSSES["mse"])
+    >>> sums.loss, sums.sums["squares"]  # 1² and 2²
+    (array([1.]), array([[1., 4.]]))
+    """
     with torch.no_grad():
         value = loss(gated.original(*batch.inputs)[0], batch.targets)
     squares, relative = square_norms(gated.original, gated.channels)
@@ -29,13 +38,21 @@ def measure(
 
 
 def saliencies(averages: Averages) -> Floats:
-    """Return `‖θ_s‖₂` [S], in units of the weights."""
+    """Return `‖θ_s‖₂` [S], in units of the weights.
+
+    >>> saliencies(Averages(0.0, {"squares": np.array([25.0, 4.0])}, np.empty((0, 2))))
+    array([5., 2.])
+    """
     result: Floats = np.sqrt(averages.means["squares"])
     return result
 
 
 def relative_saliencies(averages: Averages) -> Floats:
-    """Return `‖θ_s‖₂` [S] with every layer's rows divided by their root mean square norm."""
+    """Return `‖θ_s‖₂` [S] with every layer's rows divided by their root mean square norm.
+
+    >>> relative_saliencies(Averages(0.0, {"relative": np.array([0.25, 2.25])}, np.empty((0, 2))))
+    array([0.5, 1.5])
+    """
     result: Floats = np.sqrt(averages.means["relative"])
     return result
 
@@ -44,7 +61,13 @@ order, relative_order = sorted_by(saliencies), sorted_by(relative_saliencies)
 
 
 def square_norms(network: Network, channels: Channels) -> tuple[Floats, Floats]:
-    """Return `‖θ_s‖₂²` [S], as it is and with each layer's mean made one."""
+    """Return `‖θ_s‖₂²` [S], plain and divided by the mean of the layer's rows.
+
+    >>> from narrows.example import two_neurons
+    >>> network, _, channels = two_neurons()
+    >>> square_norms(network, channels)  # weights 1 and 2; the mean square is 2.5
+    (array([1., 4.]), array([0.4, 1.6]))
+    """
     plain, relative = np.zeros((2, len(channels)))
     for layer in channels.layers:
         kept = layer.structures != NO_STRUCTURE
@@ -58,7 +81,7 @@ def square_norms(network: Network, channels: Channels) -> tuple[Floats, Floats]:
 
 
 def _rows(network: Network, tensor: Tensor, layer: Layer) -> Floats:
-    """Return the square norm of what goes into each channel of a layer, [width]."""
+    """Return the square norm of the weights and the bias of each channel of a layer, [width]."""
     weight = tensor.detach().double().movedim(layer.channel_dim, 0)
     squares = weight.flatten(1).square().sum(1).numpy(force=True)
     squares = np.tile(squares, layer.width // len(squares)) / (layer.width // len(squares))

@@ -1,4 +1,4 @@
-"""What the methods need of the data: sums that workers find batch by batch.
+"""Partial sums: everything that a method needs of the data, computed batch by batch.
 
 See docs/method.md, "Gates".
 """
@@ -17,10 +17,10 @@ from narrows.arrays import Floats
 
 @dataclass(frozen=True)
 class Averages:
-    """What a set of samples says, per sample.
+    """The averages over a set of samples.
 
-    `means` holds vectors of shape [S] by name, in units of the loss: `first` is θ_s·g, `second`
-    θ_s·(Hθ_struc), and so on, as the method has them. `factor` [R, S] is a factor of the
+    `means` holds vectors of shape [S] by name, those that the method needs: `first` is θ_s·g and
+    `second` θ_s·(Hθ_struc), both in units of the loss. `factor` [R, S] is a factor of the
     Gauss–Newton matrix along structures: `θ_sᵀ H_GN θ_s' = (factorᵀ factor)[s, s']`.
     """
 
@@ -31,11 +31,18 @@ class Averages:
 
 @dataclass(frozen=True)
 class PartialSums:
-    """Sums over samples, one row a batch, in float64; rows of different shards are just stacked.
+    """Sums over samples, one row a batch, in float64.
 
     `loss[b]` is the sum of the loss over the `samples[b]` samples of batch b, `sums[name][b, s]`
-    that of a term of structure s. `factor` [R, S] has equally many rows for each sample, in their
-    order: `factorᵀ factor` is the sum of the samples' Gauss–Newton matrices.
+    that of the quantity `name` of structure s. `factor` [R, S] has equally many rows for each
+    sample, in their order: `factorᵀ factor` is the sum of the samples' Gauss–Newton matrices.
+
+    >>> first, second = (one_row(x, 1, first=np.array([[x, 0.0]])) for x in (2.0, 4.0))
+    >>> both = PartialSums.stack([first, second])
+    >>> both.averages.loss, both.averages.means["first"]
+    (3.0, array([3., 0.]))
+    >>> both.chosen(np.array([False, True])).loss
+    array([4.])
     """
 
     loss: Floats
@@ -45,7 +52,11 @@ class PartialSums:
 
     @classmethod
     def stack(cls, parts: Iterable["PartialSums"]) -> "PartialSums":
-        """Join the rows of several shards, in their order."""
+        """Join the rows of several shards, in their order.
+
+        >>> len(PartialSums.stack([one_row(1.0, 1), one_row(2.0, 1)]))
+        2
+        """
         parts = list(parts)
         return cls(
             np.concatenate([part.loss for part in parts]),
@@ -59,14 +70,19 @@ class PartialSums:
         return len(self.samples)
 
     def in_one_row(self) -> "PartialSums":
-        """Add up the rows, as if their samples had been one batch."""
+        """Return the sums of the rows, as if all samples had been one batch.
+
+        >>> sums = PartialSums.stack([one_row(1.0, 3), one_row(2.0, 4)]).in_one_row()
+        >>> sums.loss, sums.samples
+        (array([3.]), array([7]))
+        """
         sums = {name: rows.sum(0, keepdims=True) for name, rows in self.sums.items()}
         loss, samples = (rows.sum(keepdims=True) for rows in (self.loss, self.samples))
         return PartialSums(loss, samples, sums, self.factor)
 
     @cached_property
     def averages(self) -> Averages:
-        """The averages over all samples.
+        """The averages over all samples: sums / N, and the factor / √N.
 
         Rows are added one after the other, so that any partition into shards gives the same bits.
         """
@@ -76,12 +92,16 @@ class PartialSums:
         return Averages(loss, means, self.factor / np.float32(np.sqrt(total)))
 
     def are_finite(self) -> bool:
-        """Tell whether there is neither NaN nor infinity in them."""
+        """Tell whether every number is finite.
+
+        >>> one_row(1.0, 1).are_finite(), one_row(float("nan"), 1).are_finite()
+        (True, False)
+        """
         arrays: list[NDArray[Any]] = [self.loss, self.factor, *self.sums.values()]
         return all(bool(np.isfinite(array).all()) for array in arrays)
 
     def chosen(self, kept: NDArray[np.bool_]) -> "PartialSums":
-        """Return the partial sums of some of the batches."""
+        """Return the partial sums of the batches with `kept[b]`, a mask of shape [batches]."""
         rows_a_sample = len(self.factor) // max(1, int(self.samples.sum()))
         return PartialSums(
             self.loss[kept],
@@ -91,12 +111,18 @@ class PartialSums:
         )
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """Return the arrays that `of_arrays` makes the partial sums from."""
+        """Return the arrays that `of_arrays` reads, by name.
+
+        >>> arrays = one_row(1.0, 1, first=np.ones((1, 2))).to_arrays()
+        >>> list(arrays), PartialSums.of_arrays(arrays).sums
+        (['loss', 'samples', 'factor', 'sum_first'], {'first': array([[1., 1.]])})
+        """
         sums = {f"sum_{name}": rows for name, rows in self.sums.items()}
         return {"loss": self.loss, "samples": self.samples, "factor": self.factor, **sums}
 
     @classmethod
     def of_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> "PartialSums":
+        """Return the partial sums that `to_arrays` wrote."""
         sums = {n.removeprefix("sum_"): np.asarray(a, np.float64)
                 for n, a in arrays.items() if n.startswith("sum_")}  # fmt: skip
         return cls(
@@ -116,10 +142,14 @@ def _added(rows: Floats) -> Floats:
 def one_row(
     loss: float, samples: int, factor: Tensor | None = None, **sums: Tensor | Floats
 ) -> PartialSums:
-    """Return the partial sums of one batch, from [samples or 1, S] each, added up in float64."""
-    more = {} if factor is None else {"factor": factor.float().numpy(force=True)}
+    """Return the partial sums of one batch, from [samples or 1, S] each, added up in float64.
+
+    >>> one_row(5.0, 2, first=np.array([[1.0, 2.0], [3.0, 4.0]])).sums["first"]
+    array([[4., 6.]])
+    """
+    factors = {} if factor is None else {"factor": factor.float().numpy(force=True)}
     rows = {name: _sum(of_samples) for name, of_samples in sums.items()}
-    return PartialSums(np.array([loss]), np.array([samples]), rows, **more)
+    return PartialSums(np.array([loss]), np.array([samples]), rows, **factors)
 
 
 def _sum(of_samples: Tensor | Floats) -> Floats:

@@ -1,4 +1,4 @@
-"""Derivatives of every sample by itself along every gate, from one backward pass.
+"""The derivatives of each sample along each gate, from one backward pass.
 
 See docs/method.md, "Gates".
 """
@@ -24,14 +24,14 @@ def _no_columns(_outputs: Tensor, _batch: Batch) -> Iterable[Tensor]:
 
 
 TOLERANCE = 1e-3
-"""Relative to the largest; samples that influence each other differ by about one."""
+"""Relative to the largest derivative; samples that influence each other differ by about one."""
 
 
 class SampleGradients(NamedTuple):
-    """What each of n samples says of S gates.
+    """The derivatives of n samples along S gates.
 
-    `loss` is the sum over the samples; `gradient` [n, S] holds θ_s·g_n, `columns` [n, k, S] the
-    products `J_nᵀ c_k` of directions along the outputs, J_n being their derivative along gates.
+    `loss` is the sum over the samples; `gradient` [n, S] holds θ_s·g_n, and `columns` [n, k, S] the
+    products `J_nᵀ c_k`, where J_n is the derivative of sample n's outputs along the gates.
     """
 
     loss: float
@@ -42,20 +42,27 @@ class SampleGradients(NamedTuple):
 def sample_gradients(
     gated: GatedNetwork, batch: Batch, loss: Loss, columns: Columns = _no_columns
 ) -> SampleGradients:
-    """Differentiate each sample by itself.
+    """Return the derivatives of each sample's own loss.
 
-    Samples go through together where they are told apart all the way, else one by one. Raises
-    MixedSamplesError where the program takes no sample alone.
+    Samples that do not influence each other go through together, others one by one. Raises
+    MixedSamplesError where samples are mixed and the program takes one size of batch only.
+
+    >>> from narrows.example import gated_neurons
+    >>> from narrows.losses import LOSSES
+    >>> batch = Batch((torch.tensor([[1.0], [2.0]]),), torch.zeros(2, 1))
+    >>> sample_gradients(gated_neurons(), batch, LOSSES["mse"]).gradient  # 2 · 3x · (x, 2x)
+    tensor([[ 6., 12.],
+            [24., 48.]])
     """
-    if _apart(gated, batch, loss):
+    if _are_independent(gated, batch, loss):
         return _together(gated, batch, loss, columns)
     if gated.original.fixed_batch:
         raise MixedSamplesError
-    alone = [_together(gated, one, loss, columns) for one in batch.split(1)]
+    samples = [_together(gated, sample, loss, columns) for sample in batch.split(1)]
     return SampleGradients(
-        sum(one.loss for one in alone),
-        torch.cat([one.gradient for one in alone]),
-        torch.cat([one.columns for one in alone]),
+        sum(sample.loss for sample in samples),
+        torch.cat([sample.gradient for sample in samples]),
+        torch.cat([sample.columns for sample in samples]),
     )
 
 
@@ -75,29 +82,29 @@ def _together(gated: GatedNetwork, batch: Batch, loss: Loss, columns: Columns) -
     return SampleGradients(value.item(), gradient, stacked)
 
 
-_known: WeakKeyDictionary[GatedNetwork, bool] = WeakKeyDictionary()
+_independent: WeakKeyDictionary[GatedNetwork, bool] = WeakKeyDictionary()
 
 
-def _apart(gated: GatedNetwork, batch: Batch, loss: Loss) -> bool:
-    """Tell whether each sample's derivatives are its own; found out once a network.
+def _are_independent(gated: GatedNetwork, batch: Batch, loss: Loss) -> bool:
+    """Tell whether no sample influences another's derivatives; tested once for each network.
 
-    With its first sample replaced by a copy of its second, a batch must give the second's for both,
-    and for the others what it gave.
+    The test replaces the first sample by a copy of the second. Then both must have the derivatives
+    of the second, and the others those that they had.
     """
     if len(batch) < 2:
         return True
-    if gated not in _known:
-        few = batch if gated.original.fixed_batch else batch.part(0, 2)
-        index = torch.arange(len(few), device=few.targets.device)
+    if gated not in _independent:
+        probe = batch if gated.original.fixed_batch else batch.part(0, 2)
+        index = torch.arange(len(probe), device=probe.targets.device)
         index[0] = 1
-        replaced = Batch(tuple(x[index] for x in few.inputs), few.targets[index])
+        replaced = Batch(tuple(x[index] for x in probe.inputs), probe.targets[index])
         try:
             before, after = (
-                _together(gated, one, loss, _no_columns).gradient for one in (few, replaced)
+                _together(gated, part, loss, _no_columns).gradient for part in (probe, replaced)
             )
         except MixedSamplesError:
-            _known[gated] = False
+            _independent[gated] = False
         else:
             error = (after - before[index]).abs().max()
-            _known[gated] = bool(error <= TOLERANCE * before.abs().max())
-    return _known[gated]
+            _independent[gated] = bool(error <= TOLERANCE * before.abs().max())
+    return _independent[gated]

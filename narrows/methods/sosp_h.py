@@ -44,6 +44,11 @@ def measure(
 
     With the tangents of all gates at one, the forward pass gives `S = ∇ℓ(f)·ḟ = Σ_s ṁ_s ∂L/∂m_s`;
     then ∂S/∂ṁ_s = θ_s·g and ∂S/∂m_s = θ_s·(Hθ_struc).
+
+    >>> from narrows.example import gated_neurons, one_sample
+    >>> from narrows.losses import LOSSES
+    >>> measure(gated_neurons(), one_sample(), LOSSES["mse"]).sums  # 2 (1, 2) and 2 · 3 (1, 2)
+    {'first': array([[2., 4.]]), 'second': array([[ 6., 12.]])}
     """
     output, leaves = gated.along_all(*batch.inputs)
     if not isinstance(output, Dual):  # no structure reaches the output
@@ -64,7 +69,7 @@ def measure(
 
 
 def _by_structure(leaves: Sequence[Leaf], gradients: Sequence[Tensor], count: int) -> Floats:
-    """Add up what the rows of all layers say of their structures, always in the same order."""
+    """Return the sums [S] of all layers' gradients by structure, always added in the same order."""
     structures = torch.cat([leaf.structures for leaf in leaves]).numpy(force=True)
     of_rows = torch.cat(list(gradients)).numpy(force=True)
     kept = structures != NO_STRUCTURE

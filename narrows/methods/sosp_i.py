@@ -1,4 +1,4 @@
-"""SOSP-I: how much structures matter to each other, pair by pair.
+"""SOSP-I: the second order of the loss over pairs of structures.
 
 Nonnenmacher et al., ICLR 2022: `λ_I(M) = Σ_{s∈M} |θ_s·g| + ½ Σ_{s,s'∈M} |θ_sᵀ H_GN θ_s'|` for a set
 M of structures to remove, which grows by the structure that adds least.
@@ -18,10 +18,13 @@ from narrows.methods.ranking import PruningOrder
 def order(
     averages: Averages, costs: Floats | float = 1.0, options: MethodOptions = DEFAULTS
 ) -> PruningOrder:
-    """Return the greedy order of removal; a saliency is what a structure adds when it goes.
+    """Return the greedy order of removal; a saliency is what a structure adds to λ_I when it goes.
 
-    At each step goes the structure that adds least, over its cost. In `options.blocks`, S / blocks
-    go at each step. None: one at each, as far as the matrix fits.
+    Each step removes the structure that adds least for its cost, `costs` [S]. With `options.blocks`
+    each step removes S / blocks structures. None: one a step, if the matrix fits.
+
+    Below, the first structure adds ½ · 1. The second is parallel to it, so it adds ½ · 1 + 1 then,
+    and the third, ½ · 1.1², goes before it.
 
     >>> import numpy as np
     >>> factor = np.array([[1.0, 1.0, 0.0], [0.0, 0.0, 1.1]])
@@ -32,13 +35,13 @@ def order(
     adds: Floats = np.abs(averages.means["first"]) + 0.5 * gram.diagonal
     count = len(adds)
     size = block_size(count, options.blocks)
-    saliency, rank, gone = np.zeros(count), np.zeros(count, np.int64), np.zeros(count, np.bool_)
+    saliency, rank, removed = np.zeros(count), np.zeros(count, np.int64), np.zeros(count, np.bool_)
     for start in range(0, count, size):
-        left = np.where(gone, np.inf, adds / costs)
-        chosen = np.array([np.argmin(left)])
+        increase = np.where(removed, np.inf, adds / costs)
+        chosen = np.array([np.argmin(increase)])
         if size > 1:
-            chosen = np.argsort(left, kind="stable")[: min(size, count - start)]
-        gone[chosen] = True
+            chosen = np.argsort(increase, kind="stable")[: min(size, count - start)]
+        removed[chosen] = True
         saliency[chosen], rank[chosen] = adds[chosen], start + np.arange(len(chosen))
         adds = adds + gram.absolute_sum(chosen)
     return PruningOrder(saliency, rank)

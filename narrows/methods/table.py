@@ -36,7 +36,15 @@ CRITERIA: Mapping[MethodName, Criterion] = {
 
 @dataclass(frozen=True)
 class Method:
-    """A criterion by name; `curvature` and `blocks` are for those that weigh pairs."""
+    """A criterion by name; only the methods that weigh pairs use `curvature` and `blocks`.
+
+    >>> from narrows.example import gated_neurons, one_sample
+    >>> from narrows.losses import LOSSES
+    >>> method = Method("first_order")
+    >>> sums = method.measure(gated_neurons(), one_sample(), LOSSES["mse"])
+    >>> method.order(sums.averages)  # |θ_s·g| is (2, 4)
+    PruningOrder(saliency=array([2., 4.]), rank=array([0, 1]))
+    """
 
     name: MethodName = "sosp_i"
     curvature: Curvature = "sampled"
@@ -47,7 +55,7 @@ class Method:
         return CRITERIA[self.name].measure(gated, batch, loss, self._options)
 
     def order(self, averages: Averages, costs: Floats | float = 1.0) -> PruningOrder:
-        """Return what goes first, by saliency over costs [S] (or one cost for all)."""
+        """Return the order of removal, by saliency over costs [S] (or one cost for all)."""
         return CRITERIA[self.name].order(averages, costs, self._options)
 
     @property
@@ -56,11 +64,16 @@ class Method:
 
 
 DEFAULT = Method()
-"""What `benchmarks.planted` favours (RESULTS.md)."""
+"""The method that names planted bottlenecks best (`benchmarks.planted`, RESULTS.md)."""
 
 
 def second_order(averages: Averages) -> Floats | None:
-    """Return θ_s·(Hθ_struc) [S], of the Hessian or its Gauss–Newton part; None without either."""
+    """Return θ_s·(Hθ_struc) [S], of the Hessian or its Gauss–Newton part; None without either.
+
+    >>> import numpy as np
+    >>> second_order(Averages(0.0, {}, np.array([[1.0, 2.0]])))  # (1, 2)ᵀ (1 + 2)
+    array([3., 6.])
+    """
     if len(averages.factor):
         return gauss_newton.along_all(averages)
     return averages.means.get("second")

@@ -1,1 +1,1 @@
-"""Plans for other widths: what to change, and what that costs."""
+"""Plans for other widths: the edits, and the costs before and after."""

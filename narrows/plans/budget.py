@@ -1,4 +1,4 @@
-"""Which structures to cut or copy: `copies` [S] is 0 to cut one, 1 to keep it, 2 to double it."""
+"""The structures to cut or copy: `copies` [S] is 0 to cut one, 1 to keep it, 2 to double it."""
 
 from collections.abc import Callable
 
@@ -10,13 +10,21 @@ from narrows.plans.cost import Cost
 from narrows.vocabulary import CostKind
 
 CostOf = Callable[[Ints], Cost]
-"""Return what the network costs with these copies."""
+"""copies [S] → the cost of the network with them."""
 
 
 def structure_costs(channels: Channels, cost_of: CostOf, kind: CostKind) -> Floats:
-    """Return what each structure costs, of shape [S]: what cutting it alone would save.
+    """Return the cost of each structure, [S]: what the network saves if it alone is cut.
 
-    The structures of a group are alike, so one of each is tried.
+    The unit is that of `kind`: structures (then each costs 1), parameters, or MACs. The structures
+    of a group cost the same, so one of each is tried.
+
+    >>> from narrows.example import two_neurons
+    >>> from narrows.plans.cost import network_cost
+    >>> network, shapes, channels = two_neurons()
+    >>> cost_of = lambda copies: network_cost(network, shapes, channels, copies)
+    >>> structure_costs(channels, cost_of, "parameters")  # a weight in `hidden`, one in `output`
+    array([2., 2.])
     """
     result = np.ones(len(channels))
     if kind == "structures":
@@ -34,24 +42,31 @@ def structure_costs(channels: Channels, cost_of: CostOf, kind: CostKind) -> Floa
 def prune_to_ratio(
     channels: Channels, rank: Ints, ratio: float, cost_of: CostOf, kind: CostKind = "structures"
 ) -> Ints:
-    """Cut the structures that go first until `ratio` of the network's cost is saved.
+    """Return the copies [S] with the lowest ranks cut until `ratio` of the cost is saved.
 
-    `rank` are the ranks [S]. The last structure of each group stays: a layer needs a channel. The
-    budget is met within one structure, or everything else is cut when it can't be met.
+    `rank` are the ranks [S]. The last structure of each group stays, since a layer needs a channel.
+    The budget is met within one structure; if it can't be met, all structures but these are cut.
+
+    >>> from narrows.example import two_neurons
+    >>> from narrows.plans.cost import network_cost
+    >>> network, shapes, channels = two_neurons()
+    >>> cost_of = lambda copies: network_cost(network, shapes, channels, copies)
+    >>> prune_to_ratio(channels, np.array([1, 0]), 0.5, cost_of, "macs")
+    array([1, 0])
     """
     last = _last_of_groups(channels, rank)
     order = [s for s in np.argsort(rank).tolist() if s not in last]
     if kind == "structures":
         return _without(channels, order[: round(ratio * len(channels))])
     budget = (1 - ratio) * getattr(cost_of(_without(channels, [])), kind)
-    few, many = 0, len(order)  # bisect: the cost falls with every cut
-    while few < many:
-        middle = (few + many) // 2
+    low, high = 0, len(order)  # bisection: each cut lowers the cost
+    while low < high:
+        middle = (low + high) // 2
         if getattr(cost_of(_without(channels, order[:middle])), kind) > budget:
-            few = middle + 1
+            low = middle + 1
         else:
-            many = middle
-    return _without(channels, order[:few])
+            high = middle
+    return _without(channels, order[:low])
 
 
 def _without(channels: Channels, structures: list[int]) -> Ints:
@@ -70,14 +85,19 @@ def _last_of_groups(channels: Channels, rank: Ints) -> set[int]:
 def copies_for_widths(channels: Channels, rank: Ints, widths: dict[int, int]) -> Ints:
     """Return the copies that give each group its new number of structures.
 
-    Wider: everything is copied equally often, and the structures that go last once more. Leaner:
-    those that go first are cut.
+    `widths` maps groups to structures. In a wider group all structures are copied equally often,
+    and those of the highest ranks once more. In a leaner one those of the lowest ranks are cut.
+
+    >>> from narrows.example import two_neurons
+    >>> channels, rank = two_neurons()[2], np.array([0, 1])
+    >>> copies_for_widths(channels, rank, {0: 5}), copies_for_widths(channels, rank, {0: 1})
+    (array([2, 3]), array([0, 1]))
     """
     copies = np.ones(len(channels), np.int64)
     for group, width in widths.items():
         members = np.flatnonzero(channels.groups == group)
-        by_worth = members[np.argsort(-rank[members])]
-        whole, more = divmod(max(1, width), len(members))
-        copies[by_worth] = whole
-        copies[by_worth[:more]] += 1
+        highest_first = members[np.argsort(-rank[members])]
+        each, remainder = divmod(max(1, width), len(members))
+        copies[highest_first] = each
+        copies[highest_first[:remainder]] += 1
     return copies

@@ -1,4 +1,19 @@
-"""What layers cost: parameters, and multiply–accumulates for one sample."""
+"""The cost of layers: parameters, and multiply–accumulates (MACs) for one sample.
+
+A 3×3 convolution from 3 to 8 channels has 8 · 3 · 3² = 216 weights. On 10×10 pixels without padding
+it applies each of them at 8² positions:
+
+>>> import torch
+>>> from narrows.channels.groups import find_channels
+>>> from narrows.graph.from_export import as_network
+>>> from narrows.graph.shapes import trace_shapes
+>>> module = torch.nn.Conv2d(3, 8, 3, bias=False)
+>>> network = as_network(module, (torch.zeros(2, 3, 10, 10),))
+>>> shapes = trace_shapes(network, [(2, 3, 10, 10)])
+>>> cost = network_cost(network, shapes, find_channels(network, shapes))
+>>> cost.parameters, cost.macs == 216 * 8**2
+(216, True)
+"""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -19,8 +34,8 @@ from narrows.graph.shapes import Shapes
 class Cost:
     """Parameters and multiply–accumulates (MACs) of a network for one sample, whole and by layer.
 
-    `layers[name]` is the (parameters, MACs) pair of a layer; `parameters` also counts norms and the
-    like, `macs` the layers alone.
+    `layers[name]` is the (parameters, MACs) pair of a layer; `parameters` also counts those of
+    norms and other calls, `macs` only the layers.
     """
 
     layers: Mapping[str, tuple[int, int]]
@@ -34,9 +49,15 @@ def network_cost(
     channels: Channels,
     copies: NDArray[np.int64] | None = None,
 ) -> Cost:
-    """Count what `network` costs when structure s exists `copies[s]` times (default: once).
+    """Return the cost of `network` when structure s exists `copies[s]` times (default: once).
 
-    0 prunes a structure, 2 doubles it; `copies` has shape [S].
+    0 cuts a structure, 2 doubles it; `copies` has shape [S].
+
+    >>> from narrows.example import two_neurons
+    >>> network_cost(*two_neurons())  # weights of 2 × 1 and 1 × 2, each used once a sample
+    Cost(layers={'hidden': (2, 2), 'output': (2, 2)}, parameters=4, macs=4)
+    >>> network_cost(*two_neurons(), copies=np.array([0, 3])).parameters  # three neurons
+    6
     """
     times = np.ones(len(channels), np.int64) if copies is None else copies
     sizes = {
@@ -57,7 +78,7 @@ def network_cost(
 def _sizes(
     channels: Channels, shape: Sequence[int], dims: Dims | None, copies: NDArray[np.int64]
 ) -> list[int]:
-    """Return what is left of a shape when its structures are copied or cut."""
+    """Return the sizes of a shape after its structures were copied or cut."""
     return [
         size if labels is None else channel_count(channels, labels, copies)
         for size, labels in zip(shape, dims or [None] * len(shape), strict=True)
@@ -65,17 +86,25 @@ def _sizes(
 
 
 def channel_count(channels: Channels, labels: NDArray[np.int64], copies: NDArray[np.int64]) -> int:
-    """Return how many channels remain of those labelled; what is in no structure stays."""
+    """Return how many channels there are then of those labelled; those in no structure stay.
+
+    >>> from narrows.example import two_neurons
+    >>> channels = two_neurons()[2]
+    >>> rows, _ = channels.tensors["hidden.weight"]
+    >>> channel_count(channels, rows, np.array([0, 3]))
+    3
+    """
     structures = channels.structure_of[labels]
     free = structures != NO_STRUCTURE
     return int(np.count_nonzero(~free) + copies[structures[free]].sum())
 
 
 def _macs(node: Node, shapes: Shapes, channels: Channels, copies: NDArray[np.int64]) -> int:
-    """Return how often a sample is multiplied by a weight in a call of a layer.
+    """Return the MACs of a call of a layer for one sample.
 
-    An embedding looks rows up and multiplies nothing. Of a weight that is repeated over the batch,
-    or has a matrix for every head, each position meets one matrix.
+    A convolution of a weight [out, in, k, k] has out·in·k² of them at each position. An embedding
+    looks rows up and has none. If a weight is repeated over the batch, or has a matrix for each
+    head, one of its matrices counts at each position.
     """
     if node.op == "embedding":
         return 0
@@ -85,9 +114,9 @@ def _macs(node: Node, shapes: Shapes, channels: Channels, copies: NDArray[np.int
 
 
 def _positions(node: Node, shapes: Shapes) -> int:
-    """Return how often a sample applies each weight.
+    """Return how often each weight is used for one sample.
 
-    That is once a position of the result, or of the input of a transposed convolution.
+    That is once for each position of the result, or of a transposed convolution's input.
     """
     result = shapes.of(node.outputs[0] or "")
     if not is_convolution(node.op):

@@ -1,4 +1,4 @@
-"""Plans for another architecture: new widths, and what to edit in the source.
+"""Plans for another architecture: new widths, and the edits in the source.
 
 See docs/method.md, "From saliencies to verdicts".
 """
@@ -15,14 +15,18 @@ from narrows.plans.budget import CostOf, copies_for_widths
 from narrows.plans.cost import Cost, channel_count
 
 STEPS = 20
-"""Bisections of a factor: fine enough for any width."""
+"""Bisections of a factor, enough for any width."""
 MOST = 16.0
-"""The largest factor of `uniform`, whose budget may have to go into few groups."""
+"""The largest factor of `uniform`, which may have only few groups for its budget."""
 
 
 @dataclass(frozen=True)
 class Edit:
-    """Set `module.attribute` to another number of channels."""
+    """An edit of the source: set `module.attribute` from `before` to `after` channels.
+
+    >>> Edit("hidden", "out_features", 2, 4).to_dict()
+    {'module': 'hidden', 'attribute': 'out_features', 'from': 2, 'to': 4}
+    """
 
     module: str
     attribute: str
@@ -30,6 +34,7 @@ class Edit:
     after: int
 
     def to_dict(self) -> dict[str, Any]:
+        """Return the edit in the API's shape."""
         return {
             "module": self.module,
             "attribute": self.attribute,
@@ -40,7 +45,7 @@ class Edit:
 
 @dataclass(frozen=True)
 class LayerPlan:
-    """A layer's new width and every attribute, also of other modules, that must follow."""
+    """A layer's new width, and the edits of all modules that it needs."""
 
     name: str
     width: int
@@ -48,6 +53,7 @@ class LayerPlan:
     edits: tuple[Edit, ...]
 
     def to_dict(self) -> dict[str, Any]:
+        """Return the layer's plan in the API's shape."""
         return {
             "name": self.name,
             "width": self.width,
@@ -58,10 +64,10 @@ class LayerPlan:
 
 @dataclass(frozen=True)
 class Plan:
-    """A change of the architecture with what it costs before and after, for one sample.
+    """A change of the architecture, with the cost for one sample before and after.
 
-    `copies` [S] says how often each structure exists afterwards (`surgery.resize` builds it);
-    layers whose channels are tied to changed ones change too, and are listed.
+    `copies` [S] says how often each structure exists afterwards (`surgery.resize` builds it).
+    `layers` are all that change, also because their channels are tied to others.
     """
 
     name: str
@@ -83,13 +89,26 @@ class Plan:
 
 @dataclass(frozen=True)
 class Planner:
-    """Makes plans for one network from the ranks of its structures and what was said of them.
+    """Makes plans for one network from the ranks [S] of its structures.
 
-    A wider network can go on computing what it did (`surgery.resize`), but for one case: a norm
-    over channels, such as a layer norm, keeps its statistics only if all that it reads is copied
-    equally often. `double` does that, unless the norm reads other groups, too; `uniform` leaves
-    such channels alone where there are others to widen; `reallocate` and factors of your own come
-    as they are. `surgery.verify` says by how much a network is off, and why.
+    A wider network can compute what it did before (`surgery.resize`). The exception is a norm over
+    channels, such as a layer norm: it keeps its statistics only if all channels that it reads are
+    copied equally often. `double` does that, unless the norm reads other groups, too; `uniform`
+    leaves such channels alone if there are others to widen; `reallocate` and factors of your own do
+    not avoid it. `surgery.verify` returns the deviation and the reason.
+
+    >>> from narrows.example import two_neurons
+    >>> from narrows.plans.cost import network_cost
+    >>> network, shapes, channels = two_neurons()
+    >>> cost_of = lambda copies: network_cost(network, shapes, channels, copies)
+    >>> planner = Planner(channels, np.array([0, 1]), cost_of)
+    >>> plan = planner.double([0])
+    >>> plan.copies, plan.before.parameters, plan.after.parameters
+    (array([2, 2]), 4, 8)
+    >>> [(edit.module, edit.attribute, edit.after) for edit in plan.layers[0].edits]
+    [('hidden', 'out_features', 4), ('output', 'in_features', 4)]
+    >>> planner.uniform([0]).copies, planner.custom({0: 1.5}).copies  # the second ranks higher
+    (array([2, 2]), array([1, 2]))
     """
 
     channels: Channels
@@ -101,13 +120,14 @@ class Planner:
         return self._plan("double", {group: 2 * self._width(group) for group in bottlenecks})
 
     def uniform(self, bottlenecks: Collection[int]) -> Plan:
-        """Return the paper's baseline: every group wider by one factor, for what `double` adds.
+        """Return the paper's baseline: every group wider by one factor.
 
-        Groups that norms over channels read stay as they are, unless there are no others.
+        It has at most the parameters of `double`. Groups that norms over channels read stay as they
+        are, unless there are no others.
         """
         budget = self.double(bottlenecks).after.parameters
-        every = set(self.channels.groups.tolist())
-        groups = (every - self.channels.normalized_groups()) or every
+        all_groups = set(self.channels.groups.tolist())
+        groups = (all_groups - self.channels.normalized_groups()) or all_groups
 
         def widths(factor: float) -> dict[int, int]:
             return {group: int(factor * self._width(group)) for group in sorted(groups)}
@@ -118,33 +138,33 @@ class Planner:
         return self._plan("uniform", widths(_largest(fits, low=1.0, high=MOST)))
 
     def reallocate(self, bottlenecks: Collection[int], redundant: Collection[int]) -> Plan:
-        """Return bottlenecks wider (at most doubled) and redundant groups leaner, MACs unchanged.
+        """Return a plan with wider bottlenecks, leaner redundant groups, and no more MACs.
 
-        Redundant groups give at most half of their channels. Without either kind nothing changes.
+        Bottlenecks are at most doubled, and redundant groups at most halved. Without a group of
+        each kind nothing changes.
         """
         if not bottlenecks or not redundant:
             return self._plan("reallocate", {})
 
-        def widths(more: float, less: float) -> dict[int, int]:
-            wider = {g: round(more * self._width(g)) for g in bottlenecks}
-            leaner = {g: max(1, round(less * self._width(g))) for g in redundant}
-            return wider | leaner
+        def widths(wider: float, leaner: float) -> dict[int, int]:
+            widened = {g: round(wider * self._width(g)) for g in bottlenecks}
+            return widened | {g: max(1, round(leaner * self._width(g))) for g in redundant}
 
         budget = self.cost_of(self._copies({})).macs
 
-        def fits(more: float, less: float) -> bool:
-            return self.cost_of(self._copies(widths(more, less))).macs <= budget
+        def fits(wider: float, leaner: float) -> bool:
+            return self.cost_of(self._copies(widths(wider, leaner))).macs <= budget
 
-        more = _largest(lambda factor: fits(factor, 0.5), low=1.0, high=2.0)
-        less = _largest(lambda factor: fits(more, factor), low=0.5, high=1.0)
-        return self._plan("reallocate", widths(more, less))
+        wider = _largest(lambda factor: fits(factor, 0.5), low=1.0, high=2.0)
+        leaner = _largest(lambda factor: fits(wider, factor), low=0.5, high=1.0)
+        return self._plan("reallocate", widths(wider, leaner))
 
     def custom(self, factors: Mapping[int, float], name: str = "custom") -> Plan:
-        """Return a plan that multiplies the widths of groups by factors of your own."""
+        """Return a plan that multiplies the widths of groups by factors; a width is at least 1."""
         return self._plan(name, {g: max(1, round(f * self._width(g))) for g, f in factors.items()})
 
     def resized(self, name: str, copies: Ints) -> Plan:
-        """Return the plan that makes so many copies of each structure."""
+        """Return the plan with `copies` [S] of each structure."""
         return Plan(
             name,
             copies,
@@ -164,7 +184,11 @@ class Planner:
 
 
 def _largest(fits: Callable[[float], bool], low: float, high: float) -> float:
-    """Return the largest factor found to fit by bisection; `low` is taken to fit."""
+    """Return the largest factor that fits, by bisection; `low` must fit.
+
+    >>> round(_largest(lambda factor: factor <= 1.3, low=1.0, high=2.0), 4)
+    1.3
+    """
     if fits(high):
         return high
     for _ in range(STEPS):
@@ -174,7 +198,7 @@ def _largest(fits: Callable[[float], bool], low: float, high: float) -> float:
 
 
 def _layer_plans(channels: Channels, copies: Ints) -> tuple[LayerPlan, ...]:
-    """List the layers that `copies` changes; an edit stands with the first that calls for it."""
+    """Return the layers that `copies` changes; each edit is listed with the first that needs it."""
     plans = []
     seen: set[tuple[str, str]] = set()
     for layer in channels.layers:

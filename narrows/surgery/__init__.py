@@ -1,4 +1,4 @@
-"""Cutting and copying channels: another network from the same program.
+"""Surgery: cut and copy channels; the result is another network with the same program.
 
 See docs/architecture.md, "Surgery".
 """

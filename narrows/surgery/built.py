@@ -1,4 +1,4 @@
-"""A plan carried out: another network, proven, to train on and to keep."""
+"""A built plan: another network, verified, to train and to save."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,9 +19,9 @@ from narrows.vocabulary import Init
 class Built:
     """A network of other widths, and the verification that it computes what it must.
 
-    `verification.deviation` is how far its outputs were from that on random inputs, relative to the
-    largest; `verification.reasons` say why that can be more than rounding. `shapes` are those
-    before.
+    `verification.deviation` is the largest deviation of its outputs on random inputs, relative to
+    the largest output; `verification.reasons` say why it can be more than rounding. `shapes` are
+    those of the network before.
     """
 
     network: Network = field(repr=False)
@@ -29,18 +29,19 @@ class Built:
     shapes: Shapes = field(repr=False)
 
     def module(self) -> nn.Module:
-        """Return a module of its own tensors, under the names that they had before.
+        """Return a module with copies of the tensors, under the names that they had before.
 
-        It can be trained, copied and saved, and is always in eval mode: batch norm is frozen,
-        dropout off. To train without that, make the plan's edits in the source of the network and
+        It can be trained, copied and saved, and is always in eval mode: batch norm is frozen, and
+        dropout off. To train in train mode, make the plan's edits in the source of the network and
         load the `state_dict()` of this module there.
         """
         return to_export.NetworkModule(self.network.map_tensors(Tensor.clone))
 
     def save(self, path: Path | str) -> None:
-        """Write an archive for `torch.export.load`, or for Narrows to analyse again.
+        """Write an archive (`.pt2`) that `torch.export.load` and Narrows can read.
 
-        Raises BuildError where torch can't export the network.
+        Raises BuildError where torch can't export the network, and OSError where the file can't be
+        written.
         """
         to_export.save(self.network, Path(path), self.shapes)
 
@@ -57,6 +58,15 @@ def build(
     """Return the network in which structure s exists `copies[s]` times; see `surgery.resize`.
 
     Raises SurgeryError where an operator can't follow, or the result computes something else.
+
+    >>> import numpy as np
+    >>> from narrows.example import two_neurons
+    >>> network, shapes, channels = two_neurons()
+    >>> built = build(network, channels, np.array([1, 2]), shapes)
+    >>> built
+    Built(verification=Verification(deviation=0.0, reasons=()))
+    >>> built.module().state_dict()["hidden.weight"].flatten()
+    tensor([1., 2., 2.])
     """
     built = surgery.resize(network, channels, copies, init=init, shapes=shapes, seed=seed)
     verification = surgery.verify(

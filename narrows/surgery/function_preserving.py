@@ -1,8 +1,8 @@
-"""What keeps a network's function when channels are copied: readers divide.
+"""Function-preserving copies: a reader divides by the number of copies.
 
-A copied channel carries the same numbers as the channel, so whatever sums over k copies of it
-divides by k. Elementwise operators, norms over each channel and depthwise convolutions sum over no
-channels, and are only copied.
+The copies of a channel hold the same numbers, so a call that sums over k copies divides by k.
+Elementwise operators, norms over each channel and depthwise convolutions sum over no channels, and
+are only copied. Chen, Goodfellow and Shlens, "Net2Net", 2016.
 
 See docs/method.md, "Facts that are tested", 6.
 """
@@ -22,12 +22,12 @@ from narrows.surgery.channel_counts import ChannelCounts
 
 @dataclass(frozen=True)
 class Shares:
-    """What divides by the number of copies.
+    """The tensors and values that are divided by the number of copies.
 
-    `divided` are the dimensions of named tensors that do. Where a weight can't, for it is tied to
-    another use or the call multiplies two values, the value that the call reads does: `scaled` has
-    the call's place in the program, that value's name, and the number of copies. `reasons` say
-    which calls are left: those whose channels have unequally many copies.
+    `divided` holds (named tensor, dimension) pairs. A weight can't be divided if another call uses
+    it, too, or if the call multiplies two values. Then the value that the call reads is divided:
+    `scaled` maps the call's index in the program to that value's name and the number of copies.
+    `reasons` name the calls that neither can help: their channels are copied unequally often.
     """
 
     divided: frozenset[tuple[str, int]] = frozenset()
@@ -36,7 +36,14 @@ class Shares:
 
 
 def shares(network: Network, counts: ChannelCounts) -> Shares:
-    """Find where copied channels are summed, and what takes its share there."""
+    """Return what is divided by the number of copies, wherever copied channels are summed.
+
+    >>> from narrows.example import two_neurons
+    >>> network, shapes, channels = two_neurons()
+    >>> counts = ChannelCounts(channels, shapes, np.array([2, 2]))
+    >>> shares(network, counts).divided  # the columns of the layer that reads the neurons
+    frozenset({('output.weight', 1)})
+    """
     known = origins(network, counts.shapes)
     readers = tensor_readers(network, {value: name for value, (name, _) in known.items()})
     divided: set[tuple[str, int]] = set()
@@ -66,7 +73,12 @@ def shares(network: Network, counts: ChannelCounts) -> Shares:
 
 
 def scale(call: Node, value: str, times: int) -> list[Node]:
-    """Return the call on `value / times`, behind the call that divides."""
+    """Return two calls: the division of `value` by `times`, and `call` on its result.
+
+    >>> relu = Node("relu", {"self": Ref("x")}, ("y",), "")
+    >>> [(node.op, node.outputs) for node in scale(relu, "x", 2)]
+    [('div.Scalar', ('x.2',)), ('relu', ('y',))]
+    """
     share = f"{value}.{times}"  # no name of an upload has dots in it
     name = next(name for name, argument in call.inputs.items() if argument == Ref(value))
     division = Node(
@@ -86,9 +98,9 @@ def _summed(node: Node, name: str, known: Mapping[str, Origin], counts: ChannelC
 
 
 def is_uneven_norm(node: Node, counts: ChannelCounts, *, alike: bool = True) -> bool:
-    """Tell whether the call normalizes over several channels and its statistics change.
+    """Tell whether the call normalizes over several channels, and its statistics change.
 
-    They stay where every channel has equally many copies, if copies are `alike`.
+    They stay the same if every channel has equally many copies, and copies are `alike`.
     """
     for labels in counts.channels.normalized.get(node.outputs[0] or "", ()):
         times = counts.times(labels)
@@ -98,7 +110,21 @@ def is_uneven_norm(node: Node, counts: ChannelCounts, *, alike: bool = True) -> 
 
 
 def uneven_norms(network: Network, counts: ChannelCounts, *, alike: bool = True) -> Iterator[str]:
-    """Yield a sentence for each norm whose statistics change."""
+    """Yield a reason for each norm whose statistics change.
+
+    >>> from torch import nn, zeros
+    >>> from narrows.channels.groups import find_channels
+    >>> from narrows.graph.from_export import as_network
+    >>> from narrows.graph.shapes import trace_shapes
+    >>> module = nn.Sequential(nn.Linear(1, 2), nn.LayerNorm(2), nn.Linear(2, 1))
+    >>> network = as_network(module, (zeros(2, 1),))
+    >>> shapes = trace_shapes(network)
+    >>> channels = find_channels(network, shapes)
+    >>> list(uneven_norms(network, ChannelCounts(channels, shapes, np.array([2, 1]))))
+    ['layer_norm in 1 normalizes over channels that are cut or copied unevenly']
+    >>> list(uneven_norms(network, ChannelCounts(channels, shapes, np.array([2, 2]))))
+    []
+    """
     for node in network.nodes:
         if is_uneven_norm(node, counts, alike=alike):
             yield f"{_call(node)} normalizes over channels that are cut or copied unevenly"

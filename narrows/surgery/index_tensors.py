@@ -1,4 +1,4 @@
-"""Constants that pick channels by their index: they follow when the channels move."""
+"""Constants that select channels by index: they change when the channels move."""
 
 import numpy as np
 import torch
@@ -12,11 +12,12 @@ from narrows.surgery.channel_counts import ChannelCounts, SurgeryError
 
 
 def picked(network: Network, counts: ChannelCounts) -> dict[str, Tensor]:
-    """Return, by name, the index tensors of `index_select` along dimensions that change.
+    """Return, by name, the new index tensors of `index_select` along dimensions that change.
 
-    Raises SurgeryError where one serves two calls that would need different ones.
+    An index i becomes those of all copies of channel i. Raises SurgeryError where two calls, which
+    may need different indices, share a tensor.
     """
-    found: dict[str, Tensor] = {}
+    tensors: dict[str, Tensor] = {}
     for node in network.nodes:
         if node.op == "index_select":
             source, index = as_ref(node.inputs["self"]), as_ref(node.inputs["index"])
@@ -29,16 +30,16 @@ def picked(network: Network, counts: ChannelCounts) -> dict[str, Tensor]:
                 raise SurgeryError(f"{name} picks channels for several calls")
             old = network.tensors[name]
             new = _repointed(old.cpu().numpy(), labels, counts)
-            found[name] = torch.from_numpy(new).to(old)
-    return found
+            tensors[name] = torch.from_numpy(new).to(old)
+    return tensors
 
 
 def _repointed(index: Ints, labels: Labels, counts: ChannelCounts) -> Ints:
-    """Return where the channels that `index` picks, and their copies, are afterwards."""
-    places = {
-        (int(source), int(copy)): place
-        for place, (source, copy) in enumerate(zip(*counts.sources(labels), strict=True))
+    """Return the indices afterwards of the channels in `index`, and of their copies."""
+    afterwards = {
+        (int(source), int(copy)): position
+        for position, (source, copy) in enumerate(zip(*counts.sources(labels), strict=True))
     }
     order, copy = counts.sources(labels[index])
     pairs = zip(index[order].tolist(), copy.tolist(), strict=True)
-    return np.array([places[pair] for pair in pairs], np.int64)
+    return np.array([afterwards[pair] for pair in pairs], np.int64)

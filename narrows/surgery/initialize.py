@@ -1,4 +1,4 @@
-"""New channels that begin as those of torch's own layers do."""
+"""Initial numbers for new channels, drawn as torch's own layers draw theirs."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,25 +13,27 @@ from narrows.graph.node import Node, Ref
 from narrows.graph.shapes import Shapes
 
 _CONSTANTS = {"weight": 1.0, "bias": 0.0, "running_mean": 0.0, "running_var": 1.0}
-"""What a norm's tensors begin with."""
+"""The initial numbers of a norm's tensors."""
 _SLOPE = 0.25  # of PReLU
 
 
 @dataclass(frozen=True, slots=True)
 class Constant:
+    """The same number everywhere, as the weights and biases of norms."""
+
     value: float
 
 
 @dataclass(frozen=True, slots=True)
 class Normal:
-    """Standard normal, as embeddings."""
+    """Standard normal, as the weights of embeddings."""
 
 
 @dataclass(frozen=True, slots=True)
 class Uniform:
-    """Uniform in ±1/√fan-in of a weight, which is `kaiming_uniform_(a=√5)`; its bias goes along.
+    """Uniform in ±1/√fan-in of a weight, for the weight and its bias: `kaiming_uniform_(a=√5)`.
 
-    The fan-in is the weight's size along `axis`, or, if None, what one of its rows holds.
+    The fan-in is the weight's size along `axis`, or, if None, the number of weights in a row.
     """
 
     weight: str
@@ -44,9 +46,18 @@ Start = Constant | Normal | Uniform
 def draw(
     network: Network, shapes: Shapes, tensors: Mapping[str, Tensor], generator: torch.Generator
 ) -> dict[str, Tensor]:
-    """Return initial numbers for the tensors of known use, of the sizes that `tensors` have.
+    """Return initial numbers for the tensors of known use, in the sizes of `tensors`.
 
-    What is of no known use, such as a position embedding that is added, has no usual beginning.
+    A tensor of another use, such as a position embedding that is added, has no usual distribution
+    and is left out.
+
+    >>> from narrows.example import two_neurons
+    >>> network, shapes, _ = two_neurons()
+    >>> weight = torch.zeros(1, 100)  # fan-in 100: within ±0.1
+    >>> tensors = {**network.tensors, "output.weight": weight}
+    >>> drawn = draw(network, shapes, tensors, torch.Generator().manual_seed(0))["output.weight"]
+    >>> drawn.shape, bool(0.08 < drawn.abs().max() < 0.1)
+    (torch.Size([1, 100]), True)
     """
     drawn = {}
     for name, start in _starts(network, shapes).items():
@@ -77,19 +88,19 @@ def _starts(network: Network, shapes: Shapes) -> dict[str, Start]:
 def _uses(
     node: Node, network: Network, shapes: Shapes, known: Mapping[str, Origin]
 ) -> Iterator[tuple[Ref, Start]]:
-    """Yield the arguments of the call that may be named tensors, with what they begin with."""
+    """Yield the arguments of the call that may be named tensors, with their initial numbers."""
     family = node.op.partition(".")[0]
     if family == "embedding":
-        yield from _given(node, weight=Normal())
+        yield from _arguments(node, weight=Normal())
     elif family in ("prelu", "_prelu_kernel"):
-        yield from _given(node, weight=Constant(_SLOPE))
+        yield from _arguments(node, weight=Constant(_SLOPE))
     elif "norm" in family:
-        yield from _given(node, **{name: Constant(value) for name, value in _CONSTANTS.items()})
+        yield from _arguments(node, **{name: Constant(value) for name, value in _CONSTANTS.items()})
     elif family == "linear" or family.startswith("conv"):
         weight = node.inputs["weight"]
         if isinstance(weight, Ref) and weight.name in network.leaves:
             start = Uniform(network.leaves[weight.name], None)
-            yield from _given(node, weight=start, bias=start)
+            yield from _arguments(node, weight=start, bias=start)
     else:
         for _, operand in contractions(node, shapes):
             if operand.value in known:
@@ -97,10 +108,10 @@ def _uses(
                 start = Uniform(name, axes[operand.axis])
                 yield Ref(operand.value), start
                 if family in ("addmm", "baddbmm"):
-                    yield from _given(node, self=start)
+                    yield from _arguments(node, self=start)
 
 
-def _given(node: Node, **starts: Start) -> Iterator[tuple[Ref, Start]]:
+def _arguments(node: Node, **starts: Start) -> Iterator[tuple[Ref, Start]]:
     for name, start in starts.items():
         ref = node.inputs.get(name)
         if isinstance(ref, Ref):

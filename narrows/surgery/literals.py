@@ -1,7 +1,7 @@
-"""How each operator's literals follow the channels: sizes, groups, pieces, bounds.
+"""The rules of literals: sizes, groups, pieces and bounds in calls, for other numbers of channels.
 
-An operator without a rule has no literal that counts channels. What a rule missed shows when the
-shapes of the result are compared with the count.
+An operator without a rule has no literal that counts channels. If a rule missed one, the shapes of
+the result differ from the count of channels, and `resize` refuses it.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,12 +22,21 @@ rule = RULES.rule
 
 
 def adapt(node: Node, counts: ChannelCounts) -> Sequence[Node]:
-    """Return the call with the literals of the new sizes, behind the calls that compute them.
+    """Return the call with its new literals, after calls that compute some of them.
 
-    Raises SurgeryError where no literal says what is needed.
+    Raises SurgeryError where no literal would have the needed effect. With three copies of the
+    first of the two neurons in `h` [batch, 2], `h[:, 0:1]` becomes `h[:, 0:3]`:
+
+    >>> from narrows.example import two_neurons
+    >>> _, shapes, channels = two_neurons()
+    >>> inputs = {"self": Ref("h"), "dim": 1, "start": 0, "end": 1}
+    >>> call = Node("slice.Tensor", inputs, ("first",), "")
+    >>> (adapted,) = adapt(call, ChannelCounts(channels, shapes, np.array([3, 1])))
+    >>> adapted.inputs["end"]
+    3
     """
-    found = RULES.get(node.op)
-    return found(node, counts) if found else [node]
+    adapt_literals = RULES.get(node.op)
+    return adapt_literals(node, counts) if adapt_literals else [node]
 
 
 def _changed(node: Node, **arguments: Argument) -> list[Node]:
@@ -55,13 +64,13 @@ def _along(node: Node, counts: ChannelCounts, default: int = 0) -> Labels | None
 def _sizes(node: Node, counts: ChannelCounts) -> Sequence[Node]:
     key = next(key for key in ("size", "shape", "sizes") if key in node.inputs)
     result = counts.sizes(node.outputs[0] or "")
-    given = as_list(node.inputs[key])
-    first = len(result) - len(given) if node.op == "expand" else 0
+    literals = as_list(node.inputs[key])
+    first = len(result) - len(literals) if node.op == "expand" else 0
     if node.op == "unflatten.int":
         first = axis(node.inputs["dim"], len(counts.shapes.of(_source(node).name)))
     nodes: list[Node] = []
     sizes: list[Argument] = []
-    for size, (before, after) in zip(given, result[first:], strict=False):
+    for size, (before, after) in zip(literals, result[first:], strict=False):
         if before == after or size == -1:
             sizes.append(size)
         elif isinstance(size, Ref):
@@ -73,25 +82,25 @@ def _sizes(node: Node, counts: ChannelCounts) -> Sequence[Node]:
 
 
 def _scaled(size: Ref, before: int, after: int, module: str) -> list[Node]:
-    """Return the calls that make the new size of one computed at run time, such as batch × heads.
+    """Return calls that compute `size · after / before`, for a size such as batch × heads.
 
-    No name of an upload has dots in it, so the new names are new.
+    No name of an upload has dots in it, so the new names are unique.
     """
-    times, over = f"{size.name}.{after}", f"{size.name}.{after}.{before}"
+    product, quotient = f"{size.name}.{after}", f"{size.name}.{after}.{before}"
     return [
-        Node("operator.mul", {"a": size, "b": after}, (times,), module),
-        Node("operator.floordiv", {"a": Ref(times), "b": before}, (over,), module),
+        Node("operator.mul", {"a": size, "b": after}, (product,), module),
+        Node("operator.floordiv", {"a": Ref(product), "b": before}, (quotient,), module),
     ]
 
 
 @rule("repeat_interleave.self_int")
 def _repeat_interleave(node: Node, _recount: ChannelCounts) -> Sequence[Node]:
-    return _changed(node, output_size=None)  # it says what follows from the rest
+    return _changed(node, output_size=None)  # the other arguments determine it
 
 
 @rule("squeeze", "squeeze.dim", "squeeze.dims")
 def _squeeze(node: Node, counts: ChannelCounts) -> Sequence[Node]:
-    """Name the dimensions, so that one with a single channel left stays."""
+    """Name the dimensions, so that one with a single remaining channel is not squeezed."""
     sizes = counts.sizes(_source(node).name)
     if not any(before > 1 == after for before, after in sizes):
         return [node]
@@ -105,7 +114,7 @@ def _squeeze(node: Node, counts: ChannelCounts) -> Sequence[Node]:
 
 @rule("split.Tensor", "split_with_sizes", "chunk")
 def _split(node: Node, counts: ChannelCounts) -> Sequence[Node]:
-    """Give each piece the channels that it keeps; write their numbers out where they differ."""
+    """Give each piece its remaining channels; list the sizes where they differ."""
     if (labels := _along(node, counts)) is None:
         return [node]
     if node.op == "split_with_sizes":
@@ -138,7 +147,7 @@ def _slice(node: Node, counts: ChannelCounts) -> Sequence[Node]:
         return [node]
     start, end, step = (node.inputs.get(name) for name in ("start", "end", "step"))
     if isinstance(start, Ref) or isinstance(end, Ref) or step not in (None, 1):
-        raise SurgeryError(f"{node.op}{_in(node)} takes every n-th channel, or bounds not known")
+        raise SurgeryError(f"{node.op}{_in(node)} has a step, or bounds that are not known")
     first, last, _ = slice(
         None if start is None else as_int(start), None if end is None else as_int(end)
     ).indices(len(labels))
@@ -164,7 +173,7 @@ def _narrow(node: Node, counts: ChannelCounts) -> Sequence[Node]:
     "conv_transpose1d conv_transpose2d.input conv_transpose3d.input".split()
 )
 def _convolution(node: Node, counts: ChannelCounts) -> Sequence[Node]:
-    """Give a depthwise convolution a group for each channel; others keep theirs."""
+    """Give a depthwise convolution a group for each channel; others keep their groups."""
     return _channel_groups(node, counts, "groups")
 
 
@@ -192,8 +201,8 @@ def _layer_norm(node: Node, counts: ChannelCounts) -> Sequence[Node]:
     return _changed(
         node,
         normalized_shape=[
-            given if before == after else after
-            for given, (before, after) in zip(shape, sizes, strict=True)
+            size if before == after else after
+            for size, (before, after) in zip(shape, sizes, strict=True)
         ],
     )
 

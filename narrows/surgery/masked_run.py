@@ -1,4 +1,4 @@
-"""Runs a network with some of its channels at zero wherever they are read."""
+"""Runs of a network with some of its channels at zero wherever they are read."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -19,13 +19,23 @@ from narrows.surgery.function_preserving import is_uneven_norm
 from narrows.surgery.literals import adapt
 
 Mask = list[tuple[int, Tensor]]
-"""Dimensions of a value, each with a factor of 0 or 1 for every index."""
+"""Dimensions of a value, each with True or False for every index: whether a reader sees it."""
 
 
 def masks_of(
     network: Network, counts: ChannelCounts, kept: Callable[[Labels], NDArray[np.bool_]]
 ) -> dict[str, Mask]:
-    """Return for every value computed the channels that a reader is to see."""
+    """Return a mask for each computed value: `kept(labels)` along each dimension that changes.
+
+    >>> from narrows.example import two_neurons
+    >>> network, shapes, channels = two_neurons()
+    >>> counts = ChannelCounts(channels, shapes, np.array([1, 0]))  # the second neuron is cut
+    >>> masks = masks_of(network, counts, lambda labels: counts.times(labels) > 0)
+    >>> masks["h"], masks["y"]
+    ([(1, tensor([ True, False]))], [])
+    >>> run_masked(network, [torch.ones(1, 1).double()], masks)  # 1 of 1 + 2
+    (tensor([[1.]], dtype=torch.float64),)
+    """
     computed = {name for node in network.nodes for name in node.outputs if name}
     return {
         value: [
@@ -43,9 +53,9 @@ def run_masked(
     masks: Mapping[str, Mask],
     counts: ChannelCounts | None = None,
 ) -> tuple[Tensor, ...]:
-    """Run in double precision, with masked values wherever a call sums over channels.
+    """Return the outputs in double precision, with masks wherever a call sums over channels.
 
-    With `counts`, norms normalize over the channels that there are afterwards.
+    With `counts`, norms normalize over the channels of the resized network.
     """
     double = network.map_tensors(Tensor.cpu).map_dtypes(_double)
 
@@ -63,26 +73,32 @@ def run_masked(
 
 
 def run_in_single(network: Network, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """Return the outputs in single precision, on the CPU.
+
+    >>> from narrows.example import two_neurons
+    >>> run_in_single(two_neurons()[0], [torch.ones(1, 1, dtype=torch.float64)])
+    (tensor([[3.]]),)
+    """
     single = network.map_tensors(Tensor.cpu).map_dtypes(_single)
     with torch.no_grad():
         return single(*(x.to(_single(x.dtype)) for x in inputs))
 
 
 def _norm_afterwards(node: Node, values: Mapping[str, Any], counts: ChannelCounts) -> list[Any]:
-    """Cut and copy what the norm reads, run it, and put its result back where it was."""
+    """Run a norm on the cut and copied channels; put its result back at the indices before."""
     read = dict(values)
     for name in read:
         for axis, index in _changed(counts, name):
             read[name] = read[name].index_select(axis, index)
     (*_, call) = adapt(node, counts)
     result = operators.run(call.op, arguments_of(read, call))
-    first, *more = result if isinstance(result, tuple) else [result]
+    first, *others = result if isinstance(result, tuple) else [result]
     output = node.outputs[0] or ""
     for axis, index in _changed(counts, output):
         shape = list(first.shape)
         shape[axis] = counts.shapes.of(output)[axis]
         first = first.new_zeros(shape).index_copy(axis, index, first)
-    return [first, *more]
+    return [first, *others]
 
 
 def _changed(counts: ChannelCounts, value: str) -> list[tuple[int, Tensor]]:
@@ -109,7 +125,13 @@ def _single(dtype: torch.dtype) -> torch.dtype:
 
 
 def random_inputs(network: Network, shapes: Shapes, seed: int) -> list[Tensor]:
-    """Return normal numbers, and 0 or 1 where an index or a truth is expected."""
+    """Return normal numbers in float64 for floating-point inputs, and 0 or 1 for all others.
+
+    >>> from narrows.example import two_neurons
+    >>> network, shapes, _ = two_neurons()
+    >>> [x.shape for x in random_inputs(network, shapes, seed=0)]
+    [torch.Size([2, 1])]
+    """
     generator = torch.Generator().manual_seed(seed)
     return [
         torch.randn(shapes.of(spec.name), generator=generator, dtype=torch.float64)

@@ -1,4 +1,4 @@
-"""The operation itself: every tensor and every literal that counts channels follows them."""
+"""The resize operation: it copies and cuts channels in all tensors and literals that have them."""
 
 from dataclasses import replace
 
@@ -30,22 +30,31 @@ def resize(
 ) -> Network:
     """Return the network in which structure s exists `copies[s]` times.
 
-    `copies` has shape [S]: 0 cuts, 1 keeps, k ≥ 2 makes k. `shapes` are those that `channels` were
-    found with, by default those of `trace_shapes(network)`.
+    `copies` has shape [S]: 0 cuts, 1 keeps, k ≥ 2 makes k. `shapes` are those used to find
+    `channels`, by default those of `trace_shapes(network)`.
 
     With `preserve` the copies of a channel are equal, and its readers divide by their number: the
     network computes what it did, and training does not tell copies apart until noise such as
-    dropout does. With `fresh` the new channels, and what reads them, begin as torch's own layers
-    do, drawn with `seed`; all other numbers stay.
+    dropout does. With `fresh` the new channels, and the weights that read them, get initial numbers
+    as torch's own layers do, drawn with `seed`; all other numbers stay.
 
     Raises SurgeryError (a ValueError) where a layer would be left without channels, or where an
-    operator can't follow. What comes back has the right shapes; `verify` proves the numbers.
+    operator can't follow. The result has the right shapes; `verify` compares the numbers.
+
+    >>> import numpy as np
+    >>> from narrows.example import two_neurons
+    >>> network, _, channels = two_neurons()
+    >>> wide = resize(network, channels, np.array([2, 2]))
+    >>> wide.tensors["hidden.weight"].flatten(), wide.tensors["output.weight"].flatten()
+    (tensor([1., 1., 2., 2.]), tensor([0.5000, 0.5000, 0.5000, 0.5000]))
+    >>> resize(network, channels, np.array([0, 1]))(torch.ones(1, 1))  # without the first neuron
+    (tensor([[2.]]),)
     """
     if copies.shape != (len(channels),) or (copies < 0).any():
         raise SurgeryError(f"there must be {len(channels)} counts of copies, none negative")
     before = shapes or trace_shapes(network)
     counts = ChannelCounts(channels, before, copies)
-    _check_not_empty(network, counts)
+    _require_channels(network, counts)
     copied = bool((copies > 1).any())
     share = shares(network, counts) if copied and init == "preserve" else Shares()
     tensors = _copy_tensors(network, counts)
@@ -61,11 +70,12 @@ def resize(
         *sizes, call = adapt(node, counts)
         nodes += [*sizes, *(scale(call, *share.scaled[index]) if index in share.scaled else [call])]
     result = replace(network, nodes=tuple(nodes), tensors=tensors)
-    _check_shapes(result, counts)
+    _require_shapes(result, counts)
     return result
 
 
-def _check_not_empty(network: Network, counts: ChannelCounts) -> None:
+def _require_channels(network: Network, counts: ChannelCounts) -> None:
+    """Raise SurgeryError if a layer or a value would be left without channels."""
     for layer in counts.channels.layers:
         for labels in counts.channels.tensors.get(layer.weight or "", ()):
             if labels is not None and not counts.count(labels):
@@ -78,7 +88,7 @@ def _check_not_empty(network: Network, counts: ChannelCounts) -> None:
 
 
 def _copy_tensors(network: Network, counts: ChannelCounts) -> dict[str, Tensor]:
-    """Return the named tensors with every channel as often as it exists afterwards."""
+    """Return the named tensors with each channel copied as often as it exists afterwards."""
     tensors = dict(network.tensors)
     for name, dims in counts.channels.tensors.items():
         for axis, labels in enumerate(dims):
@@ -98,7 +108,7 @@ def _divide(tensor: Tensor, axis: int, dims: Dims, counts: ChannelCounts) -> Ten
 
 
 def _is_new(tensor: Tensor, dims: Dims, counts: ChannelCounts) -> Tensor:
-    """Return where the tensor belongs to a second or later copy of any channel."""
+    """Return a mask of the numbers that belong to a second or later copy of a channel."""
     result = torch.zeros(tensor.shape, dtype=torch.bool)
     for axis, labels in enumerate(dims):
         if labels is not None:
@@ -111,8 +121,8 @@ def _along(axis: int, tensor: Tensor) -> list[int]:
     return [-1 if i == axis else 1 for i in range(tensor.dim())]
 
 
-def _check_shapes(result: Network, counts: ChannelCounts) -> None:
-    """Compare the shapes of the new program with the count of its channels."""
+def _require_shapes(result: Network, counts: ChannelCounts) -> None:
+    """Raise SurgeryError if a shape of the new program differs from the count of its channels."""
     try:
         after = trace_shapes(result, [counts.shapes.of(spec.name) for spec in result.inputs])
     except (ValueError, RuntimeError) as error:

@@ -1,4 +1,4 @@
-"""Verifies on numbers that a built network computes what it must.
+"""Verification: run a built network on random inputs, and compare its outputs.
 
 See docs/method.md, "Facts that are tested".
 """
@@ -19,16 +19,16 @@ from narrows.surgery.masked_run import masks_of, random_inputs, run_in_single, r
 from narrows.vocabulary import Init
 
 EXACT = 1e-9
-"""Relative tolerance where the numbers are the same ones; everything runs in double precision."""
+"""The relative tolerance where the weights are the same; the runs are in double precision."""
 ROUNDED = {torch.float32: 1e-5, torch.float16: 1e-2, torch.bfloat16: 5e-2}
-"""The same where weights were divided, and rounded to their own precision."""
+"""The relative tolerance where weights were divided, and rounded to their own precision."""
 
 
 @dataclass(frozen=True)
 class Verification:
-    """How far a network is from what it must compute, relative to the largest output.
+    """The largest deviation of a network's outputs from the expected, relative to the largest.
 
-    `reasons` say why it can't be the same; without any, the deviation is rounding.
+    `reasons` say why the outputs can't be equal; without any, the deviation is rounding.
     """
 
     deviation: float
@@ -45,16 +45,28 @@ def verify(
     shapes: Shapes | None = None,
     seed: int = 0,
 ) -> Verification:
-    """Prove on random inputs that `built` is what `resize` promises of these arguments.
+    """Verify on random inputs that `built` computes what `resize` must return for these arguments.
 
-    The yardstick is `network` with the channels that were cut at zero wherever a convolution or a
-    product reads them. Copies under `preserve` must not change its outputs; under `fresh` they must
-    not as long as nothing reads the new channels either.
+    The expected outputs are those of `network` with the cut channels at zero wherever a convolution
+    or a product reads them. Under `preserve`, copies must not change them. Under `fresh`, they must
+    not change while the new channels, too, are zero wherever they are read.
 
-    Where a norm's statistics change, the outputs can't be the same: the verification says so and by
-    how much, and holds for the network whose norms see what the built network's do.
+    Where a norm's statistics change, the outputs can't be equal. Then the verification has the
+    reason and the deviation, and `built` must equal the network with the changed statistics.
 
-    Raises SurgeryError where the outputs differ for no reason known.
+    Raises SurgeryError where the outputs differ for no known reason.
+
+    >>> import numpy as np
+    >>> from narrows.example import two_neurons
+    >>> from narrows.surgery import resize
+    >>> network, _, channels = two_neurons()
+    >>> copies = np.array([2, 2])
+    >>> verify(network, channels, copies, resize(network, channels, copies))
+    Verification(deviation=0.0, reasons=())
+    >>> other = network.map_tensors(lambda weight: 2 * weight)  # 4 f(x), so 3 f(x) too much
+    >>> verify(network, channels, np.array([1, 1]), other)  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    narrows.surgery.channel_counts.SurgeryError: the built network's outputs are 3.0e+00 ...
     """
     counts = ChannelCounts(channels, shapes or trace_shapes(network), copies)
     inputs = random_inputs(network, counts.shapes, seed)
@@ -74,11 +86,19 @@ def verify(
 def verify_same(
     network: Network, other: Network, *, shapes: Shapes | None = None, seed: int = 0
 ) -> None:
-    """Prove that a network read back from its file is the same: tensors, inputs and outputs.
+    """Verify that a network that was read back from its file has equal tensors and outputs.
 
-    Both run the same calls on the same tensors, so single precision, many times faster, will do.
+    Both run the same calls on the same tensors, so they run in single precision, which is many
+    times faster.
 
-    Raises SurgeryError where it is not.
+    Raises SurgeryError where a tensor, an input's dtype or an output differs.
+
+    >>> from narrows.example import two_neurons
+    >>> network, *_ = two_neurons()
+    >>> verify_same(network, network)
+    >>> verify_same(network, network.map_tensors(torch.negative))  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    narrows.surgery.channel_counts.SurgeryError: the file has another hidden.weight ...
     """
     for name, tensor in network.tensors.items():
         if name not in other.tensors or not torch.equal(tensor.cpu(), other.tensors[name]):

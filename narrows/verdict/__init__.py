@@ -1,1 +1,1 @@
-"""Verdicts: which layers are bottlenecks, and how sure that is."""
+"""Verdicts on layers: bottleneck, suspected, balanced or redundant, with confidence intervals."""

@@ -1,8 +1,8 @@
-"""Which layers are bottlenecks, and how sure that is.
+"""The rule for verdicts: a layer is a bottleneck if its structures rank high.
 
-The evidence for a layer is the rank-sum of its structures among all: the ratio at which a global
-pruning cuts it, averaged over every global ratio. With few channels, the ratio at one point throws
-most of that away; it is what is shown.
+The evidence for a layer is the mean rank of its structures among all: one minus the share that a
+global pruning cuts, averaged over every global ratio. The share at one ratio, which is shown, has
+far less of the evidence if channels are few.
 
 See docs/method.md, "From saliencies to verdicts".
 """
@@ -23,24 +23,25 @@ from narrows.verdict.jackknife import MIN_BATCHES, interval
 Interval = tuple[float, float]
 
 FALSE_DISCOVERIES = 0.15
-"""The share of wrong ones tolerated among the layers named (Benjamini–Hochberg)."""
+"""The tolerated share of wrong layers among those named (Benjamini–Hochberg)."""
 HIGH_SCORE, RAISED_SCORE, LOW_SCORE = 0.9, 2 / 3, 1 / 3
-"""Mean ranks: of a bottleneck at least, of one to be suspected at least, of a redundant at most.
+"""The least score of a bottleneck and of a suspected layer, and the highest of a redundant one.
 
 Set by `benchmarks.planted` (RESULTS.md), for `sosp_i` with gates on the channel."""
 EXACT_TEST = 10_000
-"""Up to so many pairs of channels the null distribution is counted out, beyond it is normal."""
+"""The most pairs of channels with an exact null distribution; for more pairs it is normal."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is said of a layer.
+    """The verdict on a layer.
 
     `pruning_ratio` is the share of its channels that the global pruning removes; `score` the mean
-    rank of its structures, from 0 (all go first) to 1 (all stay longest), one half being the
-    average; both with their 95 % intervals, None where there are too few batches. `p_value` is the
-    chance of so high a score for channels drawn at random, adjusted for the number of layers.
-    `because` says how the verdict came about, `samples_needed` how many would settle a suspicion.
+    rank of its structures, from 0 (all go first) to 1 (all stay longest), with the average ½; both
+    with their 95 % intervals, None where there are too few batches. `p_value` is the probability of
+    so high a score for channels drawn at random, adjusted for the number of layers. `because` is
+    the reason of the verdict, and `samples_needed` the number of samples that would settle a
+    suspicion.
     """
 
     verdict: str
@@ -59,7 +60,15 @@ def judge(
     """Return a verdict for every layer, by name, at a global pruning ratio.
 
     `rank` [S] are the ranks from all `samples`, `replicates` those without groups of them. Layers
-    that share their structures are one case, not several.
+    that share their structures are one case, not several. A layer with all structures has the
+    average score:
+
+    >>> from narrows.example import two_neurons
+    >>> verdicts = judge(two_neurons()[2], np.array([1, 0]), [], ratio=0.5, samples=1)
+    >>> verdicts["hidden"].score, verdicts["hidden"].verdict, verdicts["output"].verdict
+    (0.5, 'balanced', 'not_prunable')
+
+    See docs/method.md, "From saliencies to verdicts".
     """
     own_of = {layer.name: own for layer in channels.layers if len(own := _own(layer))}
     owned = {own.tobytes(): own for own in own_of.values()}
@@ -94,7 +103,13 @@ def judge(
 
 @dataclass(frozen=True)
 class _Evidence:
-    """A layer's score with its interval, and the chances of so high and of so low a one."""
+    """A layer's score with its interval, and the p-values of so high and of so low a score.
+
+    >>> _Evidence(0.95, interval=(0.9, 1.0), p_high=0.01, p_low=1.0).decide()
+    'bottleneck'
+    >>> _Evidence(0.95, interval=(0.6, 1.0), p_high=0.01, p_low=1.0).decide()  # 0.6 < ⅔
+    'suspected'
+    """
 
     score: float
     interval: Interval | None
@@ -102,7 +117,7 @@ class _Evidence:
     p_low: float
 
     def decide(self) -> str:
-        """Apply the rule."""
+        """Return the verdict that the rule gives."""
         low, high = self.interval or (0.0, 1.0)
         if self.score >= HIGH_SCORE and self.p_high <= FALSE_DISCOVERIES and low > RAISED_SCORE:
             return "bottleneck"
@@ -113,13 +128,13 @@ class _Evidence:
         return "balanced"
 
     def because(self, decided: str) -> str:
-        """Say how the verdict came about."""
-        says = f"score {self.score:.2f}"
+        """Return the reason of the verdict, as a text."""
+        text = f"score {self.score:.2f}"
         if self.interval:
-            says += f" ({self.interval[0]:.2f} to {self.interval[1]:.2f})"
-        says += f", p {self.p_high:.2g}"
+            text += f" ({self.interval[0]:.2f} to {self.interval[1]:.2f})"
+        text += f", p {self.p_high:.2g}"
         if decided != "suspected":
-            return says
+            return text
         missing = []
         if self.score < HIGH_SCORE:
             missing.append(f"the score is below {HIGH_SCORE}")
@@ -129,13 +144,18 @@ class _Evidence:
             missing.append(f"fewer than {MIN_BATCHES} batches tell nothing of certainty")
         elif self.interval[0] <= RAISED_SCORE:
             missing.append(f"the data leave open whether it is above {RAISED_SCORE:.2f}")
-        return f"{says}; not certain: {', '.join(missing)}"
+        return f"{text}; not certain: {', '.join(missing)}"
 
     def samples_needed(self, samples: int) -> int | None:
         """Return how many samples would bring the score's interval above `RAISED_SCORE`.
 
-        Intervals shrink with the root of the samples. None where that is not what is missing, or
-        the score is too close to ever tell.
+        Intervals shrink with the root of the number of samples. None is returned if the interval is
+        not what is missing, or if the score itself is not above `RAISED_SCORE`. Below, the interval
+        must shrink from 0.2 to 0.1 below the score:
+
+        >>> score = RAISED_SCORE + 0.1
+        >>> _Evidence(score, (score - 0.2, 1.0), p_high=0.01, p_low=1.0).samples_needed(1000)
+        4000
         """
         if self.interval is None or not self.interval[0] <= RAISED_SCORE < self.score:
             return None
@@ -155,17 +175,17 @@ def _score(rank: Ints, own: Ints) -> float:
 def _adjusted_p_values(
     rank: Ints, owned: Mapping[bytes, Ints], alternative: Literal["greater", "less"]
 ) -> dict[bytes, float]:
-    """Test each case's ranks against all others' (Mann–Whitney), adjusted over the cases."""
+    """Return the p-value of each case: its ranks against all others (Mann–Whitney), adjusted."""
     p_values = []
     for own in owned.values():
         others = np.delete(rank, own)
-        few = len(own) * len(others) <= EXACT_TEST
+        exact = len(own) * len(others) <= EXACT_TEST
         test = (
             stats.mannwhitneyu(
                 rank[own],
                 others,
                 alternative=alternative,
-                method="exact" if few else "asymptotic",
+                method="exact" if exact else "asymptotic",
             )
             if len(others)
             else None

@@ -1,4 +1,4 @@
-"""How each operator carries channel labels from its inputs to its outputs."""
+"""The rules of channels: the labels of each operator's results from those of its arguments."""
 
 from narrows.channels.rules import (
     attention,

@@ -15,15 +15,15 @@ from narrows.graph.node import Node, Ref, as_ref
 
 @rule("scaled_dot_product_attention", "_scaled_dot_product_flash_attention_for_cpu")
 def _attention(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]:
-    """[…, heads, tokens, width] each: a head goes with all its queries, keys and values.
+    """Couple each head of queries [batch, heads, tokens, width] with that of keys and values.
 
-    Under grouped queries a head of keys and values goes with all the query heads that read it.
+    With grouped queries, a head of keys and values is coupled with all query heads that read it.
     """
     query, key, value = (as_ref(node.inputs[name]) for name in ("query", "key", "value"))
     graph.fix(query, (-2, -1), "attention compares queries and keys by them")
     graph.fix(key, (-2, -1), "attention compares queries and keys by them")
     graph.fix(value, [-2], "attention runs over them")
-    width = graph.along(value, -1)  # it matters to no score
+    width = graph.along(value, -1)  # no score depends on it
     mask = node.inputs.get("attn_mask")
     heads = [_batch(graph, ref) for ref in (query, key, value)]
     if node.inputs.get("enable_gqa"):
@@ -37,7 +37,7 @@ def _attention(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelli
 
 @rule("matmul", "bmm", "mm")
 def _matmul(graph: ChannelGraph, node: Node, index: int) -> Sequence[Labelling]:
-    """[…, n, inner] × […, inner, m]: a layer where the second is a weight."""
+    """Follow […, n, inner] × […, inner, m], which is a layer if the second operand is a weight."""
     a = as_ref(node.inputs["self"])
     b = as_ref(node.inputs["other" if node.op == "matmul" else "mat2"])
     weight = weight_of(graph, b)
@@ -60,7 +60,7 @@ def _is_matrix(where: tuple[int, ...]) -> bool:
 
 
 def _batch(graph: ChannelGraph, ref: Ref) -> Operand:
-    """Return the dimensions before the last two."""
+    """Return a value's shape and labels without the last two dimensions."""
     shape = graph.shape(ref)
     labelling = independent(graph.labelling(ref), -2, -1)
     return (*shape[:-2], 1, 1), labelling

@@ -1,4 +1,4 @@
-"""Layers whose weight the program computes, such as `weight * mask`: listed, but never pruned."""
+"""Layers with a weight that the program computes, such as `weight * mask`; they are not pruned."""
 
 from collections.abc import Collection, Sequence
 
@@ -13,23 +13,23 @@ COMPUTED = "its weight is computed by the program"
 
 
 def list_computed(graph: ChannelGraph, node: Node, index: int) -> Sequence[Labelling]:
-    """Enter a layer whose weight is no named tensor; pin all that it reads and makes.
+    """Record a layer whose weight is no named tensor; pin its input and output channels.
 
-    A vector for a weight makes no channels: then there is no layer.
+    Return the labelling of its result. A call with a vector for a weight is not a layer.
     """
     if len(graph.shape(as_ref(node.inputs[weight_argument(node.op)]))) < 2:
         return pin_everything(graph, node, index)
     pin_operands(graph, node, "they meet a weight that the program computes")
-    made = enter_computed(graph, node, index)
-    return [placed(made, channel_axis(node.op), len(result_shape(graph, node)))]
+    rows = enter_computed(graph, node, index)
+    return [placed(rows, channel_axis(node.op), len(result_shape(graph, node)))]
 
 
 def enter_computed(
     graph: ChannelGraph, node: Node, index: int, made: Labels | None = None
 ) -> Labels | None:
-    """Enter such a layer into the graph.
+    """Record a layer with a computed weight; return the pinned labels of its output channels.
 
-    Return the labels of the channels that it makes, pinned.
+    `made` are their labels where they have some already; None is returned for a single channel.
     """
     width = result_shape(graph, node)[channel_axis(node.op)]
     graph.pin(made, COMPUTED)
@@ -40,9 +40,14 @@ def enter_computed(
 
 
 def own_tensors(network: Network, calls: Collection[int]) -> tuple[str, ...]:
-    """Return the parameters that serve these calls alone, read by them or by what they only read.
+    """Return the parameters that only these calls depend on, directly or through computed weights.
 
-    So a mask, which is a buffer, and a weight that is tied to another layer are not among them.
+    A mask, which is a buffer, is not among them, nor a weight that another layer uses, too.
+
+    >>> from narrows.example import two_neurons
+    >>> network, *_ = two_neurons()
+    >>> own_tensors(network, {0})  # the call of the layer `hidden`
+    ('hidden.weight',)
     """
     serving = set(calls)
     for index, node in reversed(list(enumerate(network.nodes))):

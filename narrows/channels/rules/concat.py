@@ -31,7 +31,7 @@ def _cat(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]:
     if all(labels is None for labels in along):
         return [rest]
     reason = "they are joined with channels that are not followed"
-    others = np.broadcast_shapes(*(_one(a.shape, dim) for a in along if a is not None))
+    others = np.broadcast_shapes(*(_without(a.shape, dim) for a in along if a is not None))
     pieces = []
     for ref, followed in zip(parts, along, strict=True):
         size = graph.shape(ref)[dim]
@@ -44,14 +44,18 @@ def _cat(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]:
     return [(*rest, joined)]
 
 
-def _one(shape: tuple[int, ...], dim: int) -> tuple[int, ...]:
+def _without(shape: tuple[int, ...], dim: int) -> tuple[int, ...]:
+    """Return the shape with size 1 along `dim`."""
     return (*shape[:dim], 1, *shape[dim + 1 :])
 
 
 def _across(
     shape: tuple[int, ...], labelling: Labelling, dim: int
 ) -> tuple[tuple[int, ...], Labelling]:
-    """Return what a join couples: all dimensions but the joined one and those joint with it."""
+    """Return the shape and labels that a join couples: those of all other dimensions.
+
+    Dimensions that are joint with the joined one are left out, too.
+    """
     joint = [labels.shape for labels in labelling if labels.shape[dim] > 1]
     taken = {d for sizes in joint for d, size in enumerate(sizes) if size > 1} | {dim}
     kept = tuple(1 if d in taken else size for d, size in enumerate(shape))
@@ -60,7 +64,7 @@ def _across(
 
 @rule("stack")
 def _stack(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]:
-    """Join along a new dimension: channels at the same place of every part are one."""
+    """Join along a new dimension: channels of the same index in each part are coupled."""
     parts = [ref for ref in as_list(node.inputs["tensors"]) if isinstance(ref, Ref)]
     dim = axis(node.inputs.get("dim", 0), len(result_shape(graph, node)))
     joined = combine(graph, [(graph.shape(ref), graph.labelling(ref)) for ref in parts], node.op)
@@ -69,7 +73,7 @@ def _stack(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]:
 
 @rule("expand", "expand_as")
 def _expand(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]:
-    """Repeat dimensions of size 1: their new size is that of whatever they meet."""
+    """Repeat dimensions of size 1; their labels are elastic."""
     source, shape = subject(node), result_shape(graph, node)
     added = len(shape) - len(graph.shape(source))
     old = (1,) * added + graph.shape(source)
@@ -99,16 +103,16 @@ def _repeat(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]
         labels = a.reshape((1,) * added + a.shape)
         reps = [n if size > 1 else 1 for n, size in zip(times, labels.shape, strict=True)]
         result.append(np.tile(labels, reps))
-    given = as_list(node.inputs["repeats"])
+    repeats = as_list(node.inputs["repeats"])
     for dim, size in enumerate(old):
-        if size == 1 < times[dim] and not isinstance(given[dim], Ref):
+        if size == 1 < times[dim] and not isinstance(repeats[dim], Ref):
             result += placed(graph.elastic(times[dim]), dim, len(shape))
     return [tuple(result)]
 
 
 @rule("constant_pad_nd", "pad")
 def _pad(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]:
-    """Add channels that stay where the padding is along channels."""
+    """Follow padding; channels that it adds are pinned."""
     source = subject(node)
     rank = len(graph.shape(source))
     pads = [as_int(size) for size in as_list(node.inputs["pad"])]

@@ -1,4 +1,4 @@
-"""Elementwise operators: channels stay where they are, and those that meet become one."""
+"""Elementwise operators: channels keep their index, and those of two operands are coupled."""
 
 from collections.abc import Sequence
 from itertools import combinations
@@ -88,9 +88,19 @@ def _glu(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]:
 
 
 def combine(graph: ChannelGraph, operands: Sequence[Operand], why: str) -> Labelling:
-    """Couple the dimensions of equal size of operands that are broadcast; return the result's.
+    """Couple the labels of operands that are broadcast; return the result's labelling.
 
-    Broadcasting a dimension of size 1 couples nothing.
+    Labels along a dimension of equal size are coupled, index by index. A dimension of size 1, which
+    is repeated, couples nothing. `why` names the operator.
+
+    >>> from narrows.channels.labels import placed
+    >>> from narrows.example import two_neurons
+    >>> graph = ChannelGraph(*two_neurons()[:2])
+    >>> a, b = graph.fresh(2), graph.fresh(2)  # channels of values [8, 2] and [2]
+    >>> combine(graph, [((8, 2), placed(a, 1, 2)), ((2,), placed(b, 0, 1))], "add.Tensor")
+    (array([[0, 1]]),)
+    >>> graph.components()
+    array([0, 1, 0, 1])
     """
     rank = max(len(shape) for shape, _ in operands)
     shapes = [(1,) * (rank - len(shape)) + shape for shape, _ in operands]
@@ -113,7 +123,7 @@ def combine(graph: ChannelGraph, operands: Sequence[Operand], why: str) -> Label
 
 
 def _join(graph: ChannelGraph, arrays: list[Labels], why: str) -> list[Labels]:
-    """Couple arrays of labels that share dimensions until none do."""
+    """Couple arrays of labels that share a dimension, until no two do."""
     for a, b in combinations(range(len(arrays)), 2):
         dims_a, dims_b = set(spanned(arrays[a])), set(spanned(arrays[b]))
         if dims_a & dims_b:

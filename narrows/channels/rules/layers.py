@@ -1,4 +1,4 @@
-"""Layers: a dimension of their weight has an index for each channel that they make."""
+"""Layers: a dimension of their weight has an index for each output channel."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -20,7 +20,11 @@ from narrows.graph.node import Node, Ref, as_int, as_ref
 
 
 class Weight(NamedTuple):
-    """A named tensor as a layer reads it: perhaps transposed, and repeated over the batch."""
+    """A named tensor as a layer reads it: perhaps transposed, and repeated over the batch.
+
+    `ref` is the value that the layer reads, `name` the tensor, and `where[d]` the dimension of the
+    tensor that is dimension d of the value; −1 if it is repeated.
+    """
 
     ref: Ref
     name: str
@@ -28,7 +32,13 @@ class Weight(NamedTuple):
 
 
 def weight_of(graph: ChannelGraph, argument: object) -> Weight | None:
-    """Return the named tensor behind an argument, None where there is none."""
+    """Return the named tensor behind an argument; None where there is none.
+
+    >>> from narrows.example import two_neurons
+    >>> graph = ChannelGraph(*two_neurons()[:2])
+    >>> weight_of(graph, Ref("w")), weight_of(graph, Ref("x"))
+    (Weight(ref=Ref(name='w'), name='hidden.weight', where=(0, 1)), None)
+    """
     if isinstance(argument, Ref) and argument.name in graph.weights:
         return Weight(argument, *graph.weights[argument.name])
     return None
@@ -47,23 +57,26 @@ def _convolution(graph: ChannelGraph, node: Node, index: int) -> Sequence[Labell
     transposed = bool(node.inputs.get("transposed", node.op.startswith("conv_transpose")))
     graph.fix(source, range(2, rank), "a convolution runs along them")
     into = graph.along(source, 1)
-    dim, made = (_transposed if transposed else _forward)(graph, node, weight, into)
+    dim, out = (_transposed if transposed else _forward)(graph, node, weight, into)
     graph.count(owner(graph, weight.ref), "in_channels", into)
-    made = _produce(graph, node, index, weight, dim, made, "out_channels")
-    return [(*independent(graph.labelling(source), *range(1, rank)), *placed(made, 1, rank))]
+    out = _produce(graph, node, index, weight, dim, out, "out_channels")
+    return [(*independent(graph.labelling(source), *range(1, rank)), *placed(out, 1, rank))]
 
 
 def _forward(
     graph: ChannelGraph, node: Node, weight: Weight, into: Labels | None
 ) -> tuple[int, Labels | None]:
-    """Couple a convolution's input with its weight [out, in / groups, …]."""
+    """Couple a convolution's input with its weight [out, in / groups, …].
+
+    Return the weight's dimension of output channels, and their labels.
+    """
     rows, columns = graph.along(weight.ref, 0), graph.along(weight.ref, 1)
     groups, channels = _groups(graph, node)
-    made = graph.shape(weight.ref)[0]
+    outputs = graph.shape(weight.ref)[0]
     if groups == 1:
         graph.couple(into, columns, node.op)
-    elif groups == channels:  # depthwise: channel i makes channels k·i … k·i + k − 1
-        spread = None if into is None else np.repeat(into, made // channels)
+    elif groups == channels:  # depthwise: of channel i come channels k·i … k·i + k − 1
+        spread = None if into is None else np.repeat(into, outputs // channels)
         graph.couple(spread, rows, node.op)
         graph.count(owner(graph, weight.ref), "groups", into)
     else:
@@ -77,13 +90,16 @@ def _forward(
 def _transposed(
     graph: ChannelGraph, node: Node, weight: Weight, into: Labels | None
 ) -> tuple[int, Labels | None]:
-    """Couple a transposed convolution's input with its weight [in, out / groups, …]."""
+    """Couple a transposed convolution's input with its weight [in, out / groups, …].
+
+    Return the weight's dimension of output channels, and their labels.
+    """
     rows, columns = graph.along(weight.ref, 1), graph.along(weight.ref, 0)
     groups, channels = _groups(graph, node)
     graph.couple(into, columns, node.op)
     if groups == 1:
         return 1, rows
-    if groups == channels:  # depthwise: what a channel makes goes with it
+    if groups == channels:  # depthwise: the output channels of a channel go with it
         graph.pin(rows, "each channel of a depthwise convolution makes as many")
         graph.count(owner(graph, weight.ref), "groups", into)
         multiplier = graph.shape(weight.ref)[1]
@@ -126,22 +142,22 @@ def follow_product(
 def _contract(
     graph: ChannelGraph, node: Node, index: int, source: Ref, weight: Weight, inner: int
 ) -> Sequence[Labelling]:
-    """Follow a product that runs over the source's last dimension and the weight's `inner`."""
+    """Follow a product that sums over the source's last dimension and the weight's `inner`."""
     outer = 2 * len(weight.where) - 3 - inner  # the other one of the last two
     into = graph.along(source, -1)
     graph.couple(into, graph.along(weight.ref, inner), node.op)
     graph.count(owner(graph, weight.ref), "in_features", into)
     rows, dim = graph.along(weight.ref, outer), weight.where[outer]
-    made = _produce(graph, node, index, weight, dim, rows, "out_features")
+    out = _produce(graph, node, index, weight, dim, rows, "out_features")
     rank = len(result_shape(graph, node))
-    return [(*independent(graph.labelling(source), -1), *placed(made, -1, rank))]
+    return [(*independent(graph.labelling(source), -1), *placed(out, -1, rank))]
 
 
 @rule("embedding")
 def _embedding(graph: ChannelGraph, node: Node, index: int) -> Sequence[Labelling]:
     """Follow a table's columns: a table is the weight of a linear map of one-hot vectors.
 
-    A table that also serves as another layer's weight rides along with that layer's channels.
+    If a table is another layer's weight, too, its columns are coupled with that layer's channels.
     """
     weight, rank = weight_of(graph, node.inputs["weight"]), len(result_shape(graph, node))
     if weight is None or len(weight.where) != 2:
@@ -162,18 +178,18 @@ def _produce(
     index: int,
     weight: Weight,
     channel_dim: int,
-    made: Labels | None,
+    out: Labels | None,
     attribute: str,
 ) -> Labels | None:
-    """Enter the layer into the graph; its bias rides along with the channels that it makes."""
+    """Record the layer; couple its bias with its output channels, and return their labels."""
     bias = node.inputs.get("self" if node.op == "addmm" else "bias")
     if isinstance(bias, Ref):
-        graph.couple(graph.along(bias, 0), made, node.op)
+        graph.couple(graph.along(bias, 0), out, node.op)
         if graph.tensor(bias) is None:
-            graph.pin(made, "their bias is computed")
+            graph.pin(out, "their bias is computed")
     own = graph.tensor(bias)
-    rows = graph.fixed(1, "it is the only one") if made is None else made
+    rows = graph.fixed(1, "it is the only one") if out is None else out
     graph.producers.append(Producer(index, node.op, weight.name, channel_dim, own, rows))
-    if made is not None and weight.name.endswith(".weight"):
-        graph.count(weight.name.rpartition(".")[0], attribute, made)
-    return made
+    if out is not None and weight.name.endswith(".weight"):
+        graph.count(weight.name.rpartition(".")[0], attribute, out)
+    return out

@@ -1,4 +1,4 @@
-"""Norms: their weights ride along with the channels that they scale."""
+"""Norms: their weights and biases are coupled with the channels that they scale."""
 
 from collections.abc import Sequence
 
@@ -24,14 +24,14 @@ def _batch_norm(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labell
     channels = graph.along(source, 1)
     if node.op != "instance_norm" and node.inputs.get("running_mean") is None:
         graph.fix(source, [0], "batch statistics run over them")
-    _ride_along(graph, node, channels, "num_features")
+    _couple_vectors(graph, node, channels, "num_features")
     statistics = [() for _ in node.outputs[1:]]
     return [graph.labelling(source), *statistics]
 
 
 @rule("group_norm", "native_group_norm")
 def _group_norm(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]:
-    """Normalize blocks of channels, which must stay equally large; single channels are free."""
+    """Tie blocks of channels, which must stay equally large; blocks of one channel are free."""
     source = subject(node)
     groups = as_int(node.inputs["num_groups" if node.op == "group_norm" else "group"])
     channels = graph.along(source, 1)
@@ -41,13 +41,13 @@ def _group_norm(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labell
         else:
             graph.tie_blocks(channels, groups)
             _normalize(graph, node, np.split(channels, groups))
-    _ride_along(graph, node, channels, "num_channels")
+    _couple_vectors(graph, node, channels, "num_channels")
     return [graph.labelling(source), *[()] * (len(node.outputs) - 1)]
 
 
 @rule("layer_norm", "native_layer_norm", "rms_norm")
 def _layer_norm(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]:
-    """Normalize over channels: fewer of them have other statistics, but are a network still."""
+    """Follow a norm over channels: they can be pruned, though that changes the statistics."""
     source = subject(node)
     count = len(as_list(node.inputs["normalized_shape"]))
     for dim in range(-count, 0):
@@ -65,7 +65,9 @@ def _normalize(graph: ChannelGraph, node: Node, sets: Sequence[Labels]) -> None:
     graph.normalized.setdefault(node.outputs[0] or "", []).extend(sets)
 
 
-def _ride_along(graph: ChannelGraph, node: Node, channels: Labels | None, attribute: str) -> None:
+def _couple_vectors(
+    graph: ChannelGraph, node: Node, channels: Labels | None, attribute: str
+) -> None:
     for name in ("weight", "bias", "running_mean", "running_var"):
         vector = node.inputs.get(name)
         if isinstance(vector, Ref):
@@ -74,6 +76,6 @@ def _ride_along(graph: ChannelGraph, node: Node, channels: Labels | None, attrib
 
 
 def _module(graph: ChannelGraph, node: Node) -> str:
-    """Return the module that owns the norm's tensors, or that calls it where it has none."""
+    """Return the module that owns the norm's tensors, or the one that calls it if it has none."""
     owners = (owner(graph, tensor) for tensor in node.inputs.values() if graph.tensor(tensor))
     return next(owners, node.module)

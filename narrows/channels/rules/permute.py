@@ -1,4 +1,4 @@
-"""Operators that move channels to other dimensions or places."""
+"""Operators that move channels to other dimensions or indices."""
 
 from collections.abc import Sequence
 
@@ -32,6 +32,6 @@ def _flip(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]:
 def _roll(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]:
     source = subject(node)
     rank = len(graph.shape(source))
-    given = as_list(node.inputs.get("dims") or [])
-    dims = [axis(d, rank) for d in given] or range(rank)
+    chosen = as_list(node.inputs.get("dims") or [])
+    dims = [axis(d, rank) for d in chosen] or range(rank)
     return [graph.fix(source, dims, "roll shifts them")]

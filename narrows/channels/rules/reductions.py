@@ -1,4 +1,4 @@
-"""Operators that run over a dimension: its channels all depend on each other, and stay."""
+"""Operators that run over a dimension: its channels depend on each other, so they stay."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ from narrows.graph.node import Node
 
 @rule("softmax.int", "_softmax", "log_softmax.int", "_log_softmax", "cumsum")
 def _within(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]:
-    """Relate what stands along a dimension that the result still has."""
+    """Pin the channels along a dimension that the operator runs over, and the result keeps."""
     return [graph.fix(subject(node), _dims(graph, node), f"{node.op} runs over them")]
 
 
@@ -23,7 +23,10 @@ def _within(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]
     "var.correction var.dim var_mean.correction".split()
 )
 def _reduction(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]:
-    """Reduce dimensions. What is no longer there adds nothing to a sum, but changes a mean."""
+    """Pin the channels along reduced dimensions, unless the operator is a sum.
+
+    A sum without a channel is the same as with the channel at zero; a mean is not.
+    """
     source, dims = subject(node), _dims(graph, node)
     sums = node.op in ("sum", "sum.dim_IntList")
     for dim in dims:
@@ -37,7 +40,7 @@ def _reduction(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelli
 
 
 def _dims(graph: ChannelGraph, node: Node) -> list[int]:
-    rank, given = len(graph.shape(subject(node))), node.inputs.get("dim")
-    if given is None or given == []:
+    rank, dims = len(graph.shape(subject(node))), node.inputs.get("dim")
+    if dims is None or dims == []:
         return list(range(rank))
-    return sorted({axis(dim, rank) for dim in as_list(given)})
+    return sorted({axis(dim, rank) for dim in as_list(dims)})

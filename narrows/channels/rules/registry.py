@@ -1,7 +1,7 @@
 """The table of rules, and the walk through a program that applies them.
 
-A rule couples labels in the graph and returns the labellings of the operator's results. An operator
-without one pins what it reads: its channels are reported as not prunable, with the reason.
+A rule couples labels in the graph and returns the labellings of the operator's results. For an
+operator without a rule, the channels that it reads are pinned, with the reason.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,14 +16,22 @@ from narrows.graph.rule_table import RuleTable
 from narrows.graph.shapes import Shapes
 
 Rule = Callable[[ChannelGraph, Node, int], Sequence[Labelling]]
-"""Takes the graph, the call and its index in the program."""
+"""(graph, call, index of the call in the program) → the labelling of each result."""
 
 RULES: RuleTable[Rule] = RuleTable()
 rule = RULES.rule
 
 
 def trace(network: Network, shapes: Shapes) -> ChannelGraph:
-    """Walk through the program and return the graph with every coupling and pin."""
+    """Walk through the program; return the graph with every coupling and pin.
+
+    >>> from narrows.example import two_neurons
+    >>> graph = trace(*two_neurons()[:2])
+    >>> graph.labelling(Ref("h")), graph.labelling(Ref("v"))  # v reads h: coupled below
+    ((array([[0, 1]]),), (array([[2, 3]]),))
+    >>> graph.components()
+    array([0, 1, 0, 1, 2])
+    """
     graph = ChannelGraph(network, shapes)
     for spec in network.inputs:
         sizes = shapes.of(spec.name)
@@ -35,9 +43,9 @@ def trace(network: Network, shapes: Shapes) -> ChannelGraph:
         )
     for index, node in enumerate(network.nodes):
         results = RULES.get(node.op, pin_everything)(graph, node, index)
-        for place, name in enumerate(node.outputs):
+        for position, name in enumerate(node.outputs):
             if name and name in shapes.values:
-                graph.values[name] = tuple(results[place])
+                graph.values[name] = tuple(results[position])
     for name in network.outputs:
         for labels in graph.labelling(Ref(name)):
             graph.pin(labels, "they are the network's outputs")
@@ -47,7 +55,7 @@ def trace(network: Network, shapes: Shapes) -> ChannelGraph:
 
 
 def _pin_weights_of_two_uses(graph: ChannelGraph) -> None:
-    """Pin channels whose weights do something else elsewhere: scaling them scales that, too."""
+    """Pin channels whose weights another call uses in another way: a gate would scale that, too."""
     dims: dict[str, set[int]] = {}
     calls: dict[str, set[int]] = {}
     named = [(p, p.weight) for p in graph.producers if isinstance(p.weight, str)]
@@ -60,7 +68,7 @@ def _pin_weights_of_two_uses(graph: ChannelGraph) -> None:
 
 
 def _pin_what_the_loss_ignores(graph: ChannelGraph) -> None:
-    """Pin layers that the first output, of which the loss is taken, does not depend on."""
+    """Pin layers that do not influence the first output, on which the loss is computed."""
     needed = {graph.network.outputs[0]}
     for index, node in reversed(list(enumerate(graph.network.nodes))):
         if needed.intersection(node.outputs):
@@ -72,13 +80,18 @@ def _pin_what_the_loss_ignores(graph: ChannelGraph) -> None:
 
 
 def readers(graph: ChannelGraph, tensor: str) -> set[int]:
-    """Return the calls that read a named tensor, but for those that only move its dimensions."""
+    """Return the indices of the calls that read a named tensor, but not just move its dimensions.
+
+    >>> from narrows.example import two_neurons
+    >>> readers(trace(*two_neurons()[:2]), "output.weight")
+    {1}
+    """
     known = {value: name for value, (name, _) in graph.weights.items()}
     return tensor_readers(graph.network, known).get(tensor, set())
 
 
 def pin_everything(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]:
-    """Pin all that the operator reads, for want of a rule, and follow none of its results."""
+    """Pin all channels that the operator reads, for lack of a rule; return empty labellings."""
     uncommon = " as it is used" if node.op in RULES else ""  # such as with a vector for a weight
     reason = UNFOLLOWED.get(node.op, f"the operator {node.op} is not followed{uncommon}")
     pin_operands(graph, node, reason)
@@ -86,7 +99,7 @@ def pin_everything(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Lab
 
 
 def pin_operands(graph: ChannelGraph, node: Node, reason: str) -> None:
-    """Pin all that the operator reads; the reason goes on with where that is."""
+    """Pin all channels that the operator reads; the reason names the module, too."""
     where = f" in {node.module}" if node.module else ""
     for name in node.references():
         if name in graph.shapes.values:
@@ -98,19 +111,35 @@ def pin_operands(graph: ChannelGraph, node: Node, reason: str) -> None:
 
 
 def subject(node: Node) -> Ref:
-    """Return the value that an operator of one main argument works on."""
+    """Return the main argument of an operator, `self` or `input`.
+
+    >>> subject(Node("relu", {"self": Ref("x")}, ("y",), ""))
+    Ref(name='x')
+    """
     return as_ref(node.inputs.get("self", node.inputs.get("input")))
 
 
 def owner(graph: ChannelGraph, ref: object) -> str:
-    """Return the module that owns a named tensor, "" where there is none."""
+    """Return the module that owns a named tensor; "" for any other value.
+
+    >>> from narrows.example import two_neurons
+    >>> owner(trace(*two_neurons()[:2]), Ref("w"))
+    'hidden'
+    """
     return (graph.tensor(ref) or "").rpartition(".")[0]
 
 
 def tensors_of(graph: ChannelGraph, node: Node) -> list[Ref]:
-    """Return every tensor that the operator reads."""
+    """Return every tensor that the operator reads; sizes are left out.
+
+    >>> from narrows.example import two_neurons
+    >>> network, shapes, _ = two_neurons()
+    >>> tensors_of(ChannelGraph(network, shapes), network.nodes[0])
+    [Ref(name='x'), Ref(name='w')]
+    """
     return [Ref(name) for name in node.references() if name in graph.shapes.values]
 
 
 def result_shape(graph: ChannelGraph, node: Node, place: int = 0) -> tuple[int, ...]:
+    """Return the shape of result number `place` of the operator."""
     return graph.shapes.of(node.outputs[place] or "")

@@ -1,4 +1,4 @@
-"""Views: dimensions are split and merged, and labels become joint and plain again."""
+"""Views: they split and merge dimensions; labels of split dimensions become joint."""
 
 from collections.abc import Iterator, Sequence
 from math import prod
@@ -29,7 +29,7 @@ def _view(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]:
 
 @rule("pixel_shuffle")
 def _pixel_shuffle(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]:
-    """[…, C·r·r, H, W] → […, C, H·r, W·r]: r·r channels become one."""
+    """Follow […, C·r·r, H, W] → […, C, H·r, W·r]: r·r channels become one."""
     source, result = subject(node), result_shape(graph, node)
     *batch, channels, height, width = result
     r = height // graph.shape(source)[-2]
@@ -43,7 +43,7 @@ def _pixel_shuffle(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Lab
 
 @rule("pixel_unshuffle")
 def _pixel_unshuffle(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]:
-    """[…, C, H·r, W·r] → […, C·r·r, H, W]: one channel becomes r·r."""
+    """Follow […, C, H·r, W·r] → […, C·r·r, H, W]: one channel becomes r·r."""
     source, result = subject(node), result_shape(graph, node)
     graph.fix(source, (-2, -1), "space is moved into channels")
     repeats = result[-3] // graph.shape(source)[-3]
@@ -75,7 +75,19 @@ def _channel_shuffle(graph: ChannelGraph, node: Node, _index: int) -> Sequence[L
 def reshape(
     graph: ChannelGraph, labelling: Labelling, old: Sequence[int], new: Sequence[int], why: str
 ) -> Labelling:
-    """Return the labels of a value that is viewed with another shape of the same volume."""
+    """Return the labels of a value after a view from shape `old` to `new`, of equal volume.
+
+    `why` names the operator. A split dimension has joint labels, and their merge has plain ones:
+
+    >>> from narrows.example import two_neurons
+    >>> graph = ChannelGraph(*two_neurons()[:2])
+    >>> (heads,) = reshape(graph, (graph.fresh(6).reshape(1, 6),), (9, 6), (9, 2, 3), "view")
+    >>> heads
+    array([[[0, 1, 2],
+            [3, 4, 5]]])
+    >>> reshape(graph, (heads,), (9, 2, 3), (9, 6), "view")
+    (array([[0, 1, 2, 3, 4, 5]]),)
+    """
     runs = list(_matching(old, new))
     for before, _ in runs:
         labelling = _one_alone(graph, labelling, before, why)
@@ -113,7 +125,7 @@ def _one_alone(graph: ChannelGraph, labelling: Labelling, run: range, why: str) 
 
 
 def _matching(old: Sequence[int], new: Sequence[int]) -> Iterator[tuple[range, range]]:
-    """Cut two shapes of equal volume into the shortest runs of dimensions of equal volume.
+    """Yield the shortest runs of dimensions of equal volume in two shapes of equal volume.
 
     >>> list(_matching([2, 12, 5], [2, 3, 4, 5]))
     [(range(0, 1), range(0, 1)), (range(1, 2), range(1, 3)), (range(2, 3), range(3, 4))]

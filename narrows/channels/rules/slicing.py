@@ -1,4 +1,4 @@
-"""Operators that take pieces of channels: slices, splits, and what an index picks."""
+"""Operators that take some of the channels: slices, splits, and selections by an index."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -36,8 +36,8 @@ def _pieces(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]
     results: list[list[Labels]] = [[] for _ in node.outputs]
     for labels in graph.labelling(source):
         pieces = _run(graph, node, labels) if labels.shape[dim] > 1 else None
-        for place, result in enumerate(results):
-            piece = labels if pieces is None else pieces[place]
+        for number, result in enumerate(results):
+            piece = labels if pieces is None else pieces[number]
             if pieces is not None and piece.shape[dim] == 1:
                 graph.pin(piece, ONE_PIECE)
             elif spanned(piece):
@@ -46,10 +46,12 @@ def _pieces(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]
 
 
 def _options(node: Node) -> dict[str, Any]:
+    """Return the arguments but for the tensor and the index."""
     return {name: value for name, value in node.inputs.items() if name not in ("self", "index")}
 
 
 def _run(graph: ChannelGraph, node: Node, labels: Labels) -> list[Labels]:
+    """Return the operator's results for the labels in place of its tensor."""
     arguments = {**node.inputs, "self": torch.from_numpy(labels.copy())}
     if "index" in arguments:
         arguments["index"] = graph.network.tensors[graph.tensor(arguments["index"]) or ""].cpu()
@@ -62,7 +64,7 @@ def _run(graph: ChannelGraph, node: Node, labels: Labels) -> list[Labels]:
 
 @rule("select.int", "unbind.int")
 def _select(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]:
-    """Take slices of one index: the dimension keeps its size."""
+    """Follow slices of a single index; the dimension must keep its size."""
     source = subject(node)
     dim = axis(node.inputs.get("dim", 0), len(graph.shape(source)))
     rest = independent(graph.fix(source, [dim], _COUNTED), dim)
@@ -71,7 +73,7 @@ def _select(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]
 
 @rule("index.Tensor")
 def _index(graph: ChannelGraph, node: Node, _place: int) -> Sequence[Labelling]:
-    """Follow the dimensions that are not indexed, where only one is."""
+    """Follow the dimensions without an index, if exactly one dimension has one."""
     source, indices = subject(node), as_list(node.inputs["indices"])
     used = [dim for dim, index in enumerate(indices) if index is not None]
     if len(used) != 1:

@@ -1,4 +1,4 @@
-"""Operators that channels are not followed through, each with the reason in words."""
+"""The operators without a rule, through which channels are not followed, and the reasons."""
 
 from collections.abc import Mapping
 
@@ -28,4 +28,4 @@ UNFOLLOWED: Mapping[str, str] = {
     "nll_loss_nd": _LOSS,
     "smooth_l1_loss": _LOSS,
 }
-"""Their channels are pinned. Every other operator of the table has a rule."""
+"""The reasons by operator. Every other operator of `operators.OPERATORS` has a rule."""

@@ -1,9 +1,10 @@
-"""How each operator carries dual numbers from its arguments to its result.
+"""The rules of dual numbers: the value and tangent of each operator's result from its arguments.
 
-Linear operators treat value and tangent alike, piecewise linear ones select, products follow the
-product rule. What is rare in hot places is left to torch's forward mode (`dual.differentiate`).
+Linear operators treat value and tangent alike, piecewise linear ones select, and products follow
+the product rule. Operators that take little time are left to torch's forward mode
+(`dual.differentiate`).
 
-See docs/method.md, "Gates".
+See docs/method.md, "Dual numbers".
 """
 
 from narrows.forward_mode.rules import linear, piecewise, products

@@ -125,7 +125,15 @@ def _batch_norm(op: str, arguments: Arguments) -> Any:
 
 
 def batch_norm_map(arguments: Arguments) -> tuple[Tensor, Tensor]:
-    """Return (scale, shift), each of shape [C]: what batch norm in eval mode does to a channel."""
+    """Return (scale, shift) of batch norm in eval mode, each of shape [C]: `y = scale x + shift`.
+
+    `scale = weight / √(variance + eps)` and `shift = bias − mean · scale`.
+
+    >>> statistics = {"running_mean": torch.tensor([3.0]), "running_var": torch.tensor([4.0])}
+    >>> affine = {"weight": torch.tensor([10.0]), "bias": torch.tensor([1.0])}
+    >>> batch_norm_map({**statistics, **affine, "eps": 0.0})  # 10 / 2 and 1 − 3 · 5
+    (tensor([5.]), tensor([-14.]))
+    """
     mean, variance = arguments["running_mean"], arguments["running_var"]
     weight, bias = arguments.get("weight"), arguments.get("bias")
     scale = torch.rsqrt(variance + arguments["eps"])

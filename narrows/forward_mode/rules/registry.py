@@ -17,7 +17,9 @@ rule = RULES.rule
 
 
 def run(op: str, arguments: Arguments) -> Any:
-    """Run one operator, any of whose arguments may be dual; its result is dual if it varies.
+    """Run one operator on arguments that may be dual; the result is dual where it varies.
+
+    d(x²) = 2 x dx, at x = 3:
 
     >>> from narrows.forward_mode.dual import Dual
     >>> x = Dual.of(torch.tensor([3.0]), torch.tensor([1.0]))
@@ -31,5 +33,10 @@ def run(op: str, arguments: Arguments) -> Any:
 
 
 def for_value(tensor: Tensor) -> Tensor:
-    """Return what adds `tensor` to values and nothing to tangents."""
+    """Return [2, …]: `tensor` for the value and 0 for the tangent, such as of a bias.
+
+    >>> for_value(torch.tensor([5.0]))
+    tensor([[5.],
+            [0.]])
+    """
     return torch.stack([tensor, torch.zeros_like(tensor)])
