@@ -1,5 +1,5 @@
-"""Measurements, each its own command: `python -m benchmarks.NAME [--json]`."""
+"""Benchmarks; each is a command: `python -m benchmarks.NAME [--json]`."""
 
 import os
 
-os.environ.setdefault("KINETO_LOG_LEVEL", "5")  # torch's profiler talks, and reads this on import
+os.environ.setdefault("KINETO_LOG_LEVEL", "5")  # silences torch's profiler, which reads it once

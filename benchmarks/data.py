@@ -1,4 +1,4 @@
-"""The data that benchmarks train on: Fashion-MNIST, from Debian's package, and digits."""
+"""The data sets of the benchmarks: Fashion-MNIST, from Debian's package, and digits."""
 
 import gzip
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ DIGITS_TRAINED = 1200
 
 @dataclass(frozen=True)
 class Data:
-    """Samples to train on and others held out: images [N, 1, H, W] from 0 to 1, classes [N]."""
+    """Training samples and held-out samples: images [N, 1, H, W] from 0 to 1, classes [N]."""
 
     images: Tensor
     classes: Tensor
@@ -29,7 +29,7 @@ class Data:
 def load(name: str, count: int | None, seed: int) -> Data:
     """Return `fashion` at 14×14 or `digits` at 8×8, with `count` training samples drawn by `seed`.
 
-    Of the digits, which are few, those not drawn are held out; of Fashion-MNIST the test images.
+    The held-out samples are the digits that were not drawn, or Fashion-MNIST's test images.
     """
     generator = torch.Generator().manual_seed(seed)
     if name == "digits":

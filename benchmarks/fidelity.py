@@ -1,10 +1,11 @@
-"""Fidelity: what happens to the loss when what a method calls least important is really removed.
+"""Fidelity: how the loss changes if the structures with the lowest saliency are really removed.
 
     python -m benchmarks.fidelity --methods sosp_h,joint --seeds 1
 
-For a plain network on digits and a residual one on Fashion-MNIST: the loss on training images after
-removing the lowest 10 … 50 % of the structures, without any fine-tuning, and the rank correlation
-of saliencies with the true loss change of removing one structure; mean ± spread over seeds.
+The networks are a plain one on digits and a residual one on Fashion-MNIST. For each method, the
+benchmark prints the loss on training images after removing the lowest 10 … 50 % of the structures,
+without fine-tuning. It also prints the rank correlation of saliencies with the true change of the
+loss when one structure is removed. Numbers are mean ± standard deviation over seeds.
 """
 
 import json
@@ -46,7 +47,7 @@ class PruningOrder:
 
     @torch.no_grad()
     def loss(self, structures: Iterable[int] = ()) -> float:
-        """Return the loss where the channels of these structures are zero after batch norm."""
+        """Return the loss with the channels of these structures set to zero after batch norm."""
         network: SmallNetwork = deepcopy(self._network)
         for structure in structures:
             for layer, channel in self._members[structure]:
@@ -65,16 +66,16 @@ def singles_path(recipe: Recipe) -> Path:
 
 
 def remove_singly(work: tuple[Recipe, Criterion]) -> None:
-    """Keep the losses after removing each structure, which some analysis of the network numbers."""
+    """Store the losses after removing each structure; any analysis gives the same numbering."""
     torch.set_num_threads(1)
     recipe, criterion = work
     losses = PruningOrder(recipe, analysis(recipe, criterion).channels.members()).single()
     write(singles_path(recipe), json.dumps(losses.tolist()).encode())
 
 
-def losses(removal: PruningOrder, found: Analysis) -> Floats:
-    """Return the losses after removing the lowest structures, for each of RATIOS."""
-    order = np.argsort(found.rank)
+def losses(removal: PruningOrder, result: Analysis) -> Floats:
+    """Return the losses after removing the lowest structures, [RATIOS]."""
+    order = np.argsort(result.rank)
     return np.array([removal.loss(order[: round(r * len(order))]) for r in RATIOS])
 
 
@@ -85,14 +86,14 @@ def measure(recipe: Recipe, criteria: Sequence[Criterion]) -> Floats:
     true = json.loads(singles_path(recipe).read_text())
     return np.array(
         [
-            [*losses(removal, found), stats.spearmanr(found.saliency, true).statistic]
-            for found in analyses
+            [*losses(removal, result), stats.spearmanr(result.saliency, true).statistic]
+            for result in analyses
         ]
     )
 
 
 def table(title: str, criteria: Sequence[Criterion], seeds: Floats) -> Table:
-    """Show [seeds, criteria, ratios + 1]."""
+    """Return a table of `seeds` [seeds, criteria, ratios + 1]: means and standard deviations."""
     result = Table("method/gate", *(f"{r:.0%}" for r in RATIOS), "rank correlation", title=title)
     means, spreads = seeds.mean(axis=0), seeds.std(axis=0)
     for criterion, mean, spread in zip(criteria, means, spreads, strict=True):
@@ -114,14 +115,14 @@ def main() -> None:
     work = [(recipe, criteria[0]) for recipe in recipes if not singles_path(recipe).exists()]
     run("removing", remove_singly, work, options.jobs)
     for recipe, seeds in chosen.items():
-        found = np.array([measure(one, criteria) for one in seeds])
-        trained = [read(one) for one in seeds]
+        results = np.array([measure(seeded, criteria) for seeded in seeds])
+        trained = [read(seeded) for seeded in seeds]
         title = (
             f"{recipe.architecture} on {recipe.data}: accuracy "
             f"{np.mean([t.accuracy for t in trained]):.1%}, loss in training "
             f"{np.mean([t.train_loss for t in trained]):.3f}"
         )
-        CONSOLE.print(table(title, criteria, found))
+        CONSOLE.print(table(title, criteria, results))
 
 
 if __name__ == "__main__":

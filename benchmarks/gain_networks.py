@@ -1,4 +1,4 @@
-"""Networks whose layers are widened in turn, at equal added parameters, to see what that gains."""
+"""Networks for `benchmarks.gains`: each layer is widened in turn, at equal added parameters."""
 
 from dataclasses import dataclass, replace
 from itertools import count
@@ -11,14 +11,15 @@ from benchmarks.small_networks import build
 from benchmarks.training import Recipe
 
 UNIFORM = 1.125
-"""The factor for all widths whose added parameters every other variant adds too."""
+"""The factor for all widths of the variant `uniform`; all variants add as many parameters."""
 SEEDS = {"fashion": 1, "digits": 2}
-"""How many seeds to train for each that is asked for: what digits gain is noisier, and cheaper."""
+"""The seeds to train for each requested seed: gains on digits are noisier, and cheaper to train."""
 RECIPES = PLANTED | {
     "fashion": {"samples": 60000, "epochs": 2, "batch": 128, "peak_rate": 3e-2},
 }
-"""Three times the steps that planting takes. With as few, or in one epoch at batches of 64, gains
-spread by 0.01 to 0.04 between seeds; so, by 0.006, and two layers' difference by 0.003."""
+"""Three times as many steps as in `benchmarks.planted`. With as few as there, or with one epoch of
+batches of 64, gains differ by 0.01 to 0.04 between seeds. With these steps, gains differ by 0.006,
+and the difference of two layers by 0.003."""
 
 NETWORKS = (
     ("fashion", "plain", narrowed((), 1, 8)),
@@ -44,12 +45,12 @@ NETWORKS = (
     ("fashion", "separable", narrowed((), 1, 12)),
     ("fashion", "plain", narrowed((2, 5), 0.3, 10)),
 )
-"""Data, architecture and widths; any first few are a sample of all."""
+"""Data, architecture and widths; the first N are a mixed sample of all, for any N."""
 
 
 @dataclass(frozen=True)
 class Study:
-    """A network and its variants: `layers[i]` has layer i + 1 widened, `uniform` all of them."""
+    """A network and its variants: in `layers[i]`, layer i + 1 is wider; in `uniform`, all are."""
 
     base: Recipe
     layers: tuple[Recipe, ...]
@@ -68,6 +69,7 @@ def studies(limit: int | None, seeds: int) -> list[Study]:
 
 
 def parameters(architecture: str, widths: tuple[int, ...]) -> int:
+    """Return the number of parameters of a network."""
     with torch.device("meta"):
         return sum(p.numel() for p in build(architecture, widths).parameters())
 
@@ -80,7 +82,7 @@ def _study(base: Recipe, seeds: int) -> Study:
 
 
 def _widen(base: Recipe, layer: int, goal: int) -> Recipe:
-    """Return the recipe whose parameters come closest to `goal`, by widening one layer."""
+    """Return the recipe with one layer widened so that the parameters come closest to `goal`."""
     best = base.widths
     for width in count(base.widths[layer] + 1):
         wider = (*base.widths[:layer], width, *base.widths[layer + 1 :])

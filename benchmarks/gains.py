@@ -1,12 +1,12 @@
-"""What widening a layer gains: the truth that a verdict's score is held against.
+"""Gains: how much the loss falls if a layer is widened, compared with the layer's score.
 
     python -m benchmarks.gains --limit 4 --seeds 2 --jobs 2
 
-Trains each network, its variants with one layer wider, and one with all layers wider, at equal
-added parameters, with several seeds; a gain is the fall of the loss on held-out samples. Everything
-is kept in the cache folder (NARROWS_BENCHMARKS): stop and start again at will. Goals: a rank
-correlation of score and gain of at least 0.6; the layer of the highest score is among the two best
-to widen, and better than `uniform`, in at least 80 %.
+Trains each network, its variants with one wider layer, and one variant with all layers wider, at
+equal added parameters, with several seeds. A gain is the fall of the loss on held-out samples. All
+results are stored in the cache folder (NARROWS_BENCHMARKS), so the benchmark can be stopped and
+started again. Goals: a rank correlation of score and gain of at least 0.6. In at least 80 % of the
+networks, the layer with the highest score is among the two best to widen, and beats `uniform`.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ from narrows.arrays import Floats
 
 @dataclass(frozen=True)
 class Gains:
-    """The falls of a network's loss by widening each layer, [seeds, layers], and all, [seeds]."""
+    """The gains from widening each layer, [seeds, layers], and all layers, [seeds]."""
 
     study: Study
     layers: Floats
@@ -38,10 +38,10 @@ class Gains:
 
     @property
     def error(self) -> float:
-        """The standard error of a layer's mean gain, beside the other layers' of the network.
+        """The standard error of a layer's mean gain, relative to the other layers of the network.
 
-        What the seed does to all variants alike, such as to the network that they are compared
-        with, is no error in comparing layers.
+        An effect of the seed on all variants, such as on the network that they are compared with,
+        does not count: it does not change the comparison of layers.
         """
         if len(self.layers) < 2:
             return np.nan
@@ -50,6 +50,7 @@ class Gains:
 
 
 def gains(study: Study) -> Gains:
+    """Return the gains of a study whose networks have been trained."""
     losses = np.array(
         [[read(recipe).loss for recipe in study.recipes(seed)] for seed in range(study.seeds)]
     )
@@ -59,7 +60,7 @@ def gains(study: Study) -> Gains:
 
 @dataclass(frozen=True)
 class Case:
-    """The scores of one trained network's layers beside the mean gains of its architecture."""
+    """The scores [layers] of one trained network, and the mean gains [layers] of its recipe."""
 
     scores: Floats
     gains: Floats
@@ -79,11 +80,14 @@ class Case:
 
 
 def compare(cases: Sequence[Case]) -> list[str]:
-    """Return rank correlations, pooled and within networks, and how often the first is right."""
-    scores, found = np.array([c.scores for c in cases]), np.array([c.gains for c in cases])
+    """Return the rank correlations, pooled and within networks, and how often the first is right.
+
+    The first is the layer with the highest score.
+    """
+    scores, measured = np.array([c.scores for c in cases]), np.array([c.gains for c in cases])
     return [
-        f"{_correlation(scores, found):.2f}",
-        f"{_correlation(stats.rankdata(scores, axis=1), stats.rankdata(found, axis=1)):.2f}",
+        f"{_correlation(scores, measured):.2f}",
+        f"{_correlation(stats.rankdata(scores, axis=1), stats.rankdata(measured, axis=1)):.2f}",
         f"{np.mean([case.first_is_among_two_best for case in cases]):.0%}",
         f"{np.mean([case.first_beats_uniform for case in cases]):.0%}",
     ]
@@ -93,31 +97,34 @@ def _correlation(a: Floats, b: Floats) -> float:
     return float(stats.spearmanr(a.ravel(), b.ravel()).statistic)
 
 
-def truth(found: Sequence[Gains]) -> Table:
-    result = Table("network", "widths", *layer_names(found[0].study.base), "uniform", "error")
-    for one in found:
-        base = one.study.base
-        values = (*one.mean, one.uniform.mean())
+def truth(measured: Sequence[Gains]) -> Table:
+    """Return a table of the mean gains, one row for each network."""
+    result = Table("network", "widths", *layer_names(measured[0].study.base), "uniform", "error")
+    for network in measured:
+        base = network.study.base
+        values = (*network.mean, network.uniform.mean())
         result.add_row(
             f"{base.data} {base.architecture}",
             " ".join(map(str, base.widths)),
             *(f"{value:+.3f}" for value in values),
-            f"{one.error:.3f}",
+            f"{network.error:.3f}",
         )
     return result
 
 
-def verdicts(found: Sequence[Gains], criteria: Sequence[Criterion]) -> Table:
+def verdicts(measured: Sequence[Gains], criteria: Sequence[Criterion]) -> Table:
+    """Return a table that compares scores with gains, one row for each criterion."""
     result = Table("score", "pooled", "within", "in two best", "beats uniform")
     for criterion in criteria:
         cases = [
-            Case(_scores(one.study, seed, criterion), one.mean, one.uniform.mean())
-            for one in found
-            for seed in range(one.study.seeds)
+            Case(_scores(network.study, seed, criterion), network.mean, network.uniform.mean())
+            for network in measured
+            for seed in range(network.study.seeds)
         ]
         result.add_row(str(criterion), *compare(cases))
     narrowest = [
-        Case(-np.array(one.study.base.widths, float), one.mean, one.uniform.mean()) for one in found
+        Case(-np.array(network.study.base.widths, float), network.mean, network.uniform.mean())
+        for network in measured
     ]
     result.add_row("the narrowest first", *compare(narrowest))
     return result
@@ -139,21 +146,22 @@ def main() -> None:
         for seed in range(max(study.seeds for study in chosen))
         for study in chosen
         if seed < study.seeds
-    ]  # a seed of every network before the next, so that one may stop early
+    ]  # one seed of every network before the next seed, so that the run may be stopped early
     trained = [recipe for study, seed in rounds for recipe in study.recipes(seed)]
     bases = [replace(study.base, seed=seed) for study, seed in rounds]
     criteria = prepare(trained, bases, options)
-    found = [gains(study) for study in chosen]
-    CONSOLE.print("What widening gains in held-out loss, and the standard error between layers.")
-    CONSOLE.print(truth(found))
-    spread = np.mean([one.mean.std(ddof=1) for one in found])
-    error = np.mean([one.error for one in found])
+    measured = [gains(study) for study in chosen]
+    CONSOLE.print("Gains in held-out loss by widening, and the standard error between layers.")
+    CONSOLE.print(truth(measured))
+    spread = np.mean([network.mean.std(ddof=1) for network in measured])
+    error = np.mean([network.error for network in measured])
     CONSOLE.print(f"Layers of a network differ by {spread:.4f}, of which {error:.4f} is noise.")
     CONSOLE.print(
         "Rank correlation of score and gain, pooled over all layers and by ranks within networks; "
-        "how often the layer first by score is among the two best to widen, or beats `uniform`."
+        "how often the layer with the highest score is among the two best to widen, or beats "
+        "`uniform`."
     )
-    CONSOLE.print(verdicts(found, criteria))
+    CONSOLE.print(verdicts(measured, criteria))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""The worker's path on a GPU beside the CPU: the same saliencies, in how much time and memory.
+"""The worker's pipeline on a GPU and on the CPU: deviation of saliencies, time and memory.
 
     python -m benchmarks.gpu [--devices cuda,cpu] [--size 224] [--samples 256] [--json]
 
-Plans, computes the shards of, and reduces an analysis of a residual network at 224 × 224, once on
-each device, each in a process of its own. Goal: saliencies within 1e-3 of the largest, TF32 off.
+Plans, computes and reduces an analysis of a residual network at 224 × 224, once on each device,
+each in its own process. Goal: saliencies differ by at most 1e-3 of the largest, with TF32 off.
 """
 
 import argparse
@@ -43,12 +43,12 @@ def write_inputs(folder: Path, size: int, samples: int) -> tuple[str, str]:
 
 
 def analyze(device: str, method: str, gate: str, model: str, data: str) -> dict[str, Any]:
-    """Run an analysis as a worker does; in a fresh process, for settings are read once."""
+    """Run an analysis as a worker does; in a new process, since settings are read once."""
     os.environ["NARROWS_DEVICE"] = device
-    asked = AnalysisRequest.model_validate(
+    validated = AnalysisRequest.model_validate(
         {"model_id": "m", "dataset_id": "d", "method": method, "gate": gate, "plans": []}
     )
-    request = asked.model_dump(mode="json")
+    request = validated.model_dump(mode="json")
     began = time.perf_counter()
     parts = [
         steps.shard(model, data, {}, request, start, stop)
@@ -56,27 +56,27 @@ def analyze(device: str, method: str, gate: str, model: str, data: str) -> dict[
     ]
     seconds = time.perf_counter() - began
     with tempfile.TemporaryDirectory() as folder:
-        found = steps.reduce(model, data, {}, request, parts, folder)
+        result = steps.reduce(model, data, {}, request, parts, folder)
     used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return {
-        "device": found["provenance"]["devices"][0],
+        "device": result["provenance"]["devices"][0],
         "seconds": seconds,
         "bytes": torch.cuda.max_memory_allocated() if device == "cuda" else used,
-        "first": [row["first_order"] for row in found["structures"]],
-        "second": [row["second_order"] for row in found["structures"]],
-        "loss": found["summary"]["loss"],
+        "first": [row["first_order"] for row in result["structures"]],
+        "second": [row["second_order"] for row in result["structures"]],
+        "loss": result["summary"]["loss"],
     }
 
 
 def deviation(ours: list[float], theirs: list[float]) -> float:
-    """Return the largest difference relative to the largest value."""
+    """Return the largest difference relative to the largest value of `theirs`."""
     a, b = np.array(ours), np.array(theirs)
     return float(np.abs(a - b).max() / np.abs(b).max())
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--devices", default="cuda,cpu", help="the last is the yardstick")
+    parser.add_argument("--devices", default="cuda,cpu", help="the last is the reference")
     parser.add_argument("--size", type=int, default=224, help="height and width of the images")
     parser.add_argument("--samples", type=int, default=256)
     parser.add_argument("--json", action="store_true", help="print one JSON list and nothing else")
@@ -89,10 +89,10 @@ def main() -> None:
             for device in options.devices.split(","):
                 with multiprocessing.get_context("spawn").Pool(1) as pool:
                     results.append(pool.apply(analyze, (device, method, gate, *files)))
-            yardstick = results[-1]
-            for found in results:
-                terms = {n: deviation(found[n], yardstick[n]) for n in ("first", "second")}
-                rows.append({**found, "method": f"{method}/{gate}", **terms})
+            reference = results[-1]
+            for result in results:
+                terms = {n: deviation(result[n], reference[n]) for n in ("first", "second")}
+                rows.append({**result, "method": f"{method}/{gate}", **terms})
     if options.json:
         print(json.dumps(rows))
         return

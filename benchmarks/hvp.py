@@ -1,11 +1,11 @@
-"""Time and memory of SOSP-H and SOSP-I beside a training gradient and double backward.
+"""Time and memory of SOSP-H and SOSP-I, compared with a training gradient and double backward.
 
     python -m benchmarks.hvp [--json] [--batch 16] [--size 32] [--rounds 7]
 
-For a residual and a plain network, interleaved in one process, medians over rounds: one batch of
-SOSP-H (gates on weights) and of SOSP-I (gates on channels, the default), one plain training
-gradient (forward and backward over all weights), and the Hessian-vector product over weights by
-double backward, all in eval mode.
+For a residual and a plain network, it measures one batch of SOSP-H (gates on weights), one batch of
+SOSP-I (gates on channels, the default), one training gradient (forward and backward over all
+weights), and one Hessian-vector product over weights by double backward. All run in eval mode,
+interleaved in one process; results are medians over rounds.
 """
 
 import argparse
@@ -40,6 +40,7 @@ Work = Callable[[], object]
 
 
 def batch_terms(module: nn.Module, x: Tensor, y: Tensor, name: MethodName, kind: GateKind) -> Work:
+    """Return a function that measures the partial sums of one batch."""
     network = _read_back(module, x)
     channels = find_channels(network, trace_shapes(network))
     gated, method = gate(network, channels, kind), Method(name)
@@ -47,11 +48,13 @@ def batch_terms(module: nn.Module, x: Tensor, y: Tensor, name: MethodName, kind:
 
 
 def gradient(module: nn.Module, x: Tensor, y: Tensor) -> Work:
+    """Return a function that computes the gradient of the loss for all weights."""
     weights = list(module.parameters())
     return lambda: torch.autograd.grad(F.cross_entropy(module(x), y), weights)
 
 
 def double_backward(module: nn.Module, x: Tensor, y: Tensor) -> Work:
+    """Return a function that computes a Hessian-vector product for the weights of the layers."""
     layers = [m for m in module.modules() if isinstance(m, nn.Conv2d | nn.Linear)][:-1]
     weights = [layer.weight for layer in layers]
 
@@ -72,7 +75,7 @@ def _read_back(module: nn.Module, x: Tensor) -> Network:
 
 
 def peak_bytes(work: Work) -> int:
-    """Return the most memory that torch holds at once for the work alone."""
+    """Return the peak of the bytes that torch allocates during the work."""
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as recorded:
         work()
     held = peak = 0
@@ -85,7 +88,7 @@ def peak_bytes(work: Work) -> int:
 
 
 def measure(module: nn.Module, batch: int, size: int, rounds: int) -> dict[str, float]:
-    """Return medians relative to one training gradient."""
+    """Return the medians of time and the peaks of memory, relative to one training gradient."""
     x, y = torch.randn(batch, 3, size, size), torch.randint(10, (batch,))
     works = {
         "sosp_h": batch_terms(module, x, y, "sosp_h", "weights"),

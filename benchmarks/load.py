@@ -1,11 +1,11 @@
-"""What the service itself can carry: submissions, polls and shards a second, with 1 and 2 workers.
+"""Load test of the service: submissions, polls and shards per second, with 1 and 2 workers.
 
     python -m benchmarks.load [--json] [--analyses 1000] [--clients 50] [--seconds 15]
     python -m benchmarks.load --postgres postgresql://postgres@127.0.0.1 --redis redis://127.0.0.1/9
 
-Runs the whole service on loopback in a temporary folder: on SQLite and the folder broker, or on a
-PostgreSQL server, in a database of its own, and an empty Redis database. The same clients also poll
-a bare Starlette route that answers as many bytes: what this machine can do at all, in the same run.
+Runs the whole service on loopback in a temporary folder, with SQLite and the folder broker, or with
+a new database on a PostgreSQL server and an empty Redis database. For comparison, the same clients
+also poll a bare Starlette route whose response has as many bytes: the limit of this machine.
 """
 
 import argparse
@@ -37,7 +37,7 @@ SUBMITTERS = 4
 
 @dataclass(frozen=True)
 class Load:
-    """What was measured with so many workers."""
+    """The measurements with one number of workers."""
 
     workers: int
     submissions_per_second: float
@@ -50,7 +50,7 @@ class Load:
 
 @contextmanager
 def database(server: str | None) -> Iterator[str]:
-    """Give the URL of an empty database on the PostgreSQL server, or none: then it is SQLite."""
+    """Yield the URL of a new database on the PostgreSQL server; "" (SQLite) without a server."""
     if server is None:
         yield ""
         return
@@ -60,8 +60,8 @@ def database(server: str | None) -> Iterator[str]:
     with admin.connect() as connection:
         connection.execute(text(f"CREATE DATABASE {name}"))
     try:
-        made = url.set(database=name, drivername="postgresql")
-        yield made.render_as_string(hide_password=False)
+        new = url.set(database=name, drivername="postgresql")
+        yield new.render_as_string(hide_password=False)
     finally:
         with admin.connect() as connection:
             connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
@@ -69,7 +69,7 @@ def database(server: str | None) -> Iterator[str]:
 
 
 def upload(client: Client, folder: Path) -> tuple[str, str]:
-    """Upload a tiny network and data for `SHARDS` shards; wait until both are ready."""
+    """Upload a tiny network and data for `SHARDS` shards; return both ids when they are ready."""
     torch.manual_seed(0)
     network = nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 4))
     export_module(network, (torch.zeros(2, 8),), folder / "model.pt2")
@@ -84,33 +84,33 @@ def upload(client: Client, folder: Path) -> tuple[str, str]:
             time.sleep(0.1)
     dataset = client.upload_dataset(folder / "data.npz")["id"]
     for watch in (client.watch_model(model), client.watch_dataset(dataset)):
-        *_, found = watch
-        assert found["state"] == "ready", found["error"]
+        *_, inspected = watch
+        assert inspected["state"] == "ready", inspected["error"]
     return model, dataset
 
 
 def shard_rate(client: Client, model: str, dataset: str) -> tuple[float, float]:
-    """Return the seconds a shard takes, and those of them spent computing, in a job of many."""
+    """Return the seconds per shard of one analysis, and those of them spent on computing."""
     began, done_at = 0.0, 0.0
     first = None
-    analysis = client.analyze(model, dataset, batch_size=4)["id"]
+    identity = client.analyze(model, dataset, batch_size=4)["id"]
     while True:
-        found = client.analysis(analysis)
-        if first is None and found["progress"]["done"]:
-            first, began = found["progress"]["done"], time.perf_counter()
-        if found["progress"]["stage"] in {"reduce", "done"} and not done_at:
+        analysis = client.analysis(identity)
+        if first is None and analysis["progress"]["done"]:
+            first, began = analysis["progress"]["done"], time.perf_counter()
+        if analysis["progress"]["stage"] in {"reduce", "done"} and not done_at:
             done_at = time.perf_counter()
-        if found["state"] == "succeeded":
+        if analysis["state"] == "succeeded":
             break
         time.sleep(0.02)
     assert first is not None
-    assert found["provenance"] is not None
-    computing = float(found["provenance"]["compute_seconds"]) / SHARDS
+    assert analysis["provenance"] is not None
+    computing = float(analysis["provenance"]["compute_seconds"]) / SHARDS
     return (done_at - began) / (SHARDS - first), computing
 
 
 def submit(url: str, key: str, model: str, dataset: str, count: int) -> float:
-    """Queue so many analyses of one shard each; return how many a second were taken."""
+    """Submit `count` analyses of one shard each; return the number per second."""
     began = time.perf_counter()
 
     def ask() -> None:
@@ -123,7 +123,7 @@ def submit(url: str, key: str, model: str, dataset: str, count: int) -> float:
 
 
 class Finished:
-    """Counts the analyses that come to their end, from now on."""
+    """Counts the analyses that end after its creation."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -139,7 +139,7 @@ class Finished:
 
 
 def measure(workers: int, options: argparse.Namespace) -> tuple[Load, int]:
-    """Return what the service carries, and how many bytes it answered a poll with."""
+    """Return the measurements, and the size of the response to a poll in bytes."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     with (
@@ -189,12 +189,12 @@ def show(loads: list[Load], bare: Polls) -> None:
     rows: list[tuple[str, list[float], float | None]] = [
         ("submissions/s", [load.submissions_per_second for load in loads], None),
         ("polls/s", [load.polls.per_second for load in loads], bare.per_second),
-        ("a poll, p50, ms", [load.polls.p50_ms for load in loads], bare.p50_ms),
-        ("a poll, p99, ms", [load.polls.p99_ms for load in loads], bare.p99_ms),
+        ("ms per poll, p50", [load.polls.p50_ms for load in loads], bare.p50_ms),
+        ("ms per poll, p99", [load.polls.p99_ms for load in loads], bare.p99_ms),
         ("shards/s", [load.shards_per_second for load in loads], None),
-        ("queue overhead a shard, ms", [load.overhead_ms_per_shard for load in loads], None),
-        ("analyses/s beside the polls", [x.analyses_per_second_meanwhile for x in loads], None),
-        ("analyses/s without", [x.analyses_per_second for x in loads], None),
+        ("queue overhead, ms per shard", [load.overhead_ms_per_shard for load in loads], None),
+        ("analyses/s during the polls", [x.analyses_per_second_meanwhile for x in loads], None),
+        ("analyses/s without polls", [x.analyses_per_second for x in loads], None),
     ]
     for name, values, other in rows:
         cells = [f"{value:,.1f}" for value in values]
@@ -207,8 +207,8 @@ def main() -> None:
     parser.add_argument("--analyses", type=int, default=1000)
     parser.add_argument("--clients", type=int, default=50)
     parser.add_argument("--seconds", type=float, default=15.0)
-    parser.add_argument("--postgres", help="URL of a server where databases may be made")
-    parser.add_argument("--redis", help="URL of a Redis database that is empty")
+    parser.add_argument("--postgres", help="URL of a server, on which databases are created")
+    parser.add_argument("--redis", help="URL of an empty Redis database")
     options = parser.parse_args()
     measured = [measure(workers, options) for workers in (1, 2)]
     loads, sizes = [load for load, _ in measured], [size for _, size in measured]

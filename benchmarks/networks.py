@@ -1,4 +1,4 @@
-"""The networks that benchmarks measure: a residual and a plain one, of the usual size."""
+"""Networks of realistic size for benchmarks: ResNet-18 and VGG-11."""
 
 import torch
 import torch.nn.functional as F
@@ -26,7 +26,7 @@ class Block(nn.Module):
 
 
 class ResNet18(nn.Module):
-    """ResNet-18; its stem is the one for small images, or for those of 224²."""
+    """ResNet-18 with a stem for small images, or, if `large`, for images of 224²."""
 
     def __init__(self, classes: int = 10, *, large: bool = False) -> None:
         super().__init__()
@@ -50,7 +50,7 @@ class ResNet18(nn.Module):
 
 
 def vgg11(classes: int = 10) -> nn.Sequential:
-    """Return VGG-11 with batch norm, its last pooling averaging over what space is left."""
+    """Return VGG-11 with batch norm, with global average pooling at the end."""
     layers: list[nn.Module] = []
     inside = 3
     for outside in (64, 0, 128, 0, 256, 256, 0, 512, 512, 0, 512, 512):
@@ -63,7 +63,7 @@ def vgg11(classes: int = 10) -> nn.Sequential:
 
 
 def calibrate_norms(module: nn.Module, shape: tuple[int, ...]) -> nn.Module:
-    """Let batch norms see some data, so that values stay in range, and switch to eval mode."""
+    """Run batch norms on some data, so that values stay in range; return `module` in eval mode."""
     module.train()
     with torch.no_grad():
         for _ in range(3):

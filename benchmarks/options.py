@@ -1,4 +1,4 @@
-"""The options that benchmarks over small networks share."""
+"""The common options of benchmarks with small networks."""
 
 import argparse
 import sys
@@ -11,7 +11,7 @@ from benchmarks.scoring import GATES, METHODS, Criterion, Scoring, criteria, sco
 from benchmarks.training import Recipe, train
 
 CONSOLE = Console(width=None if sys.stdout.isatty() else 150)
-"""Wide enough for the tables also where it is a file."""
+"""A console that is wide enough for the tables, even if the output is a file."""
 
 
 def parser(documentation: str) -> argparse.ArgumentParser:
@@ -19,28 +19,30 @@ def parser(documentation: str) -> argparse.ArgumentParser:
         description=documentation, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     result.add_argument("--limit", type=int, metavar="N", help="only the first N networks")
-    result.add_argument("--jobs", type=int, default=1, metavar="N", help="processes, each a thread")
+    result.add_argument(
+        "--jobs", type=int, default=1, metavar="N", help="processes, with one thread each"
+    )
     result.add_argument("--methods", type=_words(METHODS), default=METHODS, metavar="A,B")
     result.add_argument("--gates", type=_words(GATES), default=GATES, metavar="A,B")
-    result.add_argument("--train-only", action="store_true", help="train what is missing, and end")
-    result.add_argument("--rescore", action="store_true", help="forget the analyses kept before")
+    result.add_argument("--train-only", action="store_true", help="train missing networks, and end")
+    result.add_argument("--rescore", action="store_true", help="delete the stored analyses first")
     return result
 
 
 def prepare(
     recipes: Sequence[Recipe], scored: Sequence[Recipe], options: argparse.Namespace
 ) -> list[Criterion]:
-    """Train what is missing, then analyse `scored` by each method; return the criteria."""
+    """Train the missing networks, then analyse `scored` by each method; return the criteria."""
     recipes = [recipe for recipe in recipes if not recipe.path.exists()]
     run("training", train, recipes, options.jobs)
     if options.train_only:
         raise SystemExit
-    found = criteria(options.methods, options.gates)
-    work = [Scoring(recipe, criterion) for recipe in scored for criterion in found]
+    chosen = criteria(options.methods, options.gates)
+    work = [Scoring(recipe, criterion) for recipe in scored for criterion in chosen]
     for scoring in work if options.rescore else ():
         scoring.path.unlink(missing_ok=True)
     run("analysing", score, [w for w in work if not w.path.exists()], options.jobs)
-    return found
+    return chosen
 
 
 def _words(known: Sequence[str]) -> Callable[[str], tuple[str, ...]]:
@@ -48,7 +50,7 @@ def _words(known: Sequence[str]) -> Callable[[str], tuple[str, ...]]:
         words = tuple(text.split(","))
         if unknown := set(words) - set(known):
             raise argparse.ArgumentTypeError(
-                f"{', '.join(sorted(unknown))} is none of {', '.join(known)}"
+                f"unknown: {', '.join(sorted(unknown))}; choose from {', '.join(known)}"
             )
         return words
 

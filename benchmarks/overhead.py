@@ -1,9 +1,9 @@
-"""Service overhead: from POST to the result, minus the time spent computing.
+"""Service overhead: the time from the POST to the result, without the time of computing.
 
     python -m benchmarks.overhead [--json] [--rounds 5]
 
 Runs the embedded service (API, worker, SQLite, folder broker) in a temporary folder and analyses a
-small network on the digits again and again; goal: a median under 2 seconds.
+small network on the digits repeatedly. Goal: a median below 2 seconds.
 """
 
 import argparse
@@ -45,7 +45,7 @@ def service(folder: Path) -> Iterator[Client]:
 
 
 def upload(client: Client, folder: Path) -> tuple[str, str]:
-    """Upload network and data as soon as the service answers; wait until both are ready."""
+    """Upload network and data when the service answers; return both ids when they are ready."""
     x, y = digits()
     np.savez_compressed(folder / "digits.npz", x=x, y=y)
     torch.manual_seed(0)
@@ -65,13 +65,13 @@ def upload(client: Client, folder: Path) -> tuple[str, str]:
 
 
 def measure(client: Client, model: str, dataset: str, seed: int) -> tuple[float, float]:
-    """Return the seconds from POST to result, and those of them spent computing."""
+    """Return the seconds from the POST to the result, and those of them spent on computing."""
     began = time.perf_counter()
     *_, analysis = client.watch(client.analyze(model, dataset, seed=seed)["id"])
     took = time.perf_counter() - began
     provenance = analysis["provenance"]
     if provenance is None:
-        raise SystemExit(f"the analysis {analysis['state']}: {analysis['error']}")
+        raise SystemExit(f"The analysis is {analysis['state']}: {analysis['error']}")
     return took, float(provenance["compute_seconds"])
 
 

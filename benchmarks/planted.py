@@ -1,12 +1,12 @@
-"""Planted narrow layers: which verdicts find them, and which raise false alarms.
+"""Planted narrow layers: how often verdicts name them, and how often they raise false alarms.
 
     python -m benchmarks.planted --methods sosp_h,joint --gates channel --jobs 2
 
-Trains 192 small networks once (kept in the cache folder, NARROWS_BENCHMARKS), analyses each by
-every method and gate once, and judges them by the rule as it is now. Goals: the narrow layer is
-named in at least 90 % where its width is a quarter of its neighbours', and no layer is in at least
-95 % of the plain networks without one; intervals from a quarter of the data hold the ratio from all
-of it in 90 to 99 % of layers.
+Trains 192 small networks once (stored in the cache folder, NARROWS_BENCHMARKS), analyses each once
+by every method and gate, and computes their verdicts with the current rule. Goals: a narrow layer
+with a quarter of its neighbours' width is named in at least 90 % of the networks. In at least 95 %
+of the plain networks without a narrow layer, no layer is named. In 90 to 99 % of the layers, the
+interval from a quarter of the data holds the ratio from all data.
 """
 
 import argparse
@@ -31,7 +31,10 @@ SPLITS: dict[str, Callable[[Planted], str]] = {
 
 @dataclass(frozen=True)
 class Judged:
-    """The layers of a network that verdicts name or suspect, and the share that intervals cover."""
+    """The layers of a network (from 1) with the verdict bottleneck (`named`) or `suspected`.
+
+    `covered` says for each layer whether an interval from a quarter of the data holds its ratio.
+    """
 
     network: Planted
     named: frozenset[int]
@@ -39,56 +42,60 @@ class Judged:
     covered: tuple[bool, ...]
 
     @property
-    def found(self) -> int:
+    def detected(self) -> int:
+        """The number of narrow layers that are named."""
         return len(self.named.intersection(self.network.narrow))
 
 
 def judge(criterion: Criterion, network: Planted) -> Judged:
-    """Judge a network that has been analysed; layers count from 1."""
-    found = analysis(network.recipe, criterion)
-    rows = {row["name"]: row for row in found.layers}
+    """Return the verdicts on a network that has been analysed."""
+    result = analysis(network.recipe, criterion)
+    rows = {row["name"]: row for row in result.layers}
     verdicts = [rows[name]["verdict"] for name in layer_names(network.recipe)]
     return Judged(
         network,
         frozenset(n for n, verdict in enumerate(verdicts, 1) if verdict == "bottleneck"),
         frozenset(n for n, verdict in enumerate(verdicts, 1) if verdict == "suspected"),
-        coverage(found, layer_names(network.recipe)),
+        coverage(result, layer_names(network.recipe)),
     )
 
 
-def coverage(found: Analysis, names: Sequence[str]) -> tuple[bool, ...]:
-    """Tell for each layer whether a quarter of the data gives an interval that holds the ratio."""
-    whole = {row["name"]: row["pruning_ratio"] for row in found.layers}
-    quarter = {row["name"]: row["interval"] for row in first_quarter(found).layers}
+def coverage(result: Analysis, names: Sequence[str]) -> tuple[bool, ...]:
+    """Return for each layer whether the interval from a quarter of the data holds the ratio."""
+    whole = {row["name"]: row["pruning_ratio"] for row in result.layers}
+    quarter = {row["name"]: row["interval"] for row in first_quarter(result).layers}
     return tuple(
         quarter[name][0] <= whole[name] <= quarter[name][1] for name in names if quarter[name]
     )
 
 
-def first_quarter(found: Analysis) -> Analysis:
-    """Return what the first quarter of the batches says."""
-    first = np.arange(len(found.partial_sums)) < max(1, len(found.partial_sums) // 4)
-    return replace(found, partial_sums=found.partial_sums.chosen(first))
+def first_quarter(result: Analysis) -> Analysis:
+    """Return the analysis of the first quarter of the batches."""
+    first = np.arange(len(result.partial_sums)) < max(1, len(result.partial_sums) // 4)
+    return replace(result, partial_sums=result.partial_sums.chosen(first))
 
 
 def summary(judged: Sequence[Judged]) -> str:
-    """Return recall and precision, and in brackets the share suspected; or the share of clean."""
-    if not any(one.network.narrow for one in judged):
-        clean = sum(not one.named for one in judged)
+    """Return recall, the share suspected, and precision; or the share of clean networks.
+
+    A network without a narrow layer is clean if no layer is named.
+    """
+    if not any(row.network.narrow for row in judged):
+        clean = sum(not row.named for row in judged)
         return f"{clean / len(judged):.0%} clean of {len(judged)}"
-    planted = sum(len(one.network.narrow) for one in judged)
-    found, named = sum(one.found for one in judged), sum(len(one.named) for one in judged)
-    suspected = sum(len(one.suspected.intersection(one.network.narrow)) for one in judged)
-    precision = f"{found / named:.0%}" if named else "–"
-    return f"{found / planted:.0%} (+{suspected / planted:.0%}), {precision}"
+    planted = sum(len(row.network.narrow) for row in judged)
+    detected, named = sum(row.detected for row in judged), sum(len(row.named) for row in judged)
+    suspected = sum(len(row.suspected.intersection(row.network.narrow)) for row in judged)
+    precision = f"{detected / named:.0%}" if named else "–"
+    return f"{detected / planted:.0%} (+{suspected / planted:.0%}), {precision}"
 
 
 def table(title: str, by_criterion: dict[Criterion, list[Judged]]) -> Table:
-    settings = sorted({one.network.setting for found in by_criterion.values() for one in found})
+    settings = sorted({row.network.setting for rows in by_criterion.values() for row in rows})
     result = Table("method/gate", *settings, "covered", title=title)
     for criterion, judged in by_criterion.items():
-        cells = [summary([one for one in judged if one.network.setting == s]) for s in settings]
-        covered = [hit for one in judged for hit in one.covered]
+        cells = [summary([row for row in judged if row.network.setting == s]) for s in settings]
+        covered = [hit for row in judged for hit in row.covered]
         result.add_row(str(criterion), *cells, f"{np.mean(covered):.0%}" if covered else "–")
     return result
 
@@ -97,15 +104,17 @@ def main() -> None:
     options = _options()
     networks = planted_networks()[: options.limit]
     recipes = [network.recipe for network in networks]
-    found = prepare(recipes, recipes, options)
-    judged = {criterion: list(map(partial(judge, criterion), networks)) for criterion in found}
-    CONSOLE.print("Narrow layers named (and suspected besides), precision; clean networks of all.")
+    criteria = prepare(recipes, recipes, options)
+    judged = {criterion: list(map(partial(judge, criterion), networks)) for criterion in criteria}
+    CONSOLE.print(
+        "Narrow layers that are named (+ only suspected), precision; networks that are clean."
+    )
     CONSOLE.print(table(f"{len(networks)} networks", judged))
     for name, split in SPLITS.items() if options.details else ():
         for value in sorted(set(map(split, networks))):
             chosen = {
-                c: [one for one in found if split(one.network) == value]
-                for c, found in judged.items()
+                criterion: [row for row in rows if split(row.network) == value]
+                for criterion, rows in judged.items()
             }
             CONSOLE.print(table(f"{name} {value}", chosen))
 

@@ -1,4 +1,4 @@
-"""Networks with layers planted that are narrower than their neighbours, and networks without."""
+"""Networks with planted layers that are narrower than their neighbours, and networks without."""
 
 import random
 from collections.abc import Iterator, Mapping
@@ -12,7 +12,7 @@ WIDTH = 20
 SHARES = (0.25, 0.4, 0.6)
 PAIRS = ((1, 4), (2, 5))
 EQUAL = (20, 20, 20, 20, 12, 12)
-"""Widths of networks without a narrow layer, one a seed."""
+"""The widths of networks without a narrow layer, one for each seed."""
 GROWING = ((8, 8, 16, 16, 32, 32), (10, 14, 18, 22, 26, 30))
 RECIPES: dict[str, dict[str, Any]] = {
     "fashion": {"samples": 20000, "epochs": 2, "batch": 128, "peak_rate": 3e-2},
@@ -36,7 +36,7 @@ class Planted:
 
 
 def planted_networks() -> list[Planted]:
-    """Return all of them, in an order such that any first few are a sample of all."""
+    """Return all networks, shuffled, so that the first N are a random sample of all."""
     networks = [
         Planted(recipe_for(data, architecture, widths, seed), setting, narrow)
         for data in RECIPES
@@ -58,7 +58,7 @@ def recipe_for(
 
 
 def narrowed(narrow: tuple[int, ...], share: float, width: int = WIDTH) -> tuple[int, ...]:
-    """Return equal widths, but for the layers `narrow` (from 1)."""
+    """Return the widths: `width`, but `share * width` for the layers `narrow` (from 1)."""
     return tuple(round(share * width) if n in narrow else width for n in range(1, DEPTH + 1))
 
 

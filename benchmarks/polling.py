@@ -1,4 +1,4 @@
-"""Clients that ask as fast as they can, and a bare route of Starlette to ask: what can be had."""
+"""Clients that poll as fast as they can, and a bare Starlette route to compare with."""
 
 import http.client
 import multiprocessing
@@ -21,7 +21,7 @@ from benchmarks.processes import running
 
 @dataclass(frozen=True)
 class Polls:
-    """How clients were answered that asked as fast as they could."""
+    """The rate and the latencies of polls by clients that poll as fast as they can."""
 
     per_second: float
     p50_ms: float
@@ -29,7 +29,10 @@ class Polls:
 
 
 def poll(port: int, path: str, key: str, clients: int, seconds: float) -> Polls:
-    """Ask from a process of its own, so that only the server is waited for."""
+    """Poll with `clients` threads for `seconds`; return the rate and the latencies.
+
+    The threads are in a separate process, so that the work of this one does not slow them down.
+    """
     context = multiprocessing.get_context("spawn")
     with context.Pool(1) as pool:
         latencies = pool.apply(_poll, (port, path, key, clients, seconds))
@@ -55,10 +58,10 @@ def _poll(port: int, path: str, key: str, clients: int, seconds: float) -> list[
 
 
 def at_once(calls: list[Callable[[], None]]) -> None:
-    """Make all calls in threads; raise what one of them raised."""
+    """Make all calls at once, in threads; raise the error of one that failed."""
     with ThreadPoolExecutor(len(calls)) as threads:
-        for made in [threads.submit(call) for call in calls]:
-            made.result()
+        for future in [threads.submit(call) for call in calls]:
+            future.result()
 
 
 def free_port() -> int:
@@ -67,7 +70,7 @@ def free_port() -> int:
 
 
 def ceiling(size: int, clients: int, seconds: float) -> Polls:
-    """Poll a bare route of Starlette that answers `size` bytes."""
+    """Poll a bare Starlette route whose response has `size` bytes."""
     port = free_port()
     with running("-m", "benchmarks.polling", str(port), str(size)):
         while True:
@@ -80,7 +83,7 @@ def ceiling(size: int, clients: int, seconds: float) -> Polls:
 
 
 def serve_bare_route(port: int, size: int) -> None:
-    """Answer every GET with JSON of so many bytes."""
+    """Answer every GET with JSON of `size` bytes."""
 
     async def answer(_: Request) -> JSONResponse:
         return JSONResponse("x" * size)

@@ -1,4 +1,4 @@
-"""Many pieces of work in a few processes, with progress shown; and processes that only serve."""
+"""Runs work in a few processes and shows the progress; runs servers in the background."""
 
 import multiprocessing
 import os
@@ -15,7 +15,10 @@ Work = TypeVar("Work")
 
 
 def run(title: str, do: Callable[[Work], Any], work: Collection[Work], jobs: int = 1) -> None:
-    """Do all of it in `jobs` processes. What is done before Ctrl-C is for `do` to have kept."""
+    """Call `do` on each piece of `work`, in `jobs` processes; Ctrl-C stops them.
+
+    `do` stores its results itself, so that those finished before Ctrl-C are not lost.
+    """
     if not work:
         return
     columns = TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
@@ -26,17 +29,17 @@ def run(title: str, do: Callable[[Work], Any], work: Collection[Work], jobs: int
             for _ in pool.imap_unordered(do, work):
                 progress.advance(task)
         except KeyboardInterrupt:
-            raise SystemExit("Stopped; what was done is kept, and the rest is next.") from None
+            raise SystemExit("Stopped. Finished results are stored; run again to go on.") from None
 
 
 def _ignore_interrupts() -> None:
-    """Leave Ctrl-C to the parent, which ends its pool."""
+    """Ignore Ctrl-C: the parent handles it and ends its pool."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @contextmanager
 def running(*arguments: str, **environment: str) -> Iterator[None]:
-    """Run Python with these arguments, in silence, until the context is left."""
+    """Run Python with these arguments, without output, until the context is left."""
     process = subprocess.Popen(
         [sys.executable, *arguments],
         env={**os.environ, **environment},

@@ -1,7 +1,7 @@
-"""What each method says of a trained network, kept, so that rules can be tried without computing.
+"""Stores the analysis of each trained network by each method, so that other rules can be tried.
 
-What is kept is the whole `Analysis`; its verdicts are not: reading one back judges it anew. Change
-VERSION, or give `--rescore`, when a method's numbers have changed.
+The whole `Analysis` is stored, but not its verdicts: reading one computes them with the current
+rule. Change VERSION, or pass `--rescore`, after a change of a method's numbers.
 """
 
 import pickle
@@ -24,7 +24,7 @@ GATES = ("weights", "channel")
 
 @dataclass(frozen=True)
 class Criterion:
-    """A method and where its gates sit; `str()` names both."""
+    """A method and the place of its gates; `str()` names both."""
 
     method: str = "sosp_h"
     gate: str = "weights"
@@ -39,7 +39,7 @@ class Criterion:
 
 @dataclass(frozen=True)
 class Scoring:
-    """An analysis to be made of a network, over samples that it was trained on."""
+    """An analysis of a trained network, on samples that it was trained on."""
 
     recipe: Recipe
     criterion: Criterion
@@ -55,25 +55,25 @@ def criteria(methods: Iterable[str] = METHODS, gates: Iterable[str] = GATES) -> 
 
 
 def score(scoring: Scoring) -> None:
-    """Analyse a trained network, and keep it, unless that is done already."""
+    """Analyse a trained network and store the analysis, unless it is already stored."""
     if scoring.path.exists():
         return
     torch.set_num_threads(1)
     data = scoring.recipe.load_data()
     images, classes = (torch.split(x[:SAMPLES], BATCH) for x in (data.images, data.classes))
     batches = zip(images, classes, strict=True)
-    found = analyze(
+    result = analyze(
         read(scoring.recipe).network, batches, progress=False, **scoring.criterion.options
     )
-    write(scoring.path, pickle.dumps(found))
+    write(scoring.path, pickle.dumps(result))
 
 
 def analysis(recipe: Recipe, criterion: Criterion) -> Analysis:
-    """Return what `score` has kept, to be judged by the rule as it is now."""
-    found: Analysis = pickle.loads(Scoring(recipe, criterion).path.read_bytes())  # our own file
-    return replace(found)
+    """Return the analysis that `score` has stored; its verdicts follow the current rule."""
+    stored: Analysis = pickle.loads(Scoring(recipe, criterion).path.read_bytes())  # our own file
+    return replace(stored)
 
 
 def layer_names(recipe: Recipe) -> list[str]:
-    """Return the layers that the widths of a recipe belong to, in their order."""
+    """Return the names of the layers, in the order of the recipe's widths."""
     return [f"conv{number}" for number in range(1, len(recipe.widths) + 1)]

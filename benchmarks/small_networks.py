@@ -1,7 +1,7 @@
 """Small six-layer networks of any widths: plain, residual and separable convolutions.
 
-Whatever the architecture, `widths[i]` is the width of `conv{i + 1}` and of what is tied to it, so a
-layer's verdict and what widening it gains are found under the same name.
+In every architecture, `widths[i]` is the width of `conv{i + 1}` and of the layers that share its
+channels. So a layer's verdict and its gain from widening have the same name.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ def conv(inside: int, outside: int, size: int = 3, groups: int = 1) -> nn.Conv2d
 
 
 class SmallNetwork(nn.Module):
-    """Layers `conv1` … `conv6`, each with batch norm and ReLU; an average; a linear `head`."""
+    """Layers `conv1` … `conv6`, each with batch norm and ReLU; average pooling; a linear `head`."""
 
     def __init__(self, widths: Sequence[int], classes: int = 10) -> None:
         super().__init__()
@@ -52,14 +52,15 @@ class SmallNetwork(nn.Module):
 
 
 STREAMS = {2: 1, 4: 3, 5: 3}
-"""The layers inside the blocks of a residual network, and those that their streams begin with."""
+"""From each layer inside a residual block to the layer that begins the block's stream."""
 
 
 class Residual(SmallNetwork):
-    """`conv2`, `conv4` and `conv5` are inside blocks, on streams begun by `conv1` and `conv3`.
+    """A residual network with `conv2`, `conv4` and `conv5` inside blocks.
 
-    Each has a `back` layer, from its width to that of the stream: with it, `conv1` and `conv3` are
-    tied to the outputs of the blocks.
+    `conv1` begins the stream of the first block, and `conv3` that of the others. Each block has a
+    `back` layer, from its inner width to the width of the stream. So `conv1` and `conv3` share
+    their channels with the outputs of their blocks.
     """
 
     def __init__(self, widths: Sequence[int], classes: int = 10) -> None:
@@ -67,7 +68,7 @@ class Residual(SmallNetwork):
         super().__init__(widths, classes)
 
     def add_layer(self, number: int, inside: int, width: int) -> None:
-        """Build on the stream, wherever the layer before is the inside of a block."""
+        """Read the stream, not the previous layer, if that is inside a block."""
         stream = STREAMS.get(number - 1, number - 1)
         super().add_layer(number, self.widths[stream - 1] if stream else inside, width)
         if number in STREAMS:
@@ -79,7 +80,10 @@ class Residual(SmallNetwork):
 
 
 class Separable(SmallNetwork):
-    """From the second on, a layer is a depthwise convolution, tied to the one before, and a 1×1."""
+    """Each layer after the first is a depthwise convolution and a 1×1 convolution.
+
+    The depthwise one shares the channels of the previous layer.
+    """
 
     def add_layer(self, number: int, inside: int, width: int) -> None:
         if number == 1:

@@ -1,4 +1,4 @@
-"""Training small networks by seed, and keeping what was trained."""
+"""Trains small networks by seed, and stores them."""
 
 import hashlib
 import io
@@ -20,12 +20,12 @@ CACHE = Path(
     os.environ.get("NARROWS_BENCHMARKS") or platformdirs.user_cache_path("narrows") / "benchmarks"
 )
 VERSION = 1
-"""To be raised when the same recipe begins to make another network."""
+"""Raise this after a change that makes the same recipe give another network."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """All that a trained network follows from; `seed` draws data, initial weights and order."""
+    """All that determines a trained network; `seed` draws data, initial weights and order."""
 
     architecture: str
     widths: tuple[int, ...]
@@ -52,7 +52,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Trained:
-    """A network in eval mode, its mean loss in training and on held-out samples, and accuracy."""
+    """A network in eval mode, its mean loss on training and held-out samples, and its accuracy."""
 
     network: SmallNetwork
     train_loss: float
@@ -61,7 +61,7 @@ class Trained:
 
 
 def train(recipe: Recipe) -> None:
-    """Train a network and keep it, unless it is there already. A stop leaves nothing half made."""
+    """Train a network and store it, unless it is already stored. A stop leaves no partial file."""
     if recipe.path.exists():
         return
     torch.set_num_threads(1)
@@ -78,15 +78,15 @@ def train(recipe: Recipe) -> None:
 
 
 def read(recipe: Recipe) -> Trained:
-    """Return what `train` has kept."""
-    kept = torch.load(recipe.path, weights_only=True)
+    """Return the network that `train` has stored."""
+    stored = torch.load(recipe.path, weights_only=True)
     network = build(recipe.architecture, recipe.widths).eval()
-    network.load_state_dict(kept["weights"])
-    return Trained(network, **kept["results"])
+    network.load_state_dict(stored["weights"])
+    return Trained(network, **stored["results"])
 
 
 def _fit(recipe: Recipe, data: Data) -> SmallNetwork:
-    """Train by AdamW at a rate that rises, then falls to nothing so that the end is settled."""
+    """Train by AdamW; the learning rate rises, and then falls to almost zero."""
     torch.manual_seed(recipe.seed)
     network = build(recipe.architecture, recipe.widths)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -124,7 +124,7 @@ def _evaluate(network: SmallNetwork, images: Tensor, classes: Tensor) -> tuple[f
 
 
 def write(path: Path, content: bytes) -> None:
-    """Write a file that is there whole or not at all."""
+    """Write a file atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
         file.write(content)

@@ -1,4 +1,4 @@
-"""Runs migrations in one transaction that also keeps other processes out."""
+"""Runs migrations in one transaction, during which other processes wait."""
 
 from alembic import context
 from sqlalchemy import text
@@ -18,8 +18,8 @@ def main() -> None:
     sqlite = engine.dialect.name == "sqlite"
     with engine.connect() as connection:
         if sqlite:
-            # Batch migrations rebuild tables; dropping the old one must not delete what refers to
-            # it. Within a transaction this pragma does nothing, hence past SQLAlchemy.
+            # Batch migrations rebuild tables, and dropping the old table must not delete rows that
+            # refer to it. The pragma has no effect in a transaction, so SQLAlchemy is bypassed.
             connection.connection.cursor().execute("PRAGMA foreign_keys=OFF")
         with connection.begin():  # on SQLite BEGIN IMMEDIATE: one process at a time
             if not sqlite:

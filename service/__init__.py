@@ -1,1 +1,1 @@
-"""The HTTP face and the record keeper. Never imports torch, never imports worker."""
+"""The HTTP API, the command line and the database. Never imports torch or worker."""

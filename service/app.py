@@ -31,7 +31,7 @@ DESCRIPTION = "Upload a trained network and a dataset; get back which layers are
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
-    """Build the application; what it needs of the outside is opened when it starts."""
+    """Return the application; it opens the database, the broker and the storage at startup."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -69,7 +69,7 @@ async def _keep_sweeping(storage: Storage) -> None:
 
 
 async def _sweep(storage: Storage) -> None:
-    with suppress(OSError):  # then another time
+    with suppress(OSError):  # the next sweep tries again
         await run_in_threadpool(storage.sweep)
 
 

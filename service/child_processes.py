@@ -1,8 +1,8 @@
-"""Processes of ours that end with the one that started them.
+"""Child processes that end with their parent.
 
-Each reads its standard input from a pipe that nobody writes to. When the parent is gone, however it
-went, the pipe ends, and the child stops as on SIGTERM (`service.parent_watch`): no signal can be
-missed, and none is needed.
+Each child reads its standard input from a pipe that nobody writes to. When the parent ends, for any
+reason, the pipe closes and the child stops as on SIGTERM (`service.parent_watch`). This needs no
+signal, so none can be missed.
 """
 
 import subprocess
@@ -17,7 +17,7 @@ STOP_SECONDS: Final = 20
 
 
 class Ended(NamedTuple):
-    """A process that is gone; a negative status is the signal that killed it."""
+    """A process that has ended; a status of −N means that signal N killed it."""
 
     name: str
     pid: int
@@ -25,14 +25,14 @@ class Ended(NamedTuple):
 
 
 class ChildProcesses:
-    """Python modules that run as processes, by name; leaving the context ends them all."""
+    """Python modules that run as child processes, by name; leaving the context ends them all."""
 
     def __init__(self, log: IO[bytes] | None = None) -> None:
         self._log = log
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def __bool__(self) -> bool:
-        """Tell whether any runs, or has ended and was not yet taken out by `take_ended`."""
+        """Return whether a process runs, or has ended and `take_ended` has not returned it yet."""
         return bool(self._processes)
 
     def start(
@@ -43,7 +43,7 @@ class ChildProcesses:
         *,
         pass_fds: tuple[int, ...] = (),
     ) -> None:
-        """Run `python -m ARGUMENTS…`; its output goes where this process's does, or to the log."""
+        """Run `python -m ARGUMENTS…`; its output goes to the log, or to this process's output."""
         self._processes[name] = subprocess.Popen(  # noqa: S603
             [sys.executable, "-m", *arguments],
             env=own_environment(environment),
@@ -51,11 +51,11 @@ class ChildProcesses:
             stdout=self._log,
             stderr=self._log,
             pass_fds=pass_fds,
-            start_new_session=True,  # Ctrl-C reaches the parent only, which passes it on
+            start_new_session=True,  # Ctrl-C reaches only the parent, which stops the children
         )
 
     def take_ended(self) -> list[Ended]:
-        """Return, each once, the processes that have ended."""
+        """Return the processes that have ended since the last call."""
         ended = []
         for name, process in list(self._processes.items()):
             if (status := process.poll()) is not None:
@@ -64,7 +64,7 @@ class ChildProcesses:
         return ended
 
     def terminate(self) -> None:
-        """Ask all to stop."""
+        """Send SIGTERM to all processes."""
         for process in self._processes.values():
             process.terminate()
 
@@ -79,7 +79,7 @@ class ChildProcesses:
                 process.wait(max(0.0, until - time.monotonic()))
         except subprocess.TimeoutExpired:
             pass
-        finally:  # also when Ctrl-C comes a second time
+        finally:  # also after a second Ctrl-C
             for name, process in list(self._processes.items()):
                 process.kill()
                 process.wait()

@@ -1,4 +1,4 @@
-"""Says whether the process is alive, and whether it can serve."""
+"""`/livez` and `/readyz`: whether the process runs, and whether it can serve requests."""
 
 from collections.abc import Callable
 
@@ -20,13 +20,13 @@ class Health(BaseModel):
 
 @router.get("/livez")
 def livez() -> Health:
-    """Answer, as a sign of life."""
+    """Return 200 while the process runs."""
     return Health()
 
 
 @router.get("/readyz", responses=responses(503))
 def readyz(services: FromApp) -> Health:
-    """Say whether database, schema and broker are there; a 503 names those that are not."""
+    """Return 200 if database, schema and broker are available; a 503 names those that are not."""
     checks: list[Callable[[Services], str | None]] = [_database, _broker]
     failed = [problem for check in checks if (problem := check(services))]
     if failed:

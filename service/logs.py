@@ -1,6 +1,7 @@
-"""The log: one line an event, with the ids of the request and of the work that it belongs to.
+"""The log: one line per event, with the ids of the request and of the work that it belongs to.
 
-The ids are structlog's context variables; whoever hands work on hands them on, too.
+The ids are structlog's context variables. Code that passes work to another thread or process passes
+them as well.
 """
 
 import logging
@@ -15,9 +16,9 @@ from service.settings import Settings
 
 
 def configure_logging(settings: Settings) -> None:
-    """Log to standard error from `settings.log_level` on, also what libraries say and warnings.
+    """Log to standard error from `settings.log_level` on, with libraries and Python's warnings.
 
-    Start uvicorn with `log_config=None`, so that it leaves this as it is.
+    Start uvicorn with `log_config=None`, or it replaces this configuration.
     """
     terminal = sys.stderr.isatty()
     as_json = settings.log_format == "json" or (settings.log_format == "auto" and not terminal)
@@ -25,17 +26,17 @@ def configure_logging(settings: Settings) -> None:
     handler.setFormatter(_formatter(_JSON if as_json else _for_people(colors=terminal)))
     logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
     logging.captureWarnings(True)
-    # `service.http.middleware` writes better lines.
+    # `service.http.middleware` logs requests, with more fields.
     logging.getLogger("uvicorn.access").disabled = True
 
 
 def request_id() -> str | None:
-    """Return the id of the request that is being answered."""
+    """Return the id of the current request; None outside of a request."""
     return get_contextvars().get("request_id")
 
 
 def first_line(error: object) -> str:
-    """Return what an error says first; some libraries go on for pages."""
+    """Return the first line of an error's text; some libraries write pages."""
     return str(error).partition("\n")[0]
 
 
@@ -46,13 +47,13 @@ _JSON: list[Processor] = [
 
 
 def _for_people(*, colors: bool) -> list[Processor]:
-    # Tracebacks are plain: the default shows local variables, and those may be secrets.
+    # The default tracebacks show local variables, which may hold secrets.
     traceback = structlog.dev.plain_traceback
     return [structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=traceback)]
 
 
 def _without_colour(_logger: Any, _method: str, event: EventDict) -> EventDict:
-    event.pop("color_message", None)  # uvicorn says everything twice
+    event.pop("color_message", None)  # uvicorn's second copy of the message
     return event
 
 

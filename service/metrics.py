@@ -1,4 +1,4 @@
-"""`/metrics`, in Prometheus's text format: requests answered, work that waits, workers."""
+"""`/metrics`, in Prometheus's text format: requests, unfinished work, workers."""
 
 from typing import Final
 
@@ -20,14 +20,14 @@ router = APIRouter(tags=["health"])
 
 
 class Metrics:
-    """What an application counts."""
+    """The metrics of one application."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         self._requests = Histogram(
             "narrows_http_request_seconds",
-            "How long requests took until their answer began",
+            "Seconds from a request to the start of its response",
             ["method", "route", "status"],
             registry=self.registry,
         )
@@ -40,7 +40,7 @@ class Metrics:
         self.workers = Gauge("narrows_workers", "Workers that are alive", registry=self.registry)
 
     def count_request(self, scope: Scope, status: int, seconds: float) -> None:
-        """Count an answer, under names that no client can invent."""
+        """Count a response; labels come from fixed sets, so that no client can add one."""
         method = scope["method"] if scope["method"] in METHODS else "other"
         route = getattr(scope.get("route"), "path", "none")
         self._requests.labels(method, route, status).observe(seconds)
@@ -58,10 +58,10 @@ def _may_read(services: FromApp, credentials: Credentials) -> None:
     responses=responses(401, 403, 500, 503),
 )
 def read_metrics(request: Request, session: Session) -> str:
-    """Give the metrics of this process, and what waits in the database, to Prometheus.
+    """Return the metrics of this process and the counts of unfinished work, for Prometheus.
 
-    They tell of all owners, though nothing of what anybody uploaded or asked: hence the scope
-    `admin`, unless `NARROWS_METRICS_ACCESS` is `anyone`.
+    The counts include the work of all owners. So the scope `admin` is needed, unless
+    `NARROWS_METRICS_ACCESS` is `anyone`.
     """
     metrics: Metrics = request.app.state.metrics
     for (kind, state), count in QueueRepository(session).depth().items():

@@ -1,4 +1,4 @@
-"""The API's description: `python -m service.openapi [--check]` writes or checks `openapi.json`."""
+"""The OpenAPI document: `python -m service.openapi [--check]` writes or checks `openapi.json`."""
 
 import json
 import sys
@@ -10,7 +10,7 @@ FILE = Path("openapi.json")
 
 
 def render() -> str:
-    """Return the description as it is committed."""
+    """Return the text of `openapi.json`."""
     return json.dumps(create_app().openapi(), indent=2, ensure_ascii=False) + "\n"
 
 

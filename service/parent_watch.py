@@ -1,4 +1,4 @@
-"""Ties a process to the one that started it, without any signal that could be missed."""
+"""Stops a process when its parent has ended. It needs no signal, so none can be missed."""
 
 import os
 import signal
@@ -6,9 +6,9 @@ import threading
 
 
 def stop_at_end_of_input() -> None:
-    """Stop as on SIGTERM once whoever started this, and holds the other end, is gone.
+    """Stop as on SIGTERM when standard input ends: the parent, which held the other end, is gone.
 
-    Returns at once; a thread watches standard input.
+    Returns at once; a thread reads standard input.
     """
     threading.Thread(target=_watch, daemon=True).start()
 

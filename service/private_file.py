@@ -1,4 +1,4 @@
-"""Files that only this user may read, made once even when two processes start together."""
+"""Files that only this user may read, created once even if two processes start together."""
 
 import os
 import secrets
@@ -7,10 +7,10 @@ from pathlib import Path
 
 
 def read_or_create(path: Path, make: Callable[[], str]) -> tuple[str, bool]:
-    """Return the text of `path`, and whether this call made it (of `make()`, with mode 0600).
+    """Return the text of `path`, and whether this call created it, from `make()`, with mode 0600.
 
-    The file appears by a link from a finished one: no reader finds it empty, and of several
-    processes that make it at once one wins and the others read what it wrote.
+    A complete file is linked to `path`, so no reader sees a part of it. If several processes create
+    it at once, one succeeds and the others read its file.
     """
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

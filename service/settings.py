@@ -10,10 +10,10 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class Settings(BaseSettings):
-    """What a process needs to know of its surroundings.
+    """The settings of one process; see docs/settings.md.
 
-    The defaults are the embedded service: everything in one folder, SQLite as database, a folder as
-    broker. Two URLs (`NARROWS_DATABASE_URL`, `NARROWS_BROKER_URL`) turn it into a distributed one.
+    The defaults give the embedded service: everything in one folder, SQLite as the database, a
+    folder as the broker. `NARROWS_DATABASE_URL` and `NARROWS_BROKER_URL` make it distributed.
     """
 
     model_config = SettingsConfigDict(env_prefix="NARROWS_")
@@ -23,35 +23,38 @@ class Settings(BaseSettings):
     broker_url: str = ""
     storage_url: str = Field(default="", pattern=r"^((file:///|s3://|gs://|az://|memory://).+)?$")
     cache_bytes: int = Field(default=20 << 30, ge=0)
-    """How much a worker keeps, in `data`, of what is stored elsewhere; it may need more at once."""
+    """How many bytes of remote files a worker keeps in `data`; files in use may need more."""
     secret: SecretStr | None = Field(default=None, min_length=16)
-    """Key of the HMAC under which API keys are stored; default: a file in `data`, made once."""
+    """The key of the HMACs of API keys. Default: a file in `data`, created once."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["auto", "json", "console"] = "auto"
-    """JSON lines, or lines for people; `auto`: the latter where standard error is a terminal."""
+    """`json`, `console` (lines for people), or `auto`: `console` on a terminal, else `json`."""
+
     metrics_access: Literal["admin", "anyone"] = "admin"
-    """Who may read the API's `/metrics`: keys with the scope `admin`, or whoever reaches it."""
+    """Who may read the API's `/metrics`: keys with the scope `admin`, or anyone without a key."""
     metrics_port: int | None = Field(default=None, ge=0, le=65535)
-    """Where a worker gives its metrics, a launcher's next one at the next port; default: none."""
+    """The port of a worker's metrics; a launcher's further workers take the ports that follow.
+
+    Default: no metrics."""
     metrics_host: str = "127.0.0.1"
-    """The address of that port; it asks for no key."""
+    """The address of that port; it needs no key."""
     max_upload_bytes: int = 4 << 30
     shard_samples: int = Field(default=512, ge=1)
-    """About how many samples a shard has: seconds of work, little to lose."""
+    """About how many samples a shard has: seconds of work, so that a crash loses little."""
     lease_seconds: float = 15.0
-    """How long a worker may be silent before its work goes to another; it beats thrice as often."""
+    """How long a lease lasts without renewal; workers renew it three times as often."""
     max_attempts: int = 5
-    """How often a piece of work may take its worker down with it before it is given up."""
+    """How many attempts a piece of work gets, for example if its worker is killed each time."""
     time_limit_seconds: float = 3600.0
-    """How long the computation of one piece of work (an inspection, a shard) may take."""
+    """How many seconds the computation of one piece of work (such as a shard) may take."""
     memory_bytes: int | None = None
-    """How much memory it may use; default: four fifths of what the machine or container has,
-    divided among the workers of a launcher."""
+    """How many bytes of memory it may use. Default: four fifths of the memory of the machine or
+    container, divided among the workers of a launcher."""
 
     @property
     def resolved_database_url(self) -> str:
-        """The SQLAlchemy URL, psycopg 3 being the driver for PostgreSQL."""
+        """The SQLAlchemy URL; the driver for PostgreSQL is psycopg 3."""
         url = self.database_url or f"sqlite:///{self.data / 'narrows.db'}"
         for prefix in ("postgresql://", "postgres://"):
             if url.startswith(prefix):
@@ -70,7 +73,7 @@ class Settings(BaseSettings):
 
 @cache
 def get_settings() -> Settings:
-    """Return the settings of this process, read once."""
+    """Return the settings of this process, read once; create the data folder."""
     settings = Settings()
     settings.data = settings.data.expanduser().absolute()
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -1,1 +1,1 @@
-"""The computing side: torch lives here."""
+"""The workers, which compute with torch."""

@@ -1,13 +1,13 @@
-"""What went wrong with somebody's upload or analysis, in a form that the API can hand on."""
+"""Errors of an upload or an analysis that the API reports to its owner."""
 
 from typing import Any
 
 
 class ExplainedError(Exception):
-    """Why work ended without a result, told to the person whose work it was.
+    """The reason why work ended without a result, for the owner of the work.
 
-    `slug` ends the problem's stable type URI, `title` says what kind of thing went wrong, `detail`
-    what exactly, where, and what to do about it.
+    `slug` is the end of the problem's stable type URI. `title` names the kind of problem. `detail`
+    says what exactly went wrong, where, and what to do.
     """
 
     slug: str
@@ -24,10 +24,10 @@ class ExplainedError(Exception):
 
 
 class RefusedError(ExplainedError):
-    """An upload or a request that can't be served; the text is for the person who sent it."""
+    """An upload or a request is invalid; the text is for the person who sent it."""
 
     def __init__(self, slug: str, title: str, detail: str) -> None:
-        super().__init__(slug, title, detail)  # all arguments, so that it survives pickling
+        super().__init__(slug, title, detail)  # pickling needs all arguments
         self.slug, self.title, self.detail = slug, title, detail
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""Workers that say they are alive, and the ids of the requests that asked for work."""
+"""The table of workers, and the ids of the requests that created work."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""What verdicts rest on; saliencies without a first or a second order."""
+"""The numbers behind verdicts; saliencies without a first or a second order."""
 
 import sqlalchemy as sa
 from alembic import op

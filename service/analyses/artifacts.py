@@ -1,4 +1,4 @@
-"""`/v1/analyses/{analysis_id}/artifacts`: the networks that were built."""
+"""`/v1/analyses/{analysis_id}/artifacts`: the networks that an analysis built."""
 
 from typing import Annotated
 
@@ -35,7 +35,7 @@ def list_artifacts(
     page_size: PageSize = 1000,
     page_token: PageToken = None,
 ) -> Slice[Artifact]:
-    """List what was built: `.pt2` files, of the plans that `build` named."""
+    """List the built networks: one `.pt2` file for each plan that `build` names."""
     return analyses.results(session, caller.owner, analysis_id, Artifact, page_size, page_token)
 
 
@@ -49,8 +49,8 @@ def _find(services: Services, owner: str, analysis_id: str, name: str) -> Artifa
     response_class=StreamingResponse,
     responses={
         200: {"description": "The whole file", **_BYTES},
-        206: {"description": "The part that `Range` names", **_BYTES},
-        304: {"description": "It is as `If-None-Match` has it"},
+        206: {"description": "The bytes that `Range` names", **_BYTES},
+        304: {"description": "Not modified: the entity tag is in `If-None-Match`"},
         **responses(416),
     },
 )
@@ -59,22 +59,22 @@ async def download_artifact(
     name: str,
     caller: Reader,
     services: FromApp,
-    wanted: Annotated[str | None, Header(alias="Range")] = None,
+    range_header: Annotated[str | None, Header(alias="Range")] = None,
     if_range: Annotated[str | None, Header()] = None,
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
-    """Download a file, or one range of its bytes; the entity tag is its SHA-256."""
+    """Download a file, or one range of its bytes; its entity tag is its SHA-256."""
     file = await run_in_threadpool(_find, services, caller.owner, analysis_id, name)
     tag = f'"{file.sha256}"'
     headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Accept-Ranges": "bytes"}
     if matches(tag, if_none_match):
         return Response(status_code=304, headers=headers)
-    part = byte_range(wanted, file.size) if if_range in (None, tag) else None
+    part = byte_range(range_header, file.size) if if_range in (None, tag) else None
     start, stop = part or (0, file.size)
     try:
         content = await services.storage.read(file.sha256, start, stop)
-    except FileNotFoundError:  # deleted since the look at its row
-        raise NotFoundError("The artifact is gone.") from None
+    except FileNotFoundError:  # deleted after its row was read
+        raise NotFoundError("The artifact has been deleted.") from None
     headers |= {
         "Content-Length": str(stop - start),
         "Content-Disposition": f'attachment; filename="{file.name}"',

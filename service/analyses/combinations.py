@@ -1,6 +1,6 @@
-"""Whether the parts of a request fit together and fit the model, told with what to choose instead.
+"""Checks that the parts of a request fit together and fit the model.
 
-What only the computation can know, such as whether the data fits, is said there.
+Each error says what to choose instead. Whether the data fits the model is checked by the worker.
 """
 
 from collections.abc import Collection, Sequence
@@ -15,7 +15,7 @@ NAMES_SHOWN: Final = 10
 
 
 def check_request(request: AnalysisRequest) -> None:
-    """Check what can be told without the model; raise InvalidError."""
+    """Check what does not depend on the model; raise InvalidError."""
     _check_method(request)
     _check_plans(request)
 
@@ -25,16 +25,16 @@ def _check_method(request: AnalysisRequest) -> None:
     if curved and request.loss == "model":
         raise InvalidError(
             ["method"],
-            f"{request.method!r} needs the curvature of the loss along the network's outputs, "
-            "which a program that returns its loss does not show; choose 'sosp_h', or one of the "
+            f"{request.method!r} needs the curvature of the loss along the network's outputs, but "
+            "a program that returns its loss does not show them; choose 'sosp_h', or one of the "
             "losses.",
         )
     for name in ("curvature", "blocks"):
         if getattr(request, name) is not None and not curved:
             raise InvalidError(
                 [name],
-                f"{request.method!r} has no choice of {name}; leave it out, or choose 'sosp_i' or "
-                "'joint' as method.",
+                f"The method {request.method!r} does not use `{name}`; leave it out, or choose "
+                "'sosp_i' or 'joint'.",
             )
 
 
@@ -54,34 +54,37 @@ def _check_plans(request: AnalysisRequest) -> None:
             raise InvalidError(["build", index], f"{name!r} is named twice; leave one out.")
         if name not in (*names, PRUNED):
             choice = f"choose from {_listed([*names, PRUNED])}, or add it to `plans`"
-            raise InvalidError(
-                ["build", index], f"No plan of this request is called {name!r}; {choice}."
-            )
+            raise InvalidError(["build", index], f"This request has no plan {name!r}; {choice}.")
 
 
 def _check_custom(request: AnalysisRequest, index: int, plan: CustomPlan) -> None:
     if plan.name in (*PLANS, PRUNED):
         raise InvalidError(
             ["plans", index, "name"],
-            f"{plan.name!r} is a name of Narrows' own; choose another one for your factors.",
+            f"Narrows itself uses the name {plan.name!r}; choose another name for your plan.",
         )
     for layer in plan.factors:
         if layer in request.exclude:
             raise InvalidError(
                 ["plans", index, "factors", layer],
-                f"{layer!r} is in `exclude`, so its width stays; take it out of one of the two.",
+                f"{layer!r} is in `exclude` and in `factors`; take it out of one of the two.",
             )
 
 
 def check_layers(request: AnalysisRequest, inspection: dict[str, Any]) -> None:
-    """Check that the layers that are named are in the model and can be had; raise InvalidError."""
+    """Check that the model has the layers of the request and can change them; raise InvalidError.
+
+    `inspection` is the model's, as `worker.pipeline.inspection` writes it.
+    """
     model = _Model(inspection)
     for index, name in enumerate(request.exclude):
         if name not in model.reasons:
             raise InvalidError(["exclude", index], model.no_layer(name, model.reasons))
     if model.groups and all(members & set(request.exclude) for members in model.groups):
-        one = _listed(sorted(model.free & set(request.exclude)))
-        raise InvalidError(["exclude"], f"That leaves nothing to prune; take out one of {one}.")
+        excluded = _listed(sorted(model.free & set(request.exclude)))
+        raise InvalidError(
+            ["exclude"], f"This leaves nothing to prune; take out one of {excluded}."
+        )
     for index, plan in enumerate(request.plans):
         if isinstance(plan, CustomPlan):
             for name in plan.factors:
@@ -90,7 +93,7 @@ def check_layers(request: AnalysisRequest, inspection: dict[str, Any]) -> None:
 
 
 class _Model:
-    """What inspection found of layers and of the channels that they share."""
+    """The layers of an inspected model, and the groups of layers that share channels."""
 
     def __init__(self, inspection: dict[str, Any]) -> None:
         layers = inspection.get("layers", [])
@@ -101,7 +104,7 @@ class _Model:
     def objection(
         self, name: str, factors: dict[str, float], exclude: Collection[str]
     ) -> str | None:
-        """Say why a layer can't have this factor; None if it can."""
+        """Return why a layer can't have its factor; None if it can."""
         if name not in self.reasons:
             return self.no_layer(name, self.free)
         if name not in self.free:
@@ -116,7 +119,7 @@ class _Model:
         return None
 
     def no_layer(self, name: str, choices: Collection[str]) -> str:
-        """Say that there is no such layer, and which one may have been meant."""
+        """Return a message that names the existing layers with the most similar names."""
         ordered = [layer for layer in self.reasons if layer in choices]
         close = get_close_matches(name, ordered, n=3)
         return f"The model has no layer {name!r}; choose from {_listed(close or ordered)}."

@@ -1,4 +1,4 @@
-"""Conditional and waiting requests: entity tags (RFC 9110) and `Prefer: wait` (RFC 7240)."""
+"""Conditional requests (entity tags, RFC 9110) and waiting requests (`Prefer: wait`, RFC 7240)."""
 
 import hashlib
 import re
@@ -9,20 +9,20 @@ MAX_WAIT_SECONDS = 60
 
 
 def entity_tag(analysis: AnalysisOut) -> str:
-    """Return a weak tag (RFC 9110, section 8.8.3): the estimate of time changes without news."""
+    """Return a weak tag (RFC 9110, section 8.8.3); the estimated time left does not change it."""
     text = analysis.model_dump_json(exclude={"progress": {"seconds_left"}})
     return f'W/"{hashlib.sha256(text.encode()).hexdigest()[:32]}"'
 
 
 def matches(tag: str, if_none_match: str | None) -> bool:
-    """Say whether the header `If-None-Match` names `tag` (weak comparison, section 13.1.2)."""
+    """Return whether `If-None-Match` names `tag` (weak comparison, RFC 9110, section 13.1.2)."""
     if if_none_match is None:
         return False
-    given = [entry.strip().removeprefix("W/") for entry in if_none_match.split(",")]
-    return "*" in given or tag.removeprefix("W/") in given
+    tags = [entry.strip().removeprefix("W/") for entry in if_none_match.split(",")]
+    return "*" in tags or tag.removeprefix("W/") in tags
 
 
 def wait_seconds(prefer: str | None) -> int:
-    """Return how long the client prefers to wait (RFC 7240, section 4.3), at most a minute."""
-    found = re.search(r'(?:^|[,;\s])wait\s*=\s*"?([0-9]{1,9})', prefer or "", re.IGNORECASE)
-    return min(int(found[1]), MAX_WAIT_SECONDS) if found else 0
+    """Return the `wait` of `Prefer` in seconds (RFC 7240, section 4.3), at most a minute."""
+    match = re.search(r'(?:^|[,;\s])wait\s*=\s*"?([0-9]{1,9})', prefer or "", re.IGNORECASE)
+    return min(int(match[1]), MAX_WAIT_SECONDS) if match else 0

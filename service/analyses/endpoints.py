@@ -41,7 +41,8 @@ IdempotencyKey = Annotated[
     Header(
         max_length=255,
         pattern=r"^[\x21-\x7e]+$",
-        description="A text of your choice; the same request with it again makes nothing new",
+        description="A text of your choice; the same request with the same key creates no second "
+        "analysis",
     ),
 ]
 
@@ -54,7 +55,7 @@ def create_analysis(
     session: Session,
     idempotency_key: IdempotencyKey = None,
 ) -> AnalysisOut:
-    """Ask which layers of a model are bottlenecks; poll what `Location` names."""
+    """Start an analysis: which layers of a model are bottlenecks. Poll the URL in `Location`."""
     row = analyses.create(session, caller.owner, body, idempotency_key)
     response.headers["Location"] = f"{router.prefix}/{row.id}"
     response.headers["Retry-After"] = "1"
@@ -81,7 +82,10 @@ def _read(services: Services, owner: str, analysis_id: str) -> AnalysisOut:
 @router.get(
     "/{analysis_id}",
     response_model=AnalysisOut,
-    responses={304: {"description": "It is as `If-None-Match` has it"}, **responses(404)},
+    responses={
+        304: {"description": "Not modified: the entity tag is in `If-None-Match`"},
+        **responses(404),
+    },
 )
 async def get_analysis(
     analysis_id: Id,
@@ -94,10 +98,10 @@ async def get_analysis(
         str | None, Header(description="`wait=N`: wait up to N (at most 60) seconds for the end")
     ] = None,
 ) -> AnalysisOut | Response:
-    """Say how far an analysis is.
+    """Return an analysis and its progress.
 
-    With `Prefer: wait=N` the answer comes when the analysis has ended, or, given `If-None-Match`,
-    when it has changed; after N seconds in any case.
+    With `Prefer: wait=N` the response comes when the analysis has ended, or after N seconds. With
+    `If-None-Match` as well, it also comes as soon as the analysis has changed.
     """
     wait = wait_seconds(prefer)
     until = time.monotonic() + wait
@@ -105,8 +109,9 @@ async def get_analysis(
         analysis = await run_in_threadpool(_read, services, caller.owner, analysis_id)
         tag = entity_tag(analysis)
         unchanged = matches(tag, if_none_match)
-        news = analysis.state in ENDED or (if_none_match is not None and not unchanged)
-        if news or time.monotonic() >= until or await request.is_disconnected():
+        changed = if_none_match is not None and not unchanged
+        ended = analysis.state in ENDED
+        if ended or changed or time.monotonic() >= until or await request.is_disconnected():
             break
         await asyncio.sleep(POLL_SECONDS)
     headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
@@ -120,13 +125,13 @@ async def get_analysis(
 
 @router.post("/{analysis_id}/cancel", responses=responses(404))
 def cancel_analysis(analysis_id: Id, caller: Writer, session: Session) -> AnalysisOut:
-    """Call an analysis off. One that has ended stays as it is, and that is no error."""
+    """Cancel an analysis. An analysis that has ended is returned unchanged; that is no error."""
     return analyses.describe(analyses.cancel(session, caller.owner, analysis_id))
 
 
 @router.delete("/{analysis_id}", status_code=204, responses=responses(404, 409))
 def delete_analysis(analysis_id: Id, caller: Writer, session: Session, services: FromApp) -> None:
-    """Delete an ended analysis, its results and what it built."""
+    """Delete an ended analysis, its results and the networks that it built."""
     analyses.remove(session, services.storage, caller.owner, analysis_id)
 
 
@@ -141,7 +146,7 @@ async def stream_events(
     services: FromApp,
     last_event_id: Annotated[int, Header(ge=0, le=2**63 - 1)] = 0,
 ) -> AsyncIterator[ServerSentEvent]:
-    """Stream what happens to an analysis, from the start or `Last-Event-ID`, to its end."""
+    """Stream the events of an analysis to its end: all, or those after `Last-Event-ID`."""
 
     def read() -> tuple[list[ServerSentEvent], int, bool]:
         with services.reading() as session:
@@ -182,7 +187,7 @@ def list_structures(
     page_size: PageSize = 1000,
     page_token: PageToken = None,
 ) -> Slice[Structure]:
-    """List the structures (channels that are cut together), each with its saliency."""
+    """List the structures (channels that are pruned together), each with its saliency."""
     return analyses.results(session, caller.owner, analysis_id, Structure, page_size, page_token)
 
 
@@ -194,5 +199,5 @@ def list_plans(
     page_size: PageSize = 1000,
     page_token: PageToken = None,
 ) -> Slice[Plan]:
-    """List the plans: wider or leaner networks, as edits of module attributes."""
+    """List the plans: changes of layer widths, as edits of module attributes."""
     return analyses.results(session, caller.owner, analysis_id, Plan, page_size, page_token)

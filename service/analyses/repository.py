@@ -18,10 +18,11 @@ class AnalysisRepository:
         self._session = session
 
     def add(self, **columns: Any) -> Analysis | None:
-        """Insert an analysis; return None if the owner's idempotency key is taken."""
-        row = insert(self._session, Analysis).values(**columns)
-        once = row.on_conflict_do_nothing(index_elements=[Analysis.owner, Analysis.idempotency_key])
-        return self._session.scalar(once.returning(Analysis))
+        """Insert an analysis; return None if its owner has used the idempotency key before."""
+        statement = insert(self._session, Analysis).values(**columns)
+        key = [Analysis.owner, Analysis.idempotency_key]
+        statement = statement.on_conflict_do_nothing(index_elements=key)
+        return self._session.scalar(statement.returning(Analysis))
 
     def by_idempotency_key(self, owner: str, key: str | None) -> Analysis | None:
         if key is None:
@@ -36,7 +37,7 @@ class AnalysisRepository:
     def page(
         self, owner: str, state: str | None, before: tuple[datetime, str] | None, limit: int
     ) -> Sequence[Analysis]:
-        """Return analyses of `owner`, newest first, from those older than `before`."""
+        """Return up to `limit` analyses of `owner` older than `before`, newest first."""
         query = select(Analysis).where(Analysis.owner == owner)
         if state is not None:
             query = query.where(Analysis.state == state)
@@ -46,12 +47,12 @@ class AnalysisRepository:
         return self._session.scalars(query.order_by(*order).limit(limit)).all()
 
     def results(self, table: type[R], identity: str, after: int, limit: int) -> Sequence[R]:
-        """Return an analysis's rows of results whose index is beyond `after`."""
+        """Return up to `limit` result rows of an analysis with an index greater than `after`."""
         query = select(table).where(table.analysis_id == identity, table.index > after)
         return self._session.scalars(query.order_by(table.index).limit(limit)).all()
 
     def artifacts(self, identity: str) -> Sequence[Artifact]:
-        """Return all that an analysis built."""
+        """Return all artifacts of an analysis."""
         query = select(Artifact).where(Artifact.analysis_id == identity)
         return self._session.scalars(query.order_by(Artifact.index)).all()
 
@@ -63,5 +64,5 @@ class AnalysisRepository:
         self._session.add(Event(analysis_id=identity, kind=kind, data=data))
 
     def delete(self, identity: str) -> None:
-        """Delete an analysis; its results and events go with it, by their foreign keys."""
+        """Delete an analysis; the foreign keys delete its results and events, too."""
         self._session.execute(delete(Analysis).where(Analysis.id == identity))

@@ -1,4 +1,4 @@
-"""What may be asked of an analysis."""
+"""The request for an analysis."""
 
 from typing import Annotated, Self
 
@@ -35,7 +35,7 @@ _DEFAULTS = AnalysisOptions()
 
 
 class CustomPlan(BaseModel):
-    """Widths of your own: factors for layers by name; those that share their channels follow."""
+    """Your own widths: factors for layers by name; layers that share their channels follow."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -46,7 +46,7 @@ class CustomPlan(BaseModel):
 
 
 def _plan(value: object, _: ValidatorFunctionWrapHandler) -> PlanName | CustomPlan:
-    """Validate by the kind that is meant, for a union tells what is wrong by every kind."""
+    """Validate text as a name, else as a custom plan; a union would report the errors of both."""
     if isinstance(value, str):
         return _OWN_PLAN.validate_python(value)
     return CustomPlan.model_validate(value)
@@ -56,7 +56,7 @@ Plan = Annotated[PlanName | CustomPlan, WrapValidator(_plan)]
 
 
 class AnalysisRequest(BaseModel):
-    """Which model to judge on which dataset, and how. The first two fields are enough."""
+    """Which model to analyse on which dataset, and how. Only the first two fields are required."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -74,89 +74,97 @@ class AnalysisRequest(BaseModel):
         },
     )
 
-    model_id: UploadId = Field(description="A model of yours")
-    dataset_id: UploadId = Field(description="A dataset of yours")
+    model_id: UploadId = Field(description="The id of one of your models")
+    dataset_id: UploadId = Field(description="The id of one of your datasets")
     method: MethodName = Field(
         default=_DEFAULTS.method,
-        description="What is removed first: by pairs of structures (sosp_i), the exact Hessian "
-        "(sosp_h, the default for the loss model), the predicted change of the loss (joint), or a "
-        "yardstick: first_order, fisher, magnitude, magnitude_relative, exact (every structure "
-        "removed by itself)",
+        description="How structures are ranked: by pairs of structures (sosp_i), by the exact "
+        "Hessian (sosp_h, the default for the loss model), by the predicted change of the loss "
+        "(joint), or by a baseline: first_order, fisher, magnitude, magnitude_relative, exact "
+        "(every structure removed by itself)",
     )
     gate: GateKind = Field(
         default=_DEFAULTS.gate,
-        description="What removing a channel sets to zero: all that is read of it (channel), or "
-        "the weights that go into it, as in the paper (weights)",
+        description="What removing a channel sets to zero: its values wherever they are read "
+        "(channel), or the weights that compute it, as in the paper (weights)",
     )
     loss: LossName = Field(
         default=_DEFAULTS.loss,
-        description="What the network was trained to make small; model: the program takes x and "
+        description="The loss that the network was trained with; model: the program takes x and "
         "y, and returns its loss",
     )
     curvature: Curvature | None = Field(
         default=None,
-        description="For sosp_i and joint: one backward pass along a random combination of the "
-        "outputs (sampled, the default), or one for every output (exact)",
+        description="For sosp_i and joint: one backward pass for a random combination of the "
+        "outputs (sampled, the default), or one for each output (exact)",
     )
     blocks: int | None = Field(
         default=None,
         ge=1,
         le=100_000,
-        description="For sosp_i and joint: in how many steps structures are removed; null: one by "
-        "one, in 100 steps beyond 6,000 structures",
+        description="For sosp_i and joint: in how many steps structures are removed; null: one "
+        "structure in each step, or 100 steps if there are more than 6,000 structures",
     )
     pruning_ratio: float = Field(
         default=_DEFAULTS.pruning_ratio,
         gt=0,
         lt=1,
-        description="Share of all structures that is removed",
+        description="The share of all structures, or of what `cost` counts, that is removed",
     )
     max_samples: int = Field(
         default=_DEFAULTS.max_samples,
         ge=1,
         le=2**31 - 1,
-        description="At most so many samples are used",
+        description="The largest number of samples that is used",
     )
     batch_size: int = Field(default=_DEFAULTS.batch_size, ge=1, le=4096)
-    seed: int = Field(default=_DEFAULTS.seed, ge=0, le=2**63 - 1, description="Chooses the samples")
+    seed: int = Field(
+        default=_DEFAULTS.seed,
+        ge=0,
+        le=2**63 - 1,
+        description="The seed of the random numbers, such as those that choose the samples",
+    )
     exclude: list[LayerName] = Field(
-        default_factory=list, max_length=10_000, description="Layers that are left out, by name"
+        default_factory=list,
+        max_length=10_000,
+        description="The names of layers whose width stays as it is",
     )
     cost: CostKind = Field(
         default=_DEFAULTS.cost,
-        description="What `pruning_ratio` is a share of, and what the ranking weighs loss against",
+        description="What `pruning_ratio` is a share of, and what the ranking divides saliency by",
     )
     plans: list[Plan] = Field(
         default=[*PLANS],
         max_length=20,
-        description="Which changes of widths to work out: by name, or factors of your own",
+        description="The plans (changes of widths) to compute: by name, or with your own factors",
     )
     build: list[BuildName] = Field(
         default_factory=list,
         max_length=21,
-        description="Plans that come back as networks, too, or `pruned`: the network without the "
-        "channels that are removed",
+        description="The plans to build as networks, by name; `pruned` is the network without the "
+        "removed channels",
     )
     init: Init = Field(
         default=_DEFAULTS.init,
-        description="A wider network computes what the original does, or has new random channels",
+        description="New channels keep what the network computes (preserve), or start as random "
+        "ones (fresh)",
     )
     time_limit_seconds: int | None = Field(
         default=None,
         ge=1,
         le=2**31 - 1,
-        description="The analysis fails when it takes longer, counted from its start",
+        description="The analysis fails if it takes longer, counted from its start",
     )
     memory_bytes: int | None = Field(
         default=None,
         ge=1,
         le=2**63 - 1,
-        description="How much memory a worker may use for it; the server's own limit where less",
+        description="How much memory a worker may use for it; a lower limit of the server applies",
     )
 
     @model_validator(mode="after")
     def _suit_a_programs_own_loss(self) -> Self:
-        """Choose a method that needs no curvature of the loss, where none was asked for."""
+        """Choose a method that works with the loss `model` if the request names no method."""
         if self.loss == "model" and "method" not in self.model_fields_set:
             self.method = "sosp_h"
         return self

@@ -1,4 +1,4 @@
-"""What an analysis answers."""
+"""The responses about analyses."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ class Progress(BaseModel):
 
 
 class AnalysisOut(BaseModel):
-    """An analysis: a failed one is a 200 with `state: failed` and a problem in `error`."""
+    """An analysis. A failed one also comes with status 200: `error` is the problem document."""
 
     model_config = ConfigDict(protected_namespaces=())
 
@@ -31,14 +31,14 @@ class AnalysisOut(BaseModel):
     state: AnalysisState
     model_id: str
     dataset_id: str
-    request: dict[str, Any] = Field(description="What was asked, with the defaults filled in")
+    request: dict[str, Any] = Field(description="The request, with the defaults filled in")
     progress: Progress
     cancel_requested: bool
     summary: dict[str, Any] | None = Field(
         examples=[{"loss": 0.21, "structures": 166, "samples": 4096, "bottlenecks": ["features.3"]}]
     )
     provenance: dict[str, Any] | None = Field(
-        description="Code version, torch, device, data hash and seed that made the result"
+        description="How the result was computed: versions, devices, hashes of the files, seed"
     )
     error: dict[str, Any] | None = Field(description="A problem document (RFC 9457)")
     created_at: AwareDatetime
@@ -64,18 +64,19 @@ class _Result(BaseModel):
 class LayerOut(_Result):
     name: str = Field(description="The module's own name in the network", examples=["features.3"])
     op: str = Field(examples=["conv2d"])
-    group: int | None = Field(description="Channel group: layers of one group are cut together")
+    group: int | None = Field(description="Channel group: its layers are pruned together")
     width: int = Field(description="Output channels")
     parameters: int
     macs: int = Field(description="Multiply-accumulates for one sample")
     pruning_ratio: float | None = Field(description="Share of its structures that is removed")
     interval: tuple[float, float] | None = Field(description="Confidence interval of that share")
     p_value: float | None = Field(
-        description="Chance of so high a score for channels drawn at random, adjusted for the "
-        "number of layers"
+        description="Probability of a score this high for channels drawn at random, adjusted for "
+        "the number of layers"
     )
     score: float | None = Field(
-        description="Mean rank of its structures among all: 0 all go first, 1 all stay longest"
+        description="Mean rank of its structures among all: 0 if all are removed first, 1 if all "
+        "are removed last"
     )
     score_interval: tuple[float, float] | None = Field(
         description="Confidence interval of the score"
@@ -85,14 +86,16 @@ class LayerOut(_Result):
         examples=["bottleneck"],
     )
     because: str | None = Field(
-        description="What the verdict rests on",
+        description="The numbers behind the verdict",
         examples=["score 0.95 (0.92 to 0.98), p 2.7e-07"],
     )
     samples_needed: int | None = Field(
-        description="Of a suspected layer: about how many samples would settle it, if they can"
+        description="For a suspected layer: about how many samples would settle it, if they can"
     )
     reason: str | None = Field(description="Why it could not be pruned")
-    sweep: list[tuple[float, float]] = Field(description="Pairs of global and own pruning ratio")
+    sweep: list[tuple[float, float]] = Field(
+        description="Pairs of the network's and the layer's pruning ratio"
+    )
 
 
 class StructureOut(_Result):
@@ -101,9 +104,10 @@ class StructureOut(_Result):
     saliency: float = Field(
         description="In units of the loss; of the weights for the magnitude methods"
     )
-    first_order: float | None = Field(description="θ_s·g, where the method has it")
+    first_order: float | None = Field(description="θ_s·g, if the method computes it")
     second_order: float | None = Field(
-        description="θ_s·(Hθ_struc), with the Hessian or its Gauss–Newton part, where it has that"
+        description="θ_s·(Hθ_struc), with the Hessian or its Gauss–Newton part, if the method "
+        "computes it"
     )
     rank: int = Field(description="Place among all structures, the least salient first")
     members: list[Any] = Field(description="Pairs of layer and channel", examples=[[["conv1", 0]]])
@@ -114,19 +118,19 @@ class PlanOut(_Result):
     layers: list[dict[str, Any]] = Field(description="New widths and the attributes to edit")
     parameters: list[int] = Field(description="Before and after")
     macs: list[int] = Field(description="Before and after")
-    artifact: str | None = Field(description="The network that was built, one of `…/artifacts`")
+    artifact: str | None = Field(description="The name of the built network in `…/artifacts`")
 
 
 class ArtifactOut(_Result):
-    """A network that was built: a `.pt2` file that can be uploaded as a model."""
+    """A built network: a `.pt2` file that can be uploaded as a model."""
 
     analysis_id: str = Field(exclude=True)
     name: str = Field(examples=["double.pt2"])
     size: int = Field(description="Bytes")
     sha256: str = Field(description="SHA-256 of the file, in hexadecimal digits")
 
-    @computed_field  # type: ignore[prop-decorator]  # mypy's, not ours: pydantic documents it so
+    @computed_field  # type: ignore[prop-decorator]  # pydantic documents this order
     @property
     def url(self) -> str:
-        """Where the bytes are."""
+        """The path to download the file from."""
         return f"/v1/analyses/{self.analysis_id}/artifacts/{self.name}"

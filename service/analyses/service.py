@@ -1,4 +1,4 @@
-"""Asking for an analysis, watching it and calling it off."""
+"""Creating, reading, cancelling and deleting analyses."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -35,23 +35,23 @@ EVENTS_AT_ONCE: Final = 100
 def create(
     session: Session, owner: str, request: AnalysisRequest, idempotency_key: str | None
 ) -> Analysis:
-    """Return a queued analysis, or the one that this idempotency key made before.
+    """Return a new, queued analysis, or the one that a request with this key created before.
 
-    Raises NotFoundError for a model or dataset that is not the owner's, RejectedError when one is
-    no good, InvalidError when parts of the request fit neither each other nor the model,
-    KeyReusedError when the key came with another request.
+    Raises NotFoundError if the owner has no such model or dataset, RejectedError if one of them was
+    rejected, InvalidError if parts of the request don't fit each other or the model, and
+    KeyReusedError if the idempotency key came with another request.
     """
     analyses = AnalysisRepository(session)
-    asked = request.model_dump(mode="json")
-    made = analyses.by_idempotency_key(owner, idempotency_key)
-    if made is None:
+    document = request.model_dump(mode="json")
+    existing = analyses.by_idempotency_key(owner, idempotency_key)
+    if existing is None:
         _check(session, owner, request)
         new = analyses.add(
             id=new_id("ana"),
             owner=owner,
             model_id=request.model_id,
             dataset_id=request.dataset_id,
-            request=asked,
+            request=document,
             idempotency_key=idempotency_key,
             request_id=request_id(),
             state="queued",
@@ -62,11 +62,13 @@ def create(
             analyses.add_event(new.id, "created", state=new.state)
             enqueue(session, "plan", new.id)
             return new
-        # The same key came twice at once, and the other request was first.
-        made = analyses.by_idempotency_key(owner, idempotency_key)
-    if made is None or made.request != asked:
-        raise KeyReusedError("This Idempotency-Key came with another request before.")
-    return made
+        # Another request with the same key was faster.
+        existing = analyses.by_idempotency_key(owner, idempotency_key)
+    if existing is None or existing.request != document:
+        raise KeyReusedError(
+            "This Idempotency-Key came with another request before; choose a new one."
+        )
+    return existing
 
 
 def _check(session: Session, owner: str, request: AnalysisRequest) -> None:
@@ -90,7 +92,7 @@ def find(session: Session, owner: str, identity: str, *, to_change: bool = False
 
 
 def describe(row: Analysis) -> AnalysisOut:
-    """Return the analysis with its progress; seconds left are as the shards so far went."""
+    """Return the analysis with its progress; the shards done so far give the seconds left."""
     done = row.shards - row.remaining
     seconds_left = None
     if row.state == "running" and row.started_at and done:
@@ -104,8 +106,8 @@ def page(
 ) -> Slice[AnalysisOut]:
     """Return a page of `owner`'s analyses, newest first."""
     rows = AnalysisRepository(session).page(owner, state, decode_age(token), page_size + 1)
-    found = first_page(rows, page_size, age_key)
-    return Slice([describe(row) for row in found.items], found.next_page_token)
+    first = first_page(rows, page_size, age_key)
+    return Slice([describe(row) for row in first.items], first.next_page_token)
 
 
 def results(
@@ -121,7 +123,7 @@ def results(
 
 
 def artifact(session: Session, owner: str, identity: str, name: str) -> Artifact:
-    """Return what is known of a file; raise NotFoundError, or NoResultError as `results` does."""
+    """Return the row of a built file; raise NotFoundError, or NoResultError as `results` does."""
     _require_success(find(session, owner, identity))
     built = {row.name: row for row in AnalysisRepository(session).artifacts(identity)}
     if name not in built:
@@ -139,10 +141,10 @@ def _require_success(analysis: Analysis) -> None:
 
 
 def cancel(session: Session, owner: str, identity: str) -> Analysis:
-    """Ask for the end of an analysis; one that has ended is left and returned as it is.
+    """Cancel an analysis; return it, unchanged if it has ended.
 
-    Whether work ended by itself just before is chance, so that is no error. A queued analysis ends
-    here; of one under way the worker notices at its next heartbeat.
+    An analysis may end just before the request, so that is no error. A queued analysis ends at
+    once. The worker of a running one notices the request when it next looks at its lease.
     """
     row = find(session, owner, identity, to_change=True)
     if row.state in ENDED or row.cancel_requested:
@@ -158,9 +160,9 @@ def cancel(session: Session, owner: str, identity: str) -> Analysis:
 
 
 def remove(session: Session, storage: Storage, owner: str, identity: str) -> None:
-    """Delete an ended analysis with its results, and the files that nothing else refers to.
+    """Delete an ended analysis with its results, and its files that nothing else refers to.
 
-    Raises NotFoundError, and InUseError while it is under way.
+    Raises NotFoundError, and InUseError if it has not ended.
     """
     row = find(session, owner, identity, to_change=True)
     if row.state not in ENDED:
@@ -175,10 +177,10 @@ def remove(session: Session, storage: Storage, owner: str, identity: str) -> Non
 def events_since(
     session: Session, owner: str, identity: str, after: int
 ) -> tuple[Sequence[Event], bool]:
-    """Return the next events after that id, and whether these are the last.
+    """Return the next events after the id `after`, and whether they are the last.
 
-    The state is read before the events: an event is committed together with its state, so once
-    the end is seen, all events are.
+    The state is read before the events. An event is committed together with its state, so if the
+    state is an end state, no event is missing.
     """
     analyses = AnalysisRepository(session)
     row = analyses.get(owner, identity)

@@ -1,1 +1,1 @@
-"""Messages: names of tasks and ids, through Celery; they may be lost or come twice."""
+"""Messages through Celery: task names and ids. They may get lost or arrive twice."""

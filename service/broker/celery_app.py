@@ -1,6 +1,6 @@
-"""Hands task names and ids to Celery.
+"""Sends messages through Celery: task names and ids.
 
-A message may be lost or come twice without harm: the database is the truth.
+A message may get lost or arrive twice without harm: the state of all work is in the database.
 """
 
 import time
@@ -22,22 +22,22 @@ TASKS: Final = {
     "shard": "analyze",
     "reduce": "analyze",
 }
-"""Each task and the queue it waits in: looking at an upload need not wait behind an analysis."""
+"""The queue of each task; inspections have their own, so that they never wait behind analyses."""
 PRIORITIES: Final = {"inspect_model": 0, "inspect_dataset": 0, "reduce": 0, "shard": 3, "plan": 6}
-"""What goes first in a queue, 0 before all: what has begun is finished before more is begun."""
+"""The priority of each task, 0 first: started analyses are finished before others are started."""
 SHUN_SECONDS: Final = 5.0
 
 
 class BrokerUnavailableError(Exception):
-    """The broker did not take a message, or gave no answer.
+    """The broker did not take a message, or did not answer.
 
-    Nothing is lost by it: the row that the message was about waits for the reconciler, which sends
-    again. Callers log it and go on.
+    No work is lost: the row of the work still waits, and the reconciler sends its message again.
+    Callers log the error and go on.
     """
 
 
 def make_celery(settings: Settings) -> Celery:
-    """Configure Celery so that it survives hang, restart and flush of its broker.
+    """Return a Celery app that survives a broker that hangs, restarts or loses its messages.
 
     See docs/architecture.md, "Jobs".
     """
@@ -64,7 +64,7 @@ def _transport_options(settings: Settings) -> dict[str, Any]:
         return {"folder": str(settings.data / "broker")}
     if scheme in {"redis", "rediss", "sentinel"}:
         return {
-            "ack_emulation": False,  # acknowledging after a restart of Redis starves workers
+            "ack_emulation": False,  # else workers get no messages after a restart of Redis
             "socket_timeout": 5,
             "socket_connect_timeout": 2,
             "socket_keepalive": True,
@@ -74,7 +74,7 @@ def _transport_options(settings: Settings) -> dict[str, Any]:
 
 
 class Broker:
-    """The sending side of the queues."""
+    """Sends messages to the queues."""
 
     def __init__(self, app: Celery) -> None:
         self._app = app
@@ -83,8 +83,8 @@ class Broker:
     def send(self, task: str, *ids: str | int) -> None:
         """Put `task` into its queue; raise BrokerUnavailableError if that fails.
 
-        A broker that hangs takes its time to fail. Then it is left alone for a while, so that not
-        every caller waits for it.
+        A broker that hangs takes seconds to fail. After a failure, further calls fail at once for
+        SHUN_SECONDS, so that not every caller waits.
         """
         if time.monotonic() < self._shunned_until:
             raise BrokerUnavailableError("it failed a moment ago")
@@ -103,7 +103,7 @@ class Broker:
             raise
 
     def depth(self) -> int | None:
-        """Count the messages that wait, or return None where the broker can't tell.
+        """Return the number of waiting messages, or None if the broker can't count them.
 
         Raises BrokerUnavailableError.
         """

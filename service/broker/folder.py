@@ -1,9 +1,9 @@
-"""The embedded broker: a folder of messages, one file each, shared by processes of one machine.
+"""The embedded broker: a folder with one file per message, shared by processes of one machine.
 
-kombu's own `filesystem` transport loses messages and kills workers, since it reads files that are
-still being written. Here a message appears whole, by a rename, and is his who removes it. Exchanges
-live in memory only: Celery sends to queues by name, and fanout (kombu's remote control), whose
-shared tables suffer from the same races, is not offered.
+kombu's own `filesystem` transport loses messages and crashes workers, since it reads files that are
+still being written. Here a rename makes a complete message appear, and the consumer that deletes
+the file owns the message. Exchanges exist only in memory, since Celery sends to queues by name.
+Fanout (kombu's remote control) is not supported: its shared tables have the same races.
 """
 
 import json
@@ -46,7 +46,7 @@ class Channel(virtual.Channel):
             raise ChannelError(f"cannot publish to {queue!r}: {error}") from error
 
     def _get(self, queue: str, timeout: float | None = None) -> Any:  # noqa: ARG002
-        """Return the message that goes first, which no one else gets, or raise Empty."""
+        """Return the first message, which no other consumer gets; raise Empty without one."""
         for waiting in self._waiting(queue):
             try:
                 content = waiting.read_bytes()
@@ -77,13 +77,13 @@ def _parsed(content: bytes) -> Any:
     try:
         return json.loads(content)
     except ValueError:
-        return None  # not ours: a bad file must not take the worker down
+        return None  # a file that is not ours must not stop the worker
 
 
 class Transport(virtual.Transport):
     Channel = Channel
     driver_type = driver_name = "folder"
-    polling_interval = 0.02  # a look into the folder; idle, 2 % of a core
+    polling_interval = 0.02  # seconds; an idle worker then uses 2 % of a core
 
     def driver_version(self) -> str:
         return "1"

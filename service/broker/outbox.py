@@ -1,7 +1,7 @@
-"""Sends what requests ask for once it is committed, without keeping them waiting.
+"""Sends the messages of committed requests in a thread, so that the requests don't wait.
 
-A broker that hangs takes many seconds to fail, and a message may be lost: its row waits for the
-reconciler. So nobody needs to hear how it went.
+A broker that hangs takes many seconds to fail. If a message gets lost, the reconciler sends it
+again. So callers need no result.
 """
 
 import logging
@@ -20,12 +20,12 @@ class Outbox:
         self._thread = ThreadPoolExecutor(1, "outbox")
 
     def send(self, task: str, identity: str) -> None:
-        """Send the message soon, in the order of calls; the log has this context's request id."""
-        with suppress(RuntimeError):  # closed: the service is shutting down
+        """Send the message soon, in the order of calls; log lines have the caller's request id."""
+        with suppress(RuntimeError):  # closed, since the service shuts down
             self._thread.submit(copy_context().run, self._send, task, identity)
 
     def close(self) -> None:
-        """Send what is left."""
+        """Send the remaining messages."""
         self._thread.shutdown()
 
     def _send(self, task: str, identity: str) -> None:
@@ -33,5 +33,5 @@ class Outbox:
             self._broker.send(task, identity)
         except BrokerUnavailableError as error:
             log.warning("%s %s is left to the reconciler: %s", task, identity, error)
-        except Exception:  # whatever it is, nobody else would hear of it
+        except Exception:  # nobody else would log it
             log.exception("%s %s is left to the reconciler", task, identity)

@@ -1,1 +1,1 @@
-"""The command line: one command a file, over the client or the database."""
+"""The command line: one command per file, through the client or the database."""

@@ -1,4 +1,4 @@
-"""`narrows analyze`: files in, a table of layers out."""
+"""`narrows analyze`: analyses a model file on a dataset file, and prints tables."""
 
 import json
 from collections.abc import Sequence
@@ -19,10 +19,10 @@ def _one_of(words: Sequence[str]) -> str:
 
 
 CUSTOM = "custom"
-"""How the plan is called that `--factor` makes."""
+"""The name of the plan that `--factor` makes."""
 
 FOUND = 3
-"""Exit status when `--fail-on` finds what it was told to."""
+"""The exit status if a layer has the verdict of `--fail-on`."""
 
 
 def analyze(
@@ -31,20 +31,27 @@ def analyze(
         str, typer.Argument(help="An `.npz` file of x and y, or the id of an uploaded dataset.")
     ],
     pruning_ratio: Annotated[
-        float | None, typer.Option(help="Share of all channels that is removed, 0 to 1.")
+        float | None, typer.Option(help="The share of all channels that is removed, 0 to 1.")
     ] = None,
-    max_samples: Annotated[int | None, typer.Option(help="Use at most so many samples.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Samples computed at a time.")] = None,
+    max_samples: Annotated[
+        int | None, typer.Option(help="The largest number of samples to use.")
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(help="The number of samples in a batch.")
+    ] = None,
     loss: Annotated[
         str | None,
-        typer.Option(help=f"{_one_of(LOSS_NAMES)}; model: the program returns it."),
+        typer.Option(help=f"{_one_of(LOSS_NAMES)}; model: the program returns its loss."),
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Chooses the samples.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="The seed of the random choice of samples.")
+    ] = None,
     exclude: Annotated[
-        list[str] | None, typer.Option(help="Leave out the layer of this name; may be repeated.")
+        list[str] | None,
+        typer.Option(help="Keep the width of the layer of this name; may be repeated."),
     ] = None,
     cost: Annotated[
-        str | None, typer.Option(help=f"What is saved by pruning: {_one_of(COST_KINDS)}.")
+        str | None, typer.Option(help=f"What the pruning ratio counts: {_one_of(COST_KINDS)}.")
     ] = None,
     plan: Annotated[
         list[str] | None,
@@ -53,22 +60,24 @@ def analyze(
     factor: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="LAYER=NUMBER", help="Plan 'custom': this layer so much wider; repeatable."
+            metavar="LAYER=NUMBER",
+            help="Multiply this layer's width, in a plan 'custom'; may be repeated.",
         ),
     ] = None,
     build: Annotated[
         list[str] | None,
-        typer.Option(help="Build this plan's network, or 'pruned'; may be repeated."),
+        typer.Option(help="Build the network of this plan, or 'pruned'; may be repeated."),
     ] = None,
     init: Annotated[
-        str | None, typer.Option(help="New channels preserve the function, or are fresh.")
+        str | None,
+        typer.Option(help="preserve: new channels keep the function; fresh: they are random."),
     ] = None,
     output: Annotated[
-        Path, typer.Option(metavar="DIR", file_okay=False, help="Where to put what is built.")
+        Path, typer.Option(metavar="DIR", file_okay=False, help="The folder for built networks.")
     ] = Path(),
     method: Annotated[
         str | None,
-        typer.Option(help=f"{_one_of(METHODS)}: what is removed first."),
+        typer.Option(help=f"{_one_of(METHODS)}: how channels are ranked."),
     ] = None,
     gate: Annotated[
         str | None,
@@ -78,7 +87,7 @@ def analyze(
         str | None, typer.Option(help="sampled or exact, for sosp_i and joint.")
     ] = None,
     blocks: Annotated[
-        int | None, typer.Option(help="Steps of removals, for sosp_i and joint.")
+        int | None, typer.Option(help="The number of removal steps, for sosp_i and joint.")
     ] = None,
     transform: Annotated[
         str | None,
@@ -86,19 +95,19 @@ def analyze(
     ] = None,
     fail_on: Annotated[
         Literal["bottleneck", "suspected"] | None,
-        typer.Option(help="Exit with status 3 when a layer is one, or worse."),
+        typer.Option(help="Exit with status 3 if a layer has this verdict, or a worse one."),
     ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON document instead of tables.")
     ] = False,
 ) -> None:
-    """Find the bottlenecks of a network: upload, wait, and print what was found.
+    """Find the bottlenecks of a network: upload it, wait, and print the results.
 
     Example: narrows analyze net.pt2 data.npz --build double --build pruned --output built
 
-    The server is `NARROWS_URL` (default http://127.0.0.1:8000) and the key `NARROWS_API_KEY`
-    (default: that of the embedded server). What is not given is as the server has it. Ctrl-C calls
-    the analysis off. Exit status: 0 done, 1 failed, 2 wrong usage, 3 found by --fail-on.
+    The server is `NARROWS_URL` (default http://127.0.0.1:8000), the key `NARROWS_API_KEY` (default:
+    the key of the embedded server). Options that you leave out have the server's defaults. Ctrl-C
+    cancels the analysis. Exit status: 0 done, 1 failed, 2 wrong usage, 3 see --fail-on.
     """
     from service.cli.checks import check_against_model, checked_request, checked_transform
     from service.cli.uploading import source
@@ -106,14 +115,16 @@ def analyze(
     model_source, dataset_source = source(model, "mdl"), source(dataset, "dst")
     preprocessing = None if transform is None else checked_transform(transform)
     if preprocessing is not None and isinstance(dataset_source, str):
-        raise typer.BadParameter("--transform belongs to an upload, and this dataset is uploaded.")
-    given = {
+        raise typer.BadParameter(
+            "--transform belongs to an upload, but this dataset has been uploaded; leave it out."
+        )
+    values = {
         "pruning_ratio": pruning_ratio, "max_samples": max_samples, "batch_size": batch_size,
         "loss": loss, "seed": seed, "exclude": exclude, "method": method, "gate": gate,
         "curvature": curvature, "blocks": blocks,
         "cost": cost, "plans": _plans(plan, factor), "build": build, "init": init,
     }  # fmt: skip
-    options: Any = {name: value for name, value in given.items() if value is not None}
+    options: Any = {name: value for name, value in values.items() if value is not None}
     request = checked_request(options)
     _prepare(output, build, [model_source, dataset_source])
 
@@ -135,46 +146,52 @@ def analyze(
             print_json(result)
         else:
             print_result(result, [*(plan or ()), *([CUSTOM] if factor else ())] or ["double"])
-            typer.echo(f"\nAll of it: {client.url}/v1/analyses/{result['analysis']['id']}")
-    if fail_on and _found(result, fail_on):
+            typer.echo(f"\nFull result: {client.url}/v1/analyses/{result['analysis']['id']}")
+    if fail_on and _has_verdict(result, fail_on):
         raise typer.Exit(FOUND)
 
 
 def print_json(result: "Result") -> None:
-    """Print the document of `--json`: one, and nothing else."""
+    """Print the result as one JSON document."""
     typer.echo(json.dumps(result, indent=2))
 
 
 def _plans(names: list[str] | None, factors: list[str] | None) -> "list[str | CustomPlan] | None":
-    """Return the plans to ask for; None to leave that to the server."""
+    """Return the plans to request; None for the server's default."""
     if not names and not factors:
         return None
     if not factors:
         return [*names] if names else None
-    given = {}
+    factor_of = {}
     for text in factors:
         layer, _, factor = text.rpartition("=")
         try:
-            given[layer] = float(factor)
+            factor_of[layer] = float(factor)
         except ValueError:
             layer = ""
         if not layer:
-            raise typer.BadParameter(f"--factor is LAYER=NUMBER, and {text!r} is not.")
+            raise typer.BadParameter(
+                f"{text!r} does not have the form LAYER=NUMBER, such as conv1=1.5.",
+                param_hint="--factor",
+            )
     others = [name for name in names or PLANS if name != CUSTOM]
-    return [*others, {"name": CUSTOM, "factors": given}]
+    return [*others, {"name": CUSTOM, "factors": factor_of}]
 
 
 def _prepare(output: Path, build: list[str] | None, sources: list[Path | str]) -> None:
-    """Make the folder for what will be built; raise BadParameter if a source would be replaced."""
+    """Make the folder for built networks; raise BadParameter if one would overwrite a source."""
     if not build:
         return
     output.mkdir(parents=True, exist_ok=True)
     for name in build:
         target = output / f"{name}.pt2"
         if any(isinstance(s, Path) and target.exists() and target.samefile(s) for s in sources):
-            raise typer.BadParameter(f"{target} would be replaced; choose another --output.")
+            raise typer.BadParameter(
+                f"The input file {target} would be replaced; choose another --output."
+            )
 
 
-def _found(result: "Result", verdict: str) -> bool:
-    wanted = {"bottleneck", verdict}
-    return any(layer["verdict"] in wanted for layer in result["layers"])
+def _has_verdict(result: "Result", verdict: str) -> bool:
+    """Return whether a layer has this verdict or a worse one."""
+    verdicts = {"bottleneck", verdict}
+    return any(layer["verdict"] in verdicts for layer in result["layers"])

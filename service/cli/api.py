@@ -11,8 +11,8 @@ import typer
 from service.cli.errors import CommandError, TerminatedError
 
 KEEP_ALIVE_SECONDS = 75
-"""Longer than proxies and clients keep an idle connection. With uvicorn's own 5 s, one that asks
-every 5 s would now and then send into a connection that is just being closed."""
+"""Longer than proxies and clients keep an idle connection. With uvicorn's default of 5 s, a client
+that polls every 5 s would sometimes send a request on a connection that is just being closed."""
 
 Host = Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 is all of them.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 is any free one.")]
@@ -22,14 +22,14 @@ def api(
     host: Host = "127.0.0.1",
     port: Port = 8000,
     fd: Annotated[
-        int | None, typer.Option(hidden=True, help="A socket that listens already.")
+        int | None, typer.Option(hidden=True, help="A socket that already listens.")
     ] = None,
 ) -> None:
-    """Run the HTTP server alone; workers are started elsewhere.
+    """Run only the HTTP server, without workers.
 
     Example: narrows api --host 0.0.0.0 --port 8000
 
-    An embedded database (SQLite) is migrated first; another one by `narrows migrate`.
+    It first migrates the database if that is SQLite. For PostgreSQL, run `narrows migrate` first.
     """
     listener = listen(host, port) if fd is None else socket.socket(fileno=fd)
 
@@ -51,14 +51,14 @@ def api(
         timeout_graceful_shutdown=3,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
     )
-    # When it is told to stop just before it begins.
+    # Python warns about this if a signal stops the server just before it starts.
     warnings.filterwarnings("ignore", "coroutine 'Server.serve' was never awaited", RuntimeWarning)
-    with suppress(TerminatedError):  # uvicorn passes the signal on once it has shut down
+    with suppress(TerminatedError):  # uvicorn raises the signal again after its shutdown
         uvicorn.Server(config).run([listener])
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a listening socket; raise CommandError where there can be none."""
+    """Return a listening socket; raise CommandError if that fails."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family)
@@ -72,7 +72,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def url_of(listener: socket.socket) -> str:
-    """Return the URL at which this machine reaches what `listener` serves."""
+    """Return the URL of the server at `listener`, for clients on this machine."""
     host, port = listener.getsockname()[:2]
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

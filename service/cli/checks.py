@@ -1,4 +1,4 @@
-"""What can be said about a request before gigabytes are uploaded for it."""
+"""Checks a request before gigabytes are uploaded for it."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, cast
@@ -14,29 +14,29 @@ from service.http.problems import InvalidError
 
 
 def checked_request(options: Options) -> AnalysisRequest:
-    """Return the request with its defaults; raise BadParameter that names the option at fault."""
+    """Return the request with its defaults; raise BadParameter, which names the wrong option."""
     try:
         request = AnalysisRequest.model_validate({"model_id": "-", "dataset_id": "-", **options})
     except ValidationError as error:
-        found = error.errors()[0]
-        raise _bad([str(part) for part in found["loc"]], found["msg"]) from None
+        first = error.errors()[0]
+        raise _bad([str(part) for part in first["loc"]], first["msg"]) from None
     _explained(lambda: check_request(request))
     return request
 
 
 def check_against_model(request: AnalysisRequest, inspection: dict[str, Any]) -> None:
-    """Raise BadParameter for layers that the model lacks, or that can't be had."""
+    """Raise BadParameter for layers that the model lacks or that can't be changed."""
     _explained(lambda: check_layers(request, inspection))
 
 
 def checked_transform(text: str) -> Transform:
-    """Return the preprocessing that `text` declares in JSON; raise BadParameter."""
+    """Return the transform in the JSON `text`; raise BadParameter."""
     try:
         transform = TransformSchema.model_validate_json(text)
     except ValidationError as error:
-        found = error.errors()[0]
-        where = "".join(f"{part}: " for part in found["loc"])
-        raise typer.BadParameter(f"{where}{found['msg']}", param_hint="--transform") from None
+        first = error.errors()[0]
+        where = "".join(f"{part}: " for part in first["loc"])
+        raise typer.BadParameter(f"{where}{first['msg']}", param_hint="--transform") from None
     return cast("Transform", transform.model_dump(exclude_none=True))
 
 
@@ -44,13 +44,13 @@ def _explained(check: Callable[[], None]) -> None:
     try:
         check()
     except InvalidError as error:
-        found = error.extra["errors"][0]
-        raise _bad(found["pointer"].split("/")[1:], found["detail"]) from None
+        first = error.extra["errors"][0]
+        raise _bad(first["pointer"].split("/")[1:], first["detail"]) from None
 
 
 def _bad(path: Sequence[str], detail: str) -> typer.BadParameter:
     if path[0] == "plans":
-        option = "--factor" if len(path) > 2 else "--plan"  # only a plan of one's own has parts
+        option = "--factor" if len(path) > 2 else "--plan"  # only a custom plan has parts
     else:
         option = "--" + path[0].replace("_", "-")
     return typer.BadParameter(detail, param_hint=option)

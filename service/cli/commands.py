@@ -1,4 +1,4 @@
-"""All commands; those that need torch are found by name, for `service` never imports `worker`."""
+"""All commands. Entry points load those that need torch, since `service` never imports `worker`."""
 
 from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
@@ -31,7 +31,7 @@ def narrows(
         bool, typer.Option("--tied", hidden=True, help="Stop when standard input ends.")
     ] = False,
 ) -> None:
-    """Find where your network narrows.
+    """Find the layers of your network that are too narrow.
 
     Example: narrows demo
 
@@ -43,7 +43,7 @@ def narrows(
 
 
 def _load(point: EntryPoint) -> Callable[..., Any]:
-    """Return the command, or where it can't be had (no torch) one that says so."""
+    """Return the command; if it can't be loaded (without torch), one that says why."""
     try:
         command: Callable[..., Any] = point.load()
     except Exception as error:

@@ -1,4 +1,4 @@
-"""`narrows demo`: trains a network with a narrow layer on real digits, and has it found."""
+"""`narrows demo`: trains a network with a narrow layer on real digits, and analyses it."""
 
 import json
 import os
@@ -29,9 +29,8 @@ def demo(
 
     Example: narrows demo
 
-    Everything is real: scikit-learn's digits, the service with its worker, HTTP in between. It
-    takes well under a minute; the network, the data and the results stay in `demo` of the data
-    folder.
+    The demo uses scikit-learn's digits and the whole service, over HTTP. It takes less than a
+    minute. The network, the data and the results stay in the folder `demo` in `NARROWS_DATA`.
     """
     from narrows.client import Client
     from service.cli.analyze import print_json
@@ -42,7 +41,7 @@ def demo(
     from service.database.migrate import upgrade
     from service.settings import get_settings
 
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # so small a network gains nothing from more
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # the network is too small for more
     settings = _own_settings(get_settings())
     listener = listen("127.0.0.1", 0)
     url = url_of(listener)
@@ -76,9 +75,9 @@ def _own_settings(settings: "Settings") -> "Settings":
 
 
 def _train(folder: Path, log: IO[bytes]) -> str:
-    """Have `worker.demo` make the network and the dataset; return the name of the narrow layer.
+    """Run `worker.demo`, which makes network and dataset; return the name of the narrow layer.
 
-    Should this process be killed, the trainer ends by itself when next it reports to nobody.
+    If this process is killed, the trainer ends when it writes its next report to the closed pipe.
     """
     from service.cli.progress import Steps
 
@@ -114,8 +113,8 @@ def _killed_if_interrupted(process: subprocess.Popen[bytes]) -> Iterator[None]:
 
 
 def _conclusion(result: "Result", narrow: str) -> str:
-    found = (result["analysis"]["summary"] or {})["bottlenecks"]
-    others = [name for name in found if name != narrow]
+    bottlenecks = (result["analysis"]["summary"] or {})["bottlenecks"]
+    others = [name for name in bottlenecks if name != narrow]
     also = f" It also named {', '.join(others)}." if others else ""
-    was = "was found" if narrow in found else "was not found"
+    was = "was found" if narrow in bottlenecks else "was not found"
     return f"The narrow layer that was planted, {narrow}, {was}.{also}"

@@ -18,9 +18,9 @@ def embedded_service(
     workers: int | None = None,
     log: IO[bytes] | None = None,
 ) -> Iterator[Callable[[], None]]:
-    """Serve at `listener` with workers of their own, whose output goes to `log`, if given.
+    """Run the API at `listener`, and workers; their output goes to `log`, if given.
 
-    Yields a function that raises CommandError once one of them has ended.
+    Yields a function that raises CommandError if one of these processes has ended.
     """
     environment = {
         **os.environ,
@@ -29,7 +29,7 @@ def embedded_service(
         "NARROWS_BROKER_URL": settings.broker_url,
         "NARROWS_STORAGE_URL": settings.storage_url,
     }
-    environment.setdefault("NARROWS_LOG_LEVEL", "WARNING")  # nobody asked for a line a request
+    environment.setdefault("NARROWS_LOG_LEVEL", "WARNING")  # without a line for each request
     count = [] if workers is None else ["--workers", str(workers)]
     command = ("narrows", "--tied")
     with ChildProcesses(log) as children:

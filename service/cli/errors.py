@@ -1,4 +1,4 @@
-"""How a command ends when it can't do what it was asked."""
+"""The exceptions that end a command."""
 
 
 class CommandError(Exception):
@@ -6,4 +6,4 @@ class CommandError(Exception):
 
 
 class TerminatedError(BaseException):
-    """SIGTERM came; like KeyboardInterrupt it is nothing that a command should handle."""
+    """SIGTERM came. As with KeyboardInterrupt, commands don't handle it as an error."""

@@ -1,4 +1,4 @@
-"""`narrows keys`: makes, lists and revokes API keys, in the database itself."""
+"""`narrows keys`: makes, lists and revokes API keys, directly in the database."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,13 +16,15 @@ keys = typer.Typer(no_args_is_help=True, help="Make, list and revoke API keys.")
 
 @keys.command()
 def create(
-    owner: Annotated[str, typer.Option(help="Whose models and analyses the key reaches.")],
+    owner: Annotated[
+        str, typer.Option(help="The owner of everything that is uploaded with the key.")
+    ],
     name: Annotated[str, typer.Option(help="What the key is for.")] = "",
     scope: Annotated[
         list[str], typer.Option(help="What it allows: read, write, admin; may be repeated.")
     ] = ["read", "write"],  # noqa: B006 - typer copies it
 ) -> None:
-    """Make a key and print it. It is shown this once: only a hash is kept.
+    """Make a key and print it. It can't be shown again: only its hash is stored.
 
     Example: narrows keys create --owner ann --name laptop --scope read
     """
@@ -62,14 +64,14 @@ def list_(
     with _session() as session:
         for key in list_keys(session, owner):
             revoked = f"{key.revoked_at:%Y-%m-%d}" if key.revoked_at else ""
-            made = f"{key.created_at:%Y-%m-%d}"
-            table.add_row(key.id, key.owner, key.name, " ".join(key.scopes), made, revoked)
+            created = f"{key.created_at:%Y-%m-%d}"
+            table.add_row(key.id, key.owner, key.name, " ".join(key.scopes), created, revoked)
     Console().print(table)
 
 
 @keys.command()
-def revoke(key_id: Annotated[str, typer.Argument(help="Its id: key_…")]) -> None:
-    """Revoke a key, at once.
+def revoke(key_id: Annotated[str, typer.Argument(help="The key's id: key_…")]) -> None:
+    """Revoke a key at once.
 
     Example: narrows keys revoke key_3fa1c02b9d5e4f6071829304
     """
@@ -78,6 +80,7 @@ def revoke(key_id: Annotated[str, typer.Argument(help="Its id: key_…")]) -> No
     with _session() as session:
         if not revoke_key(session, key_id):
             raise CommandError(f"There is no valid key {key_id}.")
+
     typer.echo(f"Revoked {key_id}.")
 
 

@@ -1,4 +1,4 @@
-"""`narrows`: whatever goes wrong ends in a status and a line on standard error, no traceback."""
+"""`narrows`: any error ends in an exit status and a line on standard error, without a traceback."""
 
 import os
 import signal
@@ -12,8 +12,8 @@ def main() -> None:
     """Run the command in `sys.argv`; exit with its status."""
     try:
         signal.signal(signal.SIGTERM, _terminate)
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # a script's `&` has it ignored
-        from service.cli.commands import app  # takes half a second: Ctrl-C then is quiet, too
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # shells ignore it for `&`
+        from service.cli.commands import app  # takes half a second, in which Ctrl-C may come
 
         app(prog_name="narrows")
     except KeyboardInterrupt:
@@ -48,5 +48,5 @@ def _explain(error: Exception) -> str:
         return str(error)
     return (
         f"A fault in Narrows: {type(error).__name__}: {error}\n"
-        "With NARROWS_LOG_LEVEL=DEBUG it says where."
+        "Set NARROWS_LOG_LEVEL=DEBUG to see the traceback."
     )

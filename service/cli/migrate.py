@@ -8,7 +8,8 @@ def migrate() -> None:
 
     Example: NARROWS_DATABASE_URL=postgresql://narrows@db/narrows narrows migrate
 
-    Safe to run again, and by several at once. The embedded database migrates by itself.
+    It is safe to run it again, or several times at once. An SQLite database needs no command:
+    `narrows up` and `narrows api` migrate it.
     """
     from service.database.migrate import revision, upgrade
     from service.settings import get_settings

@@ -1,4 +1,4 @@
-"""What a server needs before it starts: the schema, and for the embedded one its key."""
+"""Prepares the start of a server: the schema, and the key of an embedded server."""
 
 from sqlalchemy.orm import Session
 
@@ -10,7 +10,7 @@ from service.settings import Settings
 
 
 def require_schema(settings: Settings) -> None:
-    """Migrate the database if it is SQLite; raise CommandError if another one is not migrated."""
+    """Migrate an SQLite database; raise CommandError if another database is not migrated."""
     upgrade_embedded(settings)
     engine = make_engine(settings.resolved_database_url)
     try:
@@ -21,7 +21,7 @@ def require_schema(settings: Settings) -> None:
 
 
 def local_key(settings: Settings) -> tuple[str, bool]:
-    """Return the key of this machine's user, and whether it was made just now."""
+    """Return the API key of this machine's user, and whether this call created it."""
     engine = make_engine(settings.resolved_database_url)
     try:
         with Session(engine) as session, session.begin():

@@ -1,4 +1,4 @@
-"""Progress on standard error: bars on a terminal, elsewhere a line a step."""
+"""Progress on standard error: bars on a terminal, otherwise one line for each step."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 
 class Step:
-    """A step under way, whose bar can be moved."""
+    """A running step and its progress bar."""
 
     def __init__(self, bar: Progress, task: TaskID) -> None:
         self._bar, self._task = bar, task
@@ -17,19 +17,19 @@ class Step:
         self._bar.advance(self._task, by)
 
     def update(self, done: int, total: int | None, note: str = "") -> None:
-        """Show how much of how much is done; an unknown total is None."""
+        """Show `done` of `total`; a total of None is unknown."""
         self._bar.update(self._task, completed=done, total=total, note=note)
 
 
 class Steps:
-    """Shows step after step."""
+    """Shows the steps of a command, one after the other."""
 
     def __init__(self) -> None:
         self._console = Console(stderr=True, highlight=False)
 
     @contextmanager
     def step(self, title: str, total: int | None = None) -> Iterator[Step]:
-        """Show a step while it lasts; its bar is full in the end, unless an error ends it."""
+        """Show a step while the context is open; without an error, its bar ends full."""
         terminal = self._console.is_terminal
         if not terminal:
             self._console.print(title, markup=False, soft_wrap=True)
@@ -42,10 +42,10 @@ class Steps:
             disable=not terminal,
         )
         with bar:
-            task = bar.add_task(f"{_cut(title):36}", total=total, note="")
+            task = bar.add_task(f"{_shortened(title):36}", total=total, note="")
             yield Step(bar, task)
             bar.update(task, completed=1, total=1, note="")
 
 
-def _cut(title: str) -> str:
+def _shortened(title: str) -> str:
     return title if len(title) <= 36 else f"{title[:35]}…"

@@ -1,4 +1,4 @@
-"""A result as tables for people: the layers, the plans, and what was built."""
+"""Prints a result as tables: the layers, the plans and the built networks."""
 
 from collections.abc import Collection
 
@@ -15,7 +15,7 @@ BAR = 6
 
 
 def print_result(result: Result, edits_of: Collection[str] = ("double",)) -> None:
-    """Print what was found on standard output, with the edits of some plans; 80 columns suffice."""
+    """Print a result on standard output, in 80 columns, with the edits of the plans `edits_of`."""
     console = Console(highlight=False)
     summary = result["analysis"]["summary"] or {}
     console.print(
@@ -40,7 +40,7 @@ def print_result(result: Result, edits_of: Collection[str] = ("double",)) -> Non
 
 
 def _suspicion(layer: Layer) -> str:
-    """Say what keeps a layer from being named, and what would settle it."""
+    """Return why a layer is only suspected, and how many samples would settle it."""
     text = f"{layer['name']} is suspected: {layer['because']}."
     if layer["samples_needed"]:
         text += f" About {layer['samples_needed']:,} samples would settle it."
@@ -124,7 +124,7 @@ def _print_edits(console: Console, plan: Plan) -> None:
 
 
 def short(count: float) -> str:
-    """Return a count in at most four digits: 1234567 is 1.23 M."""
+    """Return a count with three significant digits: 1234567 is 1.23 M."""
     for unit in ("", " k", " M", " G"):
         if count < 1000:
             return f"{count:.3g}{unit}"

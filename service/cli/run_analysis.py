@@ -1,4 +1,4 @@
-"""From two files (or ids) to the result, with progress; `analyze` and `demo` share it."""
+"""Runs an analysis of files or ids, and shows its progress; `analyze` and `demo` share it."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -11,12 +11,12 @@ from service.cli.errors import CommandError, TerminatedError
 from service.cli.progress import Steps
 from service.cli.uploading import ready_model, text_of, upload_dataset
 
-STAGES = {"queued": "waiting for a worker", "plan": "planning", "reduce": "judging", "done": ""}
+STAGES = {"queued": "waiting for a worker", "plan": "planning", "reduce": "reducing", "done": ""}
 
 
 class Built(Artifact):
     path: str
-    """Where it was downloaded to."""
+    """The path of the downloaded file."""
 
 
 class Result(TypedDict):
@@ -38,21 +38,20 @@ def run_analysis(
     check_model: Callable[[dict[str, Any]], None] = lambda _: None,
     output: Path = Path(),
 ) -> Result:
-    """Upload what is a path rather than an id, analyse, and return the result.
+    """Upload the files (paths, not ids), analyse, and return the result.
 
-    What was built is downloaded into the folder `output`.
-
-    `check` is called now and then, to raise what makes waiting useless; `check_model` once, with
-    what inspection found in the model, before the dataset is uploaded. An interruption calls the
-    analysis off. Raises CommandError where a file is rejected or the analysis does not succeed.
+    Built networks are downloaded into the folder `output`. While waiting, `check` is called
+    repeatedly; it raises if waiting is useless. `check_model` is called once with the model's
+    inspection, before the dataset is uploaded. An interruption cancels the analysis. Raises
+    CommandError if a file is rejected or the analysis does not succeed.
     """
     steps = Steps()
-    found = ready_model(steps, client, model, check)
-    check_model(found["inspection"] or {})
+    inspected = ready_model(steps, client, model, check)
+    check_model(inspected["inspection"] or {})
     if isinstance(dataset, Path):
         dataset = upload_dataset(steps, client, dataset, transform, check)["id"]
-    identity = client.analyze(found["id"], dataset, **(options or {}))["id"]
-    with _called_off_if_interrupted(client, identity):
+    identity = client.analyze(inspected["id"], dataset, **(options or {}))["id"]
+    with _cancelled_if_interrupted(client, identity):
         analysis = _watch(steps, client.watch(identity), check)
     result: Result = {
         "analysis": analysis,
@@ -94,7 +93,7 @@ def _watch(steps: Steps, watched: Iterator[Analysis], check: Callable[[], None])
 
 
 @contextmanager
-def _called_off_if_interrupted(client: Client, identity: str) -> Iterator[None]:
+def _cancelled_if_interrupted(client: Client, identity: str) -> Iterator[None]:
     try:
         yield
     except (KeyboardInterrupt, TerminatedError):

@@ -16,15 +16,15 @@ def up(
     port: Port = 8000,
     workers: Annotated[
         int | None,
-        typer.Option(min=1, help="How many workers. Default: one per visible GPU, or one."),
+        typer.Option(min=1, help="The number of workers. Default: one per visible GPU, or one."),
     ] = None,
 ) -> None:
     """Run the whole service: API and workers. Ctrl-C stops both.
 
     Example: narrows up --port 8000 --workers 1
 
-    Without further settings it keeps all in one folder, `NARROWS_DATA`. The API key that it makes
-    on its first start is there in the file `api-key`, where `narrows analyze` finds it.
+    By default, all data is in one folder, `NARROWS_DATA`. The first start makes an API key and
+    stores it there in the file `api-key`, which `narrows analyze` reads.
     """
     from service.cli.embedded import embedded_service
     from service.cli.prepare import local_key
@@ -39,11 +39,11 @@ def up(
     try:
         with embedded_service(settings, listener, workers) as require_all:
             typer.echo(f"Narrows listens on {url}")
-            typer.echo(f"Data lies in {settings.data}")
+            typer.echo(f"The data is in {settings.data}")
             key_file = settings.data / "api-key"
-            typer.echo(f"API key: {key} (kept in {key_file})" if new else f"API key: in {key_file}")
+            typer.echo(f"API key: {key} (also in {key_file})" if new else f"API key: in {key_file}")
             while True:
                 require_all()
                 time.sleep(POLL_SECONDS)
     except TerminatedError:
-        pass  # being told to stop is the regular end
+        pass  # the normal end

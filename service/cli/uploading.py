@@ -1,4 +1,4 @@
-"""From what was given, a file or an id, to an upload that is fit for use."""
+"""Turns a file or an id into an upload that is ready."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -15,25 +15,28 @@ from service.cli.progress import Steps
 Check = Callable[[], None]
 
 
-def source(given: str, prefix: str) -> Path | str:
-    """Return the path of a file, or an id as it is; raise BadParameter for neither."""
-    path = Path(given)
+def source(text: str, prefix: str) -> Path | str:
+    """Return `text` as the path of a file, or as an id; raise BadParameter if it is neither."""
+    path = Path(text)
     if path.is_file():
         return path
-    if re.fullmatch(rf"{prefix}_[0-9a-f]{{24}}", given):
-        return given
-    raise typer.BadParameter(f"There is no file {given}, nor is that an id ({prefix}_…).")
+    if re.fullmatch(rf"{prefix}_[0-9a-f]{{24}}", text):
+        return text
+    raise typer.BadParameter(f"{text} is neither an existing file nor an id ({prefix}_…).")
 
 
 def ready_model(
-    steps: Steps, client: Client, given: Path | str, check: Check = lambda: None
+    steps: Steps, client: Client, model: Path | str, check: Check = lambda: None
 ) -> Upload:
-    """Return the model, uploaded if it is a file; raise CommandError if it is rejected."""
-    identity = given
-    if isinstance(given, Path):
-        with steps.step(f"Uploading {given.name}", given.stat().st_size) as step:
-            identity = client.upload_model(given, step.advance)["id"]
-    return _inspected(steps, str(given), client.watch_model(str(identity)), check)
+    """Return the inspected model, uploaded if it is a file; raise CommandError if it is rejected.
+
+    `check` is called repeatedly while waiting.
+    """
+    identity = model
+    if isinstance(model, Path):
+        with steps.step(f"Uploading {model.name}", model.stat().st_size) as step:
+            identity = client.upload_model(model, step.advance)["id"]
+    return _inspected(steps, str(model), client.watch_model(str(identity)), check)
 
 
 def upload_dataset(
@@ -49,16 +52,16 @@ def upload_dataset(
     return _inspected(steps, str(path), client.watch_dataset(identity), check)
 
 
-def _inspected(steps: Steps, given: str, watched: Iterator[Upload], check: Check) -> Upload:
-    """Wait for the end of an inspection; `check` is called now and then."""
-    with steps.step(f"Inspecting {Path(given).name}"):
+def _inspected(steps: Steps, name: str, watched: Iterator[Upload], check: Check) -> Upload:
+    """Wait for the end of an inspection; return the upload, or raise CommandError."""
+    with steps.step(f"Inspecting {Path(name).name}"):
         for upload in watched:
             check()
             if upload["state"] == "rejected":
-                raise CommandError(f"{given} was rejected.\n{text_of(upload['error'])}")
+                raise CommandError(f"{name} was rejected.\n{text_of(upload['error'])}")
         return upload
 
 
 def text_of(problem: Mapping[str, Any] | None) -> str:
-    """Return a problem document as a line."""
+    """Return a problem document as one line."""
     return f"{problem['title']}: {problem['detail']}" if problem else "The server does not say why."

@@ -1,4 +1,4 @@
-"""`narrows workers`: who computes, and what."""
+"""`narrows workers`: shows the workers and their work."""
 
 import json
 from datetime import datetime
@@ -14,28 +14,28 @@ COLOURS = {"idle": "", "busy": "green", "gone": "red"}
 
 def workers(
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print the workers as the API gives them, in JSON.")
+        bool, typer.Option("--json", help="Print the workers in JSON, as the API returns them.")
     ] = False,
 ) -> None:
-    """Show which workers there are, and what they do.
+    """Show the workers and what they do.
 
     Example: narrows workers
 
-    One that has fallen silent is gone, and stays in the list for an hour.
+    A worker is gone if its heartbeat has stopped; it stays in the list for an hour.
     """
     from narrows.client import Client
 
     with Client() as client:
-        found = client.workers()
+        listed = client.workers()
     if as_json:
-        typer.echo(json.dumps(found, indent=2))
-    elif found:
-        _print(found)
+        typer.echo(json.dumps(listed, indent=2))
+    elif listed:
+        _print(listed)
     else:
         typer.echo("There are no workers. Start some with: narrows worker")
 
 
-def _print(found: "list[Worker]") -> None:
+def _print(listed: "list[Worker]") -> None:
     from rich import box
     from rich.console import Console
     from rich.markup import escape
@@ -44,7 +44,7 @@ def _print(found: "list[Worker]") -> None:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for heading in ("worker", "state", "device", "queues", "seen"):
         table.add_column(heading, overflow="fold")
-    for worker in found:
+    for worker in listed:
         seen = datetime.fromisoformat(worker["seen_at"]).astimezone()
         state = f"{worker['state']}{_of(worker['work'])}"
         cells = worker["name"], state, worker["device"] or "", ", ".join(worker["queues"])
@@ -57,4 +57,4 @@ def _of(work: "Work | None") -> str:
     if work is None:
         return ""
     part = "" if work["shard"] is None else f" {work['shard']}"
-    return f": {work['task']}{part} of {work['job'] or 'somebody else'}"
+    return f": {work['task']}{part} of {work['job'] or 'another owner'}"

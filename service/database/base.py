@@ -1,4 +1,4 @@
-"""What all tables share: their types, their ids, and the columns of work that is held on lease."""
+"""What all tables share: column types, ids, and the columns of work that workers lease."""
 
 import secrets
 from datetime import UTC, datetime
@@ -31,7 +31,7 @@ def utc_now() -> datetime:
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """A point in time with its zone: SQLite keeps none, so it goes in and comes out as UTC."""
+    """A time with its zone; SQLite stores no zone, so times are written and read as UTC."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -59,15 +59,15 @@ class Base(DeclarativeBase):
         list[Any]: Json,
         datetime: UtcDateTime,
         float: Double,
-        int: BigInteger().with_variant(Integer(), "sqlite"),  # SQLite counts up only INTEGER keys
+        int: BigInteger().with_variant(Integer(), "sqlite"),  # it increments only INTEGER keys
     }
 
 
 class Leased:
-    """A piece of work that one worker at a time holds, on lease; see docs/architecture.md, "Jobs".
+    """Work that one worker at a time holds a lease on; see docs/architecture.md, "Jobs".
 
-    `token` is the fencing token: a commit names it and changes nothing when the lease was lost.
-    Times are seconds since the epoch by the database's clock, so workers' clocks don't matter.
+    `token` is the fencing token: a commit with the token of a lost lease changes nothing. Times are
+    seconds since the epoch on the database's clock, so workers' clocks don't matter.
     """
 
     state: Mapped[str] = mapped_column(String(16), index=True)

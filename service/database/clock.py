@@ -1,4 +1,4 @@
-"""The database's clock, by which leases and messages are timed: workers' clocks may differ."""
+"""The database's clock. It times leases and messages, since workers' clocks may differ."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from sqlalchemy.sql.functions import FunctionElement
 
 
 class epoch_now(FunctionElement[float]):  # noqa: N801 - reads as the SQL function that it is
-    """Seconds since the epoch, now, also within a long transaction."""
+    """The time in seconds since the epoch: that of the call, not of the transaction's start."""
 
     type = Double()
     inherit_cache = True

@@ -1,4 +1,4 @@
-"""What is said differently to SQLite and PostgreSQL."""
+"""What differs between SQLite and PostgreSQL."""
 
 from sqlalchemy import Connection
 from sqlalchemy.dialects import postgresql, sqlite
@@ -13,5 +13,5 @@ def is_postgresql(session: Session | Connection) -> bool:
 
 
 def insert(session: Session | Connection, table: type[Base]) -> sqlite.Insert | postgresql.Insert:
-    """Return an INSERT into `table` that knows `on_conflict_…`, in the session's dialect."""
+    """Return an INSERT into `table` that has `on_conflict_…`, in the session's dialect."""
     return postgresql.insert(table) if is_postgresql(session) else sqlite.insert(table)

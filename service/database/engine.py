@@ -6,22 +6,22 @@ from typing import Any, Final
 from sqlalchemy import Connection, Engine, create_engine, event
 
 IDLE_SECONDS: Final = 10
-"""How long a transaction may wait for its process: less than a lease."""
+"""How long a transaction may be idle on PostgreSQL: less than a lease."""
 
 READS_ONLY: Final = {"reads_only": True, "postgresql_readonly": True}
 """Execution options of transactions that write nothing."""
 _POOL: Final = {"pool_size": 10, "max_overflow": 30}
-"""One for each of the API's threads, or readers would wait behind writers for a connection."""
+"""One connection for each thread of the API; with fewer, readers would wait for writers."""
 
 
 def make_engine(url: str) -> Engine:
-    """Open `url`, with what either database needs to survive several processes.
+    """Return an engine for `url` that several processes can use at once.
 
-    PostgreSQL: it ends transactions that nobody goes on with, or a process that is frozen amid one,
-    or whose machine is gone, would hold up all others for as long as it likes.
-    SQLite: write-ahead log, and every transaction begins as a writer but those of `READS_ONLY`. One
-    that starts as a reader and writes later fails at once with SQLITE_BUSY when another wrote in
-    between. Errors, which end up in logs, don't show what was read or written.
+    PostgreSQL ends idle transactions: else a process that is frozen or unreachable in the middle of
+    a transaction would block all others. SQLite has a write-ahead log, and every transaction but
+    those of `READS_ONLY` begins as a writer: one that begins as a reader and then writes fails at
+    once with SQLITE_BUSY if another process wrote in between. Errors are logged, so they don't
+    contain values of rows.
     """
     if not url.startswith("sqlite"):
         idle = {"options": f"-c idle_in_transaction_session_timeout={IDLE_SECONDS}s"}
@@ -36,7 +36,7 @@ def make_engine(url: str) -> Engine:
 
 
 def _configure_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
-    connection.isolation_level = None  # the begin event below issues BEGIN, not the driver
+    connection.isolation_level = None  # `_begin_sqlite` sends BEGIN, not the driver
     for pragma in (
         "busy_timeout=30000",
         "journal_mode=WAL",

@@ -1,4 +1,4 @@
-"""Brings a database to the schema of this version, and says whether it is there."""
+"""Migrates a database to the schema of this version, and checks whether it has that schema."""
 
 import logging
 from functools import cache
@@ -15,9 +15,9 @@ from service.settings import Settings
 
 _INSTALLED = Path(__file__).with_name("migrations")
 _MIGRATIONS = _INSTALLED if _INSTALLED.is_dir() else Path(__file__).parents[2] / "migrations"
-"""Beside this file in an installed copy, at the top of a checkout."""
+"""In an installed copy, the folder is beside this file; in a checkout, it is at the top."""
 
-logging.getLogger("alembic.runtime.migration").setLevel(logging.WARNING)  # it tells of every look
+logging.getLogger("alembic.runtime.migration").setLevel(logging.WARNING)  # it logs every check
 
 
 def alembic_config(url: str) -> Config:
@@ -29,18 +29,18 @@ def alembic_config(url: str) -> Config:
 
 
 def upgrade(settings: Settings) -> None:
-    """Migrate the database to this version; of processes that start together one does the work."""
+    """Migrate the database to this version; concurrent calls wait for the first."""
     command.upgrade(alembic_config(settings.resolved_database_url), "head")
 
 
 def upgrade_embedded(settings: Settings) -> None:
-    """Migrate the database if it is SQLite: a file of this machine, for which nobody else does."""
+    """Migrate an SQLite database; for PostgreSQL, the operator runs `narrows migrate`."""
     if settings.resolved_database_url.startswith("sqlite"):
         upgrade(settings)
 
 
 def revision(settings: Settings) -> str | None:
-    """Return which version of the schema the database has; None if it has none."""
+    """Return the version of the database's schema; None if it has no schema."""
     engine = make_engine(settings.resolved_database_url)
     try:
         with engine.connect() as connection:

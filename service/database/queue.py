@@ -1,4 +1,4 @@
-"""How much work waits or is under way."""
+"""Counts the unfinished work."""
 
 from typing import Final
 
@@ -22,11 +22,11 @@ class QueueRepository:
         self._session = session
 
     def depth(self) -> dict[tuple[str, str], int]:
-        """Return how many rows of each kind are in each state that is not their last; also none."""
-        found: dict[tuple[str, str], int] = {}
+        """Return the number of rows by kind and unfinished state; numbers of 0 are included."""
+        counts: dict[tuple[str, str], int] = {}
         for kind, (table, states) in UNFINISHED.items():
             query = select(table.state, func.count()).where(table.state.in_(states))
-            found |= dict.fromkeys(((kind, state) for state in states), 0)
+            counts |= dict.fromkeys(((kind, state) for state in states), 0)
             for state, count in self._session.execute(query.group_by(table.state)):
-                found[kind, state] = count
-        return found
+                counts[kind, state] = count
+        return counts

@@ -1,4 +1,4 @@
-"""The tables: who may call, what was uploaded, what was asked, how far it is, what came out."""
+"""The tables: API keys, workers, files, uploads, analyses, their shards, results and events."""
 
 from datetime import datetime
 from typing import Any
@@ -17,7 +17,7 @@ from service.database.base import Base, Leased, utc_now
 
 
 class Lease(Base):
-    """A duty that one process at a time has, such as reconciling; times as in `Leased`."""
+    """A lease on a duty of one process at a time, such as reconciling; times as in `Leased`."""
 
     __tablename__ = "leases"
     name: Mapped[str] = mapped_column(String(32), primary_key=True)
@@ -26,9 +26,9 @@ class Lease(Base):
 
 
 class Worker(Base):
-    """A worker process that runs, or did a while ago.
+    """A worker process that runs, or ran until recently.
 
-    What it does, the rows say that it holds: their `leased_by` is its `name`.
+    The rows of its current work have its `name` in their `leased_by`.
     """
 
     __tablename__ = "workers"
@@ -36,17 +36,17 @@ class Worker(Base):
     host: Mapped[str] = mapped_column(String(255))
     queues: Mapped[list[Any]]
     device: Mapped[str | None] = mapped_column(String(200))
-    """What it computes on; unknown until its child has started."""
+    """The device that it computes on; unknown until its child process has started."""
     version: Mapped[str] = mapped_column(String(64))
     torch_version: Mapped[str] = mapped_column(String(64))
     started_at: Mapped[datetime] = mapped_column(default=utc_now)
     seen_at: Mapped[float]
     alive_until: Mapped[float]
-    """Unless it is seen again; both by the database's clock, as in `Leased`."""
+    """When it counts as gone, unless it is seen again. Both times are as in `Leased`."""
 
 
 class Key(Base):
-    """An API key: only its HMAC is kept."""
+    """An API key; only its HMAC is stored."""
 
     __tablename__ = "keys"
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
@@ -59,10 +59,10 @@ class Key(Base):
 
 
 class File(Base):
-    """An object in storage, named by its content.
+    """An object in storage, named by its hash.
 
-    Its row is the lock of its object: whoever adds or removes the object holds the row, in one
-    transaction with what refers to it.
+    The row is the lock of the object: a process that adds or deletes the object locks the row, in
+    the transaction that changes what refers to it.
     """
 
     __tablename__ = "files"
@@ -72,7 +72,7 @@ class File(Base):
 
 
 class Upload(Leased):
-    """What a model and a dataset share: an owner's file, inspected by a worker.
+    """The common part of models and datasets: an owner's file, which a worker inspects.
 
     States: `inspecting → ready | rejected`.
     """
@@ -84,7 +84,7 @@ class Upload(Leased):
     size: Mapped[int]
     inspection: Mapped[dict[str, Any] | None]
     request_id: Mapped[str | None] = mapped_column(String(128))
-    """Of the HTTP request that asked for it, for the log."""
+    """The id of the HTTP request that created it, for the log."""
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
@@ -98,7 +98,7 @@ class Dataset(Upload, Base):
 
 
 class Analysis(Leased, Base):
-    """A job: `queued → planning → running → reducing → succeeded | failed | cancelled`."""
+    """An analysis: `queued → planning → running → reducing → succeeded | failed | cancelled`."""
 
     __tablename__ = "analyses"
     __table_args__ = (UniqueConstraint("owner", "idempotency_key"),)
@@ -109,7 +109,7 @@ class Analysis(Leased, Base):
     request: Mapped[dict[str, Any]]
     idempotency_key: Mapped[str | None] = mapped_column(String(255))
     request_id: Mapped[str | None] = mapped_column(String(128))
-    """Of the HTTP request that asked for it, for the log."""
+    """The id of the HTTP request that created it, for the log."""
     shards: Mapped[int] = mapped_column(default=0)
     remaining: Mapped[int] = mapped_column(default=0)
     cancel_requested: Mapped[bool] = mapped_column(default=False)
@@ -134,7 +134,7 @@ class Shard(Leased, Base):
     start: Mapped[int]
     stop: Mapped[int]
     result: Mapped[bytes | None] = mapped_column(LargeBinary)
-    """An `.npz` of per-batch sums; dropped once the analysis has its result."""
+    """An `.npz` of per-batch partial sums; deleted when the analysis ends."""
 
 
 class Layer(Base):
@@ -196,7 +196,7 @@ class Artifact(Base):
 
 
 class Event(Base):
-    """What happened to an analysis, in order: the history that `…/events` streams."""
+    """An event of an analysis; `…/events` streams them in the order of their ids."""
 
     __tablename__ = "events"
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)

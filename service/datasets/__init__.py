@@ -1,1 +1,1 @@
-"""Datasets: the samples on which a network is judged."""
+"""Datasets: the samples that a network is analysed on."""

@@ -29,14 +29,14 @@ router = APIRouter(
             "type": "string",
             "contentMediaType": "application/json",
             "contentSchema": Transform.model_json_schema(),
-            "description": "JSON: what is done to each sample, `(x * scale - mean) / std`",
+            "description": "JSON: the preprocessing of each sample, `(x * scale - mean) / std`",
         }
     ),
 )
 async def create_dataset(
     request: Request, response: Response, caller: Writer, services: FromApp
 ) -> Dataset:
-    """Upload samples and targets (`.npz`: `x`, `y`); they are inspected next."""
+    """Upload samples and targets (`.npz`: `x`, `y`); a worker then inspects them."""
     dataset = await uploads.accept(request, services, caller.owner, DATASETS)
     response.headers["Location"] = f"{router.prefix}/{dataset.id}"
     return dataset
@@ -56,7 +56,7 @@ def list_datasets(
 
 @router.get("/{dataset_id}", response_model=DatasetOut, responses=responses(404))
 def get_dataset(dataset_id: Id, caller: Reader, session: Session) -> Dataset:
-    """Say what is known of a dataset."""
+    """Return a dataset."""
     return uploads.find(session, caller.owner, DATASETS, dataset_id)
 
 

@@ -8,7 +8,7 @@ Numbers = Annotated[list[Annotated[float, Field(allow_inf_nan=False)]], Field(ma
 
 
 class Transform(BaseModel):
-    """What is done to each sample before the network sees it: `(x * scale - mean) / std`."""
+    """The preprocessing of each sample before the network reads it: `(x * scale - mean) / std`."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -20,9 +20,13 @@ class Transform(BaseModel):
     scale: float | None = Field(
         default=None, allow_inf_nan=False, description="A factor, such as 1/255"
     )
-    mean: Numbers | None = Field(default=None, description="Subtracted, one number a channel")
+    mean: Numbers | None = Field(
+        default=None, description="Subtracted: one number for all channels, or one for each"
+    )
     std: list[Annotated[float, Field(gt=0, allow_inf_nan=False)]] | None = Field(
-        default=None, max_length=4096, description="Divided by, one number a channel"
+        default=None,
+        max_length=4096,
+        description="Divided by: one number for all channels, or one for each",
     )
     layout: Literal["nchw", "nhwc"] | None = Field(
         None, description="Order of the dimensions in the file; default `nchw`"
@@ -30,7 +34,7 @@ class Transform(BaseModel):
 
 
 class DatasetOut(UploadOut):
-    """Samples and targets; `inspection` names shapes, classes and counts."""
+    """Samples and targets; `inspection` has their shapes, classes and counts."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -48,4 +52,4 @@ class DatasetOut(UploadOut):
         }
     )
 
-    transform: dict[str, Any] = Field(description="What was declared at upload")
+    transform: dict[str, Any] = Field(description="The preprocessing declared at upload")

@@ -1,1 +1,1 @@
-"""HTTP, whatever the resource: problems, pages, ranges, keys, the request's transaction."""
+"""What all endpoints share: problems, pages, ranges, API keys, the request's transaction."""

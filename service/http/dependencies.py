@@ -1,4 +1,4 @@
-"""The request scope: one transaction for a request, then the messages that it asked for."""
+"""The request scope: one transaction for each request, and then its messages."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +20,7 @@ from service.storage.objects import Storage
 
 @dataclass(frozen=True)
 class Services:
-    """What the application opened at its start."""
+    """What the application opens at startup."""
 
     settings: Settings
     engine: Engine
@@ -31,7 +31,7 @@ class Services:
 
     @contextmanager
     def transaction(self) -> Iterator[OrmSession]:
-        """Commit what was done with the session, or roll it back; then send messages."""
+        """Yield a session; commit it and send its messages, or roll it back after an error."""
         with OrmSession(self.engine, expire_on_commit=False) as session, session.begin():
             yield session
         for task, identity in session.info.pop(_MESSAGES, ()):
@@ -39,7 +39,7 @@ class Services:
 
     @contextmanager
     def reading(self) -> Iterator[OrmSession]:
-        """Open a session that writes nothing, and so waits for nobody who does."""
+        """Yield a read-only session, which never waits for a writer."""
         with OrmSession(self._reading_engine, expire_on_commit=False) as session, session.begin():
             yield session
 
@@ -67,6 +67,6 @@ def _session(request: Request, services: "FromApp") -> Iterator[OrmSession]:
 
 
 FromApp = Annotated[Services, Depends(_services)]
-# Function scope: the transaction ends before the answer is sent, so a client never hears of what
-# was not committed.
+# Function scope: the transaction ends before the response is sent, so a client never sees
+# uncommitted changes.
 Session = Annotated[OrmSession, Depends(_session, scope="function")]

@@ -1,4 +1,4 @@
-"""Ids in paths: what can't be one is not found, and never reaches the database."""
+"""Ids in paths: text that can't be an id is answered with 404, without a database query."""
 
 import re
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""Around every request: its id, a last resort for unexpected errors, a limit for JSON bodies."""
+"""Around every request: its id, its log line, a 500 for unexpected errors, a limit for bodies."""
 
 import logging
 import re
@@ -23,9 +23,9 @@ _ACCEPTABLE_ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
 
 
 class RequestContext:
-    """Passes `X-Request-Id` on, or makes one; answers 500 where no handler knew better.
+    """Reads `X-Request-Id`, or makes one, and answers unexpected errors with 500.
 
-    It also logs a line of each request, and counts it.
+    It also logs and counts every request.
     """
 
     def __init__(self, app: ASGIApp, count_request: Callable[[Scope, int, float], None]) -> None:
@@ -35,8 +35,8 @@ class RequestContext:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        given = Headers(scope=scope).get("x-request-id", "")
-        identity = given if _ACCEPTABLE_ID.fullmatch(given) else f"req_{secrets.token_hex(12)}"
+        header = Headers(scope=scope).get("x-request-id", "")
+        identity = header if _ACCEPTABLE_ID.fullmatch(header) else f"req_{secrets.token_hex(12)}"
         clear_contextvars()
         bind_contextvars(request_id=identity)
         begun = time.monotonic()
@@ -58,19 +58,19 @@ class RequestContext:
         except Exception:
             log.exception("%s %r failed", scope["method"], scope["path"])
             if started:
-                raise  # half an answer is out: only closing the connection tells the client
+                raise  # the response has begun: only closing the connection shows the error
             response = respond(
                 500,
                 "internal",
                 "Internal error",
-                "The fault is ours, and it is in the log under this request id.",
+                "This is a fault of the server. Its log has the cause, under this request id.",
                 request_id=identity,
             )
             await response(scope, receive, send_with_id)
 
 
 class SmallBodyRoute(APIRoute):
-    """A route whose body is read into memory: 413 beyond `MAX_JSON_BYTES`."""
+    """A route that reads its body into memory; more than `MAX_JSON_BYTES` are answered with 413."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
@@ -83,7 +83,7 @@ class SmallBodyRoute(APIRoute):
                 message = await request.receive()
                 received += len(message.get("body", b""))
                 if received > MAX_JSON_BYTES:
-                    raise TooLargeError(f"The body may have {MAX_JSON_BYTES} bytes.")
+                    raise TooLargeError(f"The body may have at most {MAX_JSON_BYTES} bytes.")
                 return message
 
             return await handle(Request(request.scope, receive))

@@ -1,4 +1,4 @@
-"""Keyset pages: a token names the last item seen, so inserts and deletes shift nothing."""
+"""Keyset pagination: a token names the last item of a page, so inserts and deletes shift none."""
 
 import base64
 import binascii
@@ -16,7 +16,7 @@ from service.http.problems import InvalidError
 
 
 class Aged(Protocol):
-    """A row that knows when it was made."""
+    """A row with the time of its creation."""
 
     @property
     def id(self) -> str: ...
@@ -31,9 +31,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _LAST_SECOND = 253402300799  # of the year 9999
 
-PageSize = Annotated[int, Query(ge=1, le=1000, description="At most so many items")]
+PageSize = Annotated[int, Query(ge=1, le=1000, description="The largest number of items")]
 PageToken = Annotated[
-    str | None, Query(max_length=500, description="`next_page_token` of the page before")
+    str | None, Query(max_length=500, description="The `next_page_token` of the previous page")
 ]
 
 ByIndex: TypeAdapter[int] = TypeAdapter(Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)])
@@ -46,7 +46,7 @@ ByAge: TypeAdapter[tuple[int, str]] = TypeAdapter(
 
 
 class Page(BaseModel, Generic[T]):
-    """A part of a list."""
+    """One page of a list."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -56,16 +56,16 @@ class Page(BaseModel, Generic[T]):
 
 @dataclass(frozen=True)
 class Slice(Generic[T]):
-    """What becomes a `Page`: rows, and the token of those that follow."""
+    """The rows of a `Page`, and the token of the next page."""
 
     items: Sequence[T]
     next_page_token: str | None
 
 
 def first_page(rows: Sequence[T], page_size: int, key: Callable[[T], Any]) -> Slice[T]:
-    """Return the first `page_size` of `rows`, with a token made of the last one's `key`.
+    """Return the first `page_size` of `rows`, and a token made from the `key` of the last one.
 
-    Ask the database for `page_size + 1` rows, so that the one too many tells there are more.
+    Query `page_size + 1` rows: the extra row shows that there is a next page.
     """
     if len(rows) <= page_size:
         return Slice(rows, None)
@@ -74,7 +74,7 @@ def first_page(rows: Sequence[T], page_size: int, key: Callable[[T], Any]) -> Sl
 
 
 def decode_token(token: str | None, key: TypeAdapter[K]) -> K | None:
-    """Return the key in `token`; raise InvalidError when this list never gave such a token."""
+    """Return the key in `token`; raise InvalidError if it can't be a token of this list."""
     if token is None:
         return None
     try:
@@ -82,16 +82,18 @@ def decode_token(token: str | None, key: TypeAdapter[K]) -> K | None:
         return key.validate_json(text)
     except (binascii.Error, ValueError, ValidationError):
         raise InvalidError(
-            ["page_token"], "Not a page token of this list.", where="query"
+            ["page_token"],
+            "This is no page token of this list; pass `next_page_token` of the previous page.",
+            where="query",
         ) from None
 
 
 def age_key(row: Aged) -> tuple[int, str]:
-    """Return the key of a list that is ordered by age, as `ByAge` has it."""
+    """Return the key of a row in a list ordered by age, for `ByAge`."""
     return (row.created_at - _EPOCH) // _MICROSECOND, row.id
 
 
 def decode_age(token: str | None) -> tuple[datetime, str] | None:
-    """Return the time and id in the token of such a list; raise InvalidError."""
+    """Return the time and id in the token of a list ordered by age; raise InvalidError."""
     key = decode_token(token, ByAge)
     return (_EPOCH + key[0] * _MICROSECOND, key[1]) if key else None

@@ -1,4 +1,4 @@
-"""Has every error answered by a problem document, whether raised here, by FastAPI or below."""
+"""Answers every error with a problem document: our own, FastAPI's, and those of libraries."""
 
 import logging
 from http import HTTPStatus
@@ -29,13 +29,13 @@ log = logging.getLogger(__name__)
 
 
 def add_problem_handlers(app: FastAPI) -> None:
-    """Register the handlers; what none of them knows is for `service.http.middleware` (500)."""
+    """Register the handlers; `service.http.middleware` answers all other errors with 500."""
     app.add_exception_handler(ProblemError, _problem)
     app.add_exception_handler(HTTPException, _http_exception)
     app.add_exception_handler(RequestValidationError, _validation_error)
-    # The second: it ended the transaction. The third: all connections to it are taken.
-    for away in (OperationalError, InternalError, NoConnectionError):
-        app.add_exception_handler(away, _database_error)
+    # InternalError: the database ended the transaction. NoConnectionError: the pool is exhausted.
+    for unavailable in (OperationalError, InternalError, NoConnectionError):
+        app.add_exception_handler(unavailable, _database_error)
     app.add_exception_handler(OSError, _os_error)
 
 
@@ -56,7 +56,7 @@ def _http_exception(request: Request, error: Exception) -> Response:
 
 
 def _allowed(request: Request) -> str:
-    """Return all methods of this path: Starlette names those of the first route that has it."""
+    """Return all methods of this path; Starlette names only those of the first matching route."""
     return ", ".join(
         method
         for method in ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
@@ -69,31 +69,31 @@ def _validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101
     media_type = request.headers.get("content-type", "").partition(";")[0].strip()
     if error.errors()[0]["loc"] == ("body",) and media_type != "application/json":
-        # FastAPI has not tried to read it, and says that it is no object.
+        # FastAPI did not parse the body, and its own error says that it is no object.
         sent = f"`{media_type}`" if media_type else "no media type"
         return NotJsonError(
             f"Send a JSON document with `Content-Type: application/json`; it came with {sent}."
         ).response()
     errors = [
-        {"pointer": _pointer(found), "in": found["loc"][0], "detail": _detail(found)}
-        for found in error.errors()
+        {"pointer": _pointer(entry), "in": entry["loc"][0], "detail": _detail(entry)}
+        for entry in error.errors()
     ]
     return respond(422, InvalidError.slug, InvalidError.title, "See `errors`.", errors=errors)
 
 
-def _pointer(found: dict[str, Any]) -> str:
-    path = found["loc"][1:]
-    if found["type"] == "json_invalid":  # FastAPI ends the path with the character's position
+def _pointer(entry: dict[str, Any]) -> str:
+    path = entry["loc"][1:]
+    if entry["type"] == "json_invalid":  # FastAPI ends the path with the character's position
         path = [part for part in path if isinstance(part, str)]
     return pointer(path)
 
 
-def _detail(found: dict[str, Any]) -> str:
-    if found["type"] == "extra_forbidden":
+def _detail(entry: dict[str, Any]) -> str:
+    if entry["type"] == "extra_forbidden":
         return "There is no such field."
-    if found["type"] == "json_invalid":
-        return f"Not JSON: {found['ctx']['error']}."
-    return str(found["msg"])
+    if entry["type"] == "json_invalid":
+        return f"Not JSON: {entry['ctx']['error']}."
+    return str(entry["msg"])
 
 
 def _database_error(_: Request, error: Exception) -> Response:
@@ -111,11 +111,13 @@ def _os_error(_: Request, error: Exception) -> Response:
     if isinstance(error, StorageError):
         log.error("The storage did not answer: %s", error)
         return UnavailableError(
-            "The storage of files did not answer; try again.", headers={"Retry-After": "5"}
+            "The file storage did not answer; try again.", headers={"Retry-After": "5"}
         ).response()
     raise error
 
 
 def _storage_full(error: Exception) -> Response:
     log.error("No space left: %s", error)
-    return StorageFullError("The service has no space left for this.").response()
+    return StorageFullError(
+        "The server has no space left for this; delete unused uploads, or try again later."
+    ).response()

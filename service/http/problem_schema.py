@@ -1,4 +1,4 @@
-"""What the API's description says of every problem."""
+"""The schema of problem documents in the OpenAPI document."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from service.http.problems import FieldError, ProblemDocument
 
 
 def add_problem_schema(app: FastAPI) -> None:
-    """Add to the description the schema that every problem response refers to."""
+    """Add the schema that every problem response refers to."""
     describe = app.openapi
 
     def openapi() -> dict[str, Any]:

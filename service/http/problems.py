@@ -1,4 +1,4 @@
-"""Errors as problem documents (RFC 9457): the kinds there are, and how they are written."""
+"""Errors as problem documents (RFC 9457): their kinds and their JSON."""
 
 import json
 from collections.abc import Iterable
@@ -14,10 +14,10 @@ MEDIA_TYPE = "application/problem+json"
 
 
 class FieldError(BaseModel):
-    """One thing wrong with a request."""
+    """One error in a request."""
 
     pointer: str = Field(description="JSON pointer (RFC 6901) to the value, within `in`")
-    where: str = Field(alias="in", description="`body`, `query`, `path`, `header`")
+    where: str = Field(alias="in", description="`body`, `query`, `path` or `header`")
     detail: str
 
 
@@ -31,15 +31,15 @@ class ProblemDocument(BaseModel):
     status: int = Field(examples=[404])
     detail: str | None = Field(default=None, examples=["There is no analysis ana_3fa1."])
     errors: list[FieldError] | None = Field(
-        default=None, description="What exactly was wrong, field by field"
+        default=None, description="The errors, one for each wrong field"
     )
     request_id: str | None = Field(
-        default=None, description="Quote it when reporting a fault; 500 only"
+        default=None, description="Only with status 500: quote it when you report the fault"
     )
 
 
 class ProblemError(HTTPException):
-    """An answer that is an error; `extra` holds further members of the document."""
+    """An error response; `extra` holds further members of the problem document."""
 
     status = 400
     slug = "bad-request"
@@ -104,7 +104,7 @@ class KeyReusedError(ProblemError):
 
 
 class InvalidError(ProblemError):
-    """A value in the request that can't be; `path` leads to it."""
+    """An invalid value in the request, at `path`."""
 
     status, slug, title = 422, "invalid", "The request is invalid"
 
@@ -125,7 +125,7 @@ class ProblemResponse(JSONResponse):
     media_type = MEDIA_TYPE
 
     def render(self, content: Any) -> bytes:
-        return json.dumps(content).encode()  # ASCII: also a lone surrogate finds its way back
+        return json.dumps(content).encode()  # ASCII: UTF-8 can't encode a lone surrogate
 
 
 def respond(
@@ -137,7 +137,7 @@ def respond(
     headers: dict[str, str] | None = None,
     **extra: Any,
 ) -> Response:
-    """Return the response of a problem (RFC 9457, section 3)."""
+    """Return the response with a problem document (RFC 9457, section 3)."""
     document = {"type": PREFIX + slug, "title": title, "status": status, "detail": detail, **extra}
     return ProblemResponse(document, status_code=status, headers=headers)
 
@@ -148,7 +148,7 @@ def pointer(path: Iterable[int | str]) -> str:
 
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return what OpenAPI says of these statuses: each a problem document."""
+    """Return the OpenAPI description of these statuses, whose responses are problem documents."""
     schema = {"$ref": "#/components/schemas/ProblemDocument"}
     return {
         status: {

@@ -1,4 +1,4 @@
-"""Who calls: API keys as bearer tokens (RFC 6750), each with an owner and scopes."""
+"""Authentication: API keys as bearer tokens (RFC 6750), each with an owner and scopes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from service.keys.secrets import Scope, digest_of
 
 @dataclass(frozen=True)
 class Caller:
-    """Whose key the request carries; every query filters by `owner`."""
+    """The owner of the request's API key; every query filters by `owner`."""
 
     owner: str
 
@@ -27,15 +27,16 @@ Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 
 
 def authorize(services: Services, credentials: Credentials, scope: Scope) -> Caller:
-    """Return whose key this is; raise UnauthorizedError, or ForbiddenError without the scope."""
+    """Return the owner of the key; raise UnauthorizedError, or ForbiddenError without the scope."""
     if credentials is None:
         raise UnauthorizedError("Send an API key: `Authorization: Bearer nrw_…`.")
     digest = digest_of(services.secret, credentials.credentials)
-    # A transaction of its own: what follows may take hours.
+    # A separate transaction, since the request may take hours.
     with services.reading() as session:
         key = KeyRepository(session).valid(digest)
     if key is None:
         raise UnauthorizedError("This API key is not known here, or was revoked.")
+
     if scope not in key.scopes:
         raise ForbiddenError(
             f"This needs the scope `{scope}`; the key has {', '.join(key.scopes)}."

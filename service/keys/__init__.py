@@ -1,1 +1,1 @@
-"""API keys: who may call, and what."""
+"""API keys: who may use the API, and for what."""

@@ -1,4 +1,4 @@
-"""API keys as they are made, and as they are stored."""
+"""Makes API keys, and the digests under which they are stored."""
 
 import hashlib
 import hmac
@@ -24,7 +24,7 @@ def digest_of(secret: bytes, key: str) -> str:
 
 
 def server_secret(settings: Settings) -> bytes:
-    """Return the HMAC's key: the setting, or a file in the data folder that is made once."""
+    """Return the key of the HMACs: the setting, or a file in the data folder, created once."""
     if settings.secret is not None:
         return settings.secret.get_secret_value().encode()
     text, _ = read_or_create(settings.data / "secret", lambda: secrets.token_urlsafe(32))

@@ -19,7 +19,7 @@ ALL_SCOPES: tuple[Scope, ...] = ("read", "write", "admin")
 def create_key(
     settings: Settings, session: Session, *, owner: str, name: str, scopes: Sequence[Scope]
 ) -> tuple[Key, str]:
-    """Return a new key's row and the key itself, which is shown this once."""
+    """Return a new key's row, and the key itself, which is not stored."""
     secret_text = make_key()
     return _register(settings, session, secret_text, owner, name, scopes), secret_text
 
@@ -35,10 +35,10 @@ def revoke_key(session: Session, key_id: str) -> bool:
 
 
 def ensure_local_key(settings: Settings, session: Session) -> tuple[str, bool]:
-    """Return the embedded service's own key, and whether this call made it.
+    """Return the embedded service's own key, and whether this call created it.
 
-    It lives in the data folder's file `api-key` (mode 0600), and is made known to a database that
-    has not seen it, such as a fresh one. A key that was revoked stays so.
+    The key is in the file `api-key` (mode 0600) of the data folder. If the database has no row for
+    it, such as a new database, a row is inserted. A revoked key stays revoked.
     """
     key, new = read_or_create(settings.data / "api-key", make_key)
     if not KeyRepository(session).known(digest_of(server_secret(settings), key)):
@@ -46,7 +46,7 @@ def ensure_local_key(settings: Settings, session: Session) -> tuple[str, bool]:
             with session.begin_nested():
                 _register(settings, session, key, LOCAL_OWNER, "local", ALL_SCOPES)
         except IntegrityError:
-            pass  # another process, which started with this one, was first
+            pass  # another process, which started at the same time, was faster
     return key, new
 
 

@@ -29,7 +29,7 @@ router = APIRouter(
 async def create_model(
     request: Request, response: Response, caller: Writer, services: FromApp
 ) -> Model:
-    """Upload a trained network, a `torch.export` archive (`.pt2`); it is inspected next."""
+    """Upload a trained network, a `torch.export` archive (`.pt2`); a worker then inspects it."""
     model = await uploads.accept(request, services, caller.owner, MODELS)
     response.headers["Location"] = f"{router.prefix}/{model.id}"
     return model
@@ -49,7 +49,7 @@ def list_models(
 
 @router.get("/{model_id}", response_model=ModelOut, responses=responses(404))
 def get_model(model_id: Id, caller: Reader, session: Session) -> Model:
-    """Say what is known of a model."""
+    """Return a model."""
     return uploads.find(session, caller.owner, MODELS, model_id)
 
 

@@ -4,7 +4,7 @@ from service.uploads.schemas import UploadOut
 
 
 class ModelOut(UploadOut):
-    """A trained network; `inspection` names its layers, channel groups, parameters and MACs."""
+    """A trained network; `inspection` has its layers, channel groups, parameters and MACs."""
 
     model_config = ConfigDict(
         json_schema_extra={

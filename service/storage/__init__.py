@@ -1,1 +1,1 @@
-"""Files, addressed by their content."""
+"""Files, addressed by the SHA-256 of their content."""

@@ -1,4 +1,4 @@
-"""Copies of remote objects on this machine's disk; those longest unused make room for others."""
+"""A cache of remote objects on the local disk; the least recently used copies are deleted first."""
 
 import errno
 import hashlib
@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Final
 
 IN_USE_SECONDS: Final = 15 * 60
-"""A copy fetched so lately may be about to be opened; it stays, even beyond the limit."""
+"""A copy that was used more recently may be about to be opened: it stays, even beyond the limit."""
 
 
 def save(pieces: Iterable[bytes], size: int, path: Path, limit: int) -> None:
-    """Write the object of `size` bytes whose SHA-256 is the name of `path`, whole or not at all.
+    """Write an object of `size` bytes atomically to `path`, whose name is the object's SHA-256.
 
-    Afterwards the copies in its folder have `limit` bytes at most, but for those in use. Raises
-    OSError when what came is not what was asked for.
+    Older copies in the folder are deleted so that all copies have at most `limit` bytes, except
+    those in use. Raises OSError if the pieces have another hash.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     _make_room(path.parent, limit - size)
@@ -29,21 +29,21 @@ def save(pieces: Iterable[bytes], size: int, path: Path, limit: int) -> None:
                 digest.update(piece)
                 file.write(piece)
         if digest.hexdigest() != path.name:
-            raise OSError(errno.EIO, "the stored object differs from its address", path.name)
+            raise OSError(errno.EIO, "the stored object differs from its hash", path.name)
         partial.rename(path)
     finally:
         partial.unlink(missing_ok=True)
 
 
 def _make_room(folder: Path, limit: int) -> None:
-    """Drop the copies longest unused until `limit` bytes are left; half-written ones too."""
-    found = []
+    """Delete the least recently used copies, partial ones too, until `limit` bytes are left."""
+    copies = []
     for path in folder.iterdir():
-        with suppress(FileNotFoundError):  # another worker drops them as well
+        with suppress(FileNotFoundError):  # another worker deletes copies as well
             status = path.stat()
-            found.append((status.st_mtime, status.st_size, path))
-    total = sum(size for _, size, _ in found)
-    for used_at, size, path in sorted(found):
+            copies.append((status.st_mtime, status.st_size, path))
+    total = sum(size for _, size, _ in copies)
+    for used_at, size, path in sorted(copies):
         if total <= limit or used_at > time.time() - IN_USE_SECONDS:
             return
         path.unlink(missing_ok=True)

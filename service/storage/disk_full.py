@@ -1,4 +1,4 @@
-"""Tells a full disk, or a used up quota, from what else files and databases complain of."""
+"""Recognizes a full disk or an exhausted quota among the errors of files and databases."""
 
 import errno
 from typing import Final

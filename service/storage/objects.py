@@ -1,7 +1,7 @@
-"""Content-addressed files: a local folder, or S3 and the like, through obstore.
+"""Content-addressed files, in a local folder or in a store such as S3, through obstore.
 
-An object is written to a staging name and renamed to its SHA-256 when it is whole, so nothing
-half-written is ever found under an address.
+An object is written under a staging name and renamed to its SHA-256 when it is complete, so no
+address ever holds a partial object.
 """
 
 import errno
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _DAY: Final = 24 * 60 * 60
 _CHUNK: Final = 1 << 20
 _CLIENT: Final["ClientConfig"] = {
-    "allow_http": True,  # where AWS_ENDPOINT_URL says so
+    "allow_http": True,  # if AWS_ENDPOINT_URL says so
     "connect_timeout": "5s",
     "read_timeout": "60s",  # the server may take a while to copy a large object
     "timeout": "6h",  # of a whole download
@@ -39,12 +39,12 @@ _RETRY: Final["RetryConfig"] = {"max_retries": 5, "retry_timeout": timedelta(sec
 
 
 class StorageError(OSError):
-    """The place where objects are does not answer, or refuses to do what it should."""
+    """The storage does not answer, or it refuses a request."""
 
 
 @dataclass(frozen=True)
 class Stored:
-    """A whole object that waits under its staging name to be kept."""
+    """A complete object under its staging name, to be kept or discarded."""
 
     sha256: str
     size: int
@@ -54,9 +54,9 @@ class Stored:
 class Storage:
     """The objects under one URL: `file:///folder`, `s3://bucket/prefix`, ….
 
-    Credentials and the like come from the store's usual variables (`AWS_ACCESS_KEY_ID`,
-    `AWS_ENDPOINT_URL`, …). Every method raises StorageError, with ENOSPC when the disk or quota is
-    used up, and OSError for a file outside of the storage.
+    Credentials and endpoints come from the store's usual environment variables
+    (`AWS_ACCESS_KEY_ID`, `AWS_ENDPOINT_URL`, …). Every method raises StorageError, with ENOSPC if
+    the disk or quota is full, and OSError for a file outside of the storage.
     """
 
     def __init__(self, url: str, *, cache_bytes: int = 0) -> None:
@@ -67,18 +67,18 @@ class Storage:
             self._store = from_url(url, client_options=_CLIENT, retry_config=_RETRY)
 
     def incoming(self) -> "Incoming":
-        """Begin an object whose bytes arrive piece by piece."""
+        """Return a writer for an object whose bytes arrive in pieces."""
         return Incoming(self._store)
 
     def put(self, data: bytes) -> Stored:
-        """Stage a small object at once."""
+        """Stage a small object."""
         stored = Stored(hashlib.sha256(data).hexdigest(), len(data), _staging_name())
         with _as_os_error():
             obstore.put(self._store, stored.staging, data)
         return stored
 
     def put_file(self, path: Path) -> Stored:
-        """Stage a file of any size, read piece by piece."""
+        """Stage a file of any size; it is read in pieces."""
         staging, digest, size = _staging_name(), hashlib.sha256(), 0
         try:
             with (
@@ -96,23 +96,23 @@ class Storage:
         return Stored(digest.hexdigest(), size, staging)
 
     def keep(self, stored: Stored) -> None:
-        """Move a staged object to its address, where it replaces its own equal at most."""
+        """Move a staged object to its address; an object already there has the same content."""
         with _as_os_error():
             obstore.rename(self._store, stored.staging, _address(stored.sha256))
 
     def discard(self, stored: Stored) -> None:
-        """Drop a staged object, if it is still there."""
+        """Delete a staged object, if it still exists."""
         self._delete(stored.staging)
 
     def delete(self, sha256: str) -> None:
-        """Delete an object, if it is there."""
+        """Delete an object, if it exists."""
         self._delete(_address(sha256))
 
     def fetch(self, sha256: str, into: Path) -> Path:
         """Return the path of an object's file: the object itself in a local folder, else a copy.
 
-        The copy stays in the folder `into`, until others need its room. Raises FileNotFoundError
-        when there is no such object, and OSError when what came is not what was asked for.
+        The copy stays in the folder `into` until other copies need its space. Raises
+        FileNotFoundError if there is no such object, and OSError if its content has another hash.
         """
         address = _address(sha256)
         if isinstance(self._store, LocalStore):
@@ -122,39 +122,39 @@ class Storage:
             return path
         path = into / sha256
         try:
-            os.utime(path)  # it is used again
+            os.utime(path)  # marks the copy as used
         except FileNotFoundError:
             with _as_os_error(FileNotFoundError):
-                found = obstore.get(self._store, address)
-                cache.save(found, found.meta["size"], path, self._cache_bytes)
+                content = obstore.get(self._store, address)
+                cache.save(content, content.meta["size"], path, self._cache_bytes)
         return path
 
     async def read(self, sha256: str, start: int, stop: int) -> AsyncIterator[bytes]:
-        """Return the bytes `start` … `stop − 1` of an object, at least one, piece by piece.
+        """Return the bytes `start` … `stop − 1` of an object (at least one byte), in pieces.
 
-        Raises FileNotFoundError, before there is a first piece, when there is no such object.
+        Raises FileNotFoundError, before the first piece, if there is no such object.
         """
         with _as_os_error(FileNotFoundError):
-            found = await obstore.get_async(
+            content = await obstore.get_async(
                 self._store, _address(sha256), options={"range": (start, stop)}
             )
-        return _pieces(found)
+        return _pieces(content)
 
     def sweep(self) -> None:
-        """Drop what processes that were killed left in staging, more than a day ago.
+        """Delete staged objects older than a day, which killed processes have left.
 
-        Of multipart uploads to S3 that were never completed, a lifecycle rule must take care.
+        Multipart uploads to S3 that were never completed need a lifecycle rule of the bucket.
         """
-        if isinstance(self._store, LocalStore):  # which does not list what is half-written
+        if isinstance(self._store, LocalStore):  # obstore does not list its partial files
             for path in Path(str(self._store.prefix)).glob("staging/*"):
-                with suppress(FileNotFoundError):  # others sweep, too
+                with suppress(FileNotFoundError):  # other processes sweep as well
                     if path.stat().st_mtime < time.time() - _DAY:
                         path.unlink()
             return
         with _as_os_error():
-            for found in chain.from_iterable(obstore.list(self._store, "staging")):
-                if found["last_modified"].timestamp() < time.time() - _DAY:
-                    self._delete(found["path"])
+            for entry in chain.from_iterable(obstore.list(self._store, "staging")):
+                if entry["last_modified"].timestamp() < time.time() - _DAY:
+                    self._delete(entry["path"])
 
     def _delete(self, path: str) -> None:
         with suppress(FileNotFoundError), _as_os_error(FileNotFoundError):
@@ -162,7 +162,7 @@ class Storage:
 
 
 class Incoming:
-    """An object on its way in: `write` its pieces, then `finish`, or else `drop`."""
+    """A writer of a new object: `write` its pieces, then `finish` or `drop` it."""
 
     def __init__(self, store: obstore.store.ObjectStore) -> None:
         self._store, self._staging = store, _staging_name()
@@ -183,16 +183,16 @@ class Incoming:
         return Stored(self._digest.hexdigest(), self.size, self._staging)
 
     async def drop(self) -> None:
-        """Leave nothing of it, finished or not, as far as the storage answers."""
+        """Delete the object, finished or not; errors of the storage are ignored."""
         with suppress(OSError), _as_os_error():
             if not await self._writer.closed():
-                await self._writer.close()  # a multipart upload that is complete can be deleted
+                await self._writer.close()  # only a completed multipart upload can be deleted
             await obstore.delete_async(self._store, self._staging)
 
 
-async def _pieces(found: "obstore.GetResult") -> AsyncIterator[bytes]:
+async def _pieces(content: "obstore.GetResult") -> AsyncIterator[bytes]:
     with _as_os_error():
-        async for chunk in found.stream(_CHUNK):
+        async for chunk in content.stream(_CHUNK):
             yield bytes(chunk)
 
 
@@ -206,14 +206,14 @@ def _address(sha256: str) -> str:
 
 @contextmanager
 def _as_os_error(*expected: type[Exception]) -> Iterator[None]:
-    """Raise obstore's errors, which say what happened in their text only, as StorageError."""
+    """Raise obstore's errors as StorageError; only their text tells whether the disk is full."""
     try:
         yield
     except expected:
         raise
     except (BaseError, OSError) as error:
         if isinstance(error, OSError) and error.errno:
-            raise  # it is not obstore's
+            raise  # not an error of obstore
         full = any(f"os error {code})" in str(error) for code in disk_full.CODES)
         code = errno.ENOSPC if full else errno.EIO
         raise StorageError(code, os.strerror(code), first_line(error)) from error

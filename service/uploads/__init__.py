@@ -1,1 +1,1 @@
-"""Uploaded files: what models and datasets share."""
+"""Uploaded files: the common part of models and datasets."""

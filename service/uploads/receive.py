@@ -1,4 +1,4 @@
-"""Receives a multipart/form-data body (RFC 7578): the file goes to storage as it comes."""
+"""Receives a multipart/form-data body (RFC 7578); the file is streamed to storage."""
 
 from dataclasses import dataclass
 from typing import TypeVar
@@ -32,23 +32,23 @@ class Form:
     fields: dict[str, str]
 
     def field(self, name: str, schema: TypeAdapter[T], *, as_json: bool = False) -> T | None:
-        """Return a text field, or None without it; raise RequestValidationError (422)."""
+        """Return a text field, None if it is missing; raise RequestValidationError (422)."""
         text = self.fields.get(name)
         if text is None:
             return None
         try:
             return schema.validate_json(text) if as_json else schema.validate_python(text)
         except ValidationError as error:
-            errors = [{**found, "loc": ("body", name, *found["loc"])} for found in error.errors()]
+            errors = [{**entry, "loc": ("body", name, *entry["loc"])} for entry in error.errors()]
             raise RequestValidationError(errors) from None
 
 
 async def receive(request: Request, storage: Storage, *, fields: set[str], limit: int) -> Form:
     """Return the form in the request's body; its part `file` is staged, for the caller to keep.
 
-    Raises a problem for what is no such form: 413 beyond `limit` bytes of file, 415 for another
-    media type, 400 for a body that breaks off, 422 for a part that is missing, unknown or double.
-    Whatever is raised, also when the client goes away, nothing stays in storage.
+    Raises a ProblemError: 413 for a file of more than `limit` bytes, 415 for another media type,
+    400 for an incomplete body, 422 for a missing, unknown or repeated part. After any error, also
+    if the client disconnects, nothing stays in storage.
     """
     if int(request.headers.get("content-length", 0)) > limit + _ENVELOPE_BYTES:
         raise _too_large(limit)
@@ -62,11 +62,11 @@ async def receive(request: Request, storage: Storage, *, fields: set[str], limit
     except BaseException as error:
         await reading.drop()
         if isinstance(error, ClientDisconnect):
-            raise ProblemError("The client went away.") from None
+            raise ProblemError("The client closed the connection.") from None
         if isinstance(error, ParserLimitReached):
             raise TooLargeError(f"{error}.") from None
         if isinstance(error, MultipartError):
-            raise ProblemError(f"Not a whole multipart/form-data body: {error}.") from None
+            raise ProblemError(f"Not a complete multipart/form-data body: {error}.") from None
         raise
 
 
@@ -74,17 +74,17 @@ def _parser(request: Request) -> PushMultipartParser:
     media_type, options = parse_options_header(request.headers.get("content-type", ""))
     if media_type != "multipart/form-data" or not options.get("boundary"):
         raise NotMultipartError(
-            "Send multipart/form-data (with a boundary) and a part named `file`."
+            "Send a body of the type multipart/form-data, with a boundary and a part named `file`."
         )
     return PushMultipartParser(options["boundary"], max_segment_count=8)
 
 
 def _too_large(limit: int) -> TooLargeError:
-    return TooLargeError(f"A file may have {limit} bytes.", limit=limit)
+    return TooLargeError(f"A file may have at most {limit} bytes.", limit=limit)
 
 
 class _Reading:
-    """Sorts the parser's events: into storage, or into short texts."""
+    """Writes the parser's events to storage, or into the texts of fields."""
 
     def __init__(self, storage: Storage, fields: set[str], limit: int) -> None:
         self._storage, self._fields, self._limit = storage, fields, limit
@@ -101,7 +101,9 @@ class _Reading:
         if isinstance(part, bytearray):
             part += event or b""
             if len(part) > MAX_FIELD_BYTES:
-                raise TooLargeError(f"The field `{self._name}` may have {MAX_FIELD_BYTES} bytes.")
+                raise TooLargeError(
+                    f"The field `{self._name}` may have at most {MAX_FIELD_BYTES} bytes."
+                )
         elif event is None:
             self.stored = await part.finish()
         elif part.size + len(event) > self._limit:
@@ -112,7 +114,7 @@ class _Reading:
     def _begin(self, part: MultipartSegment) -> None:
         self._name = name = part.name or ""
         if name in self._parts:
-            raise InvalidError([name], "There are two parts of this name.")
+            raise InvalidError([name], "There are two parts of this name; send only one.")
         if name == "file":
             self._filename = part.filename
             self._parts[name] = self._storage.incoming()
@@ -139,4 +141,4 @@ def _text(name: str, value: bytearray) -> str:
     try:
         return value.decode()
     except UnicodeDecodeError:
-        raise InvalidError([name], "Not UTF-8.") from None
+        raise InvalidError([name], "The text is not UTF-8.") from None

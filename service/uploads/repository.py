@@ -28,19 +28,19 @@ class UploadRepository(Generic[U]):
         return self._session.scalar(query)
 
     def get_to_refer(self, owner: str, identity: str) -> U | None:
-        """Like `get`, and nobody deletes the row before this transaction has ended."""
+        """Like `get`; nobody can delete the row until the transaction ends."""
         query = select(self._table).where(self._table.owner == owner, self._table.id == identity)
         return self._session.scalar(query.with_for_update(read=True, key_share=True))
 
     def get_to_delete(self, owner: str, identity: str) -> U | None:
-        """Like `get`, and nobody changes or refers to the row before this transaction has ended."""
+        """Like `get`; nobody can change the row or refer to it until the transaction ends."""
         query = select(self._table).where(self._table.owner == owner, self._table.id == identity)
         return self._session.scalar(query.with_for_update())
 
     def page(
         self, owner: str, state: str | None, before: tuple[datetime, str] | None, limit: int
     ) -> Sequence[U]:
-        """Return rows of `owner`, newest first, from those older than `before`."""
+        """Return up to `limit` rows of `owner` older than `before`, newest first."""
         age = tuple_(self._table.created_at, self._table.id)
         query = select(self._table).where(self._table.owner == owner)
         if state is not None:
@@ -51,11 +51,11 @@ class UploadRepository(Generic[U]):
         return self._session.scalars(query.order_by(*order).limit(limit)).all()
 
     def analyses_of(self, identity: str, limit: int) -> tuple[Sequence[str], int]:
-        """Return the ids of the newest analyses of an upload, and how many there are in all."""
+        """Return the ids of the `limit` newest analyses of an upload, and the number of all."""
         column = Analysis.model_id if self._table is Model else Analysis.dataset_id
-        of_it = select(Analysis.id).where(column == identity)
-        newest = of_it.order_by(Analysis.created_at.desc(), Analysis.id).limit(limit)
-        count = self._session.scalar(select(func.count()).select_from(of_it.subquery()))
+        ids = select(Analysis.id).where(column == identity)
+        newest = ids.order_by(Analysis.created_at.desc(), Analysis.id).limit(limit)
+        count = self._session.scalar(select(func.count()).select_from(ids.subquery()))
         return self._session.scalars(newest).all(), count or 0
 
     def delete(self, row: U) -> None:

@@ -1,4 +1,4 @@
-"""What is done with uploads of either kind."""
+"""Creating, reading and deleting uploads: models and datasets."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -36,20 +36,20 @@ ANALYSES_SHOWN: Final = 10
 
 @dataclass(frozen=True)
 class Kind(Generic[U]):
-    """What tells models and datasets apart."""
+    """What differs between models and datasets."""
 
     table: type[U]
     noun: str
     prefix: str
     task: str
     fields: Mapping[str, Callable[[Form], Any]] = field(default_factory=dict)
-    """Text fields besides `name`, and how the column of that name is read from the form."""
+    """The text fields besides `name`; each function reads the column of that name from a form."""
 
 
 async def accept(request: Request, services: Services, owner: str, kind: Kind[U]) -> U:
-    """Receive the form in the request's body, keep its file and record it as `owner`'s.
+    """Receive the form in the request's body, keep its file and insert a row for `owner`.
 
-    Raises the problems of `receive`, and validation errors of its text fields (422).
+    Raises the ProblemErrors of `receive`, and RequestValidationError (422) for its text fields.
     """
     limit = services.settings.max_upload_bytes
     form = await receive(request, services.storage, fields={"name", *kind.fields}, limit=limit)
@@ -90,13 +90,13 @@ def _plain_name(filename: str | None) -> str:
 def find(session: Session, owner: str, kind: Kind[U], identity: str) -> U:
     """Return `owner`'s upload; raise NotFoundError."""
     row = UploadRepository(session, kind.table).get(owner, identity)
-    return _found(row, kind, identity)
+    return _require(row, kind, identity)
 
 
 def find_to_refer(session: Session, owner: str, kind: Kind[U], identity: str) -> U:
     """Return `owner`'s upload, which stays until the transaction ends; raise NotFoundError."""
     row = UploadRepository(session, kind.table).get_to_refer(owner, identity)
-    return _found(row, kind, identity)
+    return _require(row, kind, identity)
 
 
 def page(
@@ -114,18 +114,18 @@ def page(
 
 
 def remove(session: Session, storage: Storage, owner: str, kind: Kind[U], identity: str) -> None:
-    """Delete `owner`'s upload, and its file when nothing else refers to it.
+    """Delete `owner`'s upload, and its file if nothing else refers to it.
 
-    Raises NotFoundError, and InUseError while there are analyses of it, finished ones too: what
-    they say would be about nothing.
+    Raises NotFoundError, and InUseError while analyses, ended ones too, refer to the upload.
     """
     uploads = UploadRepository(session, kind.table)
-    row = _found(uploads.get_to_delete(owner, identity), kind, identity)
+    row = _require(uploads.get_to_delete(owner, identity), kind, identity)
     analyses, count = uploads.analyses_of(identity, ANALYSES_SHOWN)
     if analyses:
-        more = f" and {count - len(analyses)} more" if count > len(analyses) else ""
+        others = f" and {count - len(analyses)} more" if count > len(analyses) else ""
         raise InUseError(
-            f"Analyses refer to this {kind.noun}; delete them first: {', '.join(analyses)}{more}.",
+            f"Analyses refer to this {kind.noun}; delete them first: "
+            f"{', '.join(analyses)}{others}.",
             analyses=analyses,
         )
     uploads.delete(row)
@@ -133,7 +133,7 @@ def remove(session: Session, storage: Storage, owner: str, kind: Kind[U], identi
         storage.delete(row.sha256)
 
 
-def _found(row: U | None, kind: Kind[U], identity: str) -> U:
+def _require(row: U | None, kind: Kind[U], identity: str) -> U:
     if row is None:
         raise NotFoundError(f"There is no {kind.noun} {identity}.")
     return row

@@ -1,1 +1,1 @@
-"""Workers: which are there, and what they do."""
+"""The list of workers and their current work."""

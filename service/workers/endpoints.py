@@ -18,9 +18,9 @@ router = APIRouter(
 def list_workers(
     caller: Reader, session: Session, page_size: PageSize = 50, page_token: PageToken = None
 ) -> Slice[WorkerOut]:
-    """List the workers, by name, with what they do.
+    """List the workers by name, each with its current work.
 
-    They serve everybody, so everybody who may read sees all of them, and whether they are busy;
-    which model, dataset or analysis they are busy with only its owner sees.
+    Workers serve all owners, so every key with the scope `read` sees all workers and whether they
+    are busy. Only the owner of a model, dataset or analysis sees which worker works on it.
     """
     return workers.page(session, caller.owner, page_size, page_token)

@@ -36,7 +36,7 @@ _HELD = union_all(
 
 
 class Held(NamedTuple):
-    """A piece of work that the worker of this name holds."""
+    """A piece of work that the named worker holds."""
 
     worker: str
     task: str
@@ -50,7 +50,7 @@ class WorkerRepository:
         self._session = session
 
     def page(self, after: str, limit: int) -> Sequence[tuple[Worker, bool]]:
-        """Return workers in the order of their names, each with whether it is alive."""
+        """Return up to `limit` workers after the name `after`, and whether each is alive."""
         query = select(Worker, _ALIVE).where(Worker.name > after).order_by(Worker.name).limit(limit)
         return [(worker, bool(alive)) for worker, alive in self._session.execute(query)]
 

@@ -1,4 +1,4 @@
-"""Telling which workers there are."""
+"""Listing the workers."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -18,13 +18,13 @@ _BY_NAME: TypeAdapter[str] = TypeAdapter(
 
 
 def page(session: Session, owner: str, page_size: int, token: str | None) -> Slice[WorkerOut]:
-    """Return a page of all workers by name; what is in hand is named to its owner only."""
+    """Return a page of all workers by name; only `owner`'s own work is identified."""
     workers = WorkerRepository(session)
     rows = workers.page(decode_token(token, _BY_NAME) or "", page_size + 1)
-    found = first_page(rows, page_size, lambda row: row[0].name)
-    held = {work.worker: work for work in workers.held([row.name for row, _ in found.items])}
-    described = [_describe(row, alive, held.get(row.name), owner) for row, alive in found.items]
-    return Slice(described, found.next_page_token)
+    first = first_page(rows, page_size, lambda row: row[0].name)
+    held = {work.worker: work for work in workers.held([row.name for row, _ in first.items])}
+    described = [_describe(row, alive, held.get(row.name), owner) for row, alive in first.items]
+    return Slice(described, first.next_page_token)
 
 
 def _describe(row: Worker, alive: bool, held: Held | None, owner: str) -> WorkerOut:

@@ -1,4 +1,4 @@
-"""`narrows export`: makes of a network in Python code the archive that the service reads."""
+"""`narrows export`: exports a network from its Python code to an archive for the service."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-if TYPE_CHECKING:  # `narrows --help` need not wait for torch
+if TYPE_CHECKING:  # `narrows --help` must not load torch
     from collections.abc import Sequence
 
     from torch import Tensor, nn
@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # `narrows --help` need not wait for torch
     from narrows.graph.network import Network
 
 TOLERANCE = 1e-3
-"""How far outputs may be from the module's, relative to the largest of them."""
+"""How far outputs may be from the module's, relative to the module's largest output."""
 
 
 Dtype = StrEnum("Dtype", ["float32", "float64", "float16", "bfloat16", "int64", "int32"])
@@ -32,19 +32,19 @@ def export(
         str,
         typer.Argument(
             metavar="MODULE:NAME",
-            help="A module instance, or a class or function that returns one without arguments.",
+            help="A module instance, or a class or function without arguments that returns one.",
         ),
     ],
     shapes: Annotated[
         list[str],
-        typer.Option("--input", help="Shape of an input, batch first; repeat it for several."),
+        typer.Option("--input", help="The shape of an input, batch first; may be repeated."),
     ],
     output: Annotated[
         Path, typer.Option("--output", "-o", help="The file to write.", dir_okay=False)
     ],
     dtypes: Annotated[
         list[Dtype],
-        typer.Option("--dtype", help="What the inputs consist of: one for all, or one for each."),
+        typer.Option("--dtype", help="The type of the inputs: one for all, or one for each."),
     ] = [Dtype.float32],  # noqa: B006 - typer copies it
     weights: Annotated[
         Path | None,
@@ -58,17 +58,19 @@ def export(
 
     Example: narrows export torchvision.models:resnet18 --input 1x3x224x224 -o resnet18.pt2
 
-    The file is read back as the service reads it, and its outputs are compared.
+    The file is read back as the service reads it, and the outputs of both networks are compared.
     """
     sizes = [_parse_shape(shape) for shape in shapes]
     if len(dtypes) not in (1, len(sizes)):
-        raise typer.BadParameter("Give one for all, or one for each --input.", param_hint="--dtype")
+        raise typer.BadParameter(
+            "Give one type for all inputs, or one for each --input.", param_hint="--dtype"
+        )
     if not output.parent.is_dir():
         raise typer.BadParameter(
-            f"There is no folder {output.parent}; make it first.", param_hint="--output"
+            f"There is no folder {output.parent}; create it first.", param_hint="--output"
         )
     if not all(target.partition(":")):
-        raise typer.BadParameter(f"{target!r} is not of the form package.module:name.")
+        raise typer.BadParameter(f"{target!r} does not have the form package.module:name.")
     from narrows.export_module import ExportError
     from narrows.export_target import ExportRequest
 
@@ -101,8 +103,8 @@ def export_module(
 ) -> "Network":
     """Write `module`, in eval mode, to `path`; return the network as the service reads it.
 
-    As `narrows.export_module`, but raises ExportError, and then writes nothing, also where Narrows
-    refuses the archive, or its outputs are not those of `module`.
+    Like `narrows.export_module`, but also raises ExportError if Narrows refuses the archive or if
+    its outputs differ from those of `module`. After an error, no file is written.
     """
     from narrows.export_module import export_module, outputs_of
     from narrows.export_target import grown
@@ -121,12 +123,14 @@ def export_module(
 def _parse_shape(text: str) -> tuple[int, ...]:
     sizes = text.lower().split("x")
     if not all(size.isdecimal() and int(size) for size in sizes):
-        raise typer.BadParameter(f"{text!r} is no shape such as 1x3x224x224.")
+        raise typer.BadParameter(
+            f"{text!r} is not a shape of positive integers, such as 1x3x224x224."
+        )
     return tuple(map(int, sizes))
 
 
 def _export_in_child(request: "ExportRequest") -> None:
-    """Export where the user's modules come first, whatever they are called; raise ExportError."""
+    """Export in a process that imports the user's modules before ours; raise ExportError."""
     from narrows.export_module import ExportError
 
     command = [sys.executable, "-P", "-m", "narrows.export_target", json.dumps(asdict(request))]
@@ -134,7 +138,7 @@ def _export_in_child(request: "ExportRequest") -> None:
     if done.returncode == 1 and Path(request.samples).exists():
         raise ExportError(Path(request.samples).read_text())
     if done.returncode != 0:
-        raise ExportError(f"The process that exports it ended with status {done.returncode}.")
+        raise ExportError(f"The process that exports ended with status {done.returncode}.")
 
 
 def _load_samples(path: Path) -> "tuple[tuple[Tensor, ...], Sequence[Tensor]]":
@@ -147,7 +151,7 @@ def _load_samples(path: Path) -> "tuple[tuple[Tensor, ...], Sequence[Tensor]]":
 def _check_archive(
     archive: Path, inputs: "tuple[Tensor, ...]", outputs: "Sequence[Tensor]"
 ) -> "Network":
-    """Read the archive as the service does; raise ExportError unless it gives these outputs."""
+    """Return the network in the archive; raise ExportError unless it computes these outputs."""
     import torch
 
     from narrows.export_module import ExportError
@@ -175,19 +179,19 @@ def _describe(path: Path) -> None:
     from worker.pipeline.steps import inspect_model
 
     try:
-        found = inspect_model(str(path))
+        inspection = inspect_model(str(path))
     except RefusedError as refused:
         typer.echo(f"Wrote {path}, but it can't be analysed. {refused}", err=True)
         raise typer.Exit(1) from None
-    layers = found["layers"]
+    layers = inspection["layers"]
     fixed = sum(layer["reason"] is not None for layer in layers)
     typer.echo(
         f"Wrote {path} ({path.stat().st_size:,} bytes): {len(layers)} layers, of which "
-        f"{len(layers) - fixed} can be pruned; {found['parameters']:,} parameters, "
-        f"{found['macs']:,} multiply-accumulates a sample."
+        f"{len(layers) - fixed} can be pruned; {inspection['parameters']:,} parameters, "
+        f"{inspection['macs']:,} multiply-accumulates a sample."
     )
-    for spec in found["inputs"]:
+    for spec in inspection["inputs"]:
         sizes = ["batch" if isinstance(size, str) else str(size) for size in spec["shape"]]
         typer.echo(f"  input {spec['name']}: {spec['dtype']} [{', '.join(sizes)}]")
-    for shape in found["outputs"]:
+    for shape in inspection["outputs"]:
         typer.echo(f"  output: {shape} a sample")

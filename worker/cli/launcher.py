@@ -1,4 +1,4 @@
-"""`narrows worker`: starts worker processes, one per GPU, and ends with them."""
+"""`narrows worker`: starts worker processes, one per GPU, and restarts those that are killed."""
 
 import logging
 import os
@@ -20,7 +20,7 @@ from worker.hardware.memory import memory_budget
 POLL_SECONDS: Final = 0.2
 RESTART_SECONDS: Final = 1.0
 INSPECTING_PART: Final = 4
-"""One part in so many of the memory is for the worker that only inspects."""
+"""The worker that only inspects gets the memory divided by this."""
 INSPECT: Final = TASKS["inspect_model"]
 
 log = logging.getLogger(__name__)
@@ -29,34 +29,41 @@ log = logging.getLogger(__name__)
 def worker(
     workers: Annotated[
         int | None,
-        typer.Option(min=1, help="How many processes. Default: one per visible GPU, or one."),
+        typer.Option(min=1, help="The number of workers. Default: one per visible GPU, or one."),
     ] = None,
     queues: Annotated[
-        str, typer.Option(help="Which queues to serve, separated by commas.")
+        str, typer.Option(help="The queues to serve, separated by commas.")
     ] = ",".join(sorted(set(TASKS.values()))),
     pipeline: Annotated[str, typer.Option(hidden=True)] = "worker.pipeline.steps",
 ) -> None:
-    """Run workers, which compute what the API is asked for.
+    """Run workers, which compute inspections and analyses.
 
     Example: narrows worker --workers 2 --queues analyze
 
-    One more, without a GPU, only inspects uploads, so that these never wait
-    behind a long analysis; unless --queues asks for one queue alone.
+    One extra worker, without a GPU, only inspects uploads, so that these
+    never wait behind a long analysis. With one queue in --queues, there is
+    no extra worker.
 
-    SIGTERM or Ctrl-C stops them; work in hand goes back for others to take.
-    A worker that is killed is started again. One that can't start ends the
-    command with status 1.
+    SIGTERM or Ctrl-C stops all workers; other workers take over their work.
+    A worker that is killed is started again. If a worker can't start, the
+    command ends with status 1.
     """
-    from service.database.migrate import upgrade_embedded  # slow, and unneeded for --help
+    from service.database.migrate import upgrade_embedded  # slow, and not needed for --help
 
-    if unknown := set(queues.split(",")) - set(TASKS.values()):
-        raise typer.BadParameter(f"no such queue: {', '.join(sorted(unknown))}")
+    known = set(TASKS.values())
+    if unknown := set(queues.split(",")) - known:
+        raise typer.BadParameter(
+            f"no such queue: {', '.join(sorted(unknown))}; choose from {', '.join(sorted(known))}."
+        )
     settings = get_settings()
     configure_logging(settings)
     upgrade_embedded(settings)
     gpus = visible_gpus() if settings.device != "cpu" else []
     if settings.device == "cuda" and not gpus:
-        typer.echo("NARROWS_DEVICE is cuda, but no GPU is visible here.", err=True)
+        typer.echo(
+            "NARROWS_DEVICE is cuda, but no GPU is visible here; see CUDA_VISIBLE_DEVICES.",
+            err=True,
+        )
         raise typer.Exit(1)
     specs = worker_specs(queues, gpus, workers)
     if settings.metrics_port:
@@ -66,14 +73,17 @@ def worker(
 
 
 class WorkerSpec(NamedTuple):
-    """What one worker process is started with."""
+    """The queues and the environment of one worker process."""
 
     queues: str
     environment: dict[str, str]
 
 
 def worker_specs(queues: str, gpus: Sequence[str], workers: int | None) -> list[WorkerSpec]:
-    """Return the specs of `workers`, or one a GPU, and of one that only inspects."""
+    """Return the specs of `workers` workers (default: one per GPU), and of one that only inspects.
+
+    The environment sets each worker's GPU, cores and memory in bytes.
+    """
     count = workers or len(gpus) or 1
     chosen = (gpus[i % len(gpus)] if gpus else "" for i in range(count))
     cores, memory = max(1, (os.cpu_count() or 1) // count), memory_budget()
@@ -93,7 +103,7 @@ def _environment(gpu: str, cores: int, memory: int) -> dict[str, str]:
 
 
 class Launcher:
-    """Runs a worker process for each of `specs`, and another where one was killed."""
+    """Runs a worker process for each of `specs`, and starts a killed one again."""
 
     def __init__(self, specs: Sequence[WorkerSpec], pipeline: str) -> None:
         self._specs = {f"worker {number}": spec for number, spec in enumerate(specs)}
@@ -103,7 +113,7 @@ class Launcher:
         self._status = 0
 
     def run(self) -> int:
-        """Run until all workers have ended; return 1 if one could not go on, else 0."""
+        """Run until all workers have ended; return 1 if one of them failed, else 0."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
         for name in self._specs:
@@ -118,11 +128,11 @@ class Launcher:
         spec = self._specs[name]
         arguments = ["worker", "--tied", "--pipeline", self._pipeline, "--queues", spec.queues]
         self._children.start(name, arguments, spec.environment)
-        if self._stopping.is_set():  # the signal came in between and missed this one
+        if self._stopping.is_set():  # the signal came during the start and missed this worker
             self._children.terminate()
 
     def _replace(self, ended: Ended) -> None:
-        """Start another worker for one that was killed; stop all where one could not go on."""
+        """Start another worker for one that was killed; stop all if one failed by itself."""
         if self._stopping.is_set() or ended.status == 0:
             return
         if ended.status < 0:

@@ -1,1 +1,1 @@
-"""A network with a narrow layer, trained on real data: what `narrows demo` analyses."""
+"""The network of `narrows demo`: trained on real data, with a layer that is too narrow."""

@@ -1,4 +1,4 @@
-"""`python -m worker.demo FOLDER`: makes `model.pt2` and `digits.npz`, and reports in JSON lines."""
+"""`python -m worker.demo FOLDER`: writes `model.pt2` and `digits.npz`; reports in JSON lines."""
 
 import json
 import sys
@@ -26,8 +26,8 @@ def main(folder: Path) -> None:
     _report(narrow=NARROW)
 
 
-def _report(**what: object) -> None:
-    sys.stdout.write(json.dumps(what) + "\n")
+def _report(**values: object) -> None:
+    sys.stdout.write(json.dumps(values) + "\n")
     sys.stdout.flush()
 
 

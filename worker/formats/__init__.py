@@ -1,4 +1,4 @@
-"""Bytes to `Network` or samples: an upload is data, never code.
+"""Reads uploads as a `Network` or as samples; their content is data, never code.
 
 See docs/security.md, "Rules for archives" and "Rules for data".
 """

@@ -18,7 +18,7 @@ from worker.errors import RefusedError
 from worker.formats.samples import Samples, Transform
 
 MAX_BYTES = 4 << 30
-"""What one array may take in memory; headers are believed only as far as this."""
+"""The largest size of one array in memory; a header that claims more is refused."""
 
 _HOW_TO = "Save it with numpy.savez_compressed('data.npz', x=inputs, y=targets)."
 
@@ -28,8 +28,8 @@ _invalid = partial(RefusedError, "dataset-invalid", "The dataset can't be used")
 def read(path: Path, transform: Transform) -> Samples:
     """Return the samples in an `.npz` file.
 
-    Raises RefusedError where the file is no `.npz`, is unsafe or too large to open, where `x` and
-    `y` do not pair up, where there are no samples, or where `x` or `y` holds NaN or infinity.
+    Raises RefusedError if the file is not an `.npz`, is unsafe or too large, if `x` and `y` have
+    different numbers of samples or none, or if `x` or `y` holds NaN or infinity.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -45,8 +45,8 @@ def read(path: Path, transform: Transform) -> Samples:
 def _read_array(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
     members = [info for info in archive.infolist() if info.filename == f"{name}.npy"]
     if len(members) != 1:
-        found = ", ".join(sorted(archive.namelist())[:8]) or "nothing"
-        raise _invalid(f"It needs exactly one array named {name!r}; it holds {found}. {_HOW_TO}")
+        names = ", ".join(sorted(archive.namelist())[:8]) or "nothing"
+        raise _invalid(f"It needs exactly one array named {name!r}; it holds {names}. {_HOW_TO}")
     if members[0].flag_bits & 0x1:
         raise _invalid(f"The array {name!r} is encrypted. {_HOW_TO}")
     with archive.open(members[0]) as file:
@@ -63,7 +63,10 @@ def _read_array(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
 
 
 def _read_header(file: IO[bytes], name: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """Return shape, column-major or not, and dtype; an array of objects would be a pickle."""
+    """Return the shape, whether it is column-major, and the dtype.
+
+    Raises RefusedError for other dtypes than numbers; an array of objects would be a pickle.
+    """
     try:
         version = npy.read_magic(file)
         read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
@@ -72,8 +75,8 @@ def _read_header(file: IO[bytes], name: str) -> tuple[tuple[int, ...], bool, np.
         raise _invalid(f"The array {name!r} has no valid header ({error}). {_HOW_TO}") from None
     if dtype.kind not in "biuf" or dtype.itemsize > 8:
         raise _invalid(
-            f"The array {name!r} has dtype {dtype}; only numbers of up to 64 bits are "
-            "read, never Python objects."
+            f"The array {name!r} has dtype {dtype}; only numbers of up to 64 bits are read, never "
+            f"Python objects. {_HOW_TO}"
         )
     if any(size < 0 for size in shape):
         raise _invalid(f"The array {name!r} has the impossible shape {shape}.")
@@ -81,7 +84,7 @@ def _read_header(file: IO[bytes], name: str) -> tuple[tuple[int, ...], bool, np.
 
 
 def _read_exactly(file: IO[bytes], size: int, name: str) -> bytearray:
-    """Read `size` bytes and no more, growing with what really comes rather than what is claimed."""
+    """Return exactly `size` bytes; memory grows with the bytes read, not with the claimed size."""
     data = bytearray()
     while chunk := file.read(min(1 << 20, size - len(data))):
         data += chunk
@@ -103,4 +106,7 @@ def _check(inputs: NDArray[Any], targets: NDArray[Any]) -> None:
     for name, array in (("x", inputs), ("y", targets)):
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             first = int(np.argmin(np.isfinite(array).reshape(len(array), -1).all(1)))
-            raise _invalid(f"{name} holds NaN or infinity, first in sample {first}.")
+            raise _invalid(
+                f"{name} holds NaN or infinity, first in sample {first}. Replace or remove such "
+                "samples."
+            )

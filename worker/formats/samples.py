@@ -1,4 +1,4 @@
-"""Samples: inputs and targets, and the preprocessing between what is stored and what goes in."""
+"""Samples: stored inputs and targets, and the preprocessing of inputs for the network."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,15 +12,15 @@ from torch import Tensor
 from worker.errors import RefusedError
 
 BYTE_SCALE = 1 / 255
-"""What 8-bit images are multiplied with unless the upload says otherwise."""
+"""The default scale of 8-bit images."""
 
 
 @dataclass(frozen=True)
 class Transform:
     """Declared preprocessing: `(stored · scale − mean) / std`, channels first.
 
-    `mean` and `std` hold one number for all channels, or one each. No `scale` stands for what is
-    usual for the stored numbers.
+    `mean` and `std` hold one number for all channels, or one for each. Without a `scale`,
+    `for_stored` chooses the usual one for the stored dtype.
     """
 
     scale: float | None = None
@@ -29,22 +29,25 @@ class Transform:
     layout: Literal["nchw", "nhwc"] = "nchw"
 
     @classmethod
-    def from_json(cls, given: Mapping[str, Any]) -> "Transform":
-        """Return what was declared at upload, in the shape that the API has accepted."""
+    def from_json(cls, declared: Mapping[str, Any]) -> "Transform":
+        """Return the transform that was declared at upload, which the API has validated."""
         return cls(
-            given.get("scale"),
-            tuple(given.get("mean") or (0.0,)),
-            tuple(given.get("std") or (1.0,)),
-            given.get("layout") or "nchw",
+            declared.get("scale"),
+            tuple(declared.get("mean") or (0.0,)),
+            tuple(declared.get("std") or (1.0,)),
+            declared.get("layout") or "nchw",
         )
 
     def for_stored(self, dtype: np.dtype[Any]) -> "Transform":
-        """Return the transform with a scale: 8-bit numbers go to 0…1, others stay."""
+        """Return the transform with a scale: by default, 8-bit numbers go to 0…1, others stay."""
         usual = BYTE_SCALE if dtype == np.uint8 else 1.0
         return replace(self, scale=usual if self.scale is None else float(self.scale))
 
     def apply(self, stored: NDArray[Any], dtype: torch.dtype) -> Tensor:
-        """Return a batch of inputs, of shape [batch, channels, …], from its stored form."""
+        """Return the inputs [batch, channels, …] in `dtype` of a stored batch.
+
+        Integer inputs are not scaled. Raises RefusedError if `mean` or `std` does not fit.
+        """
         batch = torch.from_numpy(stored)
         if self.layout == "nhwc" and batch.dim() > 2:
             batch = batch.movedim(-1, 1)
@@ -62,7 +65,7 @@ class Transform:
                 "The transform does not fit the data",
                 f"mean or std has {len(numbers)} numbers but the inputs, of shape "
                 f"{list(batch.shape[1:])}, have {batch.shape[1]} channels. Give one number for "
-                'all channels or one each; set "layout": "nhwc" if the channels come last.',
+                'all channels, or one for each; set "layout": "nhwc" if the channels come last.',
             )
         return batch.new_tensor(numbers).view(-1, *(1,) * (batch.dim() - 2))
 
@@ -81,6 +84,6 @@ class Samples:
     def batch(
         self, index: Sequence[int] | NDArray[np.int64], dtype: torch.dtype, target: torch.dtype
     ) -> tuple[Tensor, Tensor]:
-        """Return preprocessed inputs in `dtype`, and targets in `target`."""
+        """Return the preprocessed inputs in `dtype` and the targets in `target` of some samples."""
         inputs = self.transform.apply(self.inputs[index], dtype)
         return inputs, torch.from_numpy(self.targets[index]).to(target)

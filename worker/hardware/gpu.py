@@ -1,4 +1,4 @@
-"""What the driver says of the GPUs that are visible here, without loading torch or CUDA."""
+"""The visible GPUs and their memory, as the driver reports them, without torch or CUDA."""
 
 import os
 import shutil
@@ -9,13 +9,15 @@ MIB: Final = 1 << 20
 
 
 class Memory(NamedTuple):
+    """The memory of a GPU, in bytes."""
+
     gpu: str
     used: int
     total: int
 
 
 def visible_gpus() -> list[str]:
-    """Return what `CUDA_VISIBLE_DEVICES` may name here."""
+    """Return the visible GPUs, as `CUDA_VISIBLE_DEVICES` names them."""
     chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
     if chosen is None:
         return _query("uuid")
@@ -23,7 +25,7 @@ def visible_gpus() -> list[str]:
 
 
 def memory() -> list[Memory]:
-    """Return how many bytes of each visible GPU are used, and how many there are in all."""
+    """Return the used and the total memory of each visible GPU, in bytes."""
     if not (gpus := visible_gpus()):
         return []
     rows = _query("uuid,memory.used,memory.total", "--id=" + ",".join(gpus))
@@ -32,9 +34,9 @@ def memory() -> list[Memory]:
 
 
 def _query(fields: str, *options: str) -> list[str]:
-    """Return a line of `fields` for each GPU; none where there is no driver."""
+    """Return one line of `fields` for each GPU; no line if there is no driver."""
     if not (tool := shutil.which("nvidia-smi")):
         return []
-    asked = [tool, f"--query-gpu={fields}", "--format=csv,noheader,nounits", *options]
-    found = subprocess.run(asked, capture_output=True, text=True, check=False)  # noqa: S603
-    return found.stdout.strip().splitlines() if found.returncode == 0 else []
+    command = [tool, f"--query-gpu={fields}", "--format=csv,noheader,nounits", *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    return done.stdout.strip().splitlines() if done.returncode == 0 else []

@@ -1,4 +1,4 @@
-"""How much memory a computation may use where nobody said, and whether it ran out."""
+"""The default memory budget of a computation, and how to recognize that memory ran out."""
 
 from pathlib import Path
 from typing import Final
@@ -6,13 +6,13 @@ from typing import Final
 import psutil
 
 OUT_OF_MEMORY: Final = ("out of memory", "can't allocate memory", "STATUS_ALLOC_FAILED")
-"""What torch says, whose allocators and libraries raise RuntimeError."""
+"""The texts of RuntimeErrors that torch's allocators and libraries raise."""
 
 
 def memory_budget(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
-    """Return four fifths of what the machine has, or of what its container may use if that is less.
+    """Return four fifths of the machine's memory, or of its container's limit, in bytes.
 
-    A computation that reaches the whole would be killed by the system, and the worker with it.
+    If a computation used all memory, the system would kill it, and perhaps the worker, too.
     """
     limits = [psutil.virtual_memory().total]
     for name in ("memory.max", "memory/memory.limit_in_bytes"):  # cgroup 2, cgroup 1
@@ -23,7 +23,7 @@ def memory_budget(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Tell whether an allocation failed, in Python, numpy or torch, on any device."""
+    """Return whether an allocation failed: in Python, numpy or torch, on any device."""
     return isinstance(error, MemoryError) or (
         isinstance(error, RuntimeError) and any(text in str(error) for text in OUT_OF_MEMORY)
     )

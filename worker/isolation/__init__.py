@@ -1,1 +1,1 @@
-"""The child process that computes, and who watches it."""
+"""The child process that computes, and its supervisor."""

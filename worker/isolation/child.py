@@ -1,7 +1,7 @@
-"""The child process: runs functions for its parent, one after the other, until either is gone.
+"""The child process: runs functions for its parent, one after the other, until the parent ends.
 
-What comes back is JSON or plain bytes, never a pickle: the child handles hostile uploads, and the
-parent, which can reach the database, must not unpickle what it says.
+Results are JSON or plain bytes, never pickles: the child handles hostile uploads, so the parent,
+which has access to the database, must not unpickle its output.
 """
 
 import importlib
@@ -24,15 +24,16 @@ from worker.hardware.memory import is_out_of_memory
 
 
 def serve(connection: "Connection[Any, Any]") -> None:
-    """Answer each `(module, function, arguments, context)` in JSON, and in bytes if that says so.
+    """Receive calls `(module, function, arguments, context)`, run them and send their results.
 
-    The context is the log's: which request and work it is about.
+    A result is a JSON head `[kind, value]`, followed by the bytes if `kind` is "bytes". The context
+    has the log's variables, such as the ids of the request and the work.
     """
-    os.setsid()  # so that whatever a function starts can be killed along with it
+    os.setsid()  # so that processes that a function starts can be killed, too
     threading.Thread(target=_die_with_parent, daemon=True).start()
-    for number in (signal.SIGINT, signal.SIGTERM):  # ending the child is the parent's business
+    for number in (signal.SIGINT, signal.SIGTERM):  # only the parent ends the child
         signal.signal(number, signal.SIG_IGN)
-    os.dup2(2, 1)  # what a library prints belongs in the log
+    os.dup2(2, 1)  # libraries print to the log
     configure_logging(get_settings())
     while True:
         try:

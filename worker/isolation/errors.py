@@ -1,4 +1,4 @@
-"""How a call into the child can end without a result, each way told apart."""
+"""The ways in which a call into the child can end without a result."""
 
 from worker.errors import ExplainedError
 
@@ -17,7 +17,7 @@ class ChildCrashedError(ChildFailedError):
 
 
 class ChildKilledError(ChildCrashedError):
-    """Somebody else ended it, perhaps not for what it did: worth another attempt."""
+    """Another process killed the child, perhaps not because of its work: worth a retry."""
 
 
 class ChildExitedError(ChildFailedError):
@@ -31,7 +31,7 @@ class ChildOutOfMemoryError(ChildFailedError):
 
 
 class ChildDiskFullError(ChildFailedError):
-    """It, or somebody else, filled the disk that it writes to: worth another attempt, later."""
+    """The disk is full, perhaps because of other processes: worth a retry later."""
 
     slug = "storage-full"
     title = "No space left"

@@ -1,8 +1,8 @@
-"""A warm child process for the heavy work, and a close eye on it.
+"""Runs the heavy work in a child process, within limits of time and memory.
 
-The child comes from a fork server that has torch imported: a new one takes a tenth of a second, a
-call into a warm one well under a millisecond. This process never imports torch itself, since a
-process must not fork once torch has run in it.
+A fork server, which has imported torch, starts the child: a new child takes a tenth of a second, a
+call into a running one less than a millisecond. This process never imports torch itself, since a
+process must not fork after torch has run in it.
 """
 
 import json
@@ -35,9 +35,9 @@ from worker.isolation.errors import (
 )
 
 TICK: Final = 0.25
-FORK_SERVER_GONE: Final = 255  # what multiprocessing says then of all its children
+FORK_SERVER_GONE: Final = 255  # multiprocessing then reports this exit code for all children
 DYING_TRIES: Final = 4
-CALLS_PER_CHILD: Final = 100  # what leaks, leaks into somebody else's memory budget
+CALLS_PER_CHILD: Final = 100  # leaked memory counts in the budgets of later calls
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ class Supervisor:
         self._child: _Child | None = None
 
     def warm(self) -> None:
-        """Start the child ahead of the first call."""
+        """Start the child before the first call."""
         with self._lock:
             self._ready_child()
 
@@ -75,11 +75,11 @@ class Supervisor:
         watch: Callable[[], None] = lambda: None,
         memory_bytes: int | None = None,
     ) -> Any:
-        """Return what the function returns in the child, which must be bytes or plain JSON.
+        """Run the function in the child; return its result, which must be bytes or plain JSON.
 
-        `watch` is called all the while, and what it raises ends the child and is passed on;
-        `memory_bytes` counts where it is less than the supervisor's own. Raises RefusedError where
-        the function does, and a ChildFailedError for every other ending.
+        `watch` is called repeatedly; if it raises, the child is killed and the error passed on.
+        `memory_bytes` applies if it is less than the supervisor's own budget. Raises RefusedError
+        if the function does, and ChildFailedError if it ends without a result.
         """
         budget = min(filter(None, (memory_bytes, self._memory_bytes)), default=None)
         with self._lock:
@@ -108,7 +108,7 @@ class Supervisor:
         for _ in range(DYING_TRIES):
             with suppress(ConnectionError):
                 return _Child(self._context)
-            time.sleep(TICK)  # the fork server is about to die, but not yet known to be dead
+            time.sleep(TICK)  # the fork server is dying, and multiprocessing does not know it yet
         return _Child(self._context)
 
     def _end_child(self) -> None:
@@ -117,7 +117,7 @@ class Supervisor:
             self._child = None
 
     def _wait(self, warm: "_Child", watch: Callable[[], None], budget: int | None) -> None:
-        """Return once the child has something to say, or is gone."""
+        """Return when the child has sent something, or has ended."""
         started = time.monotonic()
         while not warm.poll(TICK):
             watch()
@@ -143,7 +143,7 @@ class _Child:
 
     def send(self, call: tuple[Any, ...]) -> None:
         self._calls += 1
-        with suppress(ConnectionError):  # it has died, which `receive` tells in detail
+        with suppress(ConnectionError):  # the child has died; `receive` raises the reason
             self._connection.send(call)
 
     def poll(self, seconds: float) -> bool:
@@ -164,17 +164,18 @@ class _Child:
         log.error("fault %s, the child reports:\n%s", reference, value)
         if kind == "memory":
             raise ChildOutOfMemoryError(
-                "An allocation failed, also with smaller batches where the network allows them."
+                "An allocation failed, even with smaller batches if the network allows them."
             )
         if kind == "disk":
             raise ChildDiskFullError("The worker's disk was full while it wrote what it built.")
-        raise ChildUnexpectedError(f"The worker's log says what, under fault {reference}.")
+        raise ChildUnexpectedError(f"The worker's log has the cause, under fault {reference}.")
 
     def _post_mortem(self) -> ChildFailedError:
         self._process.join(5)
         code = self._process.exitcode or 0
         if code == FORK_SERVER_GONE:
-            return ChildKilledError("Its process is gone, and the one that would know why.")
+            return ChildKilledError("Its process and the fork server are gone; why is unknown.")
+
         if code >= 0:
             return ChildExitedError(f"Its process exited with code {code}.")
         name = signal.Signals(-code).name
@@ -185,18 +186,18 @@ class _Child:
         return ChildCrashedError(f"Its process was ended by {name}.")
 
     def memory(self) -> int:
-        """Return the resident bytes of the child and of what it started."""
+        """Return the resident memory of the child and its descendants, in bytes."""
         try:
             process = psutil.Process(self._process.pid)
             family = [process, *process.children(recursive=True)]
             return sum(member.memory_info().rss for member in family)
         except psutil.Error:
-            return 0  # it is on its way out, and the connection will tell
+            return 0  # it is ending, which the connection will show
 
     def kill(self) -> None:
         pid = self._process.pid
         if pid is not None:
-            with suppress(ProcessLookupError):  # gone, or too young to lead a group
+            with suppress(ProcessLookupError):  # it has ended, or does not lead its group yet
                 os.killpg(pid, signal.SIGKILL)
         self._process.kill()
         self._process.join()

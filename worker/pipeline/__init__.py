@@ -1,1 +1,1 @@
-"""What the child computes: inspect, plan, shard, reduce."""
+"""The steps that the child computes: inspect, plan, shard, reduce."""

@@ -1,4 +1,4 @@
-"""Networks, not just advice: a plan as a file, proven before anybody gets it.
+"""Builds a plan as a network, verifies it, and writes it to a file.
 
 See docs/method.md, "From saliencies to verdicts".
 """
@@ -20,17 +20,17 @@ from worker.formats import pt2
 def build(
     original: Network, analysis: Analysis, plan: Plan, init: Init, path: Path
 ) -> dict[str, Any]:
-    """Write the network that a plan makes of the uploaded one, in its own precision, to `path`.
+    """Apply a plan to the uploaded network and write the result, in its own precision, to `path`.
 
-    It is proven on random inputs, and read back. Returns how far its outputs are from what they
-    were to be, and why where that is more than rounding. Raises RefusedError where it can't be
-    built.
+    The network is verified on random inputs, and read back. Returns the deviation of its outputs
+    from the expected ones, and the reasons if it exceeds rounding. Raises RefusedError if the
+    network can't be built.
     """
     shapes, seed = analysis.shapes, analysis.seed
     try:
-        found = built.build(original, analysis.channels, plan.copies, shapes, init=init, seed=seed)
-        found.save(path)
-        surgery.verify_same(found.network, pt2.read(path), shapes=shapes, seed=seed)
+        result = built.build(original, analysis.channels, plan.copies, shapes, init=init, seed=seed)
+        result.save(path)
+        surgery.verify_same(result.network, pt2.read(path), shapes=shapes, seed=seed)
     except (surgery.SurgeryError, BuildError) as error:
         raise RefusedError(
             "plan-not-built",
@@ -38,4 +38,5 @@ def build(
             f"Building {plan.name!r} failed: {error}. Leave it out of `build`; its edits can still "
             "be made in the source.",
         ) from error
-    return {"deviation": found.verification.deviation, "reasons": list(found.verification.reasons)}
+    verification = result.verification
+    return {"deviation": verification.deviation, "reasons": list(verification.reasons)}

@@ -1,4 +1,4 @@
-"""A model and a dataset, opened together for one analysis."""
+"""The network, the samples and the options of one analysis."""
 
 from collections.abc import Collection
 from functools import cached_property, lru_cache
@@ -29,21 +29,21 @@ from worker.hardware.device import chosen_device
 from worker.pipeline.compatibility import check_fit
 
 EXACT_STRUCTURES = 5_000
-"""Up to so many structures are removed one by one."""
+"""The largest number of structures for the method `exact`, which removes each by itself."""
 FACTOR_NUMBERS = 400_000_000
-"""What a factor of the curvature may hold: 3.2 GB when it is used."""
+"""The largest number of elements in a factor of the curvature: 3.2 GB in float64."""
 MIN_BATCHES = 32
-"""Into how many batches the samples are split at least, as far as there are so many."""
+"""The smallest number of batches, if there are as many samples."""
 
 
 @lru_cache(maxsize=1)
 def open_network(path: str) -> Network:
-    """Return the network in a `.pt2` file, half precision turned into single for computing."""
+    """Return the network in a `.pt2` file; half precision becomes single precision."""
     return pt2.read(Path(path)).in_single_precision()
 
 
 def find_structures(network: Network, shapes: Shapes, exclude: Collection[str] = ()) -> Channels:
-    """Return the network's structures; raise RefusedError where there is none, saying why."""
+    """Return the network's structures; raise RefusedError with the reason if there are none."""
     channels = find_channels(network, shapes, exclude)
     if len(channels) == 0:
         reasons = "; ".join(f"{layer.name}: {layer.reason}" for layer in channels.layers[:20])
@@ -57,26 +57,27 @@ def find_structures(network: Network, shapes: Shapes, exclude: Collection[str] =
 
 
 class AnalysisContext:
-    """What every step of an analysis works on; raises RefusedError where the parts do not fit."""
+    """What every step of an analysis needs; raises RefusedError if the parts do not fit."""
 
     def __init__(self, network: Network, samples: Samples, options: AnalysisOptions) -> None:
         self.network, self.samples, self.options = network, samples, options
         exported = network.fixed_batch
         self.drawn = _draw(len(samples), options)
-        # Certainty comes from resampling batches, so there must be some, however few the samples.
+        # Confidence intervals come from resampling batches, so there must be enough of them.
         most = max(1, len(self.drawn) // MIN_BATCHES)
         self.batch: int = min(options.batch_size, most) if exported is None else exported
         self.smallest_batch = exported or 1
         self.at_once = self.batch
-        """How many samples of a batch go through together: fewer, once memory has run out."""
-        if exported is not None:  # the program takes whole batches only
+        """How many samples are computed at once: a batch, or fewer after memory has run out."""
+        if exported is not None:  # the program takes only complete batches
             self.drawn = self.drawn[: len(self.drawn) // exported * exported]
         if not len(self.drawn):
             raise RefusedError(
                 "too-few-samples",
                 "There are too few samples",
                 f"The model was exported for batches of exactly {exported} samples, and the "
-                "analysis has fewer. Export it with a dynamic batch, as `narrows export` does.",
+                "analysis has fewer. Use more samples, or export the model with a dynamic batch, "
+                "as `narrows export` does.",
             )
         traced = FREE_BATCH if exported is None else exported
         self.shapes = check_fit(network, samples, options.loss, traced)
@@ -86,21 +87,21 @@ class AnalysisContext:
         self.device = chosen_device()
 
     def _require_layers(self) -> None:
-        """Refuse names that the API could not check, the model being under inspection then."""
-        asked = [*self.options.exclude]
+        """Refuse unknown layers; the API can't check them before the model is inspected."""
+        names = [*self.options.exclude]
         for factors in self.options.custom_plans.values():
-            asked += factors
-        unknown = sorted(set(asked) - {layer.name for layer in self.channels.layers})
+            names += factors
+        unknown = sorted(set(names) - {layer.name for layer in self.channels.layers})
         if unknown:
             raise RefusedError(
                 "unknown-layer",
                 "The model has no such layer",
-                f"`exclude` or `factors` names {', '.join(unknown[:5])}; the model's inspection "
-                "lists the layers that it has.",
+                f"`exclude` or `factors` names {', '.join(unknown[:5])}; choose from the layers in "
+                "the model's inspection.",
             )
 
     def _require_room(self) -> None:
-        """Refuse what would take days, or more memory than there is."""
+        """Refuse analyses that would take days or too much memory."""
         structures, name = len(self.channels), self.options.method
         if name == "exact" and structures > EXACT_STRUCTURES:
             raise RefusedError(
@@ -123,7 +124,7 @@ class AnalysisContext:
 
     @cached_property
     def gated(self) -> GatedNetwork:
-        """The network with its gates, on the device that computes."""
+        """The network with its gates, on the chosen device."""
         network = self.network.map_tensors(lambda t: t.to(self.device))
         return gate(network, self.channels, self.options.gate, self.shapes)
 
@@ -133,16 +134,16 @@ class AnalysisContext:
         return Method(options.method, options.curvature or "sampled", options.blocks)
 
     def measure(self, batch: Batch) -> PartialSums:
-        """Return the partial sums of a batch, as one row."""
+        """Return the partial sums of a batch, as one row; raise RefusedError."""
         try:
             return self.method.measure(self.gated, batch, LOSSES[self.options.loss])
         except MixedSamplesError as error:
             raise RefusedError(
-                "samples-mixed", "Samples can't be told apart", f"{error}."
+                "samples-mixed", "The network mixes the samples of a batch", f"{error}."
             ) from None
 
     def analysis(self, partial_sums: PartialSums) -> Analysis:
-        """Return the analysis that the partial sums of all batches make."""
+        """Return the analysis of the partial sums of all batches."""
         return Analysis(
             self.network,
             self.shapes,
@@ -156,18 +157,19 @@ class AnalysisContext:
         )
 
     def load(self, start: int, stop: int) -> Batch:
-        """Return the drawn samples `start` … `stop − 1`, on the device."""
-        drawn, (first, *more) = self.drawn[start:stop], self.network.inputs
+        """Return the drawn samples `start` … `stop − 1` as a batch on the device."""
+        # A program that computes its own loss takes the targets as its second input.
+        drawn, (first, *second) = self.drawn[start:stop], self.network.inputs
         classes = self.options.loss in CLASS_LOSSES
         target = torch.int64 if classes else self.network.precision
-        target = more[0].dtype if more else target  # of a program that computes its own loss
+        target = second[0].dtype if second else target
         inputs, targets = self.samples.batch(drawn, first.dtype, target)
         inputs, targets = inputs.to(self.device), targets.to(self.device)
-        given = (inputs, targets) if more else (inputs,)
-        return Batch(given, targets, batch_seed(self.options.seed, start))
+        arguments = (inputs, targets) if second else (inputs,)
+        return Batch(arguments, targets, batch_seed(self.options.seed, start))
 
 
 def _draw(count: int, options: AnalysisOptions) -> NDArray[np.int64]:
-    """Draw samples without replacement; shuffled, so that each batch is like any other."""
+    """Return the indices of samples drawn without replacement, in random order, [samples]."""
     order = np.random.default_rng(options.seed).permutation(count)
     return order[: options.max_samples]

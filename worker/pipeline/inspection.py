@@ -1,4 +1,4 @@
-"""What inspections find, in the words of the API."""
+"""The results of inspections, as the API returns them."""
 
 from importlib.metadata import version
 from typing import Any
@@ -18,7 +18,7 @@ Json = dict[str, Any]
 
 
 def model_inspection(network: Network, shapes: Shapes, channels: Channels) -> Json:
-    """Describe a model: its inputs and outputs, what it costs, its layers and channel groups."""
+    """Return the inputs, outputs, costs, layers and channel groups of a model."""
     costs = network_cost(network, shapes, channels)
     return {
         "inputs": [
@@ -46,14 +46,17 @@ def model_inspection(network: Network, shapes: Shapes, channels: Channels) -> Js
 
 
 def dataset_inspection(samples: Samples) -> Json:
-    """Describe a dataset: counts, shapes, classes, and what the transform makes of a sample."""
+    """Return the counts, shapes and classes of a dataset, and its first sample transformed.
+
+    Raises RefusedError if the transformed sample is not finite.
+    """
     first = samples.transform.apply(samples.inputs[:1], torch.float32)
     if not first.isfinite().all():
         raise RefusedError(
             "dataset-invalid",
             "The dataset can't be used",
-            "The transform makes of the first sample what is not finite: its numbers, or `scale`, "
-            f"are too large (the sample reaches {np.abs(samples.inputs[0]).max():.3g}).",
+            "The transformed first sample is not finite: its numbers, or `scale`, are too large "
+            f"(the sample reaches {np.abs(samples.inputs[0]).max():.3g}).",
         )
     described: Json = {
         "samples": len(samples),
@@ -77,7 +80,7 @@ def dataset_inspection(samples: Samples) -> Json:
 
 
 def versions() -> Json:
-    """Return which code computed a result."""
+    """Return the versions of the code that computes a result."""
     return {"narrows": version("narrows"), "torch": torch.__version__, "numpy": np.__version__}
 
 

@@ -1,4 +1,4 @@
-"""Batches in parts, where a device has too little memory for the whole."""
+"""Computes a batch in parts if the device has too little memory for all of it."""
 
 import logging
 from collections.abc import Callable
@@ -15,11 +15,11 @@ log = logging.getLogger(__name__)
 def measure_in_microbatches(
     compute: Callable[[Batch], PartialSums], batch: Batch, *, size: int, smallest: int
 ) -> tuple[PartialSums, int]:
-    """Return the partial sums of a batch as one row, and how many samples went through at once.
+    """Return the partial sums of a batch as one row, and the number of samples in each part.
 
-    That is `size`, halved whenever memory runs out, down to `smallest`. In one part, the row is
-    exactly what `compute` returns; in several it is their sum in float64, equal but for rounding.
-    Raises what `compute` does when memory is too small for the smallest part.
+    That number is `size`, halved whenever memory runs out, down to `smallest`. With one part, the
+    row is exactly what `compute` returns. With several, it is their sum in float64, equal except
+    for rounding. Raises what `compute` raises if memory is too small for the smallest part.
     """
     while True:
         try:
@@ -30,4 +30,4 @@ def measure_in_microbatches(
                 raise
         log.warning("%d samples at once take too much memory; going on with %d", size, halved)
         size = halved
-        torch.cuda.empty_cache()  # what the failed attempt left, its frames being gone by now
+        torch.cuda.empty_cache()  # the memory of the failed attempt, now that its frames are gone

@@ -1,7 +1,7 @@
-"""What the child process runs: inspect · plan · shard · reduce, as plain functions.
+"""The functions that the child process runs: inspect, plan, shard, reduce.
 
-Paths are of content-addressed files, so what was read from one stays true and is kept for the next
-call. Each function raises RefusedError where the upload or the request is at fault.
+Files are content-addressed, so what was read from a path stays valid and is cached for later calls.
+Each function raises RefusedError if the upload or the request is invalid.
 """
 
 import io
@@ -31,11 +31,11 @@ from worker.pipeline.microbatches import measure_in_microbatches
 Json = dict[str, Any]
 
 SETTINGS = ("method", "gate", "loss", "curvature", "blocks", "seed")
-"""What of a request the provenance repeats."""
+"""The options of the request that are part of the provenance."""
 
 
 def inspect_model(path: str) -> Json:
-    """Return what a model consists of: inputs, outputs, layers, channel groups, costs."""
+    """Return the inputs, outputs, layers, channel groups and costs of a model."""
     network = open_network(path)
     shapes = trace_shapes(network)
     channels = find_structures(network, shapes)
@@ -43,12 +43,15 @@ def inspect_model(path: str) -> Json:
 
 
 def inspect_dataset(path: str, transform: Json) -> Json:
-    """Return what a dataset consists of: counts, shapes, classes, and one sample preprocessed."""
+    """Return the counts, shapes and classes of a dataset, and one preprocessed sample."""
     return inspection.dataset_inspection(arrays.read(Path(path), Transform.from_json(transform)))
 
 
 def plan(model_path: str, dataset_path: str, transform: Json, request: Json) -> list[list[int]]:
-    """Check that everything fits, and return the shards: [start, stop] ranges of samples drawn."""
+    """Check that model, dataset and request fit; return the shards.
+
+    A shard is a range [start, stop) of the drawn samples.
+    """
     context = _open(model_path, dataset_path, transform, request)
     count, batch = len(context.drawn), context.batch
     step = max(1, get_settings().shard_samples // batch) * batch
@@ -58,7 +61,7 @@ def plan(model_path: str, dataset_path: str, transform: Json, request: Json) -> 
 def shard(
     model_path: str, dataset_path: str, transform: Json, request: Json, start: int, stop: int
 ) -> bytes:
-    """Return the partial sums of samples `start` … `stop − 1`, one row a batch, as `.npz`."""
+    """Return the partial sums of samples `start` … `stop − 1`, one row per batch, as an `.npz`."""
     began = time.perf_counter()
     context = _open(model_path, dataset_path, transform, request)
     rows = []
@@ -71,8 +74,8 @@ def shard(
         rows.append(row)
     file = io.BytesIO()
     seconds = time.perf_counter() - began
-    more = {"seconds": np.array(seconds), "device": np.array(device_name())}
-    np.savez(file, allow_pickle=False, **PartialSums.stack(rows).to_arrays(), **more)
+    cost = {"seconds": np.array(seconds), "device": np.array(device_name())}
+    np.savez(file, allow_pickle=False, **PartialSums.stack(rows).to_arrays(), **cost)
     return file.getvalue()
 
 
@@ -86,29 +89,30 @@ def reduce(
 ) -> Json:
     """Return the rows of layers, structures and plans, the summary and the provenance.
 
-    Networks to be built are written to `folder`, under the names that their plans then have.
+    `parts` are the results of all shards, in order. The networks of `build` are written to
+    `folder`, with the file names that the plans' `artifact` fields hold.
     """
     began = time.perf_counter()
     context = _open(model_path, dataset_path, transform, request)
     shards = [dict(np.load(io.BytesIO(part), allow_pickle=False)) for part in parts]
     partial_sums = PartialSums.stack(map(PartialSums.of_arrays, shards))
-    found = context.analysis(partial_sums)
+    analysis = context.analysis(partial_sums)
     options = context.options
-    plans = _chosen_plans(found, options)
+    plans = _chosen_plans(analysis, options)
     original = pt2.read(Path(model_path)) if options.build else context.network
     built = {
-        name: build(original, found, plans[name], options.init, Path(folder, f"{name}.pt2"))
+        name: build(original, analysis, plans[name], options.init, Path(folder, f"{name}.pt2"))
         for name in options.build
     }
     seconds = sum(float(part["seconds"]) for part in shards) + time.perf_counter() - began
     return {
-        "layers": found.layers,
-        "structures": found.structures,
+        "layers": analysis.layers,
+        "structures": analysis.structures,
         "plans": [
             {**plan.to_dict(), "artifact": f"{name}.pt2" if name in built else None}
             for name, plan in plans.items()
         ],
-        "summary": {**found.summary, "built": built},
+        "summary": {**analysis.summary, "built": built},
         "provenance": {
             **inspection.versions(),
             "model_sha256": Path(model_path).name,
@@ -121,9 +125,9 @@ def reduce(
     }
 
 
-def _chosen_plans(found: Analysis, options: AnalysisOptions) -> dict[str, Plan]:
-    pruned = {PRUNED: found.pruned()} if PRUNED in options.build else {}
-    return {name: found.plans[name] for name in options.plan_names} | pruned
+def _chosen_plans(analysis: Analysis, options: AnalysisOptions) -> dict[str, Plan]:
+    pruned = {PRUNED: analysis.pruned()} if PRUNED in options.build else {}
+    return {name: analysis.plans[name] for name in options.plan_names} | pruned
 
 
 def _open(model_path: str, dataset_path: str, transform: Json, request: Json) -> AnalysisContext:

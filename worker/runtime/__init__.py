@@ -1,1 +1,1 @@
-"""The job runtime: claims work, has it computed, writes results; never imports torch."""
+"""The job runtime: claims work, calls the child, commits results; never imports torch."""

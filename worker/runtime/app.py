@@ -1,4 +1,4 @@
-"""One worker process: Celery takes messages, a child computes, a thread reconciles."""
+"""One worker process: Celery receives messages, a child computes, a thread reconciles."""
 
 import argparse
 import logging
@@ -39,10 +39,10 @@ QUEUES = ",".join(sorted(set(TASKS.values())))
 
 
 def main() -> None:
-    """Run one worker until SIGTERM; exit with status 1 when it can't start."""
+    """Run one worker until SIGTERM; exit with status 1 if it can't start."""
     options = _parse_arguments()
-    os.dup2(2, 1)  # standard output belongs to whoever started the worker
-    sys.__stdout__ = None  # type: ignore[misc]  # there Celery says that it shuts down
+    os.dup2(2, 1)  # standard output belongs to the process that started the worker
+    sys.__stdout__ = None  # type: ignore[misc]  # Celery prints its shutdown there
     settings = get_settings()
     _log_to_stderr(settings)
     if options.tied:
@@ -54,9 +54,9 @@ def main() -> None:
 
 
 def run_worker(settings: Settings, engine: Engine, queues: str, pipeline: str) -> int:
-    """Take messages from `queues` until told to stop; return the exit status."""
+    """Process messages from `queues` until SIGTERM; return the exit status."""
     app = make_celery(settings)
-    app.conf.broker_connection_max_retries = None  # outlast any outage
+    app.conf.broker_connection_max_retries = None  # retry forever
     broker = Broker(app)
     name = f"{socket.gethostname()[:100]}:{os.getpid()}"
     jobs = Jobs(
@@ -86,7 +86,7 @@ def run_worker(settings: Settings, engine: Engine, queues: str, pipeline: str) -
     registration = Registration(engine, name=name, queues=queues, seconds=settings.lease_seconds)
 
     def warm() -> None:
-        with suppress(ExplainedError, StoppingError):  # then it stays unknown what computes
+        with suppress(ExplainedError, StoppingError):  # then the device stays unknown
             device = supervisor.call(
                 "worker.hardware.device", "device_name", watch=registration.raise_if_stopping
             )
@@ -115,7 +115,7 @@ def run_worker(settings: Settings, engine: Engine, queues: str, pipeline: str) -
 
 def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m worker", description=__doc__)
-    parser.add_argument("--queues", default=QUEUES, help="which to serve (default: %(default)s)")
+    parser.add_argument("--queues", default=QUEUES, help="queues to serve (default: %(default)s)")
     parser.add_argument("--tied", action="store_true", help="stop when standard input ends")
     parser.add_argument("--pipeline", default="worker.pipeline.steps", help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -123,14 +123,14 @@ def _parse_arguments() -> argparse.Namespace:
 
 def _log_to_stderr(settings: Settings) -> None:
     configure_logging(settings)
-    logging.getLogger("celery").setLevel(logging.WARNING)  # the tasks speak for themselves
+    logging.getLogger("celery").setLevel(logging.WARNING)  # the tasks log more than Celery does
     signals.setup_logging.connect(_keep_logging)
-    # About root: in a container that is its owner's choice, and no message is ever unpickled.
+    # Celery warns about root, since it could unpickle messages; here, messages are only JSON.
     warnings.filterwarnings("ignore", category=SecurityWarning)
 
 
 def _keep_logging(**_: Any) -> None:
-    """Have Celery leave the logging alone, as it does when somebody answers this signal."""
+    """Keep our logging: Celery configures none if a function is connected to this signal."""
 
 
 def _serve_metrics(settings: Settings) -> None:

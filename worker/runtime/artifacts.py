@@ -1,7 +1,7 @@
-"""The files that a reduce builds: in a scratch folder, then in storage, at last in the result.
+"""The files that a reduce builds: written to a scratch folder, staged in storage, then committed.
 
-Until the result is committed they lie where nobody looks; a worker that dies on the way leaves no
-row. At worst it leaves an object without one, which the next attempt, building the same, takes up.
+Only the commit makes them visible: a worker that dies before leaves no row. At worst it leaves an
+object without a row; the next attempt builds the same object and uses it.
 """
 
 import re
@@ -26,29 +26,29 @@ NAME: Final = r"[a-z0-9][a-z0-9-]{0,59}\.pt2"
 
 @contextmanager
 def scratch_folder(parent: Path) -> Iterator[Path]:
-    """Make a folder for a child to write to; it is gone in the end."""
+    """Yield a new folder that a child writes to; delete it afterwards."""
     parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=parent, ignore_cleanup_errors=True) as folder:
         yield Path(folder)
 
 
 def sweep(parent: Path) -> None:
-    """Drop the scratch folders of workers that were killed, more than a day ago."""
+    """Delete scratch folders older than a day, which killed workers have left."""
     for path in parent.glob("*"):
-        with suppress(FileNotFoundError):  # others sweep, too
+        with suppress(FileNotFoundError):  # other workers sweep as well
             if path.stat().st_mtime < time.time() - DAY:
                 shutil.rmtree(path, ignore_errors=True)
 
 
 @dataclass(frozen=True)
 class Artifacts:
-    """Files by name, staged in storage."""
+    """Built files by name, staged in storage."""
 
     storage: Storage
     staged: Mapping[str, Stored]
 
     def add(self, connection: Connection, analysis_id: str | int) -> None:
-        """Add the rows, and move the files to where the rows say: the end of a transaction."""
+        """Insert the rows and move the files to their addresses, at the end of a transaction."""
         files = FileRepository(connection)
         for file in sorted(self.staged.values(), key=lambda file: file.sha256):
             files.hold(file.sha256, file.size)
@@ -70,7 +70,7 @@ class Artifacts:
 
 @contextmanager
 def stage(storage: Storage, folder: Path, names: Iterable[str]) -> Iterator[Artifacts]:
-    """Copy files of `folder` into storage; those that are not added by the end are dropped."""
+    """Stage files of `folder` in storage; discard those that were not added in the context."""
     staged: dict[str, Stored] = {}
     try:
         for name in names:
@@ -82,12 +82,12 @@ def stage(storage: Storage, folder: Path, names: Iterable[str]) -> Iterator[Arti
 
 
 def built(result: Mapping[str, Any]) -> list[str]:
-    """Return the names of the files that the plans of a result speak of."""
+    """Return the file names of the plans of a result that were built."""
     return [plan["artifact"] for plan in result["plans"] if plan.get("artifact")]
 
 
 def _inside(folder: Path, name: str) -> Path:
-    """Return the path; raise ValueError where a child speaks of what it did not write there."""
+    """Return the path of a file that the child wrote; raise ValueError for any other name."""
     path = folder / name
     if not re.fullmatch(NAME, name) or path.is_symlink() or not path.is_file():
         raise ValueError(f"no file of the child: {name!r}")

@@ -1,4 +1,4 @@
-"""Keeps a claim alive from a thread of its own, and notices when it is lost or unwanted."""
+"""Renews a lease in a thread, and notices when the lease is lost or the work is cancelled."""
 
 import logging
 import threading
@@ -22,7 +22,7 @@ class StoppingError(Exception):
 
 
 class Heartbeat:
-    """Renews thrice a lease while entered, and looks in between so that a cancel is seen soon."""
+    """Renews a lease three times in its duration; checks it more often, to see a cancel soon."""
 
     def __init__(self, jobs: Jobs, claim: Claim, stopping: threading.Event) -> None:
         self._jobs, self._claim, self._stopping = jobs, claim, stopping
@@ -43,7 +43,7 @@ class Heartbeat:
         self._thread.join()
 
     def raise_if_ended(self) -> None:
-        """Raise LeaseLostError or StoppingError when there is no point in going on."""
+        """Raise LeaseLostError if the lease is lost, StoppingError if the worker shuts down."""
         if self._lost.is_set():
             raise LeaseLostError
         if self._stopping.is_set():
@@ -57,8 +57,8 @@ class Heartbeat:
             try:
                 held = (self._jobs.renew if due else self._jobs.is_held)(self._claim)
             except SQLAlchemyError as error:
-                log.warning("the database is out of reach: %s", first_line(error))
-                continue  # the lease may outlast it
+                log.warning("the database does not answer: %s", first_line(error))
+                continue  # the database may be back before the lease expires
             if not held:
                 self._lost.set()
                 return

@@ -1,4 +1,4 @@
-"""Counts work, and logs a line of it, by how it ends."""
+"""Counts and logs work, by how it ended."""
 
 import logging
 import time
@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 @contextmanager
 def timed(claim: Claim) -> Iterator[None]:
-    """Time what is done within for the claim; what it raises is passed on."""
+    """Measure the time of the claimed work in the context; errors are counted and passed on."""
     task, begun, ended = claim.work.task, time.monotonic(), "done"
     if claim.attempt > 1:
         RETRIES.labels(task).inc()

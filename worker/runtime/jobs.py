@@ -1,7 +1,7 @@
 """The transactions that begin and end claimed work.
 
-Those that end it return the messages to send once they are through, and raise LeaseLostError,
-having written nothing, when the work is no longer the worker's own.
+Those that end it return the messages to send after the transaction. If the worker has lost its
+lease, they raise LeaseLostError and write nothing.
 """
 
 from typing import Any
@@ -21,7 +21,7 @@ from worker.runtime.work import analysis
 
 
 class Jobs:
-    """The work in the database, as the worker `holder` sees it."""
+    """The work in the database, for the worker `holder`."""
 
     def __init__(
         self, engine: Engine, *, holder: str, lease_seconds: float, max_attempts: int
@@ -32,7 +32,7 @@ class Jobs:
         self.max_attempts = max_attempts
 
     def claim(self, work: Work, ids: Ids) -> Claim | None:
-        """Take work that waits; return None where there is nothing to do, or not yet."""
+        """Claim waiting work; return None if it does not wait, is not wanted or is not ready."""
         with self.engine.begin() as connection:
             claim = leases.claim(
                 connection, work, ids, holder=self.holder, seconds=self.lease_seconds
@@ -42,24 +42,24 @@ class Jobs:
             return claim
 
     def renew(self, claim: Claim) -> bool:
-        """Lengthen the lease; return False when it is lost or nobody wants the work any more."""
+        """Renew the lease; return False if it is lost or the work is no longer wanted."""
         with self.engine.begin() as connection:
             return leases.renew(connection, claim, self.lease_seconds)
 
     def is_held(self, claim: Claim) -> bool:
-        """Tell whether `renew` would find the lease; this reads only."""
+        """Return what `renew` would return, without writing."""
         with self.engine.begin() as connection:
             return leases.is_held(connection, claim)
 
     def inputs(self, claim: Claim) -> TaskInputs:
-        """Return what the claimed work needs; see `Work.load`."""
+        """Return the inputs of the claimed work; see `Work.load`."""
         with self.engine.begin() as connection:
             return claim.work.load(connection, claim.ids)
 
     def commit(
         self, claim: Claim, result: Any, artifacts: Artifacts | None = None
     ) -> list[Message]:
-        """Write what the pipeline returned for the claimed work, and what files it built."""
+        """Write the pipeline's result of the claimed work, and the files that it built."""
         with self.engine.begin() as connection:
             return claim.work.commit(connection, claim, result, artifacts)
 
@@ -69,20 +69,20 @@ class Jobs:
             return claim.work.fail(connection, claim, problem)
 
     def give_back(self, claim: Claim, *, delay: float = 0.0) -> list[Message]:
-        """Let another worker have the work after `delay` seconds, as if it had never been taken."""
+        """Release the work for others after `delay` seconds; the attempt does not count."""
         return self._put_back(claim, attempt=claim.attempt - 1, delay=delay)
 
     def retry(self, claim: Claim, happened: str, *, delay: float = 0.0) -> list[Message]:
-        """Put the work back, to be sent again after `delay` seconds, or give it up for good.
+        """Release the work, to be sent again after `delay` seconds; fail it after the last attempt.
 
-        `happened` is a sentence that says what went wrong: the last word after the last attempt.
+        `happened` is a sentence that says what went wrong; it becomes part of the problem document.
         """
         if claim.attempt < self.max_attempts:
             return self._put_back(claim, delay=delay)
         given_up = RefusedError(
             "attempts-exhausted",
             "Given up after several attempts",
-            f"All {claim.attempt} attempts failed, the last one like this: {happened}",
+            f"All {claim.attempt} attempts failed. The reason of the last one: {happened}",
         )
         return self.fail(claim, given_up.as_problem())
 
@@ -95,7 +95,7 @@ class Jobs:
             return [] if delay else leases.mark_sent(connection, work, work.row(claim.ids))
 
     def cancel(self, analysis_id: str) -> bool:
-        """End the analysis if that was asked for; return whether it was this call that did."""
+        """Cancel the analysis if that was requested; return whether this call did it."""
         with self.engine.begin() as connection:
             cancelled = connection.execute(
                 update(Analysis)

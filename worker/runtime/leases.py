@@ -1,7 +1,7 @@
-"""Work that one worker at a time holds, on lease: the statements that all kinds of work share.
+"""Leases on work: the SQL statements that all kinds of work share.
 
-Each step is one UPDATE that names the state, and the token where there is one. When it changes no
-row, somebody else has the work, or nobody wants it any more, and the worker drops it.
+Each step is one UPDATE with the expected state and token in its condition. If it changes no row,
+another worker has the work or it is no longer wanted, and the worker drops it.
 """
 
 import secrets
@@ -28,14 +28,14 @@ FREE: Final[dict[str, Any]] = {"token": None, "leased_by": None, "lease_until": 
 
 
 class LeaseLostError(Exception):
-    """The work is no longer this worker's: its lease ran out, or the analysis has ended."""
+    """The worker has lost the work: its lease expired, or the analysis has ended."""
 
 
 class Work(ABC):
-    """A kind of work, named like its task: rows of `table` that wait in one state, held in another.
+    """A kind of work: rows of `table` that are in the state `waiting` or, when leased, `held`.
 
-    While `wanted` is false, nobody may take or keep such work; while `ready` is false, nobody may
-    take it yet. `builds_files` says that its function is given a folder, too.
+    `task` names its Celery task. Workers claim a row only if `wanted` and `ready` hold, and keep it
+    only while `wanted` holds. If `builds_files`, its function also gets a folder.
     """
 
     task: TaskName
@@ -48,29 +48,29 @@ class Work(ABC):
 
     @abstractmethod
     def load(self, connection: Connection, ids: Ids) -> TaskInputs:
-        """Return what the work needs.
+        """Return the inputs of the work.
 
-        Raises RefusedError where an upload can't serve it, and LeaseLostError where it was deleted.
+        Raises RefusedError if its uploads can't be used, and LeaseLostError if it was deleted.
         """
 
     @abstractmethod
     def commit(
         self, connection: Connection, claim: "Claim", result: Any, artifacts: Artifacts | None
     ) -> list[Message]:
-        """Write what the pipeline returned, and what files it built; return the next messages."""
+        """Write the pipeline's result and the built files; return the next messages."""
 
     @abstractmethod
     def fail(self, connection: Connection, claim: "Claim", problem: ProblemJson) -> list[Message]:
         """End the work, and the analysis that it is part of, with a problem document."""
 
     def begin(self, connection: Connection, ids: Ids) -> None:  # noqa: B027 - for most, nothing
-        """Write what happens when the work is taken."""
+        """Write what changes when the work is claimed."""
 
     def put_back(self, connection: Connection, ids: Ids) -> None:  # noqa: B027 - for most, nothing
-        """Write what happens when the work waits again."""
+        """Write what changes when the work waits again."""
 
     def analysis_id(self, ids: Ids) -> str | None:
-        """Return the analysis that the work is part of."""
+        """Return the id of the analysis that the work is part of, if any."""
         del ids
         return None
 
@@ -91,7 +91,7 @@ class Work(ABC):
 
 @dataclass(frozen=True)
 class Claim:
-    """What a worker holds; `token` proves it."""
+    """Work that a worker has claimed; `token` is the fencing token of its lease."""
 
     work: Work
     ids: Ids
@@ -102,7 +102,7 @@ class Claim:
 def claim(
     connection: Connection, work: Work, ids: Ids, *, holder: str, seconds: float
 ) -> Claim | None:
-    """Take the work and count an attempt; return None where it can't be had."""
+    """Claim the work for `seconds` and count an attempt; return None if it can't be claimed."""
     token = secrets.token_hex(16)
     attempt = connection.scalar(
         update(work.table)
@@ -130,30 +130,30 @@ def _held_row(claim: Claim) -> ColumnElement[bool]:
 
 
 def is_held(connection: Connection, claim: Claim) -> bool:
-    """Tell whether the lease is still held; this reads only."""
+    """Return whether the lease is still held, without writing."""
     return connection.scalar(select(claim.work.table.token).where(_held_row(claim))) is not None
 
 
 def renew(connection: Connection, claim: Claim, seconds: float) -> bool:
-    """Lengthen the lease; return whether it was still held."""
+    """Renew the lease for `seconds` from now; return whether it was still held."""
     statement = update(claim.work.table).where(_held_row(claim))
     return connection.execute(statement.values(lease_until=epoch_now() + seconds)).rowcount == 1
 
 
 def end(connection: Connection, claim: Claim, **values: Any) -> None:
-    """End the lease, writing `values`; raise LeaseLostError, having written nothing."""
+    """End the lease and write `values`; raise LeaseLostError, without writing, if it is lost."""
     statement = update(claim.work.table).where(_held_row(claim))
     if connection.execute(statement.values(**FREE, **values)).rowcount != 1:
         raise LeaseLostError
 
 
 def expired(connection: Connection, work: Work) -> Sequence[tuple[Claim, str]]:
-    """Return the claims whose lease has run out, each with who held it."""
+    """Return the claims with an expired lease, each with its holder."""
     table = work.table
     rows = connection.execute(
         select(table.token, table.attempt, table.leased_by, *work.key)
         .where(table.state == work.held, table.token.is_not(None), table.lease_until < epoch_now())
-        # Not what is just being settled: that may take long, and the reconciler is not to wait.
+        # Rows that a long transaction is just ending are locked, and the reconciler must not wait.
         .with_for_update(skip_locked=True)
     )
     return [
@@ -167,7 +167,7 @@ def mark_sent(
 ) -> list[Message]:
     """Mark the waiting work that meets `conditions` as sent; return the messages to send.
 
-    They go out after the transaction. Whatever does not arrive is sent again by the reconciler.
+    Send them after the transaction. If one does not arrive, the reconciler sends it again.
     """
     table = work.table
     rows = connection.execute(

@@ -1,4 +1,4 @@
-"""Messages, sent after the transaction that asks for them. The rows themselves are the outbox."""
+"""Messages, sent after the transaction that creates them. The rows of the work are the outbox."""
 
 import logging
 from collections.abc import Iterable
@@ -17,9 +17,9 @@ class Message(NamedTuple):
 
 
 def send_all(broker: Broker, messages: Iterable[Message]) -> None:
-    """Send the messages, or as many as the broker takes: the reconciler sends the rest again."""
+    """Send the messages until the broker fails; the reconciler sends the others again."""
     try:
         for message in messages:
             broker.send(message.task, *message.ids)
     except BrokerUnavailableError as error:
-        log.warning("the broker is out of reach: %s", error)
+        log.warning("the broker does not answer: %s", error)

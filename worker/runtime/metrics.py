@@ -1,4 +1,4 @@
-"""What Prometheus may read of a worker: how work went, how long it took, the memory of its GPU."""
+"""A worker's metrics for Prometheus: how work ended, how long it took, the memory of the GPUs."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -35,7 +35,7 @@ STAGES = Histogram(
 
 
 def count_analysis(history: Sequence[tuple[str, datetime]]) -> None:
-    """Count an analysis that has ended, given its states, the first to the last, and since when."""
+    """Count an ended analysis; `history` has its states in order, each with its start time."""
     for (state, since), (_, until) in pairwise(history):
         STAGES.labels(state).observe((until - since).total_seconds())
     (_, begun), (state, ended) = history[0], history[-1]
@@ -43,21 +43,21 @@ def count_analysis(history: Sequence[tuple[str, datetime]]) -> None:
 
 
 def serve_metrics(settings: Settings) -> None:
-    """Answer at `settings.metrics_port`, if that is set; raise OSError where that can't be."""
+    """Serve metrics at `settings.metrics_port`, if it is set; raise OSError if that fails."""
     if settings.metrics_port is not None:
         start_http_server(settings.metrics_port, settings.metrics_host)
 
 
 class GpuMemory(Collector):
-    """Asks the driver whenever somebody reads."""
+    """Queries the driver at each scrape."""
 
     def collect(self) -> Iterator[Metric]:
         family = GaugeMetricFamily(
             "narrows_gpu_memory_bytes", "Memory of the visible GPUs", labels=["gpu", "kind"]
         )
-        for found in gpu.memory():
-            family.add_metric([found.gpu, "used"], found.used)
-            family.add_metric([found.gpu, "total"], found.total)
+        for memory in gpu.memory():
+            family.add_metric([memory.gpu, "used"], memory.used)
+            family.add_metric([memory.gpu, "total"], memory.total)
         yield family
 
 

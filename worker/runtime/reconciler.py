@@ -1,6 +1,7 @@
-"""Puts right what crashes and lost messages leave behind; every worker runs it, one at a time acts.
+"""Repairs the effects of crashes and lost messages. Every worker runs it; one leader acts.
 
-Each step derives what to do from the rows alone and may be repeated or run twice at once.
+Each step decides from the rows alone, and is safe to repeat or to run concurrently. See
+docs/architecture.md, "Jobs".
 """
 
 import logging
@@ -26,7 +27,7 @@ from worker.runtime.work.table import ALL_WORK
 
 DUTY: Final = "reconcile"
 INTERVAL_SECONDS: Final = 1.0
-"""As long may a cancel take of which no worker knows, the analysis waiting behind others."""
+"""Also how long it takes to cancel an analysis that no worker works on."""
 LEADER_SECONDS: Final = 6 * INTERVAL_SECONDS
 RESEND_SECONDS: Final = 30.0
 RESEND_SECONDS_IF_EMPTY: Final = 2.0
@@ -45,7 +46,7 @@ class Reconciler:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop, and let another worker lead at once."""
+        """Stop, and release the lead, so that another worker takes it at once."""
         self._stopping.set()
         self._thread.join()
         with suppress(SQLAlchemyError), self._jobs.engine.begin() as connection:
@@ -58,12 +59,12 @@ class Reconciler:
                 if self.leads():
                     self.reconcile()
             except SQLAlchemyError as error:
-                log.warning("the database is out of reach: %s", first_line(error))
-            except Exception:  # whatever it is, the next round must come
+                log.warning("the database does not answer: %s", first_line(error))
+            except Exception:  # the next round must come after any error
                 log.exception("reconciling failed")
 
     def leads(self) -> bool:
-        """Take or keep the lead; return False while another worker has it."""
+        """Take or renew the lead; return False while another worker has it."""
         mine = {"token": self._token, "lease_until": epoch_now() + LEADER_SECONDS}
         free = or_(Lease.token == self._token, Lease.lease_until < epoch_now())
         lead = Lease.name == DUTY
@@ -74,22 +75,22 @@ class Reconciler:
                 if connection.scalar(select(Lease.name).where(lead)):
                     return False
                 connection.execute(insert(Lease).values(name=DUTY, **mine))
-        except IntegrityError:  # another worker was first to make the row
+        except IntegrityError:  # another worker has inserted the row
             return False
         return True
 
     def reconcile(self) -> None:
-        """Put everything right once."""
+        """Run each repair once."""
         self._cancel()
         self._expire()
         self._fan_in()
         self._send()
 
     def _cancel(self) -> None:
-        """End the analyses whose end was asked for, and shards that outlived their analysis."""
-        asked = select(Analysis.id).where(Analysis.cancel_requested, Analysis.state.in_(ACTIVE))
+        """Cancel the analyses that clients cancelled, and shards whose analysis has ended."""
+        requested = select(Analysis.id).where(Analysis.cancel_requested, Analysis.state.in_(ACTIVE))
         with self._jobs.engine.begin() as connection:
-            ids = connection.scalars(asked.with_for_update(skip_locked=True)).all()
+            ids = connection.scalars(requested.with_for_update(skip_locked=True)).all()
         for id_ in ids:
             self._jobs.cancel(id_)
         of_active = exists(
@@ -103,40 +104,40 @@ class Reconciler:
             )
 
     def _expire(self) -> None:
-        """Put work back whose worker fell silent."""
+        """Release the work of expired leases."""
         for work in ALL_WORK:
             with self._jobs.engine.begin() as connection:
-                silent = leases.expired(connection, work)
-            for claim, holder in silent:
+                expired = leases.expired(connection, work)
+            for claim, holder in expired:
                 try:
                     messages = self._jobs.retry(claim, "Its worker fell silent.")
                 except LeaseLostError:
-                    continue  # it came to its end after all
-                log.warning("%s %s: worker %s fell silent", work.task, claim.ids, holder)
+                    continue  # the worker has ended it after all
+                log.warning("%s %s: the lease of worker %s expired", work.task, claim.ids, holder)
                 send_all(self._broker, messages)
 
     def _fan_in(self) -> None:
-        """Have analyses reduced whose shards are all done, whatever their counter says."""
+        """Move analyses to `reducing` if all their shards are done, even if the counter differs."""
         unfinished = exists(
             select(Shard.index).where(Shard.analysis_id == Analysis.id, Shard.state != "done")
         )
         reducing = {"state": "reducing", "remaining": 0, "sent_at": None}
         with self._jobs.engine.begin() as connection:
-            healed = connection.scalars(
+            repaired = connection.scalars(
                 update(Analysis)
                 .where(Analysis.state == "running", ~unfinished)
                 .values(reducing)
                 .returning(Analysis.id)
             )
-            for analysis_id in healed.all():
+            for analysis_id in repaired.all():
                 add_event(connection, analysis_id, "reducing")
 
     def _send(self) -> None:
-        """Send again what waits, unless its message is likely still on its way."""
+        """Send messages for waiting work again, unless they are probably still in the queue."""
         try:
             empty = self._broker.depth() == 0
         except BrokerUnavailableError as error:
-            log.warning("the broker is out of reach: %s", error)
+            log.warning("the broker does not answer: %s", error)
             return
         for work in ALL_WORK:
             with self._jobs.engine.begin() as connection:
@@ -145,10 +146,10 @@ class Reconciler:
 
 
 def _is_due(work: Work, *, empty: bool) -> ColumnElement[bool]:
-    """Return which waiting rows' messages count as lost.
+    """Return the condition under which the message of a waiting row counts as lost.
 
-    A long queue is no loss, so the patience grows with each send; but what waits while the broker
-    has nothing can't be in it.
+    A message may be in a long queue, so the patience grows with each send. If the broker is empty,
+    the message can't be in a queue, so the patience is short.
     """
     table = work.table
     patience = RESEND_SECONDS_IF_EMPTY if empty else RESEND_SECONDS * table.sends

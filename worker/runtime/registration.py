@@ -1,4 +1,4 @@
-"""Tells the database that a worker is there, for `GET /v1/workers`; nothing else depends on it."""
+"""Registers a worker in the database, for `GET /v1/workers`; nothing else depends on it."""
 
 import logging
 import socket
@@ -18,13 +18,13 @@ from service.logs import first_line
 from worker.runtime.heartbeat import StoppingError
 
 KEEP_SECONDS: Final = 3600.0
-"""How long the row of a worker that is gone stays, for whoever wonders where it is."""
+"""How long the row of a worker that is gone stays, so that users see it in the list."""
 
 log = logging.getLogger(__name__)
 
 
 class Registration:
-    """Beats thrice in `seconds` while started; whoever is silent for longer counts as gone."""
+    """Sends a heartbeat three times in `seconds`; without one for `seconds`, a worker is gone."""
 
     def __init__(self, engine: Engine, *, name: str, queues: str, seconds: float) -> None:
         self.device: str | None = None
@@ -43,19 +43,19 @@ class Registration:
         self._thread.start()
 
     def raise_if_stopping(self) -> None:
-        """Raise StoppingError once it stops."""
+        """Raise StoppingError after `stop` was called."""
         if self._stopping.is_set():
             raise StoppingError
 
     def stop(self) -> None:
-        """Stop, and leave the list of workers."""
+        """Stop, and delete this worker's row."""
         self._stopping.set()
         self._thread.join()
         with suppress(SQLAlchemyError), self._engine.begin() as connection:
             connection.execute(delete(Worker).where(Worker.name == self._name))
 
     def renew(self) -> None:
-        """Be seen now; forget workers that have been gone for long."""
+        """Write this worker's row; delete workers that have been gone for KEEP_SECONDS."""
         seen = {
             "device": self.device,
             "seen_at": epoch_now(),
@@ -72,6 +72,6 @@ class Registration:
             try:
                 self.renew()
             except SQLAlchemyError as error:
-                log.warning("the database is out of reach: %s", first_line(error))
+                log.warning("the database does not answer: %s", first_line(error))
             if self._stopping.wait(self._seconds / 3):
                 return

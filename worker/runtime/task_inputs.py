@@ -1,4 +1,4 @@
-"""What claimed work is done with: files, and what the rows say about them."""
+"""The inputs of claimed work: files, and arguments from the rows."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -10,20 +10,20 @@ from worker.isolation.errors import ChildTimeLimitError
 
 @dataclass(frozen=True)
 class TaskInputs:
-    """A function of the pipeline is called with the paths of `files`, then `arguments`."""
+    """What a function of the pipeline gets: the paths of `files` (SHA-256), then `arguments`."""
 
     files: tuple[str, ...]
     arguments: tuple[Any, ...]
     deadline: datetime | None = None
     memory_bytes: int | None = None
     request_id: str | None = None
-    """Of the HTTP request that asked for the work."""
+    """The id of the HTTP request that caused the work, for the log."""
 
     def followed_by(self, *arguments: Any) -> "TaskInputs":
         """Return the inputs with further arguments."""
         return replace(self, arguments=(*self.arguments, *arguments))
 
     def require_time_left(self) -> None:
-        """Raise ChildTimeLimitError once the analysis has used the time that it was given."""
+        """Raise ChildTimeLimitError if the deadline of the analysis has passed."""
         if self.deadline is not None and utc_now() > self.deadline:
             raise ChildTimeLimitError("The analysis took longer than its `time_limit_seconds`.")

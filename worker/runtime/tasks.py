@@ -1,4 +1,4 @@
-"""The Celery tasks: ids come in, results go to the database."""
+"""The Celery tasks: they get ids from messages, and write results to the database."""
 
 import logging
 import threading
@@ -33,10 +33,9 @@ log = logging.getLogger(__name__)
 
 
 class Runner:
-    """Does leased work in the child of its supervisor, by the functions of the module `pipeline`.
+    """Does leased work in the child of a supervisor, with the functions of the module `pipeline`.
 
-    `cache` is the folder for copies of files that are stored elsewhere, `scratch` that for files
-    that are being built.
+    `cache` is the folder for copies of remote files, `scratch` the one for files being built.
     """
 
     def __init__(
@@ -56,12 +55,12 @@ class Runner:
         self._stopping = threading.Event()
 
     def stop(self) -> None:
-        """End the work in hand, which others then get, and take no more."""
+        """Release the current work for other workers, and claim no more."""
         self._stopping.set()
 
     def run(self, work: Work, *ids: str | int) -> None:
-        """Claim the work, do it, write down how it ended, and send what comes next."""
-        if self._stopping.is_set():  # this message is for others
+        """Claim the work, do it, commit its end, and send the next messages."""
+        if self._stopping.is_set():  # leave the message to other workers
             send_all(self._broker, [Message(work.task, ids)])
             return
         bind_contextvars(task=work.task, **dict(zip(("job", "shard"), ids, strict=False)))
@@ -71,18 +70,18 @@ class Runner:
             else:
                 log.debug("%s %s: nothing to do", work.task, ids)
         except LeaseLostError:
-            log.info("%s %s: dropped, cancelled or given to another worker", work.task, ids)
+            log.info("%s %s: dropped, since it was cancelled or its lease is lost", work.task, ids)
             if analysis_id := work.analysis_id(ids):
                 self._jobs.cancel(analysis_id)
         except (OperationalError, InternalError) as error:
-            why = first_line(error.orig)
-            log.warning("%s %s waits, the database is out of reach: %s", work.task, ids, why)
-            self._stopping.wait(PAUSE_SECONDS)  # or all messages would be taken in vain
+            reason = first_line(error.orig)
+            log.warning("%s %s waits, the database does not answer: %s", work.task, ids, reason)
+            self._stopping.wait(PAUSE_SECONDS)  # else all messages would be used up at once
         finally:
             clear_contextvars()
 
     def _finish(self, claim: Claim) -> list[Message]:
-        """Bring the work to one of its ends; raise LeaseLostError if it is no longer ours."""
+        """Do the work and commit how it ended; raise LeaseLostError if the lease is lost."""
         with Heartbeat(self._jobs, claim, self._stopping) as heartbeat:
             try:
                 with timed(claim):
@@ -109,7 +108,7 @@ class Runner:
                 return self._jobs.retry(claim, happened, delay=_patience(claim))
 
     def _do(self, claim: Claim, heartbeat: Heartbeat) -> list[Message]:
-        """Compute and commit, with a folder where the work builds files."""
+        """Compute and commit; if the work builds files, in a scratch folder."""
         if not claim.work.builds_files:
             return self._jobs.commit(claim, self._compute(claim, heartbeat))
         with scratch_folder(self._scratch) as folder:
@@ -117,7 +116,7 @@ class Runner:
             with stage(self._storage, folder, built(result)) as artifacts:
                 return self._jobs.commit(claim, result, artifacts)
 
-    def _compute(self, claim: Claim, heartbeat: Heartbeat, *more: str) -> Any:
+    def _compute(self, claim: Claim, heartbeat: Heartbeat, *folders: str) -> Any:
         inputs = self._jobs.inputs(claim)
         bind_contextvars(request_id=inputs.request_id)
 
@@ -132,14 +131,14 @@ class Runner:
             claim.work.task,
             *paths,
             *inputs.arguments,
-            *more,
+            *folders,
             watch=watch,
             memory_bytes=inputs.memory_bytes,
         )
 
 
 def _patience(claim: Claim) -> float:
-    """Return the seconds until another attempt: minutes in all, should somebody have to help."""
+    """Return the seconds until the next attempt: minutes in all, so that an operator can help."""
     return min(RETRY_SECONDS * 2.0**claim.attempt, MOST_SECONDS)
 
 

@@ -1,7 +1,7 @@
-"""Reads `torch.export` archives (`.pt2`), which are hostile until proven otherwise.
+"""Reads `torch.export` archives (`.pt2`), which may be hostile.
 
-Nothing here calls `torch.export.load`, unpickles, compiles or evaluates: the archive's JSON and raw
-weights are read by what is in this package, and what it does not know is refused.
+Nothing here calls `torch.export.load`, unpickles, compiles or evaluates. This package reads the
+archive's JSON and raw weights itself, and refuses what it does not know.
 
 See docs/security.md: "Rules for archives", and the attacks behind them, "What ran code or escaped".
 """
@@ -17,9 +17,10 @@ from worker.formats.pt2.graph import read_graph
 def read(path: Path) -> Network:
     """Return the network in the archive, in eval mode, with its tensors on the CPU.
 
-    Raises RefusedError, and nothing else, for whatever is not a plain export of operators in
-    `narrows.graph.operators`: pickle-checkpoint, torchscript, not-an-archive, archive-version,
-    unsafe-archive, malformed-archive, operator-not-supported, operator-out-of-bounds, too-large.
+    Raises RefusedError, and no other exception, for a file that is not a plain export with the
+    operators of `narrows.graph.operators`. Its slug is pickle-checkpoint, torchscript,
+    not-an-archive, archive-version, unsafe-archive, malformed-archive, operator-not-supported,
+    operator-out-of-bounds or too-large.
     """
     with path.open("rb") as file:
         sniff.check_head(file)

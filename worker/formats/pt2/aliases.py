@@ -1,27 +1,27 @@
-"""Which names still mean what they meant, while operators write into memory that names share."""
+"""Tracks which names share memory, and whose values in-place operators have overwritten."""
 
 
 class Aliases:
-    """The values of a program with in-place operators, as values of one without.
+    """Maps the names of a program with in-place operators to those of a program without.
 
-    Replacing `y = relu_(x)` by `y = relu(x)` is right if from there on `x` reads `y`, and nothing
-    reads a third name of that memory, such as a view of `x` taken before.
+    `y = relu_(x)` may be replaced by `y = relu(x)` if every later read of `x` reads `y`, and if
+    nothing reads a third name of that memory, such as an earlier view of `x`.
     """
 
     def __init__(self) -> None:
-        self._memory: dict[str, str] = {}  # a name, and the name that its memory was made under
-        self._sharing: dict[str, set[str]] = {}  # a memory, and the names that can be read of it
+        self._memory: dict[str, str] = {}  # from a name to the first name of its memory
+        self._sharing: dict[str, set[str]] = {}  # from a first name to all valid names
         self._renamed: dict[str, str] = {}
         self._stale: set[str] = set()
 
     def add(self, name: str, viewed: str | None = None) -> None:
-        """Add a value that has memory of its own, or that may share the memory of `viewed`."""
+        """Add a value with its own memory, or one that may share the memory of `viewed`."""
         memory = self._memory[viewed] if viewed else name
         self._memory[name] = memory
         self._sharing.setdefault(memory, set()).add(name)
 
     def resolve(self, name: str) -> str:
-        """Return the name under which a name's present value was computed."""
+        """Return the name under which the current value of `name` was computed."""
         chain = []
         while name in self._renamed:
             chain.append(name)
@@ -30,11 +30,11 @@ class Aliases:
         return name
 
     def memory(self, name: str) -> str:
-        """Return the name that the memory of a resolved name was made under."""
+        """Return the first name of the memory of a resolved name."""
         return self._memory[name]
 
     def is_stale(self, name: str) -> bool:
-        """Tell whether a resolved name's memory was since written through another name."""
+        """Return whether another name has since written into the memory of a resolved name."""
         return name in self._stale
 
     def write(self, target: str, result: str) -> None:

@@ -1,8 +1,8 @@
 """The zip container, read strictly.
 
-A zip can mean different things to different readers: what comes before or after it, members of one
-name, names that differ between the directory and the member. So this reads the one layout that
-`torch.save` and `torch.export.save` write (stored members, one after the other) and refuses others.
+Different readers can see different contents in one zip: by data before or after it, by two members
+of one name, by names that differ between directory and member. So only the layout of `torch.save`
+and `torch.export.save` (stored members, one after the other) is read; all others are refused.
 
 See docs/security.md, "Rules for archives", 1.
 """
@@ -32,7 +32,7 @@ _UNSUPPORTED_FLAGS = 0x2061  # encrypted, patched, masked
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What the central directory says of a member."""
+    """The entry of a member in the central directory; sizes and offsets are in bytes."""
 
     name: str
     flags: int
@@ -47,23 +47,27 @@ class Archive:
     """The members of a checked zip file, by their names without the root folder."""
 
     def __init__(self, file: IO[bytes], entries: list[Entry], allowed: re.Pattern[str]) -> None:
-        """Check all that can be checked without reading the members.
+        """Check everything that can be checked without reading the members.
 
-        Raises RefusedError (unsafe-archive, malformed-archive) for a member outside `allowed`, and
-        for whatever could let another reader see another archive.
+        Raises RefusedError (unsafe-archive, malformed-archive) for a member whose name does not
+        match `allowed`, and if other readers could see other contents.
         """
         self._file = file
         self._entries: dict[str, Entry] = {}
         self._starts: dict[str, int] = {}
         root = entries[0].name.partition("/")[0]
         if not _ROOT.fullmatch(root) or root in (".", ".."):
-            raise unsafe(f"The archive's folder is named {quoted(root)}.")
+            raise unsafe(
+                f"The archive's folder is named {quoted(root)}, which is not a plain name."
+            )
         seen: set[str] = set()
         end = 0
         for entry in sorted(entries, key=lambda entry: entry.offset):
             folder, _, name = entry.name.partition("/")
             if folder != root or not allowed.fullmatch(name):
-                raise unsafe(f"The archive holds a member {quoted(entry.name)}, of no known use.")
+                raise unsafe(
+                    f"The archive holds a member {quoted(entry.name)}, which Narrows does not know."
+                )
             if name.lower() in seen:
                 raise unsafe(f"The archive holds two members {quoted(name)}.")
             seen.add(name.lower())
@@ -80,7 +84,7 @@ class Archive:
         return frozenset(self._entries)
 
     def read(self, name: str, limit: int = MAX_BYTES) -> bytes:
-        """Return a member's bytes, checked against its checksum."""
+        """Return a member's bytes; raise RefusedError if it is missing, too large or damaged."""
         entry = self._entries.get(name)
         if entry is None:
             raise malformed(f"The archive has no member {name!r}.")
@@ -93,10 +97,7 @@ class Archive:
 
 
 def read_directory(file: IO[bytes]) -> list[Entry]:
-    """Return the central directory's entries.
-
-    Raise RefusedError if there is none, or not just one.
-    """
+    """Return the entries of the central directory; raise RefusedError unless there is just one."""
     length = file.seek(0, os.SEEK_END)
     if length > MAX_BYTES:
         raise too_large(f"The file has {length} bytes; at most {MAX_BYTES} are read.")
@@ -118,7 +119,7 @@ def read_directory(file: IO[bytes]) -> list[Entry]:
         raise too_large(f"The zip archive has {count} members; at most {MAX_MEMBERS} are read.")
     entries = list(_entries(_read(file, start, size)))
     if len(entries) != count:
-        raise malformed("The zip archive's directory has another number of members than it says.")
+        raise malformed("The zip archive's directory states a wrong number of members.")
     return entries
 
 
@@ -142,7 +143,7 @@ def _entries(directory: bytes) -> Iterator[Entry]:
 
 
 def _widen(values: tuple[int, int, int], extra: bytes) -> Iterator[int]:
-    """Yield the values, with those that 32 bits can't hold taken from the zip64 extra field."""
+    """Yield the values; take those that don't fit in 32 bits from the zip64 extra field."""
     wide = b""
     while len(extra) >= 4:
         kind, length = struct.unpack_from("<2H", extra)
@@ -158,7 +159,7 @@ def _widen(values: tuple[int, int, int], extra: bytes) -> Iterator[int]:
 
 
 def _local_data(file: IO[bytes], entry: Entry) -> int:
-    """Return where the member's bytes begin, after a local header that agrees with the entry."""
+    """Return the offset of the member's bytes; check that its local header equals the entry."""
     header = _LOCAL.unpack(_read(file, entry.offset, _LOCAL.size))
     signature, _, _, method, _, _, _, _, _, names, extras = header
     name = _read(file, entry.offset + _LOCAL.size, names)

@@ -1,4 +1,4 @@
-"""A node's arguments, each read as the type that the operator's schema gives it.
+"""The arguments of a node, each read as the type in the operator's schema.
 
 See docs/security.md, "Rules for archives", 6.
 """
@@ -24,17 +24,17 @@ _STRINGS: Mapping[str, re.Pattern[str]] = {
     "padding": re.compile("same|valid"),
     "equation": re.compile(r"(?:[A-Za-z ]{1,16},){0,3}[A-Za-z ]{1,16}->[A-Za-z ]{0,16}"),
 }
-"""The strings that an argument of this name may hold."""
+"""For each argument name, the pattern of allowed strings."""
 
 
 class Scope(Protocol):
-    """The values that are defined where the node stands."""
+    """The values that are defined before a node."""
 
     def tensor(self, name: Value) -> Ref:
-        """Return the tensor of that name; raise RefusedError if there is none, or none any more."""
+        """Return the tensor of that name; raise RefusedError if it is undefined or overwritten."""
 
     def size(self, name: Value) -> Ref:
-        """Return the size of that name; raise RefusedError if there is none."""
+        """Return the size of that name; raise RefusedError if it is undefined."""
 
 
 Reader = Callable[[Value, Scope], Argument]
@@ -43,39 +43,40 @@ Reader = Callable[[Value, Scope], Argument]
 def read_arguments(entries: Value, overload: OpOverload, scope: Scope) -> dict[str, Argument]:
     """Return the arguments by their names in the schema, without those that choose a device.
 
-    The first goes by the schema's name whatever it is called: `dropout_(self)`, `dropout(input)`.
+    The first argument may be called `self`, whatever its name in the schema: `dropout_` has `self`,
+    `dropout` has `input`. Raises RefusedError for arguments that the schema does not allow.
     """
     schema = {argument.name: argument for argument in overload._schema.arguments}
     first = next(iter(schema))
-    found: dict[str, Argument] = {}
-    numbers = {"self", "other"} <= schema.keys()  # torch writes Python's numbers in arithmetic
+    arguments: dict[str, Argument] = {}
+    numbers = {"self", "other"} <= schema.keys()  # in arithmetic, torch writes Python numbers
     for i, entry in enumerate(entries.items(MAX_ARGUMENTS)):
         fields = entry.fields("name", "arg", optional=("kind",))
         name = fields["name"].text(_NAME)
         if i == 0 and name == "self":
             name = first
-        if name not in schema or name in found:
-            raise entry.refuse(f"passes {name}, which {overload} does not take, or not twice")
+        if name not in schema or name in arguments:
+            raise entry.refuse(f"passes {name}, which {overload} does not take, or takes only once")
         kind = str(schema[name].real_type)
         if numbers and kind == "Tensor" and fields["arg"].union()[0] != "as_tensor":
             kind = "number"
-        found[name] = _read(fields["arg"], name, kind, scope)
+        arguments[name] = _read(fields["arg"], name, kind, scope)
     for name, argument in schema.items():
-        if name not in found and not argument.has_default_value():
+        if name not in arguments and not argument.has_default_value():
             raise entries.refuse(f"lacks the argument {name} of {overload}")
-    return {name: found[name] for name in schema if name in found and name not in PLACEMENT}
+    return {name: arguments[name] for name in schema if name in arguments and name not in PLACEMENT}
 
 
 def read_sizes(entries: Value, names: tuple[str, ...], scope: Scope) -> dict[str, Argument]:
-    """Return the operands of integer arithmetic, by the names given."""
+    """Return the operands of integer arithmetic by name; `names` are in the operands' order."""
     operands = entries.items(MAX_ARGUMENTS)
     if len(operands) != len(names):
         raise entries.refuse(f"has {len(operands)} operands instead of {len(names)}")
-    found = {}
+    sizes = {}
     for name, operand in zip(names, operands, strict=True):
         argument = operand.fields("name", "arg", optional=("kind",))["arg"]
-        found[name] = _read(argument, name, "Tensor" if name == "self" else "int", scope)
-    return found
+        sizes[name] = _read(argument, name, "Tensor" if name == "self" else "int", scope)
+    return sizes
 
 
 def _read(value: Value, name: str, schema_type: str, scope: Scope) -> Argument:
@@ -169,4 +170,4 @@ _READERS: Mapping[str, dict[str, Reader]] = {
     "MemoryFormat": {"as_memory_format": _memory_format},
     "Device": {"as_device": _device},
 }
-"""By the schema's type, how to read each kind of argument that fits it."""
+"""For each type in a schema, the readers of the kinds of arguments that fit it."""

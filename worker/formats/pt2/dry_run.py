@@ -1,4 +1,4 @@
-"""A run on tensors without data, before the first with data.
+"""A dry run on tensors without data, before the first run with data.
 
 See docs/security.md, "Rules for archives", 10.
 """
@@ -24,13 +24,13 @@ from worker.formats.pt2.refusals import malformed, out_of_bounds, quoted, too_la
 from worker.formats.pt2.tensors import Meta
 
 MAX_TENSOR_BYTES = 4 << 30
-MAX_TOTAL_BYTES = 64 << 30  # of all results together, however short they live
+MAX_TOTAL_BYTES = 64 << 30  # of all results together, even if they live only briefly
 MAX_FLOPS = 2e13
-FREE_SIZE = 2  # of a dynamic dimension without an example
+FREE_SIZE = 2  # the size of a dynamic dimension without an example
 
 
 def run_on_fakes(network: Network, metas: Mapping[str, Meta]) -> None:
-    """Run the network on fake tensors; compare each value with what the graph says of it.
+    """Run the network on fake tensors; compare each value with its description in the graph.
 
     Dynamic dimensions have the sizes of the export's example. Raises RefusedError: too-large (bytes
     or operations), operator-out-of-bounds, operator-not-supported, malformed-archive.
@@ -51,7 +51,7 @@ def run_on_fakes(network: Network, metas: Mapping[str, Meta]) -> None:
     if operations.get_total_flops() > MAX_FLOPS:
         raise too_large(
             f"One forward pass takes {operations.get_total_flops():.1e} operations on the export's "
-            f"example; at most {MAX_FLOPS:.0e} are run. Export with a smaller example batch."
+            f"example; at most {MAX_FLOPS:.0e} are allowed. Export with a smaller example batch."
         )
 
 
@@ -60,7 +60,9 @@ def _example(name: str, meta: Meta, memory: "_ByteCounterMode") -> Tensor:
     try:
         example = torch.empty(shape, dtype=meta.dtype)
     except RuntimeError:
-        raise too_large(f"The input {name} of shape {shape} is too large.") from None
+        raise too_large(
+            f"The input {name} of shape {shape} is too large. Export with a smaller example batch."
+        ) from None
     memory.check(f"The input {name}")
     return example
 
@@ -75,7 +77,7 @@ def _run(index: int, node: Node, arguments: dict[str, Any], where: str) -> Any:
         raise out_of_bounds(f"{error} ({describe(node.module)}).") from None
     except (DataDependentOutputException, DynamicOutputShapeException):
         raise unsupported(f"{where} returns a shape that depends on the data.") from None
-    except Exception as error:  # torch raises all sorts where arguments do not fit
+    except Exception as error:  # torch raises many types if arguments do not fit
         raise malformed(f"{where} does not run: {quoted(str(error))}.") from None
     return result
 
@@ -88,14 +90,14 @@ def _compare(node: Node, result: Any, where: str, metas: Mapping[str, Meta]) -> 
         else:
             fits = isinstance(value, Tensor) and value.dtype == meta.dtype and _agree(value, meta)
         if not fits:
-            said = f"which is not what the graph says of {name}"
-            raise malformed(f"{where} returns {_shown(value)}, {said}.")
+            differs = f"which differs from the graph's description of {name}"
+            raise malformed(f"{where} returns {_shown(value)}, {differs}.")
 
 
 def _agree(value: Tensor, meta: Meta) -> bool:
     return len(meta.sizes) == value.dim() and all(
-        said.value is None or said.value == size
-        for said, size in zip(meta.sizes, value.shape, strict=True)
+        expected.value is None or expected.value == size
+        for expected, size in zip(meta.sizes, value.shape, strict=True)
     )
 
 
@@ -106,7 +108,7 @@ def _shown(value: object) -> str:
 
 
 class _ByteCounterMode(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Counts the bytes of results."""
+    """Counts the bytes of all results of operators."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -116,9 +118,9 @@ class _ByteCounterMode(TorchDispatchMode):  # type: ignore[no-untyped-call]
         """Raise RefusedError if a result so far, or the sum of all, is too large."""
         if self.largest > MAX_TENSOR_BYTES or self.total > MAX_TOTAL_BYTES:
             raise too_large(
-                f"{where} brings results to {self.total:.1e} bytes, the largest to "
-                f"{self.largest:.1e}, on the export's example; at most {MAX_TOTAL_BYTES:.1e} and "
-                f"{MAX_TENSOR_BYTES:.1e} are run. Export with a smaller example batch."
+                f"{where} brings the results of the export's example to {self.total:.1e} bytes, "
+                f"and the largest result to {self.largest:.1e}; at most {MAX_TOTAL_BYTES:.1e} and "
+                f"{MAX_TENSOR_BYTES:.1e} are allowed. Export with a smaller example batch."
             )
 
     def __torch_dispatch__(

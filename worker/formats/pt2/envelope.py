@@ -1,15 +1,15 @@
-"""What surrounds the graph: versions, guards, signatures of modules. Checked, then forgotten."""
+"""The data around the graph: versions, guards, module signatures. Checked, but mostly not used."""
 
 import re
 
 from narrows.graph.output_tree import Nesting
 from worker.formats.pt2 import strict_json, tripwires
 from worker.formats.pt2.archive import Archive
-from worker.formats.pt2.refusals import archive_version, malformed, quoted
+from worker.formats.pt2.refusals import EXPORT_AGAIN, archive_version, malformed, quoted
 from worker.formats.pt2.strict_json import Value
 from worker.formats.pt2.treespec import read_treespec
 
-SCHEMA = 8  # the major version of torch's export schema since torch 2.5
+SCHEMA = 8  # the major version of torch's export schema, since torch 2.5
 MEMBERS = re.compile(
     r"data/weights/(?:weight_\d{1,6}|model_weights_config\.json)|"
     r"data/constants/(?:tensor_\d{1,6}|model_constants_config\.json)|"
@@ -29,8 +29,8 @@ _MODULE = re.compile(r"[\w.@]{0,300}", re.ASCII)
 def read_module(archive: Archive) -> tuple[dict[str, Value], Nesting | None]:
     """Check all that is around the graph module; return it, and how its outputs are nested.
 
-    Raises RefusedError: archive-version for what another torch wrote, unsafe-archive for what torch
-    would evaluate or import, malformed-archive.
+    Raises RefusedError: archive-version for another version of torch, unsafe-archive for data that
+    torch would evaluate or import, malformed-archive.
     """
     _check_versions(archive)
     if "data/sample_inputs/model.pt" in archive.names:
@@ -61,9 +61,13 @@ def read_module(archive: Archive) -> tuple[dict[str, Value], Nesting | None]:
 def _check_versions(archive: Archive) -> None:
     form, version = archive.read("archive_format", 64), archive.read("archive_version", 64)
     if form != b"pt2":
-        raise archive_version(f"The archive's format is {quoted(form)}; Narrows reads 'pt2'.")
+        raise archive_version(
+            f"The archive's format is {quoted(form)}; Narrows reads 'pt2'. {EXPORT_AGAIN}"
+        )
     if version.strip() != b"0":
-        raise archive_version(f"The archive's version is {quoted(version)}; Narrows reads 0.")
+        raise archive_version(
+            f"The archive's version is {quoted(version)}; Narrows reads 0. {EXPORT_AGAIN}"
+        )
     if "byteorder" in archive.names and archive.read("byteorder", 64) != b"little":
         raise malformed("The archive's member 'byteorder' is not 'little'.")
 
@@ -76,14 +80,13 @@ def _check_schema(model: Value) -> Value:
     major, minor = numbers["major"].integer(), numbers["minor"].integer()
     if major != SCHEMA:
         raise archive_version(
-            f"The archive has the schema {major}.{minor}; Narrows reads {SCHEMA}.x, which torch "
-            "2.11 to 2.13 write. Export the network again with one of these."
+            f"The archive has the schema {major}.{minor}; Narrows reads {SCHEMA}.x. {EXPORT_AGAIN}"
         )
     return model
 
 
 def _read_call(call: Value) -> Nesting | None:
-    """Check the call of a module, the first being the network; return its outputs' nesting."""
+    """Check the call of a module (the first is the network); return its outputs' nesting."""
     fields = call.fields("fqn", "signature")
     fields["fqn"].text(_MODULE)
     if fields["signature"].raw is None:

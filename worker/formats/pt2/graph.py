@@ -16,7 +16,7 @@ from worker.formats.pt2.tensors import Meta, read_meta, read_size
 
 MAX_TENSORS = 20_000
 MAX_NODES = 20_000
-MAX_ENDS = 64  # inputs, or outputs, of the network
+MAX_ENDS = 64  # inputs of the network, and outputs
 _USER_NAME = re.compile(r"\w[\w.]{0,299}", re.ASCII)
 _STORES = {
     "data/weights/model_weights_config.json": ("data/weights", "weight"),
@@ -27,11 +27,11 @@ _NAME_FIELDS = {
     "buffer": "buffer_name",
     "tensor_constant": "tensor_constant_name",
 }
-_IGNORED_OUTPUTS = {"buffer_mutation", "user_input_mutation"}  # what training would have updated
+_IGNORED_OUTPUTS = {"buffer_mutation", "user_input_mutation"}  # updates that only training needs
 
 
 def read_graph(archive: Archive) -> tuple[Network, Mapping[str, Meta]]:
-    """Return the network, and what the graph says of each of its values."""
+    """Return the network, and the graph's description of each of its values; raise RefusedError."""
     module, nesting = envelope.read_module(archive)
     graph = module["graph"].fields(
         "inputs", "outputs", "nodes", "tensor_values", "sym_int_values", "sym_bool_values",
@@ -88,7 +88,10 @@ def _read_sizes(*tables: Value) -> frozenset[str]:
 def _read_inputs(
     ends: Value, specs: Value, program: Program
 ) -> tuple[dict[str, Value], list[str], list[str], dict[str, Value]]:
-    """Return the leaves, the names of parameters and of what no state dict has, and the inputs."""
+    """Return the leaves, the user names of parameters and of transient tensors, and the inputs.
+
+    Transient tensors are not in a state dict.
+    """
     leaves: dict[str, Value] = {}
     parameters: list[str] = []
     transient: list[str] = []
@@ -164,7 +167,7 @@ def _check_same(name: Value, other: Value) -> None:
 def _read_stored(
     archive: Archive, leaves: Mapping[str, Value], metas: Mapping[str, Meta]
 ) -> dict[str, Stored]:
-    """Return the stored tensor of each leaf by its user's name, which the graph agrees with."""
+    """Return the stored tensors by user name; check that they fit the graph's descriptions."""
     tables: dict[str, Stored] = {}
     for member, (folder, prefix) in _STORES.items():
         config = strict_json.parse(archive.read(member), member).fields("config")["config"]
@@ -174,12 +177,12 @@ def _read_stored(
             tables[name] = read_stored(entry, folder, prefix)
     stored = {}
     for leaf, user_name in leaves.items():
-        found = tables.get(user_name.raw)
-        if found is None:
+        tensor = tables.get(user_name.raw)
+        if tensor is None:
             raise user_name.refuse(f"is {user_name.raw!r}, a tensor that the archive does not hold")
-        if (found.layout.shape, found.layout.dtype) != (metas[leaf].shape, metas[leaf].dtype):
-            raise found.entry.refuse(f"is not the tensor that the graph describes as {leaf}")
-        stored[user_name.raw] = found
+        if (tensor.layout.shape, tensor.layout.dtype) != (metas[leaf].shape, metas[leaf].dtype):
+            raise tensor.entry.refuse(f"is not the tensor that the graph describes as {leaf}")
+        stored[user_name.raw] = tensor
     return stored
 
 

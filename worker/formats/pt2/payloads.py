@@ -1,4 +1,4 @@
-"""The stored tensors: raw bytes, never pickles, laid out as the archive says.
+"""The stored tensors: raw bytes, never pickles, in the layouts that the archive states.
 
 See docs/security.md, "Rules for archives", 3 and 4.
 """
@@ -18,7 +18,7 @@ from worker.formats.pt2.tensors import read_meta
 
 
 class Layout(NamedTuple):
-    """Where the elements of a tensor lie in its payload; `start` and `end` are elements too."""
+    """Where a tensor lies in its payload; `start`, `end` and `strides` count elements."""
 
     start: int
     end: int
@@ -29,14 +29,14 @@ class Layout(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A tensor that the archive holds, and the entry that says so."""
+    """A tensor that the archive holds, and its entry in a table."""
 
     entry: Value
     member: str
     layout: Layout
 
     def copy_from(self, elements: Tensor) -> Tensor:
-        """Copy the tensor out of the elements of its payload."""
+        """Return a copy of the tensor from the elements [n] of its payload; raise RefusedError."""
         start, end, shape, strides, _ = self.layout
         if end > len(elements):
             raise self.entry.refuse(
@@ -48,7 +48,7 @@ class Stored:
 
 
 def read_stored(entry: Value, folder: str, prefix: str) -> Stored:
-    """Read an entry of the table of weights, or of constants."""
+    """Read an entry of the table of weights or of constants; raise RefusedError."""
     fields = entry.fields("path_name", "is_param", "use_pickle", "tensor_meta")
     if fields["use_pickle"].flag():
         raise unsafe(f"{entry.where} has use_pickle, and Narrows never loads pickles.")
@@ -70,7 +70,7 @@ def read_stored(entry: Value, folder: str, prefix: str) -> Stored:
                 f"{list(shape)}. If it is an expanded buffer, store `buffer.clone()`."
             )
         reach += (size - 1) * step
-    dtype = meta.dtype or torch.float32  # a stored tensor's is always known
+    dtype = meta.dtype or torch.float32  # for mypy: a stored tensor always has a dtype
     layout = Layout(start, start + reach + 1, shape, strides, dtype)
     return Stored(entry, f"{folder}/{path}", layout)
 
@@ -78,10 +78,10 @@ def read_stored(entry: Value, folder: str, prefix: str) -> Stored:
 def load(
     archive: Archive, stored: Mapping[str, Stored]
 ) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Return the tensors by name, and for each name the one that its tensor goes by.
+    """Return the tensors by name, and for each name the name under which its tensor is returned.
 
-    Names of one payload in one layout are one tensor, such as tied weights. Other names of one
-    payload must not overlap, so no byte is copied twice.
+    Names of the same payload and layout, such as tied weights, share one tensor. Other names of the
+    same payload must not overlap, so that no byte is copied twice. Raises RefusedError.
     """
     members: dict[str, list[str]] = {}
     for name, tensor in stored.items():
@@ -94,12 +94,15 @@ def load(
             names[name] = first.setdefault(stored[name].layout, name)
         dtype, *others = {layout.dtype for layout in first}
         if others:
-            raise unsafe(f"The payload {member!r} is read as numbers of several types.")
+            raise unsafe(f"The payload {member!r} is used as numbers of several types.")
         elements = _elements(archive, member, dtype)
         end = 0
         for layout, name in sorted(first.items(), key=lambda item: item[0].start):
             if layout.start < end:
-                raise unsafe(f"The tensor {name!r} shares memory with another of another layout.")
+                raise unsafe(
+                    f"The tensor {name!r} shares memory with a tensor of another layout. Store "
+                    "`tensor.clone()`."
+                )
             tensors[name] = stored[name].copy_from(elements)
             end = layout.end
     return tensors, names

@@ -1,4 +1,4 @@
-"""The graph's nodes: from JSON to a straight-line program of pure operators.
+"""The graph's nodes: from JSON to a straight-line program of operators without side effects.
 
 See docs/security.md, "Rules for archives", 5 and 6.
 """
@@ -31,24 +31,24 @@ _TARGETS: Mapping[str, str] = {
     **{f"_{key}": key for key in SYMBOLIC if key.startswith("operator.")},
     **{f"torch.{key}": key for key in SYMBOLIC if key in ("sym_max", "sym_min")},
 }
-"""Every target that a node may name, and the operator's key in our tables."""
+"""Every target that a node may name, with the operator's key in our tables."""
 
 
 class Program:
-    """The nodes read so far, and what their names mean: assigned once, defined before use.
+    """The nodes read so far, and the values of their names: assigned once, defined before use.
 
-    Operators that write in place become pure ones. It is the `Scope` that arguments are read in.
+    In-place operators are replaced by pure ones. The program is the `Scope` of its arguments.
     """
 
     def __init__(self, metas: Mapping[str, Meta], sizes: Collection[str]) -> None:
         self.nodes: list[Node] = []
         self._metas, self._sizes = metas, sizes
         self._defined: set[str] = set()
-        self._stored: dict[str, str] = {}  # parameters, buffers and constants: the users' names
+        self._stored: dict[str, str] = {}  # the user names of parameters, buffers and constants
         self._aliases = Aliases()
 
     def define_input(self, name: Value, user_name: str | None = None) -> str:
-        """Define an input of the graph; `user_name` if it is a tensor that the archive stores."""
+        """Define an input of the graph; a tensor in the archive has a `user_name`."""
         text = self._define(name, self._metas)
         self._aliases.add(text)
         if user_name is not None:
@@ -56,7 +56,7 @@ class Program:
         return text
 
     def tensor(self, name: Value) -> Ref:
-        """Return the tensor of that name as the nodes read so far leave it; raise RefusedError."""
+        """Return the current tensor of that name, after the nodes so far; raise RefusedError."""
         text = self._use(name, self._metas)
         value = self._aliases.resolve(text)
         if self._aliases.is_stale(value):
@@ -64,11 +64,11 @@ class Program:
         return Ref(value)
 
     def size(self, name: Value) -> Ref:
-        """Return the size of that name, or raise RefusedError."""
+        """Return the size of that name; raise RefusedError."""
         return Ref(self._use(name, self._sizes))
 
     def add(self, entry: Value) -> None:
-        """Read one node; raise RefusedError if it is anything but a call of a known operator."""
+        """Read one node; raise RefusedError unless it is a valid call of a known operator."""
         fields = entry.fields(
             "target", "inputs", "outputs", "metadata",
             optional=("is_hop_single_tensor_return", "name"),
@@ -77,7 +77,7 @@ class Program:
         module = read_module(fields["metadata"])
         key = _TARGETS.get(target)
         if key is None:
-            raise unsupported(f"{target} in {describe(module)} is not an operator of Narrows.")
+            raise unsupported(f"{target} in {describe(module)} is not supported.")
         if key in DROPPED:
             return
         op = INPLACE.get(key, key)
@@ -92,7 +92,7 @@ class Program:
             self._append(node)
 
     def live_nodes(self, outputs: Sequence[str]) -> tuple[Node, ...]:
-        """Return the nodes that the outputs depend on; results that nothing reads become None."""
+        """Return the nodes that the outputs depend on; results that no node reads become None."""
         wanted, live = set(outputs), []
         for node in reversed(self.nodes):
             if wanted.isdisjoint(node.outputs):
@@ -111,18 +111,18 @@ class Program:
 
     def _write(self, node: Node, outputs: Value) -> None:
         """Add the pure form of a node that writes its result into its first argument."""
-        target, (result, *more) = next(iter(node.inputs.values())), node.outputs
-        if not isinstance(target, Ref) or target.name not in self._metas or not result or more:
-            raise outputs.refuse("are not the one result of an operator on a tensor in place")
+        target, (result, *others) = next(iter(node.inputs.values())), node.outputs
+        if not isinstance(target, Ref) or target.name not in self._metas or not result or others:
+            raise outputs.refuse("must be one result of an operator that writes a tensor in place")
         stored = self._stored.get(self._aliases.memory(target.name))
         if stored is None:
             self.nodes.append(node)
             self._aliases.write(target.name, result)
-        elif stored.endswith("num_batches_tracked"):  # batch norm's counter in train mode: frozen
+        elif stored.endswith("num_batches_tracked"):  # batch norm's counter, used only in training
             self._aliases.rename(result, target.name)
         else:
             raise unsupported(
-                f"{node.op}_ in {describe(node.module)} overwrites {stored!r}, and Narrows needs a "
+                f"{node.op}_ in {describe(node.module)} overwrites {stored!r}, but Narrows needs a "
                 "network that keeps its state. Exporting after `model.eval()` often helps."
             )
 
@@ -144,7 +144,7 @@ class Program:
             else:
                 raise entry.refuse(f"is a result of the kind {kind}, which Narrows does not read")
         if not names:
-            raise entries.refuse("are none")
+            raise entries.refuse("is empty")
         return tuple(names)
 
     def _define(self, name: Value, kind: Collection[str]) -> str:
@@ -164,10 +164,10 @@ class Program:
 
 
 def read_module(metadata: Value) -> str:
-    """Return the user's name of the module that a node comes from, "" for the network itself.
+    """Return the path of the module that a node comes from; "" for the network itself.
 
-    The stack is text, `L__self__,,pkg.Net;L__self__.conv,conv,torch.nn.Conv2d`, of which the last
-    entry's second field counts; whatever doesn't look like that is the network itself.
+    The stack is a text such as `L__self__,,pkg.Net;L__self__.conv,conv,torch.nn.Conv2d`. The second
+    field of its last entry is the path. For any other text, the result is "".
     """
     stack = metadata.table(_FREE_TEXT).get("nn_module_stack")
     text = stack.text(_FREE_TEXT) if stack else ""

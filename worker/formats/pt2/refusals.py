@@ -1,4 +1,4 @@
-"""The ways to refuse an archive; each detail says what is wrong, where, and what to do about it."""
+"""The ways to refuse an archive; each detail says what is wrong, where, and what to do."""
 
 from worker.errors import RefusedError
 
@@ -7,9 +7,10 @@ HOW_TO_EXPORT = (
     "`torch.export.save(torch.export.export(model.eval(), (example,)), 'model.pt2')`."
 )
 DECOMPOSE = (
-    "Exporting with `torch.export.export(...).run_decompositions()` writes a network in fewer, "
-    "plainer operators, which often helps."
+    "Exporting with `torch.export.export(...).run_decompositions()` often helps: it writes the "
+    "network with fewer, simpler operators."
 )
+EXPORT_AGAIN = "Export the network again with torch 2.11 to 2.13."
 
 
 def not_an_archive(detail: str) -> RefusedError:
@@ -59,6 +60,6 @@ def out_of_bounds(detail: str) -> RefusedError:
 
 
 def quoted(text: object) -> str:
-    """Return text of the upload's author, cut and escaped, to be shown to people."""
+    """Return text from an upload, shortened and escaped, to be shown in a message."""
     shown = ascii(text)
     return shown if len(shown) <= 120 else shown[:117] + "..."

@@ -1,4 +1,4 @@
-"""JSON of a hostile author: parsed strictly, then read by what should be there.
+"""JSON from a possibly hostile author: parsed strictly, then read with the expected types.
 
 See docs/security.md, "Rules for archives", 2.
 """
@@ -21,10 +21,10 @@ _NO_BRACKETS = re.compile(rb'"[^"]*"?|[^][{}"]+')
 
 
 class Value:
-    """A JSON value that knows where it stands, and is read by naming the type it must have.
+    """A JSON value with its place in the document, which is read by naming the expected type.
 
-    Every method raises RefusedError, saying where, if the value is something else; so code that
-    reads through it meets no `KeyError`, and a key that it doesn't ask for is refused as unknown.
+    Every method raises RefusedError, with the place, if the value has another type. So readers need
+    not expect a `KeyError`, and a key that they don't name is refused as unknown.
     """
 
     __slots__ = ("_key", "_parent", "raw")
@@ -34,7 +34,7 @@ class Value:
 
     @property
     def where(self) -> str:
-        """The value's place, such as `models/model.json: graph.nodes[3].target`."""
+        """The place of the value, such as `models/model.json: graph.nodes[3].target`."""
         if self._parent is None:
             return f"{self._key}:"
         step = f"[{self._key}]" if isinstance(self._key, int) else f".{ascii(self._key)[1:-1]}"
@@ -42,11 +42,11 @@ class Value:
         return path.replace(":.", ": ")
 
     def refuse(self, problem: str) -> RefusedError:
-        """Return, to be raised, what is wrong with this value."""
+        """Return a RefusedError about this value; the caller raises it."""
         return malformed(f"{self.where} {problem}.")
 
     def fields(self, *required: str, optional: Iterable[str] = ()) -> dict[str, "Value"]:
-        """Return the object's values by key: all of `required`, and nothing beyond `optional`."""
+        """Return the object's values by key: all of `required`, and any of `optional`."""
         items = self._expect(dict, "an object")
         if missing := set(required) - items.keys():
             raise self.refuse(f"lacks {', '.join(sorted(missing))}")
@@ -55,7 +55,7 @@ class Value:
         return {key: Value(item, self, key) for key, item in items.items()}
 
     def table(self, pattern: re.Pattern[str]) -> dict[str, "Value"]:
-        """Return the object's values by key, where each key matches the pattern."""
+        """Return the object's values by key; each key must match the pattern."""
         items = self._expect(dict, "an object")
         self._check_length(items, MAX_TABLE)
         for key in items:
@@ -64,7 +64,7 @@ class Value:
         return {key: Value(item, self, key) for key, item in items.items()}
 
     def union(self) -> tuple[str, "Value"]:
-        """Return the only key, which tells the kind, and its value."""
+        """Return the only key of the object, which names the kind, and its value."""
         items = self._expect(dict, "an object")
         if len(items) != 1:
             raise self.refuse("is not an object of one key")
@@ -79,7 +79,7 @@ class Value:
     def text(self, pattern: re.Pattern[str]) -> str:
         text: str = self._expect(str, "text")
         if not pattern.fullmatch(text):
-            raise self.refuse(f"holds {quoted(text)}, which is not what belongs there")
+            raise self.refuse(f"holds {quoted(text)}, which is not allowed here")
         return text
 
     def integer(self, low: int = -MAX_INT - 1, high: int = MAX_INT) -> int:
@@ -89,7 +89,7 @@ class Value:
         return number
 
     def real(self) -> float:
-        """Return a float; torch writes the infinite ones as text."""
+        """Return a float; torch writes infinity as text."""
         if self.raw in ("Infinity", "-Infinity"):
             return float(self.raw)
         return float(self.raw if type(self.raw) is int else self._expect(float, "a number"))
@@ -109,13 +109,16 @@ class Value:
 
 
 def parse(data: bytes, where: str) -> Value:
-    """Parse JSON, refusing depth, duplicate keys, NaN and overlong numbers; `where` names it."""
+    """Return the parsed JSON of the document `where`.
+
+    Raises RefusedError for deep nesting, duplicate keys, NaN, and numbers that are too long.
+    """
 
     def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         result = dict(pairs)
         if len(result) < len(pairs):
-            (twice, _), *_ = Counter(key for key, _ in pairs).most_common(1)
-            raise malformed(f"{where} has a duplicate key {quoted(twice)}.")
+            (repeated, _), *_ = Counter(key for key, _ in pairs).most_common(1)
+            raise malformed(f"{where} has a duplicate key {quoted(repeated)}.")
         return result
 
     def integer(digits: str) -> int:

@@ -1,4 +1,4 @@
-"""What the archive says of a tensor: number type, sizes, strides."""
+"""The archive's description of a tensor: number type, sizes, strides."""
 
 import re
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ DTYPES: Mapping[int, torch.dtype] = {
     12: torch.bool,
     13: torch.bfloat16,
 }
-"""`torch._export.serde.schema.ScalarType`, less complex, float8 and wide unsigned numbers."""
+"""`torch._export.serde.schema.ScalarType`, without complex, float8 and wide unsigned numbers."""
 
 STRIDED = 7  # the only layout
 _DEVICE = re.compile(r"[a-z]{1,16}")
@@ -33,21 +33,21 @@ _PLAIN_SYMBOL = re.compile(r"Symbol\('([suz]\w{1,12})'[^()]*\)", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """A dimension: a number, or an expression of symbols with its value in the export's example."""
+    """A size: a number, or a symbolic expression with its value in the export's example."""
 
     value: int | None
     expression: str = ""
 
     @property
     def symbol(self) -> str | None:
-        """The symbol's name, if the expression is just one symbol."""
+        """The name of the symbol, if the expression is just one symbol."""
         plain = _PLAIN_SYMBOL.fullmatch(self.expression)
         return plain[1] if plain else None
 
 
 @dataclass(frozen=True, slots=True)
 class Meta:
-    """What the archive says of a tensor; no dtype means one that Narrows does not read."""
+    """A description of a tensor; a dtype of None is one that Narrows does not read."""
 
     dtype: torch.dtype | None
     sizes: tuple[Size, ...]
@@ -56,7 +56,7 @@ class Meta:
 
     @property
     def shape(self) -> tuple[int | None, ...]:
-        """The sizes, None where they are not fixed."""
+        """The sizes; None for a size that is not fixed."""
         return tuple(None if size.expression else size.value for size in self.sizes)
 
 
@@ -72,7 +72,7 @@ def _names(dtypes: Mapping[int, torch.dtype]) -> str:
 
 
 def read_size(value: Value) -> Size:
-    """Read a dimension; expressions pass the tripwire and are kept as text."""
+    """Read a size; an expression is checked by the tripwire and kept as text."""
     kind, content = value.union()
     if kind == "as_int":
         return Size(content.integer(0, MAX_SIZE))
@@ -89,9 +89,10 @@ def read_size(value: Value) -> Size:
 
 
 def read_meta(value: Value, *, stored: bool) -> Meta:
-    """Read what is said of a tensor that is stored, or that the program makes.
+    """Read the description of a tensor, which is `stored` or else computed by the program.
 
-    A strange number type of the latter is its operator's fault, which gets named in due course.
+    An unknown number type is refused only if the tensor is stored. Otherwise the dry run refuses
+    the operator that computes it, so that the error names the operator.
     """
     fields = value.fields(
         "dtype", "sizes", "requires_grad", "device", "strides", "storage_offset", "layout"
@@ -102,13 +103,13 @@ def read_meta(value: Value, *, stored: bool) -> Meta:
     sizes = tuple(map(read_size, fields["sizes"].items(MAX_RANK)))
     strides = tuple(map(read_size, fields["strides"].items(MAX_RANK)))
     if len(sizes) != len(strides):
-        raise value.refuse("has as many strides as it has not sizes")
+        raise value.refuse(f"has {len(sizes)} sizes but {len(strides)} strides")
     dtype = read_dtype(fields["dtype"]) if stored else DTYPES.get(fields["dtype"].integer())
     return Meta(dtype, sizes, strides, read_size(fields["storage_offset"]))
 
 
 def check_device(value: Value) -> None:
-    """Check a device and forget it: an upload never chooses one."""
+    """Check a device and drop it: an upload never chooses one."""
     fields = value.fields("type", "index")
     fields["type"].text(_DEVICE)
     if fields["index"].raw is not None:

@@ -1,7 +1,7 @@
 """Treespecs: how inputs and outputs are nested, as JSON in a text.
 
-torch imports the types that they name, and looks members of enums up. Here a treespec
-holds tuples, lists and dicts of tensors, or the archive was made by someone with a purpose.
+torch imports the types that a treespec names, and looks up members of enums. Here a treespec may
+hold only tuples, lists and dicts of tensors; any other may be an attack and is refused.
 
 See docs/security.md, "Rules for archives", 8.
 """
@@ -21,7 +21,7 @@ _MAX_ITEMS = 1024
 
 
 def read_treespec(value: Value) -> Nesting | None:
-    """Return the nesting, its tensors numbered in order; None where there is none.
+    """Return the nesting, with tensors numbered in order; None for an empty text.
 
     Raises RefusedError: unsafe-archive for other types, malformed-archive.
     """
@@ -63,4 +63,4 @@ def _names(context: Value) -> list[str]:
 
 def _check_empty(context: Value) -> None:
     if context.raw not in (None, "null"):
-        raise unsafe(f"{context.where} is {quoted(context.raw)}, which is not what belongs there.")
+        raise unsafe(f"{context.where} is {quoted(context.raw)}; it must be empty.")

@@ -1,8 +1,8 @@
-"""Checks of what Narrows never uses, but `torch.export.load` would run.
+"""Checks data that Narrows never uses but that `torch.export.load` would run.
 
-Symbolic expressions, guards and the pickled sample inputs are evaluated or imported by
-torch. Here they are only compared with what an exporter writes: an archive that holds anything else
-was made by someone with a purpose. Texts are parsed to a syntax tree, never compiled or evaluated.
+torch evaluates symbolic expressions and guards, and unpickles the sample inputs. Here they are only
+compared with what an exporter writes; anything else may be an attack and is refused. Texts are
+parsed to a syntax tree, never compiled or evaluated.
 
 See docs/security.md, "Rules for archives", 3 and 8.
 """
@@ -32,14 +32,17 @@ _ASSUMPTIONS = frozenset({"positive", "nonnegative", "integer"})
 
 
 def check_expression(value: Value) -> str:
-    """Return a symbolic size such as `Mul(Integer(2), Symbol('s0', positive=True))`, checked."""
+    """Return the text of a symbolic size such as `Mul(Integer(2), Symbol('s0', positive=True))`.
+
+    Raises RefusedError (unsafe-archive) for any other text.
+    """
     text = value.text(_TEXT)
     if not _is_symbolic(text):
-        raise unsafe(f"{value.where} is {quoted(text)}, which is no symbolic size.")
+        raise unsafe(f"{value.where} is {quoted(text)}, which is not a symbolic size.")
     return text
 
 
-@lru_cache(maxsize=1024)  # an archive repeats the few that it has
+@lru_cache(maxsize=1024)  # an archive repeats a few expressions
 def _is_symbolic(text: str) -> bool:
     tree = _parse(text)
     return tree is not None and _is_expression(tree, depth=0)
@@ -93,7 +96,7 @@ _GUARD_ATTRIBUTES = frozenset({"size", "stride", "storage_offset"})
 
 
 def check_guard(value: Value) -> None:
-    """Check a guard such as `L['x'].size()[0] <= 64`."""
+    """Check a guard such as `L['x'].size()[0] <= 64`; raise RefusedError (unsafe-archive)."""
     text = value.text(_TEXT)
     tree = _parse(text)
     for node in ast.walk(tree) if tree else [None]:
@@ -109,7 +112,7 @@ def check_guard(value: Value) -> None:
             case _:
                 plain = isinstance(node, _GUARD_SYNTAX)
         if not plain:
-            raise unsafe(f"{value.where} is {quoted(text)}, which is no plain guard on sizes.")
+            raise unsafe(f"{value.where} is {quoted(text)}, which is not a plain guard on sizes.")
 
 
 _TORCH_SAVE = re.compile(
@@ -139,7 +142,10 @@ _PICKLE_CODE = {"STACK_GLOBAL", "INST", "OBJ", "NEWOBJ", "NEWOBJ_EX", "EXT1", "E
 
 
 def check_sample_inputs(data: bytes) -> None:
-    """Check that the example inputs, a pickle nobody will load, name tensors only."""
+    """Check that the example inputs, a pickle that Narrows never loads, import only tensor types.
+
+    Raises RefusedError (unsafe-archive).
+    """
     if not data:
         return
     file = io.BytesIO(data)
@@ -147,9 +153,10 @@ def check_sample_inputs(data: bytes) -> None:
         pickled = Archive(file, read_directory(file), _TORCH_SAVE).read("data.pkl", 8 << 20)
         imported = set(_imports(pickled))
     except RefusedError as refusal:
-        raise unsafe(f"The example inputs are no file of torch.save: {refusal.detail}") from None
+        raise unsafe(f"The example inputs are not a file of torch.save: {refusal.detail}") from None
     except (ValueError, IndexError, AttributeError, TypeError, OverflowError):
         raise unsafe("The example inputs are no pickle that torch.save writes.") from None
+
     if unknown := imported - _PICKLE_GLOBALS:
         raise unsafe(f"The example inputs are a pickle that imports {quoted(min(unknown))}.")
 

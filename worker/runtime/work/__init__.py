@@ -1,1 +1,1 @@
-"""The kinds of work: what each loads, and what it commits."""
+"""The kinds of work: what each of them loads and commits."""

@@ -1,4 +1,4 @@
-"""What all work of an analysis shares: its inputs, its events, its end."""
+"""The common part of all work on an analysis: its inputs, its events, its end."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -70,25 +70,27 @@ def load(connection: Connection, analysis_id: str | int) -> TaskInputs:
 def _require_ready(kind: str, state: str | None) -> None:
     if state is None:
         raise RefusedError(
-            f"{kind}-missing", f"The {kind} is gone", f"The {kind} has been deleted."
+            f"{kind}-missing",
+            f"The {kind} does not exist any more",
+            f"The {kind} has been deleted. Upload it again and start a new analysis.",
         )
     if state != "ready":
         raise RefusedError(
             f"{kind}-rejected",
             f"The {kind} was rejected",
-            f"Inspection found that the {kind} can't be analysed; its own `error` says why.",
+            f"The {kind} did not pass its inspection; its own `error` says why.",
         )
 
 
 def lock(connection: Connection, analysis_id: str | int) -> None:
-    """Lock the analysis before its shards, as whoever ends it does: one order, no deadlock."""
+    """Lock the analysis before its shards; every transaction does so, to prevent deadlocks."""
     connection.execute(select(Analysis.id).where(Analysis.id == analysis_id).with_for_update())
 
 
 def end(
     connection: Connection, analysis_id: str | int, state: AnalysisState, **values: Any
 ) -> None:
-    """Write the last state of a locked analysis; its shards end with it."""
+    """Write the end state of a locked analysis, and end its shards."""
     connection.execute(
         update(Analysis)
         .where(Analysis.id == analysis_id)
@@ -109,13 +111,13 @@ def end(
 def add_event(
     connection: Connection, analysis_id: str | int, state: str, error: ProblemJson | None = None
 ) -> None:
-    """Add to the history that the API streams."""
+    """Insert an event, which the API streams."""
     data = {"state": state, "error": error} if error else {"state": state}
     connection.execute(insert(Event).values(analysis_id=analysis_id, kind="state", data=data))
 
 
 def _history(connection: Connection, analysis_id: str | int) -> list[tuple[str, datetime]]:
-    """Return the states that an analysis was in, from the first on, and since when."""
+    """Return the states of an analysis in order, each with its start time."""
     events = select(Event.data, Event.at).where(
         Event.analysis_id == analysis_id, Event.kind.in_(("created", "state"))
     )

@@ -1,4 +1,4 @@
-"""Inspections: whether an upload can be used, and what is in it."""
+"""Inspections: whether an upload can be used, and what it contains."""
 
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ from worker.runtime.work.rows import one_row
 
 
 class InspectionWork(Work):
-    """Takes an upload from `inspecting` to `ready` or `rejected`."""
+    """Moves an upload from `inspecting` to `ready` or `rejected`."""
 
     waiting = held = "inspecting"
 
@@ -38,11 +38,11 @@ class InspectionWork(Work):
 
 
 def _end(connection: Connection, claim: Claim, **values: Any) -> list[Message]:
-    """End the inspection; the analyses that waited for it can be planned now, or fail."""
+    """End the inspection; return the messages of analyses that have waited for it."""
     leases.end(connection, claim, **values)
     upload = claim.ids[0]
-    waited = or_(Analysis.model_id == upload, Analysis.dataset_id == upload)
-    return leases.mark_sent(connection, PLAN, waited)
+    uses_upload = or_(Analysis.model_id == upload, Analysis.dataset_id == upload)
+    return leases.mark_sent(connection, PLAN, uses_upload)
 
 
 INSPECT_MODEL: Final = InspectionWork("inspect_model", Model)

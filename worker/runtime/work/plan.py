@@ -1,4 +1,4 @@
-"""Plans: whether model, dataset and request fit, and which shards there are."""
+"""Plans: check that model, dataset and request fit, and create the shards."""
 
 from typing import Any, Final
 
@@ -21,7 +21,7 @@ def _inspected(upload: type[Model | Dataset], used: Mapped[str]) -> ColumnElemen
 
 
 class PlanWork(AnalysisWork):
-    """Takes an analysis from `queued` by `planning` to `running`."""
+    """Moves an analysis from `queued` through `planning` to `running`."""
 
     task = "plan"
     table = Analysis
@@ -40,9 +40,9 @@ class PlanWork(AnalysisWork):
     def commit(
         self, connection: Connection, claim: Claim, result: Any, _artifacts: Artifacts | None
     ) -> list[Message]:
-        """Write the shards: `result` holds a [start, stop] range of samples for each."""
+        """Insert the shards: `result` has a range [start, stop) of samples for each."""
         (analysis_id,) = claim.ids
-        # The attempts and sends of a plan say nothing about the reduce to come.
+        # The attempts and sends of the plan must not count for the reduce.
         fresh = {"attempt": 0, "sends": 0, "sent_at": None}
         counts = {"shards": len(result), "remaining": len(result)}
         leases.end(connection, claim, state="running", **counts, **fresh)
@@ -57,7 +57,7 @@ class PlanWork(AnalysisWork):
             }
             for i, (start, stop) in enumerate(result)
         ]
-        if rows:  # else nothing is left to do but the reduce, which the reconciler finds
+        if rows:  # else only the reduce is left, which the reconciler starts
             connection.execute(insert(Shard), rows)
         return leases.mark_sent(connection, SHARD, Shard.analysis_id == analysis_id)
 

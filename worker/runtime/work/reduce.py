@@ -1,4 +1,4 @@
-"""Reduces: from the partial sums of all shards to layers, structures, plans and built networks."""
+"""Reduces: compute the results and built networks from the partial sums of all shards."""
 
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ RESULTS: Final[dict[str, type[Base]]] = {"layers": Layer, "structures": Structur
 
 
 class ReduceWork(AnalysisWork):
-    """Takes an analysis from `reducing` to `succeeded`."""
+    """Moves an analysis from `reducing` to `succeeded`."""
 
     task = "reduce"
     table = Analysis
@@ -26,7 +26,7 @@ class ReduceWork(AnalysisWork):
     builds_files = True
 
     def load(self, connection: Connection, ids: Ids) -> TaskInputs:
-        # In the order of their indices: sums of floats must not depend on who finished first.
+        # Ordered by index: sums of floats must not depend on which shard was done first.
         results = select(Shard.result).where(Shard.analysis_id == ids[0]).order_by(Shard.index)
         return load(connection, ids[0]).followed_by(list(connection.scalars(results)))
 
@@ -42,8 +42,8 @@ class ReduceWork(AnalysisWork):
             ]
             if rows:
                 connection.execute(insert(table), rows)
-        more = {name: result[name] for name in ("summary", "provenance")}
-        end(connection, analysis_id, "succeeded", **more)
+        columns = {name: result[name] for name in ("summary", "provenance")}
+        end(connection, analysis_id, "succeeded", **columns)
         if artifacts:
             artifacts.add(connection, analysis_id)
         return []

@@ -1,4 +1,4 @@
-"""Reading the rows of claimed work."""
+"""Reads the rows of claimed work."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from worker.runtime.leases import LeaseLostError
 
 
 def one_row(connection: Connection, query: Executable) -> Row[Any]:
-    """Return the row of the work in hand; raise LeaseLostError if it was deleted meanwhile."""
+    """Return the one row of claimed work; raise LeaseLostError if it was deleted meanwhile."""
     row = connection.execute(query).one_or_none()
     if row is None:
         raise LeaseLostError

@@ -16,7 +16,7 @@ from worker.runtime.work.rows import one_row
 
 
 class ShardWork(AnalysisWork):
-    """Takes a shard from `queued` by `leased` to `done`; the last has the analysis reduced."""
+    """Moves a shard from `queued` through `leased` to `done`; the last one starts the reduce."""
 
     task = "shard"
     table = Shard
@@ -35,15 +35,15 @@ class ShardWork(AnalysisWork):
     def commit(
         self, connection: Connection, claim: Claim, result: Any, _artifacts: Artifacts | None
     ) -> list[Message]:
-        """Write the partial sums, `result`, as bytes."""
+        """Write the partial sums, `result`, an `.npz` as bytes."""
         lock(connection, claim.ids[0])
         leases.end(connection, claim, state="done", result=result)
-        this = Analysis.id == claim.ids[0]
+        is_analysis = Analysis.id == claim.ids[0]
         last = case((Analysis.remaining == 1, "reducing"), else_=Analysis.state)
         connection.execute(
-            update(Analysis).where(this).values(remaining=Analysis.remaining - 1, state=last)
+            update(Analysis).where(is_analysis).values(remaining=Analysis.remaining - 1, state=last)
         )
-        messages = leases.mark_sent(connection, REDUCE, this)
+        messages = leases.mark_sent(connection, REDUCE, is_analysis)
         if messages:
             add_event(connection, claim.ids[0], "reducing")
         return messages

@@ -1,4 +1,4 @@
-"""All kinds of work. A new one is a file, a row here, and a task in `service.broker`."""
+"""All kinds of work. To add one, write a file, a row here, and a task in `service.broker`."""
 
 from typing import Final
 
