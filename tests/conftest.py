@@ -16,8 +16,14 @@ from sqlalchemy.exc import OperationalError
 from service.database.base import Base
 from service.database.migrate import upgrade
 from service.settings import Settings
+from tests.support.distribution import ByFixtures, begin_with_the_longest, sides
 from tests.support.faults.figures import FIGURE
+from tests.support.left_out import leave_out_faults, remember, sentence
+from tests.support.made_once import close_folders, open_folders
 from tests.support.servers import unreachable
+
+# A thread for each side, or test: their networks are too small for more. Torch reads it once.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 POSTGRES_URL = os.environ.get("NARROWS_TEST_POSTGRES_URL", "postgresql://postgres@127.0.0.1:5432")
 # Tests that run side by side (pytest-xdist) have a Redis database each: 15, 14, …
@@ -25,26 +31,58 @@ _SIDE = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 REDIS_URL = os.environ.get("NARROWS_TEST_REDIS_URL", f"redis://127.0.0.1:6379/{15 - _SIDE}")
 
 
+def _is_side(config: pytest.Config) -> bool:
+    """Tell whether this process runs tests for another (pytest-xdist)."""
+    return hasattr(config, "workerinput")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Use the cores of the machine, unless the command says how many sides to have."""
+    distributes = config.pluginmanager.hasplugin("xdist") and not _is_side(config)
+    if distributes and config.option.numprocesses is None:
+        config.option.numprocesses = "auto"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    return sides(config)
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Have the tests of a file run on one side (pytest-xdist), where they share its fixtures.
-
-    Fault tests share more: a whole site for each pair of servers.
-    """
-    from xdist.scheduler import LoadFileScheduling
-
-    class ByFixtures(LoadFileScheduling):  # type: ignore[misc]
-        def _split_scope(self, nodeid: str) -> str:
-            file, _, parameters = nodeid.partition("[")
-            if not file.startswith("tests/faults/"):
-                return file.partition("::")[0]
-            return "faults: SQLite" if parameters.startswith("SQLite") else "faults: PostgreSQL"
-
+    config.option.loadscopereorder = False  # which would begin with the most tests, not the longest
     return ByFixtures(config, log)
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the figures of the fault tests."""
+@pytest.hookimpl(trylast=True)  # when the cache is there
+def pytest_configure(config: pytest.Config) -> None:
+    if not _is_side(config):
+        open_folders(config)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not _is_side(config):
+        close_folders()
+
+
+@pytest.hookimpl(trylast=True)  # when the folders' own have marked their tests
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    leave_out_faults(config, items)
+    begin_with_the_longest(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Learn from a side of pytest-xdist that has ended what it left out; each leaves out all."""
+    if output := getattr(node, "workeroutput", None):
+        remember(node.config, output.get("left_out", 0))
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Print the figures of the fault tests, or that they were left out."""
     figures = [
         str(value)
         for report in terminalreporter.getreports("passed")
@@ -54,6 +92,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if figures:
         terminalreporter.section("faults")
     for line in sorted(figures):
+        terminalreporter.write_line(line)
+    if line := sentence(config):
         terminalreporter.write_line(line)
 
 

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,10 @@ from torch import nn
 
 from narrows.client import Client
 from narrows.client.types import Transform
+from tests.support.made_once import made_once
 from tests.support.s3 import s3_server
 from worker.cli.export import export_module
+from worker.demo import network as demo_network
 from worker.demo.network import DigitsNet, digits, train
 
 POSITIONS = {"first": 0, "middle": 2, "last": 4}
@@ -32,20 +35,26 @@ SCALE: Transform = {"scale": 1 / 16}
 
 
 @pytest.fixture(scope="session")
-def trained(request: pytest.FixtureRequest) -> Path:
-    """A folder with a trained network for each position of the narrow layer, kept between runs."""
-    folder = Path(request.config.cache.mkdir("narrow-digits"))
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a trained network for each position of the narrow layer, and their data."""
+    folder = tmp_path_factory.mktemp("trained")
     for name, position in POSITIONS.items():
-        path = folder / f"{name}.pt2"
-        if not path.exists():
-            torch.manual_seed(0)
-            network = DigitsNet([NARROW if i == position else WIDE for i in range(5)])
-            *_, accuracy = train(network)
-            assert accuracy > 0.85
-            export_module(network, (torch.zeros(2, 1, 8, 8),), path)
+        torch.manual_seed(0)
+        network = DigitsNet([NARROW if i == position else WIDE for i in range(5)])
+        weights = made_once(
+            f"{name}.pt", partial(train_and_save, network), [demo_network, sys.modules[__name__]]
+        )
+        network.load_state_dict(torch.load(weights))
+        export_module(network, (torch.zeros(2, 1, 8, 8),), folder / f"{name}.pt2")
     x, y = digits()
     np.savez_compressed(folder / "digits.npz", x=x, y=y)
     return folder
+
+
+def train_and_save(network: DigitsNet, path: Path) -> None:
+    *_, accuracy = train(network)
+    assert accuracy > 0.85
+    torch.save(network.state_dict(), path)
 
 
 @contextmanager

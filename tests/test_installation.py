@@ -90,9 +90,9 @@ def test_a_project_with_packages_of_our_names(project: Path, path: str) -> None:
     done = run(sys.executable, *command, cwd=project, PYTHONPATH=path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("Wrote net.pt2")
-    program = "import worker, narrows; print(worker.whose, narrows.analyze.__module__)"
+    program = "import worker, narrows; print(worker.whose, narrows.Client.__module__)"
     done = run(sys.executable, "-c", program, cwd=project, PYTHONPATH=path)
-    assert done.stdout == "theirs narrows.analyze_module\n", done.stderr
+    assert done.stdout == "theirs narrows.client.client\n", done.stderr
 
 
 def test_the_service_runs_in_such_a_project(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from copy import deepcopy
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -20,9 +21,15 @@ from tests.support.architectures import (
     Transformer,
     TwoTowers,
     UpsamplingNet,
-    example_inputs,
 )
-from tests.support.exporting import randomized, read_back
+from tests.support.exporting import exported, exporting_once, randomized, shared_module
+
+
+@pytest.fixture
+def export_once() -> Iterator[None]:
+    """See `exporting_once`."""
+    with exporting_once():
+        yield
 
 
 def batches(count: int = 5) -> list[tuple[Tensor, Tensor]]:
@@ -36,9 +43,8 @@ def batches(count: int = 5) -> list[tuple[Tensor, Tensor]]:
      TwoTowers],
 )  # fmt: skip
 def test_a_module_makes_the_network_that_its_file_makes(architecture: type[nn.Module]) -> None:
-    module = randomized(architecture())
-    inputs = example_inputs(module)
-    direct, read = as_network(module, inputs), read_back(module, *inputs)
+    module, inputs, read = exported(architecture)
+    direct = as_network(module, inputs)
     assert (direct.aliases, direct.parameters) == (read.aliases, read.parameters)
     assert direct.transient == read.transient
     assert direct.nesting == read.nesting
@@ -58,8 +64,9 @@ def test_an_exported_program_is_analysed_like_its_module() -> None:
     assert ours == analyze(module, batches(), progress=False).to_dict()
 
 
+@pytest.mark.usefixtures("export_once")
 def test_the_answer_has_layers_structures_and_plans() -> None:
-    found = analyze(randomized(MobileNet()), batches(), progress=False)
+    found = analyze(shared_module(MobileNet), batches(), progress=False)
     assert {row["name"] for row in found.layers} >= {"stem.0", "depthwise", "head"}
     assert len(found.structures) == found.summary["structures"] == 4 + 2
     assert set(found.plans) == {"double", "uniform", "reallocate"}
@@ -68,8 +75,9 @@ def test_the_answer_has_layers_structures_and_plans() -> None:
     assert found.summary["samples"] == 20
 
 
+@pytest.mark.usefixtures("export_once")
 def test_ranking_by_price_divides_by_what_structures_cost() -> None:
-    module = randomized(ResidualNet())
+    module = shared_module(ResidualNet)
     plain = analyze(module, batches(), method="sosp_h", progress=False)
     priced = analyze(module, batches(), method="sosp_h", cost="macs", progress=False)
     np.testing.assert_array_equal(plain.saliency, priced.saliency)
@@ -79,22 +87,24 @@ def test_ranking_by_price_divides_by_what_structures_cost() -> None:
     )
 
 
+@pytest.mark.usefixtures("export_once")
 def test_factors_make_a_plan_of_ones_own() -> None:
-    found = analyze(
-        randomized(PlainNet()), batches(), factors={"mine": {"features.0": 1.5}}, progress=False
-    )
+    factors = {"mine": {"features.0": 1.5}}
+    found = analyze(shared_module(PlainNet), batches(), factors=factors, progress=False)
     (layer,) = found.plans["mine"].layers
     assert (layer.name, layer.width, layer.new_width) == ("features.0", 6, 9)
 
 
+@pytest.mark.usefixtures("export_once")
 def test_pruning_meets_its_ratio() -> None:
-    found = analyze(randomized(ResidualNet()), batches(), progress=False)
+    found = analyze(shared_module(ResidualNet), batches(), progress=False)
     plan = found.pruned(0.5, "parameters")
     assert plan.after.parameters <= 0.5 * plan.before.parameters
 
 
+@pytest.mark.usefixtures("export_once")
 def test_networks_come_back_built() -> None:
-    module = randomized(MobileNet())
+    module = shared_module(MobileNet)
     found = analyze(module, batches(), factors={"mine": {"stem.0": 2.0}}, progress=False)
     x = batches()[0][0]
     wider = found.widen("mine").module()
@@ -124,12 +134,18 @@ class TiedNet(nn.Module):
         return {"logits": self.head(h), "inside": [h]}
 
 
-def widened_and_tied() -> tuple[TiedNet, Tensor, Built]:
+@cache
+def tied() -> TiedNet:
     torch.manual_seed(0)
-    module = TiedNet().double()
+    return TiedNet().double()
+
+
+def widened_and_tied() -> tuple[TiedNet, Tensor, Built]:
+    module = tied()
     data = [(torch.randint(11, (4, 3)), torch.randint(11, (4,))) for _ in range(5)]
-    found = analyze(module, data, factors={"mine": {"mlp.0": 2.0}}, progress=False)
-    return module, data[0][0], found.widen("mine")
+    with exporting_once():
+        found = analyze(module, data, factors={"mine": {"mlp.0": 2.0}}, progress=False)
+    return deepcopy(module), data[0][0], found.widen("mine")
 
 
 def test_a_built_module_is_one_to_go_on_with(tmp_path: Path) -> None:
@@ -173,15 +189,17 @@ def test_a_built_network_is_kept_in_a_file(tmp_path: Path) -> None:
     assert repr(built) == f"Built(verification={built.verification})"
 
 
+@pytest.mark.usefixtures("export_once")
 def test_progress_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
     seen: list[tuple[int, int | None]] = []
-    analyze(randomized(PlainNet()), batches(3), progress=lambda done, of: seen.append((done, of)))
+    module = shared_module(PlainNet)
+    analyze(module, batches(3), progress=lambda done, of: seen.append((done, of)))
     assert seen == [(1, 3), (2, 3), (3, 3)]
 
     def stream() -> Iterator[tuple[Tensor, Tensor]]:
         yield from batches(2)
 
-    analyze(randomized(PlainNet()), stream())
+    analyze(module, stream())
     assert "batch 2" in capsys.readouterr().err
 
 

@@ -468,6 +468,77 @@ class Tagger(nn.Module):
         return y.transpose(1, 2)
 
 
+class ActivationsNet(nn.Module):
+    """Grouped convolutions, biases before batch norm, smooth and clamped activations."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(3, 8, 3, padding=1),
+            nn.BatchNorm2d(8),
+            nn.SiLU(),
+            nn.Conv2d(8, 8, 3, padding=1, groups=2),
+            nn.BatchNorm2d(8, affine=False),
+            nn.ReLU6(),
+            nn.AvgPool2d(2),
+            nn.Conv2d(8, 6, 3, padding="same", dilation=2),
+            nn.LeakyReLU(0.2),
+        )
+        self.head = nn.Sequential(nn.Linear(6, 7), nn.BatchNorm1d(7), nn.Tanh(), nn.Linear(7, 4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.body(x).mean((2, 3)))
+
+
+class SharedNet(nn.Module):
+    """One convolution used twice, and read both before and after its batch norm."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 4, 1)
+        self.conv = nn.Conv2d(4, 4, 3, padding=1)
+        self.norm = nn.BatchNorm2d(4)
+        self.head = nn.Linear(4, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        first = self.conv(self.stem(x))
+        second = self.conv(F.relu(self.norm(first))) * torch.sigmoid(first)
+        return self.head(second.amax((2, 3)))
+
+
+class ComputedNet(nn.Module):
+    """Biases and norms whose parameters are computed on the way."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.norm = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)
+        self.second, self.head = nn.Linear(4, 6), nn.Linear(6, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.first(x)
+        norm = self.norm
+        x = F.batch_norm(
+            x, norm.running_mean, norm.running_var, norm.weight * 5, norm.bias * 3, False
+        )
+        x = F.relu(x).mean((2, 3))
+        return self.head(torch.tanh(F.linear(x, self.second.weight, self.second.bias * 3)))
+
+
+class AttentionNet(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed = nn.Linear(6, 8)
+        self.norm = nn.LayerNorm(8)
+        self.attention = SeparateAttention(8, 2)
+        self.mlp = nn.Sequential(nn.Linear(8, 12), nn.GELU(), nn.Linear(12, 8))
+        self.head = nn.Linear(8, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.embed(x)
+        x = x + self.attention(self.norm(x))
+        return self.head((x + self.mlp(self.norm(x))).mean(1))
+
+
 class TwoTowers(nn.Module):
     """Two inputs, a dictionary of outputs, constants of several number types."""
 
@@ -506,8 +577,12 @@ def example_inputs(network: nn.Module) -> tuple[Tensor, ...]:
             shapes = [(4, 2, 16)]
         case VolumeNet():
             shapes = [(4, 1, 4, 4, 4)]
-        case Transformer() | LanguageModel() | EncoderNet() | Tagger():
+        case AttentionNet():
+            shapes = [(4, 5, 6)]
+        case Transformer() | LanguageModel() | EncoderNet():
             return (torch.randint(11, (4, 6)),)
+        case Tagger():  # whose layers decompose into the steps that they take
+            return (torch.randint(11, (4, 2)),)
         case EncoderLayer():
             return torch.randn(4, 5, 8).double(), torch.arange(5) >= torch.tensor(
                 [[5], [3], [4], [2]]

@@ -5,11 +5,22 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
 Narrows = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@dataclass(frozen=True)
+class Demo:
+    """What `narrows demo --json` answered, and the data folder that it left."""
+
+    status: int
+    output: str
+    errors: str
+    data: Path
 
 
 def environment_of(data: Path, **more: str) -> dict[str, str]:

@@ -1,5 +1,7 @@
 """Layers whose weight the program computes: listed and counted, but never pruned."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 import torch
@@ -105,6 +107,12 @@ CASES = {
 """A network, and the parameters and MACs of its layer 4."""
 
 
+@cache
+def case_of(name: str, *, decomposed: bool = False) -> tuple[Network, Shapes, Channels]:
+    (module, x), _, _ = CASES[name]
+    return analysed(module, x, decomposed=decomposed)
+
+
 def analysed(
     module: nn.Module, x: Tensor, *, decomposed: bool = False
 ) -> tuple[Network, Shapes, Channels]:
@@ -122,8 +130,8 @@ def by_name(channels: Channels) -> dict[str, Layer]:
 @pytest.mark.parametrize("decomposed", [False, True], ids=["exported", "decomposed"])
 @pytest.mark.parametrize("case", CASES)
 def test_it_is_listed_and_counted(case: str, decomposed: bool) -> None:
-    (module, x), parameters, macs = CASES[case]
-    network, shapes, channels = analysed(module, x, decomposed=decomposed)
+    _, parameters, macs = CASES[case]
+    network, shapes, channels = case_of(case, decomposed=decomposed)
     layers = by_name(channels)
     assert list(layers) == ["0", "2", "4", "6", "8"]
     assert (layers["4"].width, layers["4"].group, layers["4"].reason) == (5, None, REASON)
@@ -137,7 +145,7 @@ def test_it_is_listed_and_counted(case: str, decomposed: bool) -> None:
 @pytest.mark.parametrize("kind", ["weights", "channel"])
 @pytest.mark.parametrize("case", CASES)
 def test_it_has_no_gate(case: str, kind: GateKind) -> None:
-    network, shapes, channels = analysed(*CASES[case][0])
+    network, shapes, channels = case_of(case)
     gated = gate(network, channels, kind, shapes)
     calls = {result for i in by_name(channels)["4"].nodes for result in network.nodes[i].outputs}
     assert not calls.intersection(gated.network.nodes[i].outputs[0] for i in gated.gates)
@@ -147,7 +155,7 @@ def test_it_has_no_gate(case: str, kind: GateKind) -> None:
 @pytest.mark.parametrize("case", CASES)
 def test_its_neighbours_change_as_planned(case: str) -> None:
     """What the plan says a network costs is what one counts in the network built."""
-    network, shapes, channels = analysed(*CASES[case][0])
+    network, shapes, channels = case_of(case)
     layers = by_name(channels)
     assert None not in (layers["0"].group, layers["6"].group)
     copies = np.ones(len(channels), np.int64)

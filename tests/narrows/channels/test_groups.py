@@ -29,9 +29,8 @@ from tests.support.architectures import (
     Transformer,
     UpsamplingNet,
     VisionTransformer,
-    example_inputs,
 )
-from tests.support.exporting import randomized, read_back
+from tests.support.exporting import exported, randomized, read_back
 
 IMAGE = torch.randn(2, 3, 8, 8).double()
 
@@ -89,7 +88,7 @@ def test_a_residual_stream_is_one_group() -> None:
 
 
 def test_depthwise_and_gating_layers_join_their_channels_group() -> None:
-    channels = channels_of(MobileNet())
+    channels = channels_of_example(MobileNet)
     # The depthwise layer makes two channels of each of the stem's four.
     assert frozenset({"stem.0", "depthwise", "attention.excite", "pointwise"}) in groups_of(
         channels
@@ -117,7 +116,7 @@ def test_concatenated_channels_stay_apart() -> None:
 
 
 def test_the_head_is_pinned_by_the_outputs() -> None:
-    (head,) = [layer for layer in channels_of(PlainNet()).layers if layer.name == "head"]
+    (head,) = [layer for layer in channels_of_example(PlainNet).layers if layer.name == "head"]
     assert (head.group, head.reason) == (None, "they are the network's outputs")
 
 
@@ -158,8 +157,8 @@ def first_of(channels: Channels, layer: str) -> dict[str, list[int]]:
 
 
 def channels_of_example(architecture: type[nn.Module]) -> Channels:
-    module = architecture()
-    return channels_of(module, *example_inputs(module))
+    network = exported(architecture).network
+    return find_channels(network, trace_shapes(network))
 
 
 EXPECTED: list[tuple[type[nn.Module], str, dict[str, list[int]]]] = [
@@ -283,8 +282,7 @@ def test_weights_of_two_uses_are_pinned() -> None:
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_labels_fit_the_shapes(architecture: type[nn.Module]) -> None:
-    module = randomized(architecture())
-    network = read_back(module, *example_inputs(module))
+    network = exported(architecture).network
     shapes = trace_shapes(network)
     channels = find_channels(network, shapes)
     assert channels.values.keys() == shapes.values.keys()

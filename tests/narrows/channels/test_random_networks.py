@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import HealthCheck, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from narrows.channels.groups import find_channels
+from narrows.graph.network import Network
 from narrows.graph.shapes import trace_shapes
 from tests.support.architectures import (
     AutoEncoder,
@@ -26,16 +27,15 @@ from tests.support.architectures import (
     ShuffleUnit,
     SqueezeExcitation,
     VisionTransformer,
-    example_inputs,
 )
-from tests.support.exporting import randomized, read_back
+from tests.support.exporting import exported, randomized, read_back
 from tests.support.perturbation import Channel, Perturbation
+from tests.support.random_examples import random_examples
 
 WIDTH = 8
 
 
-def verify(module: nn.Module, *inputs: Tensor, decomposed: bool = False) -> None:
-    network = read_back(randomized(module), *inputs, decomposed=decomposed)
+def verify(network: Network, *inputs: Tensor) -> None:
     channels = find_channels(network, trace_shapes(network, [tuple(x.shape) for x in inputs]))
     truth = Perturbation(network, channels, *inputs)
     reached = {name for masks in truth.reached.values() for name in masks}
@@ -84,8 +84,8 @@ def parts(members: Sequence[Channel]) -> Iterator[list[Channel]]:
     ],
 )
 def test_groups_are_those_of_perturbation(architecture: type[nn.Module], decomposed: bool) -> None:
-    module = randomized(architecture())
-    verify(module, *example_inputs(module), decomposed=decomposed)
+    _, inputs, network = exported(architecture, decomposed=decomposed)
+    verify(network, *inputs)
 
 
 class Add(nn.Module):
@@ -182,22 +182,28 @@ class Composed(nn.Module):
         return self.layers(x)
 
 
-RANDOMLY = settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
-)
-
-
-@RANDOMLY
+@random_examples(5, derandomize=True)
 @given(st.lists(st.sampled_from(sorted(IMAGE_BLOCKS)), min_size=1, max_size=4), st.booleans())
+@example(names=["plain", "residual", "dense", "halves"], decomposed=False)
+@example(names=["depthwise", "grouped", "transposed", "attention"], decomposed=True)
+@example(names=["shuffle", "gated", "prelu"], decomposed=False)
+@example(names=["channel_shuffle", "pixels", "norm"], decomposed=True)
 def test_random_convolutional_networks(names: list[str], decomposed: bool) -> None:
+    """Every block is in one example; the others compose them at random."""
     blocks = [IMAGE_BLOCKS[name]() for name in names]
-    module = Composed(nn.Conv2d(2, WIDTH, 1), blocks, nn.Conv2d(WIDTH, 2, 1))
-    verify(module, torch.randn(2, 2, 4, 4).double(), decomposed=decomposed)
+    module = randomized(Composed(nn.Conv2d(2, WIDTH, 1), blocks, nn.Conv2d(WIDTH, 2, 1)))
+    x = torch.randn(2, 2, 4, 4).double()
+    verify(read_back(module, x, decomposed=decomposed), x)
 
 
-@RANDOMLY
+@random_examples(3, derandomize=True)
 @given(st.lists(st.sampled_from(sorted(TOKEN_BLOCKS)), min_size=1, max_size=3), st.booleans())
+@example(names=["mlp", "gated", "separate"], decomposed=True)
+@example(names=["fused", "norm", "grouped_query"], decomposed=False)
+@example(names=["plain"], decomposed=True)
 def test_random_transformers(names: list[str], decomposed: bool) -> None:
+    """Every block is in one example; the others compose them at random."""
     blocks = [TOKEN_BLOCKS[name]() for name in names]
-    module = Composed(nn.Linear(5, WIDTH), blocks, nn.Linear(WIDTH, 2))
-    verify(module, torch.randn(2, 3, 5).double(), decomposed=decomposed)
+    module = randomized(Composed(nn.Linear(5, WIDTH), blocks, nn.Linear(WIDTH, 2)))
+    x = torch.randn(2, 3, 5).double()
+    verify(read_back(module, x, decomposed=decomposed), x)

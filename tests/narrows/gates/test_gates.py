@@ -5,8 +5,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from narrows.batch import Batch
@@ -36,10 +34,8 @@ from tests.support.architectures import (
     UpsamplingNet,
     VisionTransformer,
     VolumeNet,
-    example_inputs,
 )
-from tests.support.exporting import randomized, read_back
-from tests.support.random_networks import BLOCKS, IMAGE, Net
+from tests.support.exporting import exported
 from tests.support.surgery import analysed, cut_some
 
 ARCHITECTURES = [
@@ -50,9 +46,8 @@ ARCHITECTURES = [
 
 
 def opened(architecture: type[nn.Module]) -> tuple[tuple[Tensor, ...], Network, Channels]:
-    module = randomized(architecture())
-    inputs = example_inputs(module)
-    return inputs, *analysed(read_back(module, *inputs))
+    _, inputs, network = exported(architecture)
+    return inputs, *analysed(network)
 
 
 @pytest.mark.parametrize("kind", ["weights", "channel"])
@@ -110,18 +105,6 @@ def test_channel_gates_at_zero_remove_the_channel(architecture: type[nn.Module])
         )
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(blocks=BLOCKS, flat=st.booleans(), seed=st.integers(0, 1000))
-def test_channel_gates_remove_also_from_random_networks(
-    blocks: list[tuple[str, int]], flat: bool, seed: int
-) -> None:
-    network, channels = analysed(read_back(randomized(Net(blocks, flat=flat), seed), IMAGE))
-    copies = cut_some(channels, seed)
-    m = torch.from_numpy((copies > 0).astype(float))[None]
-    ours = gate(network, channels, "channel").at(m, IMAGE)
-    torch.testing.assert_close(ours, resize(network, channels, copies)(IMAGE)[0])
-
-
 @pytest.mark.parametrize("kind", ["weights", "channel"])
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_dual_numbers_differentiate_what_the_gates_do(
@@ -144,9 +127,8 @@ def test_dual_numbers_differentiate_what_the_gates_do(
 
 def test_a_gate_behind_batch_norm_is_the_channel_gate() -> None:
     """Gate 0 is removal, and derivatives are those of scaling the norm."""
-    module = randomized(PlainNet())
-    inputs = example_inputs(module)
-    network, channels = analysed(read_back(module, *inputs))
+    module, inputs, network = exported(PlainNet)
+    _, channels = analysed(network)
     gated, loss = gate(network, channels, "channel"), LOSSES["cross_entropy"]
     targets = torch.randint(5, (len(inputs[0]),))
     norms = [m for m in module.modules() if isinstance(m, nn.BatchNorm2d)]

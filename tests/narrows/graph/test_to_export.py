@@ -28,21 +28,12 @@ from tests.support.architectures import (
     ResidualNet,
     Transformer,
     TwoTowers,
-    example_inputs,
 )
-from tests.support.exporting import randomized, read_back
+from tests.support.exporting import exported, randomized, read_back
 from tests.support.surgery import analysed, cut_some, prove
 from worker.formats import pt2
 
 TOLERANCES = {torch.float64: 1e-12, torch.float32: 1e-5, torch.bfloat16: 2e-2}
-
-
-def exported(
-    architecture: type[nn.Module], dtype: torch.dtype = torch.float64
-) -> tuple[nn.Module, tuple[Tensor, ...], Network]:
-    module = randomized(architecture()).to(dtype)
-    inputs = tuple(x.to(dtype) if x.is_floating_point() else x for x in example_inputs(module))
-    return module, inputs, read_back(module, *inputs)
 
 
 def outputs_of(path: Path, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
@@ -72,7 +63,8 @@ KINDS = [(architecture, torch.float64) for architecture in ARCHITECTURES] + [
 
 @pytest.fixture(scope="module", params=KINDS, ids=lambda kind: f"{kind[0].__name__}-{kind[1]}")
 def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Built:
-    module, inputs, network = exported(*request.param)
+    architecture, dtype = request.param
+    module, inputs, network = exported(architecture, dtype=dtype)
     _, channels = analysed(network)
     resized = resize(network, channels, 2 * cut_some(channels, 0))
     file = tmp_path_factory.mktemp("built") / "built.pt2"
@@ -138,8 +130,7 @@ def test_an_export_in_training_mode_is_built_in_eval_mode(tmp_path: Path) -> Non
 
 
 def test_a_fixed_batch_stays_fixed(tmp_path: Path) -> None:
-    module = randomized(PlainNet())
-    network = read_back(module, torch.randn(4, 3, 8, 8).double(), dynamic=False)
+    network = exported(PlainNet, dynamic=False).network
     save(network, tmp_path / "built.pt2")
     assert pt2.read(tmp_path / "built.pt2").inputs[0].shape == (4, 3, 8, 8)
 

@@ -3,6 +3,7 @@
 See docs/method.md, "Definitions" and "Facts that are tested".
 """
 
+from functools import cache
 from typing import Any, cast
 
 import numpy as np
@@ -33,20 +34,24 @@ from tests.support.architectures import (
     ResidualNet,
     Tagger,
     Transformer,
-    example_inputs,
 )
-from tests.support.exporting import randomized, read_back
+from tests.support.exporting import (
+    exported,
+    exporting_once,
+    randomized,
+    read_back,
+    shared_module,
+)
 from tests.support.surgery import analysed
 
 KINDS: tuple[GateKind, ...] = ("weights", "channel")
 
 
 def opened(
-    module: nn.Module, kind: GateKind = "weights"
+    architecture: type[nn.Module], kind: GateKind = "weights"
 ) -> tuple[tuple[Tensor, ...], GatedNetwork]:
-    inputs = example_inputs(module)
-    network, channels = analysed(read_back(randomized(module), *inputs))
-    return inputs, gate(network, channels, kind)
+    _, inputs, network = exported(architecture)
+    return inputs, gate(*analysed(network), kind)
 
 
 def of_gates(gated: GatedNetwork, inputs: tuple[Tensor, ...], outputs: Any) -> Tensor:
@@ -96,7 +101,7 @@ def targets_of(gated: GatedNetwork, inputs: tuple[Tensor, ...], loss: str) -> Te
 def test_the_exact_factor_is_one_of_the_gauss_newton_matrix(
     architecture: type[nn.Module], name: str, kind: GateKind
 ) -> None:
-    inputs, gated = opened(architecture(), kind)
+    inputs, gated = opened(architecture, kind)
     targets, loss = targets_of(gated, inputs, name), LOSSES[name]
     partial_sums = gauss_newton.measure(gated, Batch(inputs, targets), loss, EXACT)
     factor = partial_sums.averages.factor
@@ -111,14 +116,15 @@ def test_the_exact_factor_is_one_of_the_gauss_newton_matrix(
 
 
 def test_the_drawn_factor_has_the_gauss_newton_matrix_as_its_mean() -> None:
-    inputs, gated = opened(ResidualNet())
-    targets, loss = torch.randint(5, (len(inputs[0]),)), LOSSES["cross_entropy"]
-    expected = gauss_newton_matrix(gated, inputs, targets, loss).numpy()
+    (x,), gated = opened(ResidualNet)
+    targets, loss = torch.randint(5, (len(x),)), LOSSES["cross_entropy"]
+    expected = gauss_newton_matrix(gated, (x,), targets, loss).numpy()
     total = np.zeros_like(expected)
-    for seed in range(600):
-        factor = gauss_newton.measure(gated, Batch(inputs, targets, seed), loss).averages.factor
-        assert len(factor) == len(targets)  # one backward pass, one row a sample
-        total += factor.T @ factor / 600
+    for seed in range(20):  # of 30 drawings each
+        batch = Batch((x.repeat(30, 1, 1, 1),), targets.repeat(30), seed)
+        factor = gauss_newton.measure(gated, batch, loss).averages.factor
+        assert len(factor) == len(batch)  # one backward pass, one row a sample
+        total += factor.T @ factor / 20
     assert np.abs(total - expected).max() < 0.1 * np.abs(expected).max()
 
 
@@ -127,7 +133,7 @@ def test_the_drawn_factor_has_the_gauss_newton_matrix_as_its_mean() -> None:
 def test_samples_are_differentiated_by_themselves(
     architecture: type[nn.Module], kind: GateKind
 ) -> None:
-    inputs, gated = opened(architecture(), kind)
+    inputs, gated = opened(architecture, kind)
     outputs = gated.original(*inputs)[0]
     targets, loss = torch.rand_like(outputs), LOSSES["mse"]
     partial_sums = fisher.measure(gated, Batch(inputs, targets), loss)
@@ -189,13 +195,10 @@ def test_a_fixed_batch_that_mixes_samples_is_refused(module: nn.Module) -> None:
 
 
 def test_a_fixed_batch_is_taken_whole() -> None:
-    module = randomized(ResidualNet())
-    inputs = example_inputs(module)
+    inputs = exported(ResidualNet).inputs
     batch, loss = Batch(inputs, torch.randint(5, (len(inputs[0]),))), LOSSES["cross_entropy"]
-    found = [
-        sample_gradients(gate(*analysed(read_back(module, *inputs, dynamic=free))), batch, loss)
-        for free in (True, False)
-    ]
+    networks = [exported(ResidualNet, dynamic=free).network for free in (True, False)]
+    found = [sample_gradients(gate(*analysed(network)), batch, loss) for network in networks]
     torch.testing.assert_close(found[0].gradient, found[1].gradient)
 
 
@@ -203,7 +206,7 @@ def test_a_fixed_batch_is_taken_whole() -> None:
 def test_exact_is_the_loss_of_the_network_without_the_channel(
     architecture: type[nn.Module],
 ) -> None:
-    inputs, gated = opened(architecture(), "channel")
+    inputs, gated = opened(architecture, "channel")
     loss, targets = LOSSES["cross_entropy"], torch.randint(5, (len(inputs[0]),))
     change = exact.measure(gated, Batch(inputs, targets), loss).averages.means["change"]
     before = loss(gated.original(*inputs)[0], targets)
@@ -324,8 +327,7 @@ def test_a_gram_matrix_is_the_same_formed_or_not() -> None:
 
 
 def test_magnitude_is_the_norm_of_all_rows_of_a_structure() -> None:
-    module = randomized(ResidualNet())
-    _, gated = opened(module)
+    _, gated = opened(ResidualNet)
     squares, relative = magnitude.square_norms(gated.original, gated.channels)
     tensors = gated.original.tensors
     for structure, members in enumerate(gated.channels.members()):
@@ -353,34 +355,40 @@ class WithLoss(nn.Module):
         return F.cross_entropy(self.body(x), y, reduction=self.reduction)
 
 
+@cache
+def with_loss(*, mean: bool) -> WithLoss:
+    return WithLoss(shared_module(ResidualNet), mean=mean)
+
+
 @pytest.mark.parametrize("mean", [True, False])
 @pytest.mark.parametrize("name", ["sosp_h", "first_order", "fisher", "exact", "magnitude"])
 def test_a_programs_own_loss_gives_what_ours_gives(name: Any, mean: bool) -> None:
+    module = with_loss(mean=mean)
     torch.manual_seed(1)
-    body = randomized(ResidualNet())
     batches = [(torch.randn(6, 3, 8, 8).double(), torch.randint(5, (6,))) for _ in range(2)]
-    own = analyze(WithLoss(body, mean=mean), batches, method=name, loss="model", progress=False)
-    ours = analyze(body, batches, method=name, progress=False)
+    with exporting_once():
+        own = analyze(module, batches, method=name, loss="model", progress=False)
+        ours = analyze(module.body, batches, method=name, progress=False)
     np.testing.assert_allclose(own.saliency, ours.saliency, rtol=1e-9, atol=1e-14)
     assert own.loss == pytest.approx(ours.loss)
 
 
 def test_a_loss_of_unknown_curvature_is_refused_where_it_matters() -> None:
     x, y = torch.randn(4, 3, 8, 8).double(), torch.randint(5, (4,))
-    module, loss = randomized(PlainNet()), LOSSES["mse"].value
+    module, loss = shared_module(PlainNet), LOSSES["mse"].value
     for name in ("sosp_i", "joint"):
-        with pytest.raises(ValueError, match="curvature of this loss"):
+        with exporting_once(), pytest.raises(ValueError, match="curvature of this loss"):
             analyze(module, [(x, y)], method=name, loss=loss, progress=False)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_makes_a_whole_analysis(name: Any, kind: GateKind) -> None:
+    module = shared_module(MobileNet)
     torch.manual_seed(1)
     batches = [(torch.randn(4, 3, 8, 8).double(), torch.randint(5, (4,))) for _ in range(9)]
-    found = analyze(
-        randomized(MobileNet()), batches, method=name, gate=kind, progress=False
-    ).to_dict()
+    with exporting_once():
+        found = analyze(module, batches, method=name, gate=kind, progress=False).to_dict()
     assert sorted(row["rank"] for row in found["structures"]) == list(range(6))
     assert all(np.isfinite(row["saliency"]) for row in found["structures"])
     (stem,) = (row for row in found["layers"] if row["name"] == "stem.0")

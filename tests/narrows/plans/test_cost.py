@@ -9,15 +9,13 @@ from torch.utils.flop_counter import FlopCounterMode
 from narrows.channels.groups import find_channels
 from narrows.graph.shapes import trace_shapes
 from narrows.plans.cost import network_cost
-from tests.support.architectures import MobileNet, PlainNet, ResidualNet, VolumeNet, example_inputs
-from tests.support.exporting import randomized, read_back
+from tests.support.architectures import MobileNet, PlainNet, ResidualNet, VolumeNet
+from tests.support.exporting import exported, randomized, read_back
 
 
 @pytest.mark.parametrize("architecture", [PlainNet, ResidualNet, MobileNet])
 def test_costs_are_those_of_the_module(architecture: type[nn.Module]) -> None:
-    module = randomized(architecture())
-    inputs = example_inputs(module)
-    network = read_back(module, *inputs)
+    module, inputs, network = exported(architecture)
     shapes = trace_shapes(network)
     counted = network_cost(network, shapes, find_channels(network, shapes))
     assert counted.parameters == sum(p.numel() for p in module.parameters())
@@ -56,9 +54,7 @@ def test_a_changed_network_costs_what_its_module_would(copies: int) -> None:
 
 
 def test_three_dimensions_count_every_position() -> None:
-    module = randomized(VolumeNet())
-    inputs = example_inputs(module)
-    network = read_back(module, *inputs)
+    network = exported(VolumeNet).network
     shapes = trace_shapes(network)
     counted = network_cost(network, shapes, find_channels(network, shapes))
     assert counted.layers["down"] == (4 * 27 + 4, 4 * 27 * 2 * 2 * 2)

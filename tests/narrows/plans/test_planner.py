@@ -24,9 +24,8 @@ from tests.support.architectures import (
     LanguageModel,
     Transformer,
     VisionTransformer,
-    example_inputs,
 )
-from tests.support.exporting import randomized, read_back
+from tests.support.exporting import exported, randomized, read_back
 
 WIDTHS = (32, 6, 32)
 NARROW, LAST = 1, 2
@@ -130,12 +129,11 @@ class Stream(nn.Module):
         return y
 
 
-def _planned(module: nn.Module, *inputs: Tensor) -> tuple[Network, Planner]:
-    network = read_back(randomized(module), *inputs)
+def _planner(network: Network) -> Planner:
     shapes = trace_shapes(network)
     channels = find_channels(network, shapes)
     rank = np.random.default_rng(0).permutation(len(channels))
-    return network, Planner(channels, rank, partial(network_cost, network, shapes, channels))
+    return Planner(channels, rank, partial(network_cost, network, shapes, channels))
 
 
 def _proof(network: Network, planner: Planner, plan: Plan) -> Verification:
@@ -146,9 +144,12 @@ def _proof(network: Network, planner: Planner, plan: Plan) -> Verification:
 @pytest.mark.parametrize("architecture", [Transformer, VisionTransformer, LanguageModel, Stream])
 def test_what_norms_read_is_widened_by_whole_factors(architecture: type[nn.Module]) -> None:
     """So that the built network computes what the original does."""
-    module = randomized(architecture())
-    inputs = [torch.randn(4, 4).double()] if architecture is Stream else example_inputs(module)
-    network, planner = _planned(module, *inputs)
+    network = (
+        read_back(randomized(Stream()), torch.randn(4, 4).double())
+        if architecture is Stream
+        else exported(architecture).network
+    )
+    planner = _planner(network)
     normed = planner.channels.normalized_groups()
     assert normed
     for plan in (planner.double(normed), planner.uniform(normed)):
@@ -161,7 +162,8 @@ def test_what_norms_read_is_widened_by_whole_factors(architecture: type[nn.Modul
 
 def test_uniform_widens_what_norms_read_where_there_is_nothing_else() -> None:
     module = nn.Sequential(nn.Linear(4, 12), nn.LayerNorm(12), nn.Linear(12, 3))
-    network, planner = _planned(module, torch.randn(4, 4).double())
+    network = read_back(randomized(module), torch.randn(4, 4).double())
+    planner = _planner(network)
     plan = planner.custom({0: 1.5})
     assert planner.uniform([0]).copies.sum() == 24
     assert _proof(network, planner, plan).reasons == (

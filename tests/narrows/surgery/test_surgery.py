@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cache
 
 import numpy as np
 import pytest
@@ -15,23 +14,21 @@ from narrows.graph.network import Network
 from narrows.graph.shapes import trace_shapes
 from narrows.plans.cost import network_cost
 from narrows.surgery import SurgeryError, Verification, resize, verify
-from tests.support.architectures import ARCHITECTURES, SignalNet, Transformer, example_inputs
-from tests.support.exporting import randomized, read_back
+from tests.support.architectures import ARCHITECTURES, SignalNet, Transformer
+from tests.support.exporting import exported, randomized, read_back
 from tests.support.surgery import analysed, cut_some, prove
 
 IMAGE = torch.randn(2, 3, 8, 8).double()
 EXACT = 1e-10
 
 
+_networks: dict[type[nn.Module], tuple[Network, Channels]] = {}
+
+
 def network_of(architecture: type[nn.Module]) -> tuple[Network, Channels]:
-    return _named(architecture.__name__)
-
-
-@cache
-def _named(name: str) -> tuple[Network, Channels]:
-    (architecture,) = (found for found in ARCHITECTURES if found.__name__ == name)
-    module = randomized(architecture())
-    return analysed(read_back(module, *example_inputs(module)))
+    if architecture not in _networks:
+        _networks[architecture] = analysed(exported(architecture).network)
+    return _networks[architecture]
 
 
 def assert_exact_but_for_norms(verification: Verification) -> None:

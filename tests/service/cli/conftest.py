@@ -1,29 +1,44 @@
 """A demo that has run, and a service that runs."""
 
+import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.command_line import Narrows, line_of, run_narrows, started
+from tests.support.command_line import (
+    Demo,
+    Narrows,
+    line_of,
+    processes_in,
+    run_narrows,
+    started,
+)
+from tests.support.jobs import wait_until
+from tests.support.made_once import made_once
 
 
 @pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> "subprocess.CompletedProcess[str]":
-    """What `narrows demo --json` answered; `args[0]` is its data folder."""
-    data = tmp_path_factory.mktemp("demo")
-    done = run_narrows(data, "demo", "--json")
-    done.args = [data]
-    return done
+def demo() -> Demo:
+    """The demo of this run, the same one on all sides; nothing that it started stayed behind."""
+
+    def run(data: Path) -> None:
+        data.mkdir()
+        done = run_narrows(data, "demo", "--json")
+        wait_until(lambda: not processes_in(data))  # its fork server may still be dying
+        (data / "done.json").write_text(json.dumps([done.returncode, done.stdout, done.stderr]))
+
+    data = made_once("demo", run)
+    status, output, errors = json.loads((data / "done.json").read_text())
+    return Demo(status, output, errors, data)
 
 
 @pytest.fixture(scope="session")
-def files(demo: "subprocess.CompletedProcess[str]") -> tuple[Path, Path]:
+def files(demo: Demo) -> tuple[Path, Path]:
     """A network with a bottleneck, and its data."""
-    assert demo.returncode == 0, demo.stderr
-    folder = demo.args[0] / "demo"
-    return folder / "model.pt2", folder / "digits.npz"
+    assert demo.status == 0, demo.errors
+    return demo.data / "demo" / "model.pt2", demo.data / "demo" / "digits.npz"
 
 
 @pytest.fixture(scope="module")

@@ -9,17 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command_line import line_of, processes_in, run_narrows, started
+from tests.support.command_line import Demo, line_of, processes_in, run_narrows, started
 from tests.support.jobs import wait_until
 
 NOW_AND_THEN = 6.0
 """Seconds; more than uvicorn keeps an idle connection by itself."""
 
 
-def test_the_demo_finds_what_it_planted(demo: "subprocess.CompletedProcess[str]") -> None:
-    assert demo.returncode == 0, demo.stderr
-    assert json.loads(demo.stdout)["analysis"]["summary"]["bottlenecks"] == ["features.conv3"]
-    wait_until(lambda: not processes_in(demo.args[0]))  # its fork server may still be dying
+def test_the_demo_finds_what_it_planted(demo: Demo) -> None:
+    assert demo.status == 0, demo.errors
+    assert json.loads(demo.output)["analysis"]["summary"]["bottlenecks"] == ["features.conv3"]
 
 
 @pytest.mark.parametrize(
