@@ -6,16 +6,16 @@ from functools import cached_property
 from typing import Any
 
 from narrows.arrays import Floats, Ints
-from narrows.channels.structures import Channels, Layer
+from narrows.channels.structures import Channels
 from narrows.graph.network import Network
 from narrows.graph.shapes import Shapes
-from narrows.methods import ranking
 from narrows.methods.partial_sums import PartialSums
 from narrows.methods.ranking import PruningOrder
-from narrows.methods.table import DEFAULT, Method, second_order
+from narrows.methods.table import DEFAULT, Method
 from narrows.plans import budget
 from narrows.plans.cost import Cost, network_cost
 from narrows.plans.planner import Plan, Planner
+from narrows.results import rows, table
 from narrows.surgery.built import Built, build
 from narrows.verdict.jackknife import replicates
 from narrows.verdict.rule import Verdict, judge
@@ -35,9 +35,10 @@ class Analysis:
     >>> analysis.saliency, analysis.rank
     (array([1., 2.]), array([0, 1]))
     >>> analysis
-    layer                             width  pruned  score  verdict
-    hidden                                2     50%   0.50  balanced
-    output                                1                 not_prunable
+    layer   op      width  pruned  95 %  score      p  verdict
+    hidden  linear      2     50%         0.50  1.000  balanced
+    output  linear      1                              not_prunable
+    1 sample, loss 1
     >>> analysis.prune(0.5).network.tensors["hidden.weight"]
     tensor([[2.]])
     """
@@ -142,32 +143,12 @@ class Analysis:
     @cached_property
     def layers(self) -> list[dict[str, Any]]:
         """A row for each layer, in the network's order."""
-        return [
-            {
-                **describe_layer(layer, self.network_cost),
-                **vars(self.verdicts[layer.name]),
-                "sweep": ranking.sweep(self.rank, layer) if layer.group is not None else [],
-            }
-            for layer in self.channels.layers
-        ]
+        return rows.layer_rows(self)
 
     @cached_property
     def structures(self) -> list[dict[str, Any]]:
         """A row for each structure."""
-        averages = self.partial_sums.averages
-        first, second = averages.means.get("first"), second_order(averages)
-        return [
-            {
-                "group": int(self.channels.groups[s]),
-                "channel": int(self.channels.positions[s]),
-                "saliency": float(self.saliency[s]),
-                "first_order": None if first is None else float(first[s]),
-                "second_order": None if second is None else float(second[s]),
-                "rank": int(self.rank[s]),
-                "members": members,
-            }
-            for s, members in enumerate(self.channels.members())
-        ]
+        return rows.structure_rows(self)
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -192,13 +173,11 @@ class Analysis:
         }
 
     def __repr__(self) -> str:
-        lines = [f"{'layer':<32} {'width':>6} {'pruned':>7} {'score':>6}  verdict"]
-        for row in self.layers:
-            ratio = "" if row["pruning_ratio"] is None else f"{row['pruning_ratio']:.0%}"
-            score = "" if row["score"] is None else f"{row['score']:.2f}"
-            name, verdict = row["name"][-32:], row["verdict"]
-            lines.append(f"{name:<32} {row['width']:>6} {ratio:>7} {score:>6}  {verdict}")
-        return "\n".join(lines)
+        return table.as_text(self)
+
+    def _repr_html_(self) -> str:
+        """Return the table that a notebook shows."""
+        return table.as_html(self)
 
     def _cost_of(self, copies: Ints) -> Cost:
         return network_cost(self.network, self.shapes, self.channels, copies)
@@ -214,17 +193,3 @@ class Analysis:
 
     def _group_factors(self, factors: Mapping[str, float]) -> dict[int, float]:
         return {group: f for name, f in factors.items() for group in self._groups([name])}
-
-
-def describe_layer(layer: Layer, costs: Cost) -> dict[str, Any]:
-    """Return the facts of a layer that need no data, in the API's shape; MACs for one sample."""
-    parameters, macs = costs.layers[layer.name]
-    return {
-        "name": layer.name,
-        "op": layer.op,
-        "group": layer.group,
-        "width": layer.width,
-        "parameters": parameters,
-        "macs": macs,
-        "reason": layer.reason and f"Its channels can't be pruned: {layer.reason}.",
-    }

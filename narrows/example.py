@@ -35,7 +35,7 @@ def two_neurons() -> tuple[Network, Shapes, Channels]:
     >>> print(channels)
     group 0: 2 channels of hidden
       channel c is hidden.weight[c], output.weight[:, c]
-    output keeps its 1 channels: it is the only one
+    output keeps its 1 channel: it is the only one
     """
     network = Network(
         nodes=(

@@ -8,6 +8,7 @@ import numpy as np
 
 from narrows.channels.channel_graph import Attribute
 from narrows.channels.labels import Dims, Labels
+from narrows.wording import counted
 
 NO_STRUCTURE = -1
 """In place of a structure: the channel can't be pruned."""
@@ -79,7 +80,7 @@ class Channels:
         for group in np.unique(self.groups).tolist():
             layers = [layer.name for layer in self.layers if layer.group == group]
             width = int(np.count_nonzero(self.groups == group))
-            lines.append(f"group {group}: {width} channels of {', '.join(layers)}")
+            lines.append(f"group {group}: {counted(width, 'channel')} of {', '.join(layers)}")
             parts = ", ".join(self._parts(group))
             indent = "  "
             lines += textwrap.wrap(
@@ -87,7 +88,8 @@ class Channels:
             )
         stay = (layer for layer in self.layers if layer.group is None)
         lines += [
-            f"{layer.name} keeps its {layer.width} channels: {layer.reason}" for layer in stay
+            f"{layer.name} keeps its {counted(layer.width, 'channel')}: {layer.reason}"
+            for layer in stay
         ]
         return "\n".join(lines)
 

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from narrows.analysis import describe_layer
 from narrows.channels.structures import Channels
 from narrows.graph.network import Network
 from narrows.graph.shapes import Shapes
 from narrows.plans.cost import network_cost
+from narrows.results.rows import describe_layer
 from worker.errors import RefusedError
 from worker.formats.samples import Samples
 

@@ -1,0 +1,55 @@
+"""The rows of an analysis in the API's shapes: one for each layer, one for each structure."""
+
+from typing import TYPE_CHECKING, Any
+
+from narrows.channels.structures import Layer
+from narrows.methods import ranking
+from narrows.methods.table import second_order
+from narrows.plans.cost import Cost
+
+if TYPE_CHECKING:
+    from narrows.analysis import Analysis
+
+
+def layer_rows(analysis: "Analysis") -> list[dict[str, Any]]:
+    """Return a row for each layer, in the network's order: facts, verdict, and sweep."""
+    return [
+        {
+            **describe_layer(layer, analysis.network_cost),
+            **vars(analysis.verdicts[layer.name]),
+            "sweep": ranking.sweep(analysis.rank, layer) if layer.group is not None else [],
+        }
+        for layer in analysis.channels.layers
+    ]
+
+
+def structure_rows(analysis: "Analysis") -> list[dict[str, Any]]:
+    """Return a row for each structure: its saliency with the parts, its rank, and its members."""
+    averages, channels = analysis.partial_sums.averages, analysis.channels
+    first, second = averages.means.get("first"), second_order(averages)
+    return [
+        {
+            "group": int(channels.groups[s]),
+            "channel": int(channels.positions[s]),
+            "saliency": float(analysis.saliency[s]),
+            "first_order": None if first is None else float(first[s]),
+            "second_order": None if second is None else float(second[s]),
+            "rank": int(analysis.rank[s]),
+            "members": members,
+        }
+        for s, members in enumerate(channels.members())
+    ]
+
+
+def describe_layer(layer: Layer, costs: Cost) -> dict[str, Any]:
+    """Return the facts of a layer that need no data, in the API's shape; MACs for one sample."""
+    parameters, macs = costs.layers[layer.name]
+    return {
+        "name": layer.name,
+        "op": layer.op,
+        "group": layer.group,
+        "width": layer.width,
+        "parameters": parameters,
+        "macs": macs,
+        "reason": layer.reason and f"Its channels can't be pruned: {layer.reason}.",
+    }

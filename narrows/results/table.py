@@ -1,0 +1,77 @@
+"""The table of an analysis, for a terminal and for a notebook, with the command line's columns."""
+
+from collections.abc import Mapping
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from narrows.wording import counted
+
+if TYPE_CHECKING:
+    from narrows.analysis import Analysis
+
+COLUMNS = ("layer", "op", "width", "pruned", "95 %", "score", "p", "verdict")
+_NUMBERS = frozenset({"width", "pruned", "95 %", "score", "p"})
+"""The columns that are aligned to the right."""
+
+
+def cells(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return a layer's row (`rows.layer_rows`) as texts, one for each of `COLUMNS`.
+
+    >>> cells({"name": "conv1", "op": "conv2d", "width": 8, "pruning_ratio": 0.25, "score": 0.5,
+    ...        "interval": (0.1, 0.4), "p_value": 0.0001, "verdict": "balanced"})
+    ('conv1', 'conv2d', '8', '25%', '10–40', '0.50', '<.001', 'balanced')
+    """
+    share, limits, score = row["pruning_ratio"], row["interval"], row["score"]
+    return (
+        row["name"],
+        row["op"],
+        str(row["width"]),
+        "" if share is None else f"{share:.0%}",
+        f"{limits[0] * 100:.0f}–{limits[1] * 100:.0f}" if limits else "",
+        "" if score is None else f"{score:.2f}",
+        _p_value(row["p_value"]),
+        row["verdict"],
+    )
+
+
+def foot(analysis: "Analysis") -> list[str]:
+    """Return the lines below the table: what was measured, and what to know about it."""
+    summary = analysis.summary
+    return [f"{counted(summary['samples'], 'sample')}, loss {summary['loss']:.4g}"]
+
+
+def as_text(analysis: "Analysis") -> str:
+    """Return the table in fixed-width characters, one line for each layer, and its foot."""
+    table = [COLUMNS, *map(cells, analysis.layers)]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    lines = [
+        "  ".join(
+            text.rjust(width) if heading in _NUMBERS else text.ljust(width)
+            for heading, text, width in zip(COLUMNS, row, widths, strict=True)
+        ).rstrip()
+        for row in table
+    ]
+    return "\n".join([*lines, *foot(analysis)])
+
+
+def as_html(analysis: "Analysis") -> str:
+    """Return the table in HTML, for a notebook; all texts are escaped."""
+    body = (_html_row("td", cells(row)) for row in analysis.layers)
+    below = "".join(f"<p>{escape(line)}</p>" for line in foot(analysis))
+    head = _html_row("th", COLUMNS)
+    return f"<table><thead>{head}</thead><tbody>{''.join(body)}</tbody></table>{below}"
+
+
+def _html_row(tag: str, texts: tuple[str, ...]) -> str:
+    aligned = (
+        f'<{tag} style="text-align: {"right" if heading in _NUMBERS else "left"}">'
+        f"{escape(text)}</{tag}>"
+        for heading, text in zip(COLUMNS, texts, strict=True)
+    )
+    return f"<tr>{''.join(aligned)}</tr>"
+
+
+def _p_value(value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:.3f}" if value >= 0.0005 else "<.001"
