@@ -13,6 +13,8 @@ See docs/method.md, "Definitions" and "Gates".
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from math import nan
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -23,16 +25,33 @@ IGNORED = -100
 
 
 LossFunction = Callable[[Tensor, Tensor], Tensor]
-"""(outputs [batch, …], targets) → scalar: the sum over the batch of each sample's mean loss."""
+"""(outputs [batch, …], targets) → scalar: the sum over the batch of each sample's loss."""
+
+
+class Count(NamedTuple):
+    """How many samples of a batch count, and how many of these are right (NaN: no such thing).
+
+    A sample with several targets is divided: one of which half count is half a sample.
+    """
+
+    counted: float
+    correct: float = nan
+
+
+def _count_all(_outputs: Tensor, targets: Tensor) -> Count:
+    return Count(len(targets))
 
 
 @dataclass(frozen=True)
 class Loss:
     """A loss and its curvature.
 
-    `value(outputs, targets)` is the sum over the batch of each sample's mean loss. `columns` yields
-    the exact c_k, each of the outputs' shape; `draw` returns a random c for every sample. A loss
-    without them has no Gauss–Newton matrix, so `sosp_i` and `joint` refuse it.
+    `value(outputs, targets)` is the sum over the batch of each sample's loss, the mean over its
+    targets, where those that do not count add 0; divided by the samples that count, it is torch's
+    mean. `columns` yields the exact c_k, each of the outputs' shape; `draw` returns a random c for
+    every sample. A loss without them has no Gauss–Newton matrix, so `sosp_i` and `joint` refuse it.
+    `count` counts the samples; by default all of them. `by_program` says that the network's output
+    is the loss.
 
     >>> mse, outputs = LOSSES["mse"], torch.tensor([[1.0, 3.0]])
     >>> mse(outputs, torch.zeros(1, 2))  # (1² + 3²) / 2
@@ -44,6 +63,8 @@ class Loss:
     value: LossFunction
     columns: Callable[[Tensor, Tensor], Iterator[Tensor]] | None = None
     draw: Callable[[Tensor, Tensor, Generator], Tensor] | None = None
+    count: Callable[[Tensor, Tensor], Count] = _count_all
+    by_program: bool = False
 
     def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
         return self.value(outputs, targets)
@@ -81,12 +102,10 @@ class _Classes:
                 "class numbers go with outputs [batch, classes, …] or [batch, …, classes]"
             )
         self.dim, self.outputs = dim, outputs.movedim(dim, -1)
-        counts = (targets != IGNORED).to(outputs.dtype)
-        sizes = counts.flatten(1).sum(1).clamp(min=1) if targets.dim() > 1 else counts.new_ones(1)
-        self.weights = counts / sizes.view(-1, *(1,) * (targets.dim() - 1))
+        self.weights = (targets != IGNORED).to(outputs.dtype) / targets[0].numel()
 
     def mean(self, log_probabilities: Tensor, targets: Tensor) -> Tensor:
-        """Return the sum over samples of the mean over a sample's targets of −log p."""
+        """Return the sum over samples of the mean over a sample's targets of −log p, or 0."""
         chosen = log_probabilities.gather(-1, targets.clamp(min=0)[..., None])[..., 0]
         return -(self.weights * chosen).sum()
 
@@ -103,6 +122,18 @@ def _cross_entropy(outputs: Tensor, targets: Tensor) -> Tensor:
 def _nll(outputs: Tensor, targets: Tensor) -> Tensor:
     classes = _Classes(outputs, targets)
     return classes.mean(classes.outputs, targets)
+
+
+def _count_classes(outputs: Tensor, targets: Tensor) -> Count:
+    """Count the targets that are not ignored, and those whose class has the largest output.
+
+    >>> _count_classes(torch.eye(3), torch.tensor([0, 2, IGNORED]))
+    Count(counted=2.0, correct=1.0)
+    """
+    classes = _Classes(outputs, targets)
+    weights = classes.weights.double()
+    right = weights * (classes.outputs.argmax(-1) == targets)
+    return Count(weights.sum().item(), right.sum().item())
 
 
 def _class_columns(outputs: Tensor, targets: Tensor) -> Iterator[Tensor]:
@@ -157,6 +188,12 @@ def _bce_with_logits(outputs: Tensor, targets: Tensor) -> Tensor:
     return F.binary_cross_entropy_with_logits(outputs, targets) * outputs.shape[0]
 
 
+def _count_binary(outputs: Tensor, targets: Tensor) -> Count:
+    """Count samples, and the share of each whose outputs are on the right side of ½."""
+    right = (outputs > 0) == (targets > 0.5)
+    return Count(len(targets), right.double().flatten(1).mean(1).sum().item())
+
+
 def _mse_curvature(outputs: Tensor) -> Tensor:
     """Return the diagonal of R: the loss is the mean over a sample's outputs."""
     return torch.full_like(outputs, 2 / outputs[0].numel())
@@ -168,7 +205,9 @@ def _bce_curvature(outputs: Tensor) -> Tensor:
 
 
 def _diagonal(
-    value: Callable[[Tensor, Tensor], Tensor], curvature: Callable[[Tensor], Tensor]
+    value: Callable[[Tensor, Tensor], Tensor],
+    curvature: Callable[[Tensor], Tensor],
+    count: Callable[[Tensor, Tensor], Count],
 ) -> Loss:
     """Return a loss with a diagonal R: a sample's loss is a sum over its outputs."""
 
@@ -180,7 +219,7 @@ def _diagonal(
     def draw(outputs: Tensor, _targets: Tensor, generator: Generator) -> Tensor:
         return curvature(outputs).sqrt() * _signs(outputs, generator)
 
-    return Loss(value, columns, draw)
+    return Loss(value, columns, draw, count)
 
 
 def _model(outputs: Tensor, targets: Tensor) -> Tensor:
@@ -189,11 +228,11 @@ def _model(outputs: Tensor, targets: Tensor) -> Tensor:
 
 
 LOSSES: Mapping[str, Loss] = {
-    "cross_entropy": Loss(_cross_entropy, _class_columns, _draw_class),
-    "nll": Loss(_nll, _class_columns, _draw_class),
-    "mse": _diagonal(_mse, _mse_curvature),
-    "bce_with_logits": _diagonal(_bce_with_logits, _bce_curvature),
-    "model": Loss(_model),
+    "cross_entropy": Loss(_cross_entropy, _class_columns, _draw_class, _count_classes),
+    "nll": Loss(_nll, _class_columns, _draw_class, _count_classes),
+    "mse": _diagonal(_mse, _mse_curvature, _count_all),
+    "bce_with_logits": _diagonal(_bce_with_logits, _bce_curvature, _count_binary),
+    "model": Loss(_model, by_program=True),
 }
 """The losses by the name that a request gives them."""
 

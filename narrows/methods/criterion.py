@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-
 from narrows.arrays import Floats
 from narrows.batch import Batch
 from narrows.gates.gated_network import GatedNetwork
@@ -16,14 +14,16 @@ from narrows.vocabulary import Curvature
 
 @dataclass(frozen=True)
 class MethodOptions:
-    """Options of the methods that weigh pairs of structures; the other methods ignore them.
+    """Options of a method; only those that weigh pairs of structures use curvature and blocks.
 
     `curvature` is `sampled` (one row of the factor for each sample) or `exact` (one for each sample
     and output). `blocks` is the number of greedy steps; None: one for each structure, if it fits.
+    All methods draw by `seed` which of several equal structures goes first.
     """
 
     curvature: Curvature = "sampled"
     blocks: int | None = None
+    seed: int = 0
 
 
 DEFAULTS = MethodOptions()
@@ -45,6 +45,7 @@ class Criterion:
 def sorted_by(saliencies: Callable[[Averages], Floats]) -> Order:
     """Return the order of a criterion whose saliencies do not depend on earlier removals.
 
+    >>> import numpy as np
     >>> order = sorted_by(lambda averages: np.array([3.0, 1.0, 2.0]))
     >>> order(Averages(0.0, {}, np.empty((0, 3))), 1.0, DEFAULTS).rank
     array([2, 0, 1])
@@ -52,8 +53,7 @@ def sorted_by(saliencies: Callable[[Averages], Floats]) -> Order:
     array([0, 1, 2])
     """
 
-    def order(averages: Averages, costs: Floats | float, _options: MethodOptions) -> PruningOrder:
-        saliency = saliencies(averages)
-        return PruningOrder(saliency, ranked(np.asarray(saliency / costs)))
+    def order(averages: Averages, costs: Floats | float, options: MethodOptions) -> PruningOrder:
+        return ranked(saliencies(averages), costs, options.seed)
 
     return order

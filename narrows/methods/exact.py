@@ -27,13 +27,15 @@ def measure(
     """
     ones = torch.ones(1, gated.structures, device=batch.targets.device)
     with torch.no_grad():
-        before = loss(gated.at(ones, *batch.inputs), batch.targets).double()
+        outputs = gated.at(ones, *batch.inputs)
+        before = loss(outputs, batch.targets).double()
         change = torch.zeros(gated.structures, dtype=torch.float64)
         for structure in range(gated.structures):
             m = ones.clone()
             m[0, structure] = 0
             change[structure] = loss(gated.at(m, *batch.inputs), batch.targets).double() - before
-    return one_row(before.item(), len(batch), change=change[None])
+    count = loss.count(outputs, batch.targets)
+    return one_row(before.item(), len(batch), count=count, change=change)
 
 
 def saliencies(averages: Averages) -> Floats:

@@ -25,7 +25,7 @@ def measure(
     array([[2., 4.]])
     """
     gradients = sample_gradients(gated, batch, loss)
-    return one_row(gradients.loss, len(batch), first=gradients.gradient)
+    return one_row(gradients.loss, len(batch), count=gradients.counts, first=gradients.gradient)
 
 
 def saliencies(averages: Averages) -> Floats:

@@ -24,7 +24,8 @@ def measure(
     """
     gradients = sample_gradients(gated, batch, loss)
     squares = gradients.gradient.double().square()
-    return one_row(gradients.loss, len(batch), first=gradients.gradient, squares=squares)
+    sums = {"first": gradients.gradient, "squares": squares}
+    return one_row(gradients.loss, len(batch), count=gradients.counts, **sums)
 
 
 def saliencies(averages: Averages) -> Floats:

@@ -44,7 +44,7 @@ def measure(
 
     gradients = sample_gradients(gated, batch, loss, columns)
     factor = gradients.columns.flatten(0, 1)
-    return one_row(gradients.loss, len(batch), factor, first=gradients.gradient)
+    return one_row(gradients.loss, len(batch), factor, gradients.counts, first=gradients.gradient)
 
 
 def along_all(averages: Averages) -> Floats:

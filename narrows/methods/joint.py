@@ -10,10 +10,11 @@ See docs/method.md, "Definitions" and "Gates".
 import numpy as np
 
 from narrows.arrays import Floats
+from narrows.methods import ties
 from narrows.methods.criterion import DEFAULTS, MethodOptions
 from narrows.methods.greedy import Gram, block_size
 from narrows.methods.partial_sums import Averages
-from narrows.methods.ranking import PruningOrder
+from narrows.methods.ranking import PruningOrder, order_of_removal
 
 
 def order(
@@ -27,9 +28,9 @@ def order(
     that adds least to |Δ| for its cost.
 
     Below, the third structure goes first: it adds ½ · 0.9². The first then adds ½, and the second,
-    which cancels it, −½.
+    which cancels it, ½ · 1.1² − 1.1.
 
-    >>> factor = np.array([[1.0, -1.0, 0.0], [0.0, 0.0, 0.9]])
+    >>> factor = np.array([[1.0, -1.1, 0.0], [0.0, 0.0, 0.9]])
     >>> order(Averages(0.0, {"first": np.zeros(3)}, factor)).rank
     array([1, 2, 0])
     """
@@ -40,16 +41,17 @@ def order(
     removed, change = np.zeros(count, np.bool_), 0.0
     alone = 0.5 * gram.diagonal - averages.means["first"]
     together = np.zeros(count)
-    saliency, rank = np.zeros(count), np.zeros(count, np.int64)
+    saliency, by, order = np.zeros(count), np.zeros(count), np.zeros(count, np.int64)
+    priority, scale = ties.priorities(count, options.seed), ties.largest(alone / cost)
     for step in range(count):
         if size > 1 and step % size == 0:
             together = gram.times(removed.astype(np.float64))
         increase = (np.abs(change + alone + together) - abs(change)) / cost
         increase[removed] = np.inf
-        chosen = int(np.argmin(increase))
+        chosen = ties.lowest(increase, priority, scale)
         change += alone[chosen] + together[chosen]
         removed[chosen] = True
-        saliency[chosen], rank[chosen] = abs(change), step
+        saliency[chosen], by[chosen], order[step] = abs(change), increase[chosen], chosen
         if size == 1:
             together = together + gram.column(chosen)
-    return PruningOrder(saliency, rank)
+    return order_of_removal(saliency, by, order, scale)

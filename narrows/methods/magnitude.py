@@ -22,7 +22,7 @@ def measure(
 ) -> PartialSums:
     """Return the partial sums `squares` and `relative`, the `square_norms` times the samples.
 
-    Only the loss depends on the batch.
+    Samples that do not count are left out, and only the loss depends on the batch.
 
     >>> from narrows.example import gated_neurons, one_sample
     >>> from narrows.losses import LOSSES
@@ -31,10 +31,11 @@ def measure(
     (array([1.]), array([[1., 4.]]))
     """
     with torch.no_grad():
-        value = loss(gated.original(*batch.inputs)[0], batch.targets)
+        outputs = gated.original(*batch.inputs)[0]
+        value, count = loss(outputs, batch.targets), loss.count(outputs, batch.targets)
     squares, relative = square_norms(gated.original, gated.channels)
-    samples = len(batch)
-    return one_row(value.item(), samples, squares=samples * squares, relative=samples * relative)
+    squares, relative = count.counted * squares, count.counted * relative
+    return one_row(value.item(), len(batch), count=count, squares=squares, relative=relative)
 
 
 def saliencies(averages: Averages) -> Floats:

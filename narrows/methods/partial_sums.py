@@ -6,6 +6,7 @@ See docs/method.md, "Gates".
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from narrows.arrays import Floats
+from narrows.losses import Count
+
+
+class NothingMeasuredError(ValueError):
+    """The data say nothing about the structures."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +40,8 @@ class PartialSums:
     """Sums over samples, one row a batch, in float64.
 
     `loss[b]` is the sum of the loss over the `samples[b]` samples of batch b, `sums[name][b, s]`
-    that of the quantity `name` of structure s. `factor` [R, S] has equally many rows for each
+    that of the quantity `name` of structure s. Of these samples, `counted[b]` count and
+    `correct[b]` are right (`losses.Count`). `factor` [R, S] has equally many rows for each
     sample, in their order: `factorᵀ factor` is the sum of the samples' Gauss–Newton matrices.
 
     >>> first, second = (one_row(x, 1, first=np.array([[x, 0.0]])) for x in (2.0, 4.0))
@@ -49,6 +56,15 @@ class PartialSums:
     samples: NDArray[np.int64]
     sums: Mapping[str, Floats] = field(default_factory=dict)
     factor: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 0), np.float32))
+    counted: Floats = field(default_factory=lambda: np.empty(0))
+    correct: Floats = field(default_factory=lambda: np.empty(0))
+
+    def __post_init__(self) -> None:
+        """Count every sample, and none as right or wrong, where nothing else is said."""
+        if len(self.counted) != len(self.samples):
+            object.__setattr__(self, "counted", self.samples.astype(np.float64))
+        if len(self.correct) != len(self.samples):
+            object.__setattr__(self, "correct", np.full(len(self.samples), np.nan))
 
     @classmethod
     def stack(cls, parts: Iterable["PartialSums"]) -> "PartialSums":
@@ -63,6 +79,8 @@ class PartialSums:
             np.concatenate([part.samples for part in parts]),
             {name: np.concatenate([part.sums[name] for part in parts]) for name in parts[0].sums},
             np.concatenate([part.factor for part in parts]),
+            np.concatenate([part.counted for part in parts]),
+            np.concatenate([part.correct for part in parts]),
         )
 
     def __len__(self) -> int:
@@ -78,15 +96,21 @@ class PartialSums:
         """
         sums = {name: rows.sum(0, keepdims=True) for name, rows in self.sums.items()}
         loss, samples = (rows.sum(keepdims=True) for rows in (self.loss, self.samples))
-        return PartialSums(loss, samples, sums, self.factor)
+        counted, correct = (rows.sum(keepdims=True) for rows in (self.counted, self.correct))
+        return PartialSums(loss, samples, sums, self.factor, counted, correct)
 
     @cached_property
     def averages(self) -> Averages:
-        """The averages over all samples: sums / N, and the factor / √N.
+        """The averages over the N samples that count: sums / N, and the factor / √N.
 
         Rows are added one after the other, so that any partition into shards gives the same bits.
+        Raises NothingMeasuredError where no sample counts.
         """
-        total = int(self.samples.sum())
+        total = float(_added(self.counted))
+        if not total:
+            raise NothingMeasuredError(
+                "no target counts: every one is -100, the class number that is ignored"
+            )
         means = {name: _added(rows) / total for name, rows in self.sums.items()}
         loss = float(_added(self.loss) / total)
         return Averages(loss, means, self.factor / np.float32(np.sqrt(total)))
@@ -108,21 +132,36 @@ class PartialSums:
             self.samples[kept],
             {name: rows[kept] for name, rows in self.sums.items()},
             self.factor[np.repeat(kept, self.samples * rows_a_sample)],
+            self.counted[kept],
+            self.correct[kept],
         )
+
+    @property
+    def accuracy(self) -> float | None:
+        """The share of the samples that are right; None where the loss knows no right and wrong.
+
+        >>> one_row(1.0, 4, count=Count(counted=4, correct=3)).accuracy
+        0.75
+        """
+        share = float(_added(self.correct) / _added(self.counted))
+        return share if isfinite(share) else None
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Return the arrays that `of_arrays` reads, by name.
 
         >>> arrays = one_row(1.0, 1, first=np.ones((1, 2))).to_arrays()
-        >>> list(arrays), PartialSums.of_arrays(arrays).sums
-        (['loss', 'samples', 'factor', 'sum_first'], {'first': array([[1., 1.]])})
+        >>> list(arrays)
+        ['loss', 'samples', 'factor', 'counted', 'correct', 'sum_first']
+        >>> PartialSums.of_arrays(arrays).sums
+        {'first': array([[1., 1.]])}
         """
         sums = {f"sum_{name}": rows for name, rows in self.sums.items()}
-        return {"loss": self.loss, "samples": self.samples, "factor": self.factor, **sums}
+        own = ("loss", "samples", "factor", "counted", "correct")
+        return {**{name: getattr(self, name) for name in own}, **sums}
 
     @classmethod
     def of_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> "PartialSums":
-        """Return the partial sums that `to_arrays` wrote."""
+        """Return the partial sums that `to_arrays` wrote; older ones have no counts."""
         sums = {n.removeprefix("sum_"): np.asarray(a, np.float64)
                 for n, a in arrays.items() if n.startswith("sum_")}  # fmt: skip
         return cls(
@@ -130,6 +169,7 @@ class PartialSums:
             np.asarray(arrays["samples"], np.int64),
             sums,
             np.asarray(arrays["factor"], np.float32),
+            *(np.asarray(arrays.get(name, ()), np.float64) for name in ("counted", "correct")),
         )
 
 
@@ -140,16 +180,30 @@ def _added(rows: Floats) -> Floats:
 
 
 def one_row(
-    loss: float, samples: int, factor: Tensor | None = None, **sums: Tensor | Floats
+    loss: float,
+    samples: int,
+    factor: Tensor | None = None,
+    count: Count | None = None,
+    **sums: Tensor | Floats,
 ) -> PartialSums:
     """Return the partial sums of one batch, from [samples or 1, S] each, added up in float64.
+
+    `count` says how many samples count and are right; by default all count.
 
     >>> one_row(5.0, 2, first=np.array([[1.0, 2.0], [3.0, 4.0]])).sums["first"]
     array([[4., 6.]])
     """
-    factors = {} if factor is None else {"factor": factor.float().numpy(force=True)}
+    arrays = {} if factor is None else {"factor": factor.float().numpy(force=True)}
     rows = {name: _sum(of_samples) for name, of_samples in sums.items()}
-    return PartialSums(np.array([loss]), np.array([samples]), rows, **factors)
+    counted, correct = count or Count(samples)
+    return PartialSums(
+        np.array([loss]),
+        np.array([samples]),
+        rows,
+        counted=np.array([counted]),
+        correct=np.array([correct]),
+        **arrays,
+    )
 
 
 def _sum(of_samples: Tensor | Floats) -> Floats:

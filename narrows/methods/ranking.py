@@ -10,31 +10,53 @@ import numpy as np
 
 from narrows.arrays import Floats, Ints
 from narrows.channels.structures import NO_STRUCTURE, Layer
+from narrows.methods import ties
 
 SWEEP: tuple[float, ...] = tuple(round(0.05 * k, 2) for k in range(1, 20))
 """The global pruning ratios of a sweep: 0.05, 0.10, … 0.95."""
 
 
 class PruningOrder(NamedTuple):
-    """The order of removal: the saliency of each structure when it goes, [S], and its rank, [S].
+    """The order of removal: for each structure its saliency when it goes, and its ranks, [S] each.
 
-    Rank 0 goes first.
+    `rank` 0 goes first; among equals the seed decides. `mean_rank` is the same for equals, so it
+    is what statistics use. See docs/method.md, "Ties".
     """
 
     saliency: Floats
     rank: Ints
+    mean_rank: Floats
 
 
-def ranked(saliency: Floats) -> Ints:
-    """Return the rank of each structure, [S], 0 for the lowest saliency; ties go by number.
+def order_of_removal(
+    saliency: Floats, increase: Floats, removed: Ints, scale: float
+) -> PruningOrder:
+    """Return the order from the structures in the order of their removal, `removed` [S].
 
-    >>> ranked(np.array([0.3, 0.1, 0.2]))
-    array([2, 0, 1])
+    `increase` [S] is what each was chosen by; neighbours with equal increases share their ranks.
+    `scale` is the largest increase of a structure alone.
+
+    >>> order_of_removal(np.array([3.0, 1.0]), np.array([3.0, 1.0]), np.array([1, 0]), scale=3.0)
+    PruningOrder(saliency=array([3., 1.]), rank=array([1, 0]), mean_rank=array([1., 0.]))
     """
-    order = np.argsort(saliency, kind="stable")
-    rank = np.empty_like(order)
-    rank[order] = np.arange(len(order))
-    return rank
+    rank, mean_rank = np.empty(len(removed), np.int64), np.empty(len(removed))
+    rank[removed] = np.arange(len(removed))
+    mean_rank[removed] = ties.mean_ranks(increase[removed], scale)
+    return PruningOrder(saliency, rank, mean_rank)
+
+
+def ranked(saliency: Floats, costs: Floats | float = 1.0, seed: int = 0) -> PruningOrder:
+    """Return the order by saliency over costs, [S] each; the lowest goes first.
+
+    >>> ranked(np.array([0.3, 0.1, 0.2])).rank
+    array([2, 0, 1])
+    >>> ranked(np.array([0.0, 0.0, 0.2])).mean_rank
+    array([0.5, 0.5, 2. ])
+    """
+    increase: Floats = np.asarray(saliency / costs)
+    priority, scale = ties.priorities(len(saliency), seed), ties.largest(increase)
+    removed = ties.sorted_with_ties(increase, priority, scale)
+    return order_of_removal(saliency, increase, removed, scale)
 
 
 def removals(structures: int, ratio: float) -> int:

@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from narrows.batch import Batch
 from narrows.gates.call import MixedSamplesError
 from narrows.gates.gated_network import GatedNetwork
-from narrows.losses import Loss
+from narrows.losses import Count, Loss
 
 Columns = Callable[[Tensor, Batch], Iterable[Tensor]]
 """(outputs, batch) → directions along the outputs, each of their shape."""
@@ -30,13 +31,15 @@ TOLERANCE = 1e-3
 class SampleGradients(NamedTuple):
     """The derivatives of n samples along S gates.
 
-    `loss` is the sum over the samples; `gradient` [n, S] holds θ_s·g_n, and `columns` [n, k, S] the
-    products `J_nᵀ c_k`, where J_n is the derivative of sample n's outputs along the gates.
+    `loss` is the sum over the samples, `counts` how many of them count; `gradient` [n, S] holds
+    θ_s·g_n, and `columns` [n, k, S] the products `J_nᵀ c_k`, where J_n is the derivative of sample
+    n's outputs along the gates.
     """
 
     loss: float
     gradient: Tensor
     columns: Tensor
+    counts: Count
 
 
 def sample_gradients(
@@ -63,6 +66,7 @@ def sample_gradients(
         sum(sample.loss for sample in samples),
         torch.cat([sample.gradient for sample in samples]),
         torch.cat([sample.columns for sample in samples]),
+        Count(*np.sum([sample.counts for sample in samples], axis=0).tolist()),
     )
 
 
@@ -79,7 +83,8 @@ def _together(gated: GatedNetwork, batch: Batch, loss: Loss, columns: Columns) -
     ]
     gradient = torch.autograd.grad(value, m)[0]
     stacked = torch.stack(rows, 1) if rows else m.new_zeros(len(m), 0, m.shape[1])
-    return SampleGradients(value.item(), gradient, stacked)
+    count = loss.count(outputs.detach(), batch.targets)
+    return SampleGradients(value.item(), gradient, stacked, count)
 
 
 _independent: WeakKeyDictionary[GatedNetwork, bool] = WeakKeyDictionary()

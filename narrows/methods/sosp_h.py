@@ -20,7 +20,7 @@ from narrows.gates.call import Leaf
 from narrows.gates.gated_network import GatedNetwork
 from narrows.losses import Loss
 from narrows.methods.criterion import DEFAULTS, MethodOptions, sorted_by
-from narrows.methods.partial_sums import Averages, PartialSums
+from narrows.methods.partial_sums import Averages, PartialSums, one_row
 
 
 def saliencies(averages: Averages) -> Floats:
@@ -52,20 +52,19 @@ def measure(
     """
     output, leaves = gated.along_all(*batch.inputs)
     if not isinstance(output, Dual):  # no structure reaches the output
-        value, first, second = loss(output, batch.targets), *np.zeros((2, gated.structures))
+        values, (first, second) = output, np.zeros((2, gated.structures))
+        value = loss(output, batch.targets)
     else:
+        values = output.value
         value, along = torch.func.jvp(
-            lambda f: loss(f, batch.targets), (output.value,), (output.tangent,)
+            lambda f: loss(f, batch.targets), (values,), (output.tangent,)
         )[:2]
         gates = [leaf.tangent for leaf in leaves] + [leaf.value for leaf in leaves]
         gradients = torch.autograd.grad(along, gates, materialize_grads=True)
         first = _by_structure(leaves, gradients[: len(leaves)], gated.structures)
         second = _by_structure(leaves, gradients[len(leaves) :], gated.structures)
-    return PartialSums(
-        np.array([value.item()]),
-        np.array([len(batch)]),
-        {"first": first[None], "second": second[None]},
-    )
+    count = loss.count(values.detach(), batch.targets)
+    return one_row(value.item(), len(batch), count=count, first=first, second=second)
 
 
 def _by_structure(leaves: Sequence[Leaf], gradients: Sequence[Tensor], count: int) -> Floats:

@@ -38,17 +38,20 @@ CRITERIA: Mapping[MethodName, Criterion] = {
 class Method:
     """A criterion by name; only the methods that weigh pairs use `curvature` and `blocks`.
 
+    Which of several equal structures goes first is drawn by `seed`.
+
     >>> from narrows.example import gated_neurons, one_sample
     >>> from narrows.losses import LOSSES
     >>> method = Method("first_order")
     >>> sums = method.measure(gated_neurons(), one_sample(), LOSSES["mse"])
     >>> method.order(sums.averages)  # |θ_s·g| is (2, 4)
-    PruningOrder(saliency=array([2., 4.]), rank=array([0, 1]))
+    PruningOrder(saliency=array([2., 4.]), rank=array([0, 1]), mean_rank=array([0., 1.]))
     """
 
     name: MethodName = "sosp_i"
     curvature: Curvature = "sampled"
     blocks: int | None = None
+    seed: int = 0
 
     def measure(self, gated: GatedNetwork, batch: Batch, loss: Loss) -> PartialSums:
         """Return a batch's partial sums, as one row."""
@@ -60,7 +63,7 @@ class Method:
 
     @property
     def _options(self) -> MethodOptions:
-        return MethodOptions(self.curvature, self.blocks)
+        return MethodOptions(self.curvature, self.blocks, self.seed)
 
 
 DEFAULT = Method()

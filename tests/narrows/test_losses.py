@@ -94,14 +94,32 @@ def test_classes_are_the_second_dimension_or_the_last() -> None:
 
 
 def test_padding_counts_for_nothing() -> None:
+    """Whatever is ignored, in a sample or all of it, the mean is torch's."""
     outputs, targets = case("cross_entropy")
     targets[0, 1:] = IGNORED
+    targets[1] = IGNORED
     loss = LOSSES["cross_entropy"]
-    expected = sum(F.cross_entropy(f[None], y[None]) for f, y in zip(outputs, targets, strict=True))
-    torch.testing.assert_close(loss(outputs, targets), torch.as_tensor(expected))
+    counted, correct = loss.count(outputs, targets)
+    assert counted == pytest.approx((targets != IGNORED).sum() / targets[0].numel())
+    right = (outputs.argmax(1) == targets).sum() / (targets != IGNORED).sum()
+    assert correct / counted == pytest.approx(float(right))
+    torch.testing.assert_close(loss(outputs, targets) / counted, F.cross_entropy(outputs, targets))
     assert loss.columns is not None
     for column in loss.columns(outputs, targets):
         assert (column[0, :, 1:] == 0).all()
+
+
+def test_half_of_the_labels_ignored_leaves_the_mean_of_the_others() -> None:
+    outputs, targets = torch.randn(8, 3), torch.randint(3, (8,))
+    targets[::2] = IGNORED
+    loss = LOSSES["cross_entropy"]
+    assert loss.count(outputs, targets).counted == 4
+    torch.testing.assert_close(loss(outputs, targets) / 4, F.cross_entropy(outputs, targets))
+
+
+def test_a_binary_output_is_right_on_its_side_of_one_half() -> None:
+    outputs, targets = torch.tensor([[2.0, -1.0], [3.0, 4.0]]), torch.tensor([[1.0, 1.0], [1, 1]])
+    assert LOSSES["bce_with_logits"].count(outputs, targets) == (2, 1.5)
 
 
 def test_a_program_may_return_the_mean_or_each_samples_loss() -> None:
