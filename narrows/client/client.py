@@ -9,21 +9,19 @@ with Client() as narrows:
     print(narrows.layers(analysis["id"]))
 """
 
-import errno
-import hashlib
-import io
+import itertools
 import json
-import os
 import secrets
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self, Unpack, cast
 from urllib.parse import quote
 
-import httpx
-
-from narrows.client.http import TIMEOUT_SECONDS, Connection
+from narrows.client.address import address_of, key_for
+from narrows.client.downloads import download
+from narrows.client.errors import TimedOutError, UnreachableError
+from narrows.client.http import Connection, OnRetry
+from narrows.client.limits import Limits
 from narrows.client.types import (
     Analysis,
     Artifact,
@@ -35,28 +33,34 @@ from narrows.client.types import (
     Upload,
     Worker,
 )
-from narrows.vocabulary import ENDED
+from narrows.client.uploads import OnRead, upload
+from narrows.client.waiting import watch, watch_upload
+from narrows.vocabulary import AnalysisState
 
-DEFAULT_URL = "http://127.0.0.1:8000"
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-WATCH_SECONDS = 10
-POLL_SECONDS = 0.2
+MOST_ITEMS = 1000
+"""The largest page that the server gives."""
 
 
 class Client:
     """A connection to a Narrows server.
 
     `url` defaults to `NARROWS_URL` or this machine, `api_key` to `NARROWS_API_KEY` or, on this
-    machine, the key in the data folder of the embedded server. Every method raises ApiError for an
-    answer that is an error, and UnreachableError where there is no answer.
+    machine, the key in the data folder of the embedded server, and `limits` to what environment
+    variables say. Raises ConfigurationError if one of these is wrong.
+
+    Every method raises ApiError for an answer that is an error, and UnreachableError where there
+    is no answer, TimedOutError in particular. Calls are repeated after connection errors and the
+    statuses 429, 502, 503 and 504; a repeat never makes a second upload or analysis.
+    See docs/deployment.md, "When the server is away".
     """
 
-    def __init__(self, url: str | None = None, api_key: str | None = None) -> None:
-        self.url = (url or os.environ.get("NARROWS_URL") or DEFAULT_URL).rstrip("/")
-        key = api_key or os.environ.get("NARROWS_API_KEY")
-        if not key and httpx.URL(self.url).host in LOOPBACK:  # other servers must not get it
-            key = _embedded_key()
-        self._connection = Connection(self.url, key)
+    def __init__(
+        self, url: str | None = None, api_key: str | None = None, limits: Limits | None = None
+    ) -> None:
+        address = address_of(url)
+        self.url = str(address)
+        key = key_for(address, api_key)
+        self._connection = Connection(address, key, limits or Limits.of_environment())
 
     def __enter__(self) -> Self:
         return self
@@ -64,75 +68,104 @@ class Client:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def on_retry(self, call: OnRetry) -> None:
+        """Call `call` before each repeat, with the error, how many there were, and the pause."""
+        self._connection.on_retry = call
+
     def close(self) -> None:
         """Close the connection."""
         self._connection.http.close()
 
-    def upload_model(
-        self, path: str | Path, on_read: Callable[[int], object] | None = None
-    ) -> Upload:
+    def upload_model(self, path: str | Path, on_read: OnRead | None = None) -> Upload:
         """Upload a `.pt2` file; `on_read` is called with the number of bytes of each piece read.
 
-        Return the model, in the state `inspecting`; `watch_model` waits for the result. Raises
-        OSError if the file can't be read.
+        The number is negative where an upload begins again. Return the model, in the state
+        `inspecting`; `watch_model` waits for the result. Raises OSError if the file can't be read.
         """
-        return self._upload("models", path, {}, on_read)
+        return upload(self._connection, "models", Path(path), {}, on_read)
 
     def upload_dataset(
         self,
         path: str | Path,
         transform: Transform | None = None,
-        on_read: Callable[[int], object] | None = None,
+        on_read: OnRead | None = None,
     ) -> Upload:
         """Upload an `.npz` file of `x` and `y`, with its preprocessing, as `upload_model` does."""
         fields = {} if transform is None else {"transform": json.dumps(transform)}
-        return self._upload("datasets", path, fields, on_read)
+        return upload(self._connection, "datasets", Path(path), fields, on_read)
+
+    def model(self, model_id: str) -> Upload:
+        """Return a model as it is."""
+        return cast("Upload", self._connection.send("GET", _path("models", model_id)).json())
 
     def watch_model(self, model_id: str) -> Iterator[Upload]:
         """Yield the model until it is inspected; the last is `ready` or `rejected`."""
-        return self._watch_upload(f"/v1/models/{model_id}")
+        return watch_upload(self._connection, _path("models", model_id))
 
     def watch_dataset(self, dataset_id: str) -> Iterator[Upload]:
         """Yield the dataset until it is inspected; the last is `ready` or `rejected`."""
-        return self._watch_upload(f"/v1/datasets/{dataset_id}")
+        return watch_upload(self._connection, _path("datasets", dataset_id))
 
     def analyze(self, model_id: str, dataset_id: str, **options: Unpack[Options]) -> Analysis:
         """Request an analysis; return it, queued. The server has defaults for all `options`."""
         body = {"model_id": model_id, "dataset_id": dataset_id, **options}
-        return cast("Analysis", self._connection.send("POST", "/v1/analyses", json=body).json())
+        headers = {"Idempotency-Key": secrets.token_hex(16)}  # the same for each repeat
+        try:
+            answer = self._connection.send("POST", "/v1/analyses", json=body, headers=headers)
+        except UnreachableError as error:
+            error.hint = "The analysis may have begun all the same; to see: narrows analyses"
+            raise
+        return cast("Analysis", answer.json())
 
-    def analysis(self, analysis_id: str, wait: int = 0) -> Analysis:
+    def analysis(self, analysis_id: str, wait: float = 0) -> Analysis:
         """Return an analysis as it is, or when it has ended, after at most `wait` seconds."""
-        return cast("Analysis", self._analysis(analysis_id, wait, None).json())
+        analysis = None
+        try:
+            for analysis in watch(self._connection, analysis_id, wait):  # noqa: B007 - the last
+                pass
+        except TimedOutError as error:
+            if error.phase is not None:  # the call itself took too long
+                raise
+        assert analysis is not None  # noqa: S101 - it is yielded before the time is over
+        return analysis
+
+    def analyses(
+        self, limit: int | None = None, state: AnalysisState | None = None
+    ) -> list[Analysis]:
+        """Return the analyses, or those in a state: the newest first, at most `limit`."""
+        parameters: dict[str, Any] = {"page_size": min(limit or MOST_ITEMS, MOST_ITEMS)}
+        if state is not None:
+            parameters["state"] = state
+        return list(itertools.islice(self._items("/v1/analyses", parameters), limit))
 
     def watch(self, analysis_id: str) -> Iterator[Analysis]:
         """Yield an analysis now, on each change and every few seconds, until it has ended."""
-        answer = self._analysis(analysis_id, 0, None)
-        while True:
-            if answer.status_code != httpx.codes.NOT_MODIFIED:
-                analysis: Analysis = answer.json()
-            yield analysis
-            if analysis["state"] in ENDED:
-                return
-            answer = self._analysis(analysis_id, WATCH_SECONDS, answer.headers["ETag"])
+        return watch(self._connection, analysis_id)
+
+    def wait(self, analysis_id: str, seconds: float | None = None) -> Analysis:
+        """Return an analysis when it has ended, which may be `failed` or `cancelled`.
+
+        Raises TimedOutError if it takes more than `seconds`. The analysis then goes on.
+        """
+        *_, analysis = watch(self._connection, analysis_id, seconds)
+        return analysis
 
     def cancel(self, analysis_id: str) -> Analysis:
         """Cancel an analysis; one that has ended stays as it is."""
-        return cast(
-            "Analysis", self._connection.send("POST", f"/v1/analyses/{analysis_id}/cancel").json()
-        )
+        path = f"{_path('analyses', analysis_id)}/cancel"
+        return cast("Analysis", self._connection.send("POST", path).json())
 
     def layers(self, analysis_id: str) -> list[Layer]:
         """Return the layers of an analysis that succeeded, in the network's order."""
-        return list(self._items(f"/v1/analyses/{analysis_id}/layers"))
+        return list(self._items(f"{_path('analyses', analysis_id)}/layers"))
 
     def structures(self, analysis_id: str) -> list[Structure]:
         """Return the structures (channels that are cut together), each with its saliency."""
-        return list(self._items(f"/v1/analyses/{analysis_id}/structures"))
+        return list(self._items(f"{_path('analyses', analysis_id)}/structures"))
 
     def plans(self, analysis_id: str) -> list[Plan]:
         """Return the plans for wider networks, as edits of module attributes."""
-        return list(self._items(f"/v1/analyses/{analysis_id}/plans"))
+        return list(self._items(f"{_path('analyses', analysis_id)}/plans"))
 
     def workers(self) -> list[Worker]:
         """Return the workers, by name, with their tasks."""
@@ -140,14 +173,10 @@ class Client:
 
     def artifacts(self, analysis_id: str) -> list[Artifact]:
         """Return the networks that an analysis built, those of its option `build`."""
-        return list(self._items(f"/v1/analyses/{analysis_id}/artifacts"))
+        return list(self._items(f"{_path('analyses', analysis_id)}/artifacts"))
 
     def download(
-        self,
-        analysis_id: str,
-        name: str,
-        path: str | Path,
-        on_read: Callable[[int], object] | None = None,
+        self, analysis_id: str, name: str, path: str | Path, on_read: OnRead | None = None
     ) -> Path:
         """Download an artifact to `path`, or into it if that is a folder; return the file's path.
 
@@ -157,81 +186,16 @@ class Client:
         target = Path(path)
         if target.is_dir():
             target /= Path(name).name
-        partial = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
-        url = f"/v1/analyses/{analysis_id}/artifacts/{quote(name, safe='')}"
-        digest = hashlib.sha256()
-        try:
-            with self._connection.stream(url) as answer, partial.open("wb") as file:
-                for chunk in answer.iter_bytes():
-                    digest.update(chunk)
-                    file.write(chunk)
-                    if on_read is not None:
-                        on_read(len(chunk))
-            tag = answer.headers.get("ETag", "").removeprefix("W/")  # a compressing proxy adds it
-            if tag != f'"{digest.hexdigest()}"':
-                raise OSError(errno.EIO, "What arrived is not what was built", name)
-            return partial.replace(target)
-        finally:
-            partial.unlink(missing_ok=True)
+        artifacts = f"{_path('analyses', analysis_id)}/artifacts"
+        return download(self._connection, artifacts, name, target, on_read)
 
-    def _analysis(self, analysis_id: str, wait: int, tag: str | None) -> httpx.Response:
-        headers = {"Prefer": f"wait={wait}"} if wait else {}
-        if tag is not None:
-            headers["If-None-Match"] = tag
-        return self._connection.send(
-            "GET", f"/v1/analyses/{analysis_id}", headers=headers, timeout=wait + TIMEOUT_SECONDS
-        )
-
-    def _upload(
-        self,
-        kind: str,
-        path: str | Path,
-        fields: dict[str, str],
-        on_read: Callable[[int], object] | None,
-    ) -> Upload:
-        with _Read(path, on_read) as file:
-            parts = {"file": (Path(path).name, file)}
-            answer = self._connection.send("POST", f"/v1/{kind}", data=fields, files=parts)
-        return cast("Upload", answer.json())
-
-    def _watch_upload(self, path: str) -> Iterator[Upload]:
-        while True:
-            upload: Upload = self._connection.send("GET", path).json()
-            yield upload
-            if upload["state"] != "inspecting":
-                return
-            time.sleep(POLL_SECONDS)
-
-    def _items(self, path: str) -> Iterator[Any]:
+    def _items(self, path: str, parameters: dict[str, Any] | None = None) -> Iterator[Any]:
         page = {"next_page_token": ""}
         while (token := page["next_page_token"]) is not None:
-            parameters = {"page_token": token} if token else {}
-            page = self._connection.send("GET", path, params=parameters).json()
+            more = {"page_token": token} if token else {}
+            page = self._connection.send("GET", path, params={**(parameters or {}), **more}).json()
             yield from page["items"]
 
 
-class _Read(io.FileIO):
-    """A file that calls `on_read` for each piece that httpx reads."""
-
-    def __init__(self, path: str | Path, on_read: Callable[[int], object] | None) -> None:
-        super().__init__(path)
-        self._on_read = on_read
-
-    def read(self, size: int | None = -1) -> bytes:
-        chunk = super().read(size) or b""
-        if self._on_read is not None:
-            self._on_read(len(chunk))
-        return chunk
-
-
-def _embedded_key() -> str | None:
-    """Return the key of this machine's embedded server, if it has one."""
-    folder = os.environ.get("NARROWS_DATA")
-    if not folder:
-        try:
-            from platformdirs import user_data_path
-        except ImportError:  # it comes with the server
-            return None
-        folder = str(user_data_path("narrows"))
-    path = Path(folder).expanduser() / "api-key"
-    return path.read_text().strip() if path.exists() else None
+def _path(kind: str, identity: str) -> str:
+    return f"/v1/{kind}/{quote(identity, safe='')}"

@@ -1,6 +1,6 @@
 """The types of the API's JSON for clients; see `openapi.json` for every field."""
 
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 from narrows.vocabulary import (
     AnalysisState,
@@ -57,13 +57,17 @@ class Options(TypedDict, total=False):
 
 
 class Upload(TypedDict):
-    """A model or a dataset; `size` is in bytes, `inspection` its contents once `ready`."""
+    """A model or a dataset; `size` is in bytes, `inspection` its contents once `ready`.
+
+    Times, also those of analyses, are as in RFC 3339.
+    """
 
     id: str
     state: UploadState
     name: str
     sha256: str
     size: int
+    created_at: str
     inspection: dict[str, Any] | None
     error: dict[str, Any] | None
 
@@ -77,6 +81,50 @@ class Progress(TypedDict):
     seconds_left: float | None
 
 
+class Baseline(TypedDict, total=False):
+    """What a constant answer gives on the same targets, and which answer that is."""
+
+    loss: float
+    accuracy: float | None
+    kind: str
+
+
+class FirstLook(TypedDict, total=False):
+    """What the first samples say; `doubt` is why the verdicts will be withheld."""
+
+    samples: int
+    loss: float | None
+    accuracy: float | None
+    baseline: Baseline | None
+    doubt: str | None
+
+
+class Removal(TypedDict):
+    """What was measured after a global pruning at `ratio`."""
+
+    ratio: float
+    loss: float
+    accuracy: float | None
+
+
+class Summary(TypedDict):
+    """The summary of an analysis; `doubt` is why every verdict is withheld, if it is.
+
+    `cliff` is the largest ratio of `removals` that keeps the network's quality. Servers before 0.2
+    have no more than the first four.
+    """
+
+    samples: int
+    loss: float
+    structures: int
+    bottlenecks: list[str]
+    accuracy: NotRequired[float | None]
+    baseline: NotRequired[Baseline | None]
+    doubt: NotRequired[str | None]
+    removals: NotRequired[list[Removal]]
+    cliff: NotRequired[float | None]
+
+
 class Analysis(TypedDict):
     """An analysis; `summary` is set once it has `succeeded`, `error` once it has `failed`."""
 
@@ -86,9 +134,14 @@ class Analysis(TypedDict):
     dataset_id: str
     request: dict[str, Any]
     progress: Progress
-    summary: dict[str, Any] | None
+    cancel_requested: bool
+    first_look: NotRequired[FirstLook | None]
+    summary: Summary | None
     provenance: dict[str, Any] | None
     error: dict[str, Any] | None
+    created_at: str
+    started_at: str | None
+    finished_at: str | None
 
 
 class Layer(TypedDict):
@@ -101,15 +154,15 @@ class Layer(TypedDict):
     parameters: int
     macs: int
     pruning_ratio: float | None
-    interval: tuple[float, float] | None
+    interval: list[float] | None
     p_value: float | None
     score: float | None
-    score_interval: tuple[float, float] | None
+    score_interval: list[float] | None
     because: str | None
     samples_needed: int | None
     verdict: VerdictName
     reason: str | None
-    sweep: list[tuple[float, float]]
+    sweep: list[list[float]]
 
 
 class Structure(TypedDict):
@@ -121,7 +174,7 @@ class Structure(TypedDict):
     first_order: float | None
     second_order: float | None
     rank: int
-    members: list[tuple[str, int]]
+    members: list[list[str | int]]
 
 
 Edit = TypedDict("Edit", {"module": str, "attribute": str, "from": int, "to": int})
@@ -137,14 +190,42 @@ class PlannedLayer(TypedDict):
     edits: list[Edit]
 
 
+class Quality(TypedDict):
+    """The loss and the accuracy of a network on the analysis' samples."""
+
+    loss: float
+    accuracy: float | None
+
+
+class Evaluation(TypedDict):
+    """A built network beside the original; `remark` is set where it is much worse."""
+
+    before: Quality
+    after: Quality
+    remark: str | None
+
+
+class OutOfReach(TypedDict):
+    """A module that a plan's edits can't reach."""
+
+    module: str
+    reason: str
+
+
 class Plan(TypedDict):
-    """A plan; `parameters` and `macs` are (before, after), MACs for one sample."""
+    """A plan; `parameters` and `macs` are [before, after], MACs for one sample.
+
+    `evaluation` is set for a network that was built, `error` if it could not be.
+    """
 
     name: str
     layers: list[PlannedLayer]
-    parameters: tuple[int, int]
-    macs: tuple[int, int]
+    parameters: list[int]
+    macs: list[int]
     artifact: str | None
+    evaluation: NotRequired[Evaluation | None]
+    error: NotRequired[str | None]
+    incomplete: NotRequired[list[OutOfReach]]
 
 
 class Work(TypedDict):

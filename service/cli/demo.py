@@ -113,7 +113,8 @@ def _killed_if_interrupted(process: subprocess.Popen[bytes]) -> Iterator[None]:
 
 
 def _conclusion(result: "Result", narrow: str) -> str:
-    bottlenecks = (result["analysis"]["summary"] or {})["bottlenecks"]
+    summary = result["analysis"]["summary"]
+    bottlenecks = summary["bottlenecks"] if summary else []
     others = [name for name in bottlenecks if name != narrow]
     also = f" It also named {', '.join(others)}." if others else ""
     was = "was found" if narrow in bottlenecks else "was not found"

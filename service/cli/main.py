@@ -32,18 +32,15 @@ def _terminate(_number: int, _frame: FrameType | None) -> None:
 
 def _explain(error: Exception) -> str:
     from alembic.util import CommandError as MigrationError
-    from pydantic import ValidationError
     from sqlalchemy.exc import SQLAlchemyError
 
     from narrows.client import ApiError, UnreachableError
+    from service.settings import SettingsError
 
-    if isinstance(error, CommandError | ApiError | UnreachableError):
+    if isinstance(error, CommandError | SettingsError | ApiError | UnreachableError):
         return str(error)
     if isinstance(error, SQLAlchemyError | MigrationError):
         return f"The database can't be used: {str(error).splitlines()[0]}"
-    if isinstance(error, ValidationError):
-        wrong = "; ".join(f"{'_'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        return f"The settings (NARROWS_*) are wrong: {wrong}"
     if isinstance(error, OSError):
         return str(error)
     return (

@@ -17,7 +17,8 @@ BAR = 6
 def print_result(result: Result, edits_of: Collection[str] = ("double",)) -> None:
     """Print a result on standard output, in 80 columns, with the edits of the plans `edits_of`."""
     console = Console(highlight=False)
-    summary = result["analysis"]["summary"] or {}
+    summary = result["analysis"]["summary"]
+    assert summary is not None  # noqa: S101 - it succeeded
     console.print(
         f"{summary['samples']:,} samples, loss {summary['loss']:.4g}; of {summary['structures']:,} "
         f"channels {_pruned(result['analysis'])}."
@@ -82,7 +83,7 @@ def _bar(share: float | None) -> str:
     return f"{'█' * full}{'░' * (BAR - full)} {share:4.0%}"
 
 
-def _interval(limits: tuple[float, float] | None) -> str:
+def _interval(limits: list[float] | None) -> str:
     return f"{limits[0] * 100:.0f}–{limits[1] * 100:.0f}" if limits else ""
 
 
@@ -103,7 +104,7 @@ def _plans(plans: list[Plan]) -> Table:
     return table
 
 
-def _cost(cost: tuple[int, int]) -> tuple[str, str]:
+def _cost(cost: list[int]) -> tuple[str, str]:
     before, after = cost
     change = f"{(after - before) / before:+.1%}" if before else ""
     return f"{short(before)} → {short(after)}", change

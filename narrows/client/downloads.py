@@ -1,0 +1,48 @@
+"""Downloads of built networks: a file appears when it is complete and right."""
+
+import errno
+import hashlib
+import secrets
+from pathlib import Path
+from urllib.parse import quote
+
+from narrows.client.http import Connection
+from narrows.client.uploads import OnRead
+
+
+def download(
+    connection: Connection, url: str, name: str, target: Path, on_read: OnRead | None
+) -> Path:
+    """Download the artifact `name` below `url` to the file `target`, and return that path.
+
+    The file appears, or is replaced, when it is complete and its SHA-256 is right. A download that
+    breaks off begins again. Raises OSError where it can't be written, or arrived damaged.
+    """
+    partial = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
+
+    def once() -> Path:
+        digest, received = hashlib.sha256(), 0
+        try:
+            with (
+                connection.stream(f"{url}/{quote(name, safe='')}") as answer,
+                partial.open("wb") as file,
+            ):
+                for chunk in answer.iter_bytes():
+                    digest.update(chunk)
+                    file.write(chunk)
+                    received += len(chunk)
+                    if on_read is not None:
+                        on_read(len(chunk))
+        except Exception:
+            if on_read is not None:
+                on_read(-received)
+            raise
+        tag = answer.headers.get("ETag", "").removeprefix("W/")  # a compressing proxy adds it
+        if tag != f'"{digest.hexdigest()}"':
+            raise OSError(errno.EIO, "What arrived is not what was built", name)
+        return partial.replace(target)
+
+    try:
+        return connection.repeated(once)
+    finally:
+        partial.unlink(missing_ok=True)
