@@ -11,9 +11,7 @@ LOCK = 0x6E6172726F7773  # an arbitrary number that only Narrows' migrations loc
 
 
 def main() -> None:
-    url = (
-        context.config.get_alembic_option("sqlalchemy.url") or get_settings().resolved_database_url
-    )
+    url = context.config.attributes.get("url") or get_settings().resolved_database_url
     engine = make_engine(url)
     sqlite = engine.dialect.name == "sqlite"
     with engine.connect() as connection:

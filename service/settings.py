@@ -1,12 +1,28 @@
 """Settings of every process, from `NARROWS_*` environment variables."""
 
+import os
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 from platformdirs import user_data_path
-from pydantic import Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy import URL
+
+from service.plain_errors import explain
+from service.setting_urls import (
+    check_broker_url,
+    check_database_url,
+    check_storage_url,
+    parsed_database_url,
+)
+
+PREFIX = "NARROWS_"
+
+
+class SettingsError(Exception):
+    """A setting is wrong; the text names its environment variable and says what to write."""
 
 
 class Settings(BaseSettings):
@@ -16,12 +32,12 @@ class Settings(BaseSettings):
     folder as the broker. `NARROWS_DATABASE_URL` and `NARROWS_BROKER_URL` make it distributed.
     """
 
-    model_config = SettingsConfigDict(env_prefix="NARROWS_")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True)
 
     data: Path = Field(default_factory=lambda: user_data_path("narrows"))
-    database_url: str = ""
-    broker_url: str = ""
-    storage_url: str = Field(default="", pattern=r"^((file:///|s3://|gs://|az://|memory://).+)?$")
+    database_url: Annotated[str, AfterValidator(check_database_url)] = ""
+    broker_url: Annotated[str, AfterValidator(check_broker_url)] = ""
+    storage_url: Annotated[str, AfterValidator(check_storage_url)] = ""
     cache_bytes: int = Field(default=20 << 30, ge=0)
     """How many bytes of remote files a worker keeps in `data`; files in use may need more."""
     secret: SecretStr | None = Field(default=None, min_length=16)
@@ -39,27 +55,26 @@ class Settings(BaseSettings):
     Default: no metrics."""
     metrics_host: str = "127.0.0.1"
     """The address of that port; it needs no key."""
-    max_upload_bytes: int = 4 << 30
+    max_upload_bytes: int = Field(default=4 << 30, ge=1)
     shard_samples: int = Field(default=512, ge=1)
     """About how many samples a shard has: seconds of work, so that a crash loses little."""
-    lease_seconds: float = 15.0
+    lease_seconds: float = Field(default=15.0, gt=0, allow_inf_nan=False)
     """How long a lease lasts without renewal; workers renew it three times as often."""
-    max_attempts: int = 5
+    max_attempts: int = Field(default=5, ge=1)
     """How many attempts a piece of work gets, for example if its worker is killed each time."""
-    time_limit_seconds: float = 3600.0
+    time_limit_seconds: float = Field(default=3600.0, gt=0, allow_inf_nan=False)
     """How many seconds the computation of one piece of work (such as a shard) may take."""
-    memory_bytes: int | None = None
+    memory_bytes: int | None = Field(default=None, ge=1)
     """How many bytes of memory it may use. Default: four fifths of the memory of the machine or
     container, divided among the workers of a launcher."""
 
     @property
-    def resolved_database_url(self) -> str:
+    def resolved_database_url(self) -> URL:
         """The SQLAlchemy URL; the driver for PostgreSQL is psycopg 3."""
-        url = self.database_url or f"sqlite:///{self.data / 'narrows.db'}"
-        for prefix in ("postgresql://", "postgres://"):
-            if url.startswith(prefix):
-                return "postgresql+psycopg://" + url.removeprefix(prefix)
-        return url
+        if self.database_url:
+            return parsed_database_url(self.database_url)
+        # Made from its parts, since a path may have any character, such as % and ?.
+        return URL.create("sqlite", database=str(self.data / "narrows.db"))
 
     @property
     def resolved_broker_url(self) -> str:
@@ -73,8 +88,36 @@ class Settings(BaseSettings):
 
 @cache
 def get_settings() -> Settings:
-    """Return the settings of this process, read once; create the data folder."""
-    settings = Settings()
+    """Return the settings of this process, read once; create the data folder.
+
+    Raises SettingsError, with a line for each wrong setting.
+    """
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        lines = [_line(entry) for entry in error.errors(include_url=False)]
+        raise SettingsError("\n".join(lines)) from None
     settings.data = settings.data.expanduser().absolute()
-    settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        reason = error.strerror or error
+        raise SettingsError(
+            f"NARROWS_DATA is {settings.data}, and this folder can't be made: {reason}. "
+            "Set it to a folder that this user may write to."
+        ) from None
     return settings
+
+
+def variable(field: str) -> str:
+    """Return the environment variable of a setting: `data` is `NARROWS_DATA`."""
+    return f"{PREFIX}{field.upper()}"
+
+
+def _line(error: Any) -> str:
+    name = variable(str(error["loc"][0]))
+    if name == variable("secret"):
+        return f"{name} is too short. It must have 16 or more characters."
+    if name.endswith("_URL"):  # it may hold a password
+        return f"{name} can't be used. {explain(error)}"
+    return f"{name} is {os.environ.get(name, error['input'])!r}. {explain(error)}"

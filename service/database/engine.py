@@ -3,7 +3,7 @@
 import sqlite3
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 
 IDLE_SECONDS: Final = 10
 """How long a transaction may be idle on PostgreSQL: less than a lease."""
@@ -14,7 +14,7 @@ _POOL: Final = {"pool_size": 10, "max_overflow": 30}
 """One connection for each thread of the API; with fewer, readers would wait for writers."""
 
 
-def make_engine(url: str) -> Engine:
+def make_engine(url: str | URL) -> Engine:
     """Return an engine for `url` that several processes can use at once.
 
     PostgreSQL ends idle transactions: else a process that is frozen or unreachable in the middle of
@@ -23,7 +23,7 @@ def make_engine(url: str) -> Engine:
     once with SQLITE_BUSY if another process wrote in between. Errors are logged, so they don't
     contain values of rows.
     """
-    if not url.startswith("sqlite"):
+    if make_url(url).get_backend_name() != "sqlite":
         idle = {"options": f"-c idle_in_transaction_session_timeout={IDLE_SECONDS}s"}
         return create_engine(
             url, hide_parameters=True, connect_args=idle, pool_pre_ping=True, **_POOL

@@ -8,7 +8,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine
+from sqlalchemy import URL, Engine
 
 from service.database.engine import make_engine
 from service.settings import Settings
@@ -20,11 +20,13 @@ _MIGRATIONS = _INSTALLED if _INSTALLED.is_dir() else Path(__file__).parents[2] /
 logging.getLogger("alembic.runtime.migration").setLevel(logging.WARNING)  # it logs every check
 
 
-def alembic_config(url: str) -> Config:
-    """Return Alembic's configuration for the migrations that ship with this package."""
-    config = Config()
+def alembic_config(url: URL | None = None) -> Config:
+    """Return Alembic's configuration for the migrations that ship with this package.
+
+    `migrations/env.py` finds the URL in `attributes`: options are text in which % is special.
+    """
+    config = Config(attributes={"url": url})
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
-    config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
     return config
 
 
@@ -35,7 +37,7 @@ def upgrade(settings: Settings) -> None:
 
 def upgrade_embedded(settings: Settings) -> None:
     """Migrate an SQLite database; for PostgreSQL, the operator runs `narrows migrate`."""
-    if settings.resolved_database_url.startswith("sqlite"):
+    if settings.resolved_database_url.get_backend_name() == "sqlite":
         upgrade(settings)
 
 
@@ -57,4 +59,4 @@ def is_current(engine: Engine) -> bool:
 
 @cache
 def _heads() -> set[str]:
-    return set(ScriptDirectory.from_config(alembic_config("")).get_heads())
+    return set(ScriptDirectory.from_config(alembic_config()).get_heads())

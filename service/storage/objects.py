@@ -16,10 +16,11 @@ from datetime import timedelta
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote, urlsplit
 
 import obstore
 from obstore.exceptions import BaseError
-from obstore.store import LocalStore, from_url
+from obstore.store import LocalStore, ObjectStore, from_url
 
 from service.logs import first_line
 from service.storage import cache, disk_full
@@ -61,8 +62,10 @@ class Storage:
 
     def __init__(self, url: str, *, cache_bytes: int = 0) -> None:
         self._cache_bytes = cache_bytes
+        self._store: ObjectStore
         if url.startswith("file:"):
-            self._store = from_url(url, mkdir=True)
+            # Not `from_url`, which refuses some of the characters that a folder may have.
+            self._store = LocalStore(unquote(urlsplit(url).path), mkdir=True)
         else:
             self._store = from_url(url, client_options=_CLIENT, retry_config=_RETRY)
 
