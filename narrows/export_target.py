@@ -15,7 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from narrows.export_module import ExportError, export_module, outputs_of, summary
+from narrows.export_module import ExportError, export_module, outputs_of
+from narrows.graph.tracing import summary
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ Uploads are not read here, but by `worker.formats.pt2`.
 import operator
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch._ops import OpOverload
 from torch.export import ExportedProgram
@@ -17,34 +16,27 @@ from narrows.graph import operators
 from narrows.graph.network import Network
 from narrows.graph.node import Argument, Input, Node, Ref
 from narrows.graph.output_tree import Nesting
+from narrows.graph.tracing import TraceError, quiet, trace
 
 
 def as_network(model: nn.Module | ExportedProgram, inputs: tuple[Tensor, ...]) -> Network:
     """Return the network of a module, exported in eval mode with a free batch, or of a program.
 
-    `inputs` is an example batch, of two samples or more; the tensors are copied. Raises ValueError
-    for an operator that Narrows does not know, and what torch.export raises for code that it can't
-    follow.
+    `inputs` is an example batch, of any size; the tensors are copied. Raises TraceError for an
+    operator that Narrows does not know, and for code that torch.export can't follow.
 
+    >>> import torch
     >>> network = as_network(nn.Sequential(nn.Linear(3, 4), nn.ReLU()), (torch.zeros(2, 3),))
     >>> [(node.op, node.module) for node in network.nodes], list(network.tensors)
     ([('linear', '0'), ('relu', '1')], ['0.weight', '0.bias'])
     >>> network.inputs[0].shape[1], network.fixed_batch
     (3, None)
     """
-    program = model if isinstance(model, ExportedProgram) else _export(model, inputs)
-    return _Reader(program.run_decompositions({})).read()  # which makes in-place operators pure
-
-
-def _export(module: nn.Module, inputs: tuple[Tensor, ...]) -> ExportedProgram:
-    training = module.training
-    batch = torch.export.Dim("batch", min=2)
-    try:
-        return torch.export.export(
-            module.eval(), inputs, dynamic_shapes=tuple({0: batch} for _ in inputs)
-        )
-    finally:
-        module.train(training)
+    if not isinstance(model, ExportedProgram):
+        model = trace(model, inputs)
+    with quiet():
+        program = model.run_decompositions({})  # which makes in-place operators pure
+    return _Reader(program).read()
 
 
 class _Reader:
@@ -122,8 +114,14 @@ class _Reader:
         if isinstance(value, list | tuple):
             pieces = self._pieces.get(node.name, {})
             outputs = tuple(pieces.get(index) for index in range(len(value)))
-        stack: Any = node.meta.get("nn_module_stack") or {"": ("", None)}
-        return Node(op, inputs, outputs, next(reversed(stack.values()))[0])
+        return Node(op, inputs, outputs, _module(node))
+
+
+def _module(node: FxNode) -> str:
+    """Return the name of the module that made a call."""
+    stack: Any = node.meta.get("nn_module_stack") or {"": ("", None)}
+    name: str = next(reversed(stack.values()))[0]
+    return name
 
 
 def _call(node: FxNode) -> tuple[str, dict[str, Argument]]:
@@ -145,7 +143,16 @@ def _call(node: FxNode) -> tuple[str, dict[str, Argument]]:
 def _known(op: str, node: FxNode) -> str:
     if op in operators.OPERATORS or op in operators.SYMBOLIC or op in operators.DROPPED:
         return op
-    raise ValueError(f"the operator {node.target} is not supported")
+    raise TraceError(f"the operator {node.target} is not supported{_where(node)}")
+
+
+def _where(node: FxNode) -> str:
+    """Return the module and the line of source that a call comes from, where they are known."""
+    module = _module(node)
+    lines = str(node.meta.get("stack_trace") or "").strip().splitlines()
+    place = " ".join(line.strip() for line in lines[-2:])
+    where = f"; module {module!r} calls it" if module else ""
+    return f"{where} ({place})" if place else where
 
 
 def _is_plain(nesting: Any) -> bool:
