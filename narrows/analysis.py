@@ -184,7 +184,7 @@ class Analysis:
 
     @property
     def _planner(self) -> Planner:
-        return Planner(self.channels, self.rank, self._cost_of)
+        return Planner(self.network, self.shapes, self.channels, self.rank)
 
     def _groups(self, names: Collection[str]) -> list[int]:
         """Return the groups of the named layers, each once."""

@@ -13,6 +13,7 @@ from torch.export.graph_signature import InputKind, InputSpec, OutputKind
 from torch.fx import Node as FxNode
 
 from narrows.graph import operators
+from narrows.graph.module_types import function_name, module_path, type_name
 from narrows.graph.network import Network
 from narrows.graph.node import Argument, Input, Node, Ref
 from narrows.graph.output_tree import Nesting
@@ -49,6 +50,7 @@ class _Reader:
         self._transient: set[str] = set()
         self._names: dict[int, str] = {}  # by identity: tied tensors have the name of the first
         self._aliases: dict[str, str] = {}
+        self._modules: dict[str, str] = {}
         self._inputs: list[Input] = []
         self._pieces: dict[str, dict[int, str]] = {}  # of a node with several results: their names
 
@@ -57,6 +59,8 @@ class _Reader:
             self._program.graph_signature.input_specs, self._placeholders(), strict=True
         ):
             self._read_input(spec, node)
+        for name, tensor in self._program.state_dict.items():
+            self._store(name, tensor)  # what the program does not read, in a strict export
         calls = [node for node in self._program.graph.nodes if node.op == "call_function"]
         for node in calls:
             if node.target is operator.getitem:
@@ -78,6 +82,7 @@ class _Reader:
             frozenset(self._transient),
             self._aliases,
             self._nesting(len(outputs)),
+            self._modules,
         )
 
     def _placeholders(self) -> list[FxNode]:
@@ -90,17 +95,22 @@ class _Reader:
             self._inputs.append(Input(node.name, value.dtype, shape))
             return
         name = str(spec.target)
-        tensor = self._stored[name]
+        self._leaves[node.name] = self._store(name, self._stored[name])
+        if self._leaves[node.name] == name and (
+            spec.kind == InputKind.CONSTANT_TENSOR or spec.persistent is False
+        ):
+            self._transient.add(name)
+
+    def _store(self, name: str, tensor: Tensor) -> str:
+        """Keep a named tensor; return the name under which it is kept."""
         first = self._names.setdefault(id(tensor), name)
-        self._leaves[node.name] = first
         if first != name:
             self._aliases[name] = first
-            return
-        self._tensors[name] = tensor.detach().clone()  # the module may be trained further
-        if spec.kind == InputKind.CONSTANT_TENSOR or spec.persistent is False:
-            self._transient.add(name)
-        if spec.kind == InputKind.PARAMETER:
-            self._parameters.add(name)
+        elif name not in self._tensors:
+            self._tensors[name] = tensor.detach().clone()  # the module may be trained further
+            if isinstance(tensor, nn.Parameter):
+                self._parameters.add(name)
+        return first
 
     def _nesting(self, outputs: int) -> Nesting | None:
         spec = self._program.call_spec.out_spec
@@ -114,14 +124,20 @@ class _Reader:
         if isinstance(value, list | tuple):
             pieces = self._pieces.get(node.name, {})
             outputs = tuple(pieces.get(index) for index in range(len(value)))
-        return Node(op, inputs, outputs, _module(node))
+        self._modules |= {path: type_name(kind) for path, kind in _stack(node)}
+        _, function = node.meta.get("torch_fn") or ("", "")
+        return Node(op, inputs, outputs, _module(node), function_name(function))
 
 
 def _module(node: FxNode) -> str:
     """Return the name of the module that made a call."""
-    stack: Any = node.meta.get("nn_module_stack") or {"": ("", None)}
-    name: str = next(reversed(stack.values()))[0]
-    return name
+    return _stack(node)[-1][0]
+
+
+def _stack(node: FxNode) -> list[tuple[str, str]]:
+    """Return the paths and classes of the modules that a call is made in, the outermost first."""
+    stack: Any = node.meta.get("nn_module_stack") or {"": ("", "")}
+    return [(module_path(path), str(kind)) for path, kind in stack.values()]
 
 
 def _call(node: FxNode) -> tuple[str, dict[str, Argument]]:

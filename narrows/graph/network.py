@@ -37,7 +37,8 @@ class Network:
     trainable ones, `transient` those that no state dict holds (constants, buffers that do not
     persist), and `aliases` maps the other names of tied tensors to the first. `nesting` is the
     structure in which the module returned its outputs, where that is known; a call of the network
-    returns them as a flat tuple. Batch norm is frozen and dropout off, whatever the export was.
+    returns them as a flat tuple. `modules` maps the paths of modules to the names of their classes,
+    as far as the export tells. Batch norm is frozen and dropout off, whatever the export was.
 
     >>> node = Node("relu", {"self": Ref("x")}, ("y",), "activation")
     >>> x = Input("x", torch.float32, ("batch", 2))
@@ -57,6 +58,7 @@ class Network:
     transient: frozenset[str] = frozenset()
     aliases: Mapping[str, str] = field(default_factory=dict)
     nesting: Nesting | None = None
+    modules: Mapping[str, str] = field(default_factory=dict)
 
     def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """Run the program on a batch; return its outputs."""

@@ -50,7 +50,8 @@ class Node:
     `op` is a key of `operators.OPERATORS` such as `conv2d` or `add.Tensor`, or of
     `operators.SYMBOLIC`; `inputs` are its arguments by the names of the operator's schema;
     `outputs` names its results (None: unused); `module` is the user's name of the module, such as
-    `layer3.0.conv1`, or `""` for the network itself.
+    `layer3.0.conv1`, or `""` for the network itself. `function` is the function that the source
+    called, such as `flatten` where `op` is `view`; `""` where that is not known.
 
     >>> list(Node("cat", {"tensors": [Ref("a"), Ref("b")], "dim": 1}, ("y",), "").references())
     ['a', 'b']
@@ -60,6 +61,7 @@ class Node:
     inputs: Mapping[str, Argument]
     outputs: tuple[str | None, ...]
     module: str
+    function: str = ""
 
     def references(self) -> Iterator[str]:
         """Yield the name of every value that the call reads."""

@@ -3,7 +3,7 @@
 See docs/method.md, "From saliencies to verdicts".
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,36 +11,18 @@ import numpy as np
 
 from narrows.arrays import Ints
 from narrows.channels.structures import NO_STRUCTURE, Channels
-from narrows.plans.budget import CostOf, copies_for_widths
-from narrows.plans.cost import Cost, channel_count
+from narrows.graph.network import Network
+from narrows.graph.shapes import Shapes
+from narrows.plans.budget import copies_for_widths
+from narrows.plans.cost import Cost, network_cost
+from narrows.plans.edits import Change, Edit, edits_for
+from narrows.plans.unreachable import Incomplete
+from narrows.surgery.channel_counts import ChannelCounts
 
 STEPS = 20
 """Bisections of a factor, enough for any width."""
 MOST = 16.0
 """The largest factor of `uniform`, which may have only few groups for its budget."""
-
-
-@dataclass(frozen=True)
-class Edit:
-    """An edit of the source: set `module.attribute` from `before` to `after` channels.
-
-    >>> Edit("hidden", "out_features", 2, 4).to_dict()
-    {'module': 'hidden', 'attribute': 'out_features', 'from': 2, 'to': 4}
-    """
-
-    module: str
-    attribute: str
-    before: int
-    after: int
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the edit in the API's shape."""
-        return {
-            "module": self.module,
-            "attribute": self.attribute,
-            "from": self.before,
-            "to": self.after,
-        }
 
 
 @dataclass(frozen=True)
@@ -67,7 +49,8 @@ class Plan:
     """A change of the architecture, with the cost for one sample before and after.
 
     `copies` [S] says how often each structure exists afterwards (`surgery.resize` builds it).
-    `layers` are all that change, also because their channels are tied to others.
+    `layers` are all that change, also because their channels are tied to others. `incomplete` says
+    what their edits don't reach: (module, reason) pairs.
     """
 
     name: str
@@ -75,6 +58,7 @@ class Plan:
     layers: tuple[LayerPlan, ...]
     before: Cost
     after: Cost
+    incomplete: tuple[Incomplete, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the plan in the API's shape."""
@@ -84,6 +68,7 @@ class Plan:
             "parameters": [self.before.parameters, self.after.parameters],
             "macs": [self.before.macs, self.after.macs],
             "artifact": None,
+            "incomplete": [{"module": m, "reason": reason} for m, reason in self.incomplete],
         }
 
 
@@ -98,10 +83,7 @@ class Planner:
     not avoid it. `surgery.verify` returns the deviation and the reason.
 
     >>> from narrows.example import two_neurons
-    >>> from narrows.plans.cost import network_cost
-    >>> network, shapes, channels = two_neurons()
-    >>> cost_of = lambda copies: network_cost(network, shapes, channels, copies)
-    >>> planner = Planner(channels, np.array([0, 1]), cost_of)
+    >>> planner = Planner(*two_neurons(), rank=np.array([0, 1]))
     >>> plan = planner.double([0])
     >>> plan.copies, plan.before.parameters, plan.after.parameters
     (array([2, 2]), 4, 8)
@@ -111,9 +93,14 @@ class Planner:
     (array([2, 2]), array([1, 2]))
     """
 
+    network: Network
+    shapes: Shapes
     channels: Channels
     rank: Ints
-    cost_of: CostOf
+
+    def cost_of(self, copies: Ints) -> Cost:
+        """Return the cost of the network with `copies` [S] of each structure."""
+        return network_cost(self.network, self.shapes, self.channels, copies)
 
     def double(self, bottlenecks: Collection[int]) -> Plan:
         """Return the paper's expansion: every bottleneck group twice as wide."""
@@ -165,12 +152,15 @@ class Planner:
 
     def resized(self, name: str, copies: Ints) -> Plan:
         """Return the plan with `copies` [S] of each structure."""
+        counts = ChannelCounts(self.channels, self.shapes, copies)
+        changes, incomplete = edits_for(self.network, counts)
         return Plan(
             name,
             copies,
-            _layer_plans(self.channels, copies),
+            _layer_plans(self.channels, copies, changes),
             self.cost_of(np.ones_like(copies)),
             self.cost_of(copies),
+            incomplete,
         )
 
     def _plan(self, name: str, widths: dict[int, int]) -> Plan:
@@ -197,22 +187,18 @@ def _largest(fits: Callable[[float], bool], low: float, high: float) -> float:
     return low
 
 
-def _layer_plans(channels: Channels, copies: Ints) -> tuple[LayerPlan, ...]:
+def _layer_plans(
+    channels: Channels, copies: Ints, changes: Sequence[Change]
+) -> tuple[LayerPlan, ...]:
     """Return the layers that `copies` changes; each edit is listed with the first that needs it."""
     plans = []
-    seen: set[tuple[str, str]] = set()
+    left = list(changes)
     for layer in channels.layers:
         own = layer.structures[layer.structures != NO_STRUCTURE]
         changed = np.unique(own[copies[own] != 1])
-        if not len(changed):
-            continue
-        edits = []
-        for attribute in channels.attributes:
-            touched = np.isin(channels.structure_of[attribute.labels], changed).any()
-            if touched and (key := (attribute.module, attribute.name)) not in seen:
-                seen.add(key)
-                after = channel_count(channels, attribute.labels, copies)
-                edits.append(Edit(*key, before=len(attribute.labels), after=after))
-        new_width = layer.width + int((copies[own] - 1).sum())
-        plans.append(LayerPlan(layer.name, layer.width, new_width, tuple(edits)))
+        if len(changed):
+            edits = tuple(c.edit for c in left if np.isin(c.structures, changed).any())
+            left = [change for change in left if change.edit not in edits]
+            new_width = layer.width + int((copies[own] - 1).sum())
+            plans.append(LayerPlan(layer.name, layer.width, new_width, edits))
     return tuple(plans)

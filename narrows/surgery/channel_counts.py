@@ -51,6 +51,10 @@ class ChannelCounts:
             for size, labels in zip(self.shapes.of(value), self.dims(value), strict=True)
         ]
 
+    def tensor_dims(self, name: str, rank: int) -> Dims:
+        """Return the labels of each dimension of a named tensor of `rank` dimensions."""
+        return self.channels.tensors.get(name, (None,) * rank)
+
     def times(self, labels: Labels) -> Ints:
         """Return how often each of these channels exists, [width]; once if in no structure."""
         structures = self.channels.structure_of[labels]

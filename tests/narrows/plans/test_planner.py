@@ -1,7 +1,5 @@
 """Budgets and plans: they meet what they promise, and list every edit."""
 
-from functools import partial
-
 import numpy as np
 import pytest
 import torch
@@ -16,8 +14,8 @@ from narrows.channels.structures import Channels
 from narrows.graph.network import Network
 from narrows.graph.shapes import Shapes, trace_shapes
 from narrows.plans import budget
-from narrows.plans.cost import Cost, network_cost
-from narrows.plans.planner import Edit, Plan, Planner
+from narrows.plans.edits import Edit
+from narrows.plans.planner import Plan, Planner
 from narrows.surgery import Verification, resize, verify
 from narrows.vocabulary import CostKind
 from tests.support.architectures import (
@@ -60,11 +58,7 @@ def channels(network: Network, shapes: Shapes) -> Channels:
 @pytest.fixture(scope="module")
 def planner(network: Network, shapes: Shapes, channels: Channels) -> Planner:
     rank = np.random.default_rng(0).permutation(len(channels))
-
-    def cost_of(copies: Ints) -> Cost:
-        return network_cost(network, shapes, channels, copies)
-
-    return Planner(channels, rank, cost_of)
+    return Planner(network, shapes, channels, rank)
 
 
 def test_doubling_a_bottleneck_lists_every_edit(planner: Planner) -> None:
@@ -133,7 +127,7 @@ def _planner(network: Network) -> Planner:
     shapes = trace_shapes(network)
     channels = find_channels(network, shapes)
     rank = np.random.default_rng(0).permutation(len(channels))
-    return Planner(channels, rank, partial(network_cost, network, shapes, channels))
+    return Planner(network, shapes, channels, rank)
 
 
 def _proof(network: Network, planner: Planner, plan: Plan) -> Verification:

@@ -68,6 +68,7 @@ def read_graph(archive: Archive) -> tuple[Network, Mapping[str, Meta]]:
         transient=frozenset(name for name in transient if names[name] == name),
         aliases={name: first for name, first in names.items() if name != first},
         nesting=nesting,
+        modules=program.modules,
     )
     return network, metas
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
+from narrows.graph.module_types import function_name, module_path, type_name
 from narrows.graph.node import Node, Ref
 from narrows.graph.operators import DROPPED, INPLACE, OPERATORS, SYMBOLIC, VIEWS
 from worker.formats.pt2.aliases import Aliases
@@ -20,6 +21,7 @@ NAME = re.compile(r"[A-Za-z_]\w{0,255}", re.ASCII)
 _TARGET = re.compile(r"[\w.:]{1,200}", re.ASCII)
 _FREE_TEXT = re.compile(r".*", re.DOTALL)
 _MODULE = re.compile(r"[\w.]{0,300}", re.ASCII)
+_STACK_KEY = re.compile(r"(?:L__self__|\d+).*", re.ASCII | re.DOTALL)
 _OPERANDS = {"sym_size.int": ("self", "dim"), "operator.neg": ("a",)}
 
 _TARGETS: Mapping[str, str] = {
@@ -42,6 +44,7 @@ class Program:
 
     def __init__(self, metas: Mapping[str, Meta], sizes: Collection[str]) -> None:
         self.nodes: list[Node] = []
+        self.modules: dict[str, str] = {}  # the classes of modules by path
         self._metas, self._sizes = metas, sizes
         self._defined: set[str] = set()
         self._stored: dict[str, str] = {}  # the user names of parameters, buffers and constants
@@ -74,18 +77,20 @@ class Program:
             optional=("is_hop_single_tensor_return", "name"),
         )  # fmt: skip
         target = fields["target"].text(_TARGET)
-        module = read_module(fields["metadata"])
+        stack, function = read_origin(fields["metadata"])
+        module, _ = stack[-1]
         key = _TARGETS.get(target)
         if key is None:
             raise unsupported(f"{target} in {describe(module)} is not supported.")
         if key in DROPPED:
             return
+        self.modules.update(stack)
         op = INPLACE.get(key, key)
         if op in SYMBOLIC:
             inputs = read_sizes(fields["inputs"], _OPERANDS.get(op, ("a", "b")), self)
         else:
             inputs = read_arguments(fields["inputs"], OPERATORS[op], self)
-        node = Node(op, inputs, self._outputs(fields["outputs"]), module)
+        node = Node(op, inputs, self._outputs(fields["outputs"]), module, function)
         if key in INPLACE:
             self._write(node, fields["outputs"])
         else:
@@ -163,17 +168,29 @@ class Program:
         return text
 
 
-def read_module(metadata: Value) -> str:
-    """Return the path of the module that a node comes from; "" for the network itself.
+def read_origin(metadata: Value) -> tuple[Sequence[tuple[str, str]], str]:
+    """Return the modules that a node is made in, as (path, class), and the function called.
 
-    The stack is a text such as `L__self__,,pkg.Net;L__self__.conv,conv,torch.nn.Conv2d`. The second
-    field of its last entry is the path. For any other text, the result is "".
+    The stack is a text such as `L__self__,,pkg.Net;L__self__.conv,conv,torch.nn.Conv2d`, with the
+    network itself first; a strict export has numbers for keys. Other texts tell of no module.
     """
-    stack = metadata.table(_FREE_TEXT).get("nn_module_stack")
-    text = stack.text(_FREE_TEXT) if stack else ""
-    key, _, rest = text.rpartition(";")[2].partition(",")
-    path = rest.partition(",")[0]
-    return path if key.startswith("L__self__") and _MODULE.fullmatch(path) else ""
+    texts = metadata.table(_FREE_TEXT)
+    stack, function = (
+        texts[name].text(_FREE_TEXT) if name in texts else ""
+        for name in ("nn_module_stack", "torch_fn")
+    )
+    entries = [tuple(entry.split(",")) for entry in stack.split(";")]
+    modules = [
+        (module_path(entry[1]), type_name(entry[2]))
+        for entry in entries
+        if len(entry) == 3 and _STACK_KEY.fullmatch(entry[0]) and all(map(_is_path, entry[1:]))
+    ]
+    name = function_name(function.partition(";")[2])
+    return modules or [("", "")], name if _MODULE.fullmatch(name) else ""
+
+
+def _is_path(text: str) -> bool:
+    return _MODULE.fullmatch(module_path(text)) is not None
 
 
 def describe(module: str) -> str:
