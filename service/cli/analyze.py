@@ -1,28 +1,12 @@
 """`narrows analyze`: analyses a model file on a dataset file, and prints tables."""
 
-import json
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
 from narrows.vocabulary import COST_KINDS, LOSS_NAMES, METHODS, PLANS
-
-if TYPE_CHECKING:
-    from narrows.client.types import CustomPlan
-    from service.cli.run_analysis import Result
-
-
-def _one_of(words: Sequence[str]) -> str:
-    return f"{', '.join(words[:-1])} or {words[-1]}"
-
-
-CUSTOM = "custom"
-"""The name of the plan that `--factor` makes."""
-
-FOUND = 3
-"""The exit status if a layer has the verdict of `--fail-on`."""
+from service.cli.options import CUSTOM, AsJson, FailOn, one_of, prepare_output, requested_plans
 
 
 def analyze(
@@ -41,7 +25,7 @@ def analyze(
     ] = None,
     loss: Annotated[
         str | None,
-        typer.Option(help=f"{_one_of(LOSS_NAMES)}; model: the program returns its loss."),
+        typer.Option(help=f"{one_of(LOSS_NAMES)}; model: the program returns its loss."),
     ] = None,
     seed: Annotated[
         int | None, typer.Option(help="The seed of the random choice of samples.")
@@ -51,11 +35,14 @@ def analyze(
         typer.Option(help="Keep the width of the layer of this name; may be repeated."),
     ] = None,
     cost: Annotated[
-        str | None, typer.Option(help=f"What the pruning ratio counts: {_one_of(COST_KINDS)}.")
+        str | None, typer.Option(help=f"What the pruning ratio counts: {one_of(COST_KINDS)}.")
     ] = None,
     plan: Annotated[
         list[str] | None,
-        typer.Option(help=f"{_one_of(PLANS)}; may be repeated. Default: all of them."),
+        typer.Option(
+            help=f"{one_of(PLANS)}; may be repeated. Default: all of them, with the edits of "
+            "'double'. 'all' prints the edits of all."
+        ),
     ] = None,
     factor: Annotated[
         list[str] | None,
@@ -77,7 +64,7 @@ def analyze(
     ] = Path(),
     method: Annotated[
         str | None,
-        typer.Option(help=f"{_one_of(METHODS)}: how channels are ranked."),
+        typer.Option(help=f"{one_of(METHODS)}: how channels are ranked."),
     ] = None,
     gate: Annotated[
         str | None,
@@ -93,13 +80,12 @@ def analyze(
         str | None,
         typer.Option(help='Preprocessing, in JSON: {"scale": 0.00392, "mean": [0.5]}.'),
     ] = None,
-    fail_on: Annotated[
-        Literal["bottleneck", "suspected"] | None,
-        typer.Option(help="Exit with status 3 if a layer has this verdict, or a worse one."),
-    ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON document instead of tables.")
+    fail_on: FailOn = None,
+    detach: Annotated[
+        bool,
+        typer.Option("--detach", help="Print the id of the analysis, and do not wait for it."),
     ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Find the bottlenecks of a network: upload it, wait, and print the results.
 
@@ -107,7 +93,8 @@ def analyze(
 
     The server is `NARROWS_URL` (default http://127.0.0.1:8000), the key `NARROWS_API_KEY` (default:
     the key of the embedded server). Options that you leave out have the server's defaults. Ctrl-C
-    cancels the analysis. Exit status: 0 done, 1 failed, 2 wrong usage, 3 see --fail-on.
+    leaves the analysis, which `narrows show` finds again; a second Ctrl-C cancels it. Exit status:
+    0 done, 1 failed, 2 wrong usage, 3 and 4 see --fail-on.
     """
     from service.cli.checks import check_against_model, checked_request, checked_transform
     from service.cli.uploading import source
@@ -118,80 +105,43 @@ def analyze(
         raise typer.BadParameter(
             "--transform belongs to an upload, but this dataset has been uploaded; leave it out."
         )
+    if detach and fail_on:
+        raise typer.BadParameter("--fail-on needs the result: give it to `narrows show`.")
     values = {
         "pruning_ratio": pruning_ratio, "max_samples": max_samples, "batch_size": batch_size,
         "loss": loss, "seed": seed, "exclude": exclude, "method": method, "gate": gate,
         "curvature": curvature, "blocks": blocks,
-        "cost": cost, "plans": _plans(plan, factor), "build": build, "init": init,
+        "cost": cost, "plans": requested_plans(plan, factor), "build": build, "init": init,
     }  # fmt: skip
     options: Any = {name: value for name, value in values.items() if value is not None}
     request = checked_request(options)
-    _prepare(output, build, [model_source, dataset_source])
+    prepare_output(output, build, [model_source, dataset_source])
 
-    from narrows.client import Client
-    from service.cli.report import print_result
-    from service.cli.run_analysis import run_analysis
+    from service.cli.fail_on import exit_if
+    from service.cli.following import connected, follow, left_on_interrupt, require_success
+    from service.cli.printing import print_answer
+    from service.cli.progress import Steps
+    from service.cli.run_analysis import request_analysis, result_of
 
-    with Client() as client:
-        result = run_analysis(
+    steps = Steps()
+    with connected(steps) as client:
+        identity = request_analysis(
+            steps,
             client,
             model_source,
             dataset_source,
             preprocessing,
             options,
             check_model=lambda inspection: check_against_model(request, inspection),
-            output=output,
         )
-        if as_json:
-            print_json(result)
-        else:
-            print_result(result, [*(plan or ()), *([CUSTOM] if factor else ())] or ["double"])
-            typer.echo(f"\nFull result: {client.url}/v1/analyses/{result['analysis']['id']}")
-    if fail_on and _has_verdict(result, fail_on):
-        raise typer.Exit(FOUND)
-
-
-def print_json(result: "Result") -> None:
-    """Print the result as one JSON document."""
-    typer.echo(json.dumps(result, indent=2))
-
-
-def _plans(names: list[str] | None, factors: list[str] | None) -> "list[str | CustomPlan] | None":
-    """Return the plans to request; None for the server's default."""
-    if not names and not factors:
-        return None
-    if not factors:
-        return [*names] if names else None
-    factor_of = {}
-    for text in factors:
-        layer, _, factor = text.rpartition("=")
-        try:
-            factor_of[layer] = float(factor)
-        except ValueError:
-            layer = ""
-        if not layer:
-            raise typer.BadParameter(
-                f"{text!r} does not have the form LAYER=NUMBER, such as conv1=1.5.",
-                param_hint="--factor",
-            )
-    others = [name for name in names or PLANS if name != CUSTOM]
-    return [*others, {"name": CUSTOM, "factors": factor_of}]
-
-
-def _prepare(output: Path, build: list[str] | None, sources: list[Path | str]) -> None:
-    """Make the folder for built networks; raise BadParameter if one would overwrite a source."""
-    if not build:
-        return
-    output.mkdir(parents=True, exist_ok=True)
-    for name in build:
-        target = output / f"{name}.pt2"
-        if any(isinstance(s, Path) and target.exists() and target.samefile(s) for s in sources):
-            raise typer.BadParameter(
-                f"The input file {target} would be replaced; choose another --output."
-            )
-
-
-def _has_verdict(result: "Result", verdict: str) -> bool:
-    """Return whether a layer has this verdict or a worse one."""
-    verdicts = {"bottleneck", verdict}
-    return any(layer["verdict"] in verdicts for layer in result["layers"])
+        if detach:
+            steps.note(f"Come back with: narrows show {identity}")
+            typer.echo(identity)
+            return
+        with left_on_interrupt(steps, client, identity):
+            analysis = follow(steps, client, identity)
+        require_success(analysis)
+        result = result_of(steps, client, analysis, output)
+        edits_of = [*(plan or ()), *([CUSTOM] if factor else ())] or ["double"]
+        print_answer(client, result, edits_of, as_json=as_json)
+    exit_if(result, fail_on)

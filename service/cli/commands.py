@@ -1,18 +1,21 @@
 """All commands. Entry points load those that need torch, since `service` never imports `worker`."""
 
 from collections.abc import Callable
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, entry_points, version
 from typing import Annotated, Any
 
 import typer
 
+from service.cli.analyses import analyses
 from service.cli.analyze import analyze
 from service.cli.api import api
+from service.cli.cancel import cancel
 from service.cli.demo import demo
 from service.cli.errors import CommandError
 from service.cli.inspect import inspect
 from service.cli.keys import keys
 from service.cli.migrate import migrate
+from service.cli.show import show
 from service.cli.up import up
 from service.cli.workers import workers
 from service.parent_watch import stop_at_end_of_input
@@ -25,8 +28,20 @@ app = typer.Typer(
 )
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"narrows {version('narrows')}")
+        raise typer.Exit
+
+
 @app.callback()
 def narrows(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", is_eager=True, callback=_print_version, help="Print the version."
+        ),
+    ] = False,
     tied: Annotated[
         bool, typer.Option("--tied", hidden=True, help="Stop when standard input ends.")
     ] = False,
@@ -60,6 +75,9 @@ _OWN: dict[str, Callable[..., None]] = {
     "demo": demo,
     "up": up,
     "analyze": analyze,
+    "show": show,
+    "analyses": analyses,
+    "cancel": cancel,
     "inspect": inspect,
     "workers": workers,
     "api": api,

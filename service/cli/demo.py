@@ -33,11 +33,18 @@ def demo(
     minute. The network, the data and the results stay in the folder `demo` in `NARROWS_DATA`.
     """
     from narrows.client import Client
-    from service.cli.analyze import print_json
     from service.cli.embedded import embedded_service
+    from service.cli.following import (
+        cancelled_on_interrupt,
+        connected,
+        follow,
+        require_success,
+    )
     from service.cli.prepare import local_key
+    from service.cli.printing import print_json
+    from service.cli.progress import Steps
     from service.cli.report import print_result
-    from service.cli.run_analysis import run_analysis
+    from service.cli.run_analysis import request_analysis, result_of
     from service.database.migrate import upgrade
     from service.settings import get_settings
 
@@ -53,10 +60,13 @@ def demo(
         embedded_service(settings, listener, workers=1, log=log) as require_all,
     ):
         narrow = _train(folder, log)  # while the worker loads torch
-        with Client(url, key) as client:
-            result = run_analysis(
-                client, folder / "model.pt2", folder / "digits.npz", check=require_all
-            )
+        steps, files = Steps(), (folder / "model.pt2", folder / "digits.npz")
+        with connected(steps, require_all, Client(url, key)) as client:
+            identity = request_analysis(steps, client, *files, check=require_all)
+            with cancelled_on_interrupt(steps, client, identity):
+                analysis = follow(steps, client, identity, require_all)
+            require_success(analysis)
+            result = result_of(steps, client, analysis, None)
     (folder / "result.json").write_text(json.dumps(result, indent=2))
     if as_json:
         print_json(result)

@@ -8,6 +8,9 @@ import typer
 if TYPE_CHECKING:
     from narrows.client.types import Upload
 
+BEFORE_LAYERS = 18
+"""The characters of a row before the layers' names."""
+
 
 def inspect(
     model: Annotated[str, typer.Argument(help="A `.pt2` file, or the id of an uploaded model.")],
@@ -22,13 +25,14 @@ def inspect(
     Layers of one group share their channels, for instance because their outputs are added. If the
     width of one of them changes, the widths of all change.
     """
-    from narrows.client import Client
+    from service.cli.following import connected
     from service.cli.progress import Steps
     from service.cli.uploading import ready_model, source
 
     model_source = source(model, "mdl")
-    with Client() as client:
-        inspected = ready_model(Steps(), client, model_source)
+    steps = Steps()
+    with connected(steps) as client:
+        inspected = ready_model(steps, client, model_source)
     if as_json:
         typer.echo(json.dumps(inspected, indent=2))
     else:
@@ -36,26 +40,23 @@ def inspect(
 
 
 def _print(model: "Upload") -> None:
-    from rich import box
     from rich.console import Console
     from rich.markup import escape
-    from rich.table import Table
 
-    from service.cli.report import short
+    from service.cli.report_plans import short
+    from service.cli.tables import make_table, print_table, print_text, wrapped
 
     inspection = model["inspection"] or {}
     console = Console(highlight=False)
     costs = f"{short(inspection['parameters'])} parameters, {short(inspection['macs'])} MACs"
     console.print(f"{model['name']} is {model['id']}: {costs}.", markup=False, soft_wrap=True)
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    table.add_column("group", justify="right")
-    table.add_column("channels", justify="right")
-    table.add_column("layers that share them", overflow="fold")
+    table = make_table("group", "channels", "layers that share them")
+    for column in table.columns[:2]:
+        column.justify = "right"
     for group in inspection["groups"]:
-        layers = escape(", ".join(group["layers"]))
-        table.add_row(str(group["group"]), str(group["width"]), layers)
-    console.print(table)
+        layers = wrapped(", ".join(group["layers"]), console.width - BEFORE_LAYERS)
+        table.add_row(str(group["group"]), str(group["width"]), escape(layers))
+    print_table(console, table)
     for layer in inspection["layers"]:
         if layer["reason"]:
-            text = f"{layer['name']} ({layer['width']}): {layer['reason']}"
-            console.print(text, style="dim", markup=False)
+            print_text(console, f"{layer['name']} ({layer['width']}): {layer['reason']}", "dim")

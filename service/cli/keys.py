@@ -53,20 +53,18 @@ def list_(
 
     Example: narrows keys list --owner ann
     """
-    from rich import box
     from rich.console import Console
-    from rich.table import Column, Table
 
+    from service.cli.tables import make_table, print_table
     from service.keys.service import list_keys
 
-    table = Table(Column("id", no_wrap=True), "owner", "name", "scopes", "made", "revoked")
-    table.box = box.SIMPLE_HEAD
+    table = make_table("id", "owner", "name", "scopes", "made", "revoked")
     with _session() as session:
         for key in list_keys(session, owner):
             revoked = f"{key.revoked_at:%Y-%m-%d}" if key.revoked_at else ""
             created = f"{key.created_at:%Y-%m-%d}"
             table.add_row(key.id, key.owner, key.name, " ".join(key.scopes), created, revoked)
-    Console().print(table)
+    print_table(Console(highlight=False), table)
 
 
 @keys.command()

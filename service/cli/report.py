@@ -1,72 +1,79 @@
 """Prints a result as tables: the layers, the plans and the built networks."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
-from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from narrows.client.types import Analysis, Layer, Plan
+from narrows.client.types import Layer
+from service.cli.report_plans import print_plans, short
+from service.cli.report_summary import print_removals, print_summary, summary_of
 from service.cli.run_analysis import Result
+from service.cli.tables import broken_name, fits, make_table, print_table, print_text
 
-COLOURS = {"bottleneck": "bold red", "suspected": "yellow", "redundant": "cyan", "balanced": ""}
+COLOURS = {
+    "bottleneck": "bold red", "suspected": "yellow", "redundant": "cyan", "undecided": "dim",
+}  # fmt: skip
 BAR = 6
+SHORTEST_NAME = 8
 
 
 def print_result(result: Result, edits_of: Collection[str] = ("double",)) -> None:
-    """Print a result on standard output, in 80 columns, with the edits of the plans `edits_of`."""
+    """Print a result on standard output, with the edits of the plans `edits_of`, or of `all`."""
     console = Console(highlight=False)
-    summary = result["analysis"]["summary"]
-    assert summary is not None  # noqa: S101 - it succeeded
-    console.print(
-        f"{summary['samples']:,} samples, loss {summary['loss']:.4g}; of {summary['structures']:,} "
-        f"channels {_pruned(result['analysis'])}."
-    )
-    console.print(_layers([layer for layer in result["layers"] if layer["group"] is not None]))
+    print_summary(console, result["analysis"])
+    _print_layers(console, [layer for layer in result["layers"] if layer["group"] is not None])
+    withheld = summary_of(result["analysis"]).get("doubt")
     for layer in result["layers"]:
         if layer["group"] is None:
             text = f"{layer['name']} ({layer['width']}): {layer['reason'] or 'not prunable'}"
-            console.print(text, style="dim", markup=False)
-        elif layer["verdict"] == "suspected":
-            console.print(_suspicion(layer), style="yellow", markup=False)
-    if result["plans"]:
-        console.print(_plans(result["plans"]))
-    for plan in result["plans"]:
-        if plan["name"] in edits_of:
-            _print_edits(console, plan)
+            print_text(console, text, "dim")
+        elif layer["verdict"] == "suspected" or (_is_undecided(layer) and not withheld):
+            print_text(console, _reason(layer), COLOURS[layer["verdict"]])
+    print_removals(console, result["analysis"])
+    print_plans(console, result["analysis"]["id"], result["plans"], edits_of)
     for built in result.get("artifacts", ()):
-        text = f"Built {built['path']} ({short(built['size'])}B)"
-        console.print(text, markup=False, soft_wrap=True)
+        print_text(console, f"Built {built['path']} ({short(built['size'])}B)")
 
 
-def _suspicion(layer: Layer) -> str:
-    """Return why a layer is only suspected, and how many samples would settle it."""
-    text = f"{layer['name']} is suspected: {layer['because']}."
+def _is_undecided(layer: Layer) -> bool:
+    return str(layer["verdict"]) == "undecided"
+
+
+def _reason(layer: Layer) -> str:
+    """Return why a layer has no certain verdict, and how many samples would settle it."""
+    reason = layer["because"] or layer["reason"] or "the server does not say why"
+    text = f"{layer['name']} is {layer['verdict']}: {reason.rstrip('.')}."
     if layer["samples_needed"]:
         text += f" About {layer['samples_needed']:,} samples would settle it."
     return text
 
 
-def _pruned(analysis: Analysis) -> str:
-    share = f"{analysis['request']['pruning_ratio']:.0%}"
-    saved = {"parameters": "parameters", "macs": "MACs"}.get(analysis["request"]["cost"])
-    return f"those are pruned that save {share} of the {saved}" if saved else f"{share} are pruned"
+def _print_layers(console: Console, layers: Sequence[Layer]) -> None:
+    """Print the table of layers; on a narrow terminal without bars, and last with broken names."""
+    table = _layers(layers)
+    if not fits(console, table):
+        table = _layers(layers, bars=False)
+    longest = max((len(layer["name"]) for layer in layers), default=0)
+    while not fits(console, table) and longest > SHORTEST_NAME:
+        longest -= 1
+        table = _layers(layers, bars=False, name_width=longest)
+    print_table(console, table)
 
 
-def _layers(layers: list[Layer]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    table.add_column("layer", overflow="fold")
-    table.add_column("op", overflow="fold")
+def _layers(layers: Sequence[Layer], *, bars: bool = True, name_width: int | None = None) -> Table:
+    table = make_table("layer", "op")
     for heading in ("width", "pruned", "95 %", "score", "p"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     for layer in layers:
+        name = layer["name"]
         table.add_row(
-            escape(layer["name"]),
+            escape(name if name_width is None else broken_name(name, name_width)),
             layer["op"],
             f"{layer['width']}",
-            _bar(layer["pruning_ratio"]),
+            _share(layer["pruning_ratio"], bars=bars),
             _interval(layer["interval"]),
             "" if layer["score"] is None else f"{layer['score']:.2f}",
             _number(layer["p_value"]),
@@ -76,11 +83,12 @@ def _layers(layers: list[Layer]) -> Table:
     return table
 
 
-def _bar(share: float | None) -> str:
+def _share(share: float | None, *, bars: bool) -> str:
     if share is None:
         return ""
     full = round(share * BAR)
-    return f"{'█' * full}{'░' * (BAR - full)} {share:4.0%}"
+    bar = f"{'█' * full}{'░' * (BAR - full)} " if bars else ""
+    return f"{bar}{share:4.0%}"
 
 
 def _interval(limits: list[float] | None) -> str:
@@ -91,43 +99,3 @@ def _number(value: float | None) -> str:
     if value is None:
         return ""
     return f"{value:.3f}" if value >= 0.0005 else "<.001"
-
-
-def _plans(plans: list[Plan]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    table.add_column("plan", overflow="fold")
-    for heading in ("layers", "parameters", "", "MACs", ""):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for plan in plans:
-        costs = (*_cost(plan["parameters"]), *_cost(plan["macs"]))
-        table.add_row(escape(plan["name"]), str(len(plan["layers"])), *costs)
-    return table
-
-
-def _cost(cost: list[int]) -> tuple[str, str]:
-    before, after = cost
-    change = f"{(after - before) / before:+.1%}" if before else ""
-    return f"{short(before)} → {short(after)}", change
-
-
-def _print_edits(console: Console, plan: Plan) -> None:
-    if not plan["layers"]:
-        why = ": no layer is a bottleneck" if plan["name"] == "double" else ""
-        console.print(f"Plan '{plan['name']}' changes nothing{why}.", markup=False)
-        return
-    title = f"edit of plan '{escape(plan['name'])}'"
-    table = Table(title, "from", "to", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    for layer in plan["layers"]:
-        for edit in layer["edits"]:
-            name = escape(f"{edit['module']}.{edit['attribute']}")
-            table.add_row(name, str(edit["from"]), f"→ {edit['to']}")
-    console.print(table)
-
-
-def short(count: float) -> str:
-    """Return a count with three significant digits: 1234567 is 1.23 M."""
-    for unit in ("", " k", " M", " G"):
-        if count < 1000:
-            return f"{count:.3g}{unit}"
-        count /= 1000
-    return f"{count:.3g} T"

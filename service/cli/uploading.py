@@ -25,6 +25,13 @@ def source(text: str, prefix: str) -> Path | str:
     raise typer.BadParameter(f"{text} is neither an existing file nor an id ({prefix}_…).")
 
 
+def require_id(text: str, prefix: str) -> str:
+    """Return `text` if it is an id; raise BadParameter if it is not."""
+    if re.fullmatch(rf"{prefix}_[0-9a-f]{{24}}", text.strip()):
+        return text.strip()
+    raise typer.BadParameter(f"{text} is not an id ({prefix}_…); `narrows analyses` lists them.")
+
+
 def ready_model(
     steps: Steps, client: Client, model: Path | str, check: Check = lambda: None
 ) -> Upload:

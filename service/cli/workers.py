@@ -23,9 +23,10 @@ def workers(
 
     A worker is gone if its heartbeat has stopped; it stays in the list for an hour.
     """
-    from narrows.client import Client
+    from service.cli.following import connected
+    from service.cli.progress import Steps
 
-    with Client() as client:
+    with connected(Steps()) as client:
         listed = client.workers()
     if as_json:
         typer.echo(json.dumps(listed, indent=2))
@@ -36,21 +37,19 @@ def workers(
 
 
 def _print(listed: "list[Worker]") -> None:
-    from rich import box
     from rich.console import Console
     from rich.markup import escape
-    from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    for heading in ("worker", "state", "device", "queues", "seen"):
-        table.add_column(heading, overflow="fold")
+    from service.cli.tables import make_table, print_table
+
+    table = make_table("worker", "state", "device", "queues", "seen")
     for worker in listed:
         seen = datetime.fromisoformat(worker["seen_at"]).astimezone()
         state = f"{worker['state']}{_of(worker['work'])}"
         cells = worker["name"], state, worker["device"] or "", ", ".join(worker["queues"])
         colour = COLOURS[worker["state"]]
         table.add_row(*map(escape, cells), f"{seen:%Y-%m-%d %H:%M:%S}", style=colour)
-    Console(highlight=False).print(table)
+    print_table(Console(highlight=False), table)
 
 
 def _of(work: "Work | None") -> str:

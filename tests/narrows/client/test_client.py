@@ -5,9 +5,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from narrows.client import ApiError, Client, UnreachableError
-from service.cli.errors import TerminatedError
-from service.cli.run_analysis import run_analysis
+from narrows.client import ApiError, Client, Limits, UnreachableError
 
 Handler = Callable[[httpx.Request], httpx.Response]
 
@@ -18,7 +16,7 @@ def client_of() -> Iterator[Callable[[Handler], Client]]:
     clients = []
 
     def make(handler: Handler) -> Client:
-        client = Client("http://narrows", "nrw_key")
+        client = Client("http://narrows", "nrw_key", Limits(retries=0))
         client._connection.http = httpx.Client(
             base_url=client.url, transport=httpx.MockTransport(handler), timeout=1
         )
@@ -60,25 +58,6 @@ def test_watching_asks_for_news(client_of: Callable[[Handler], Client]) -> None:
     assert [tag for tag, _ in asked] == [None, 'W/"1"', 'W/"1"', 'W/"3"']
     assert asked[0][1] is None
     assert all(prefer for _, prefer in asked[1:])
-
-
-@pytest.mark.parametrize("interruption", [KeyboardInterrupt, TerminatedError])
-def test_an_interrupted_analysis_is_called_off(
-    interruption: type[BaseException], client_of: Callable[[Handler], Client]
-) -> None:
-    asked = []
-
-    def answer(request: httpx.Request) -> httpx.Response:
-        asked.append((request.method, request.url.path))
-        if request.url.path == "/v1/models/mdl_1":
-            return httpx.Response(200, json={"id": "mdl_1", "state": "ready", "inspection": {}})
-        if request.method == "GET":
-            raise interruption
-        return httpx.Response(202, json={"id": "ana_1"})
-
-    with pytest.raises(interruption):
-        run_analysis(client_of(answer), "mdl_1", "dst_1")
-    assert asked[-1] == ("POST", "/v1/analyses/ana_1/cancel")
 
 
 @pytest.fixture

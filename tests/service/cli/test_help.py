@@ -1,6 +1,6 @@
 import subprocess
 import sys
-from importlib.metadata import EntryPoint
+from importlib.metadata import EntryPoint, version
 
 import pytest
 from typer.testing import CliRunner
@@ -11,7 +11,10 @@ from service.cli.errors import CommandError
 COMMANDS = [
     *(
         [name]
-        for name in ("demo", "up", "analyze", "inspect", "api", "migrate", "export", "worker")
+        for name in (
+            *("demo", "up", "analyze", "show", "analyses", "cancel", "inspect", "workers"),
+            *("api", "migrate", "export", "worker"),
+        )
     ),
     *(["keys", name] for name in ("create", "list", "revoke")),
 ]
@@ -37,3 +40,8 @@ def test_a_command_that_can_not_be_loaded_says_so() -> None:
     command = _load(EntryPoint("export", "worker.nowhere:export", "narrows.commands"))
     with pytest.raises(CommandError, match=r"narrows export.*No module named 'worker.nowhere'"):
         command()
+
+
+def test_the_version() -> None:
+    answer = CliRunner().invoke(app, ["--version"])
+    assert (answer.exit_code, answer.output) == (0, f"narrows {version('narrows')}\n")

@@ -1,7 +1,6 @@
 """What people read; and the options that say which plans."""
 
 import hashlib
-import json
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,9 +9,11 @@ import pytest
 from typer import BadParameter
 
 from narrows.client import Client
-from service.cli.analyze import _plans, _prepare
+from narrows.client.types import Analysis
+from service.cli.options import prepare_output, requested_plans
+from service.cli.progress import Steps
 from service.cli.report import print_result
-from service.cli.run_analysis import Result, run_analysis
+from service.cli.run_analysis import Result, result_of
 
 
 def plan(name: str, *widths: tuple[str, int, int]) -> dict[str, Any]:
@@ -54,7 +55,7 @@ def test_one_line_a_plan_and_edits_of_one(capsys: pytest.CaptureFixture[str]) ->
     print_result(RESULT)
     out = capsys.readouterr().out
     assert "of 20 channels those are pruned that save 50% of the MACs." in out
-    (line,) = (line for line in out.splitlines() if "uniform" in line)
+    (line,) = (line for line in out.splitlines() if line.split()[:1] == ["uniform"])
     assert line.split() == "uniform 2 12.3 k → 23.5 k +90.0% 1.23 M → 1.25 M +1.3%".split()
     assert out.count("conv.out_channels") == 1
     assert "stem.out_channels" not in out
@@ -73,22 +74,24 @@ def test_edits_of_the_plans_that_were_asked_for(capsys: pytest.CaptureFixture[st
 def test_plans_to_ask_for() -> None:
     custom = {"name": "custom", "factors": {"a=b": 1.5, "c": 2.0}}
     factors = ["a=b=1.5", "c=2"]
-    assert _plans(None, None) is None
-    assert _plans(["uniform"], None) == ["uniform"]
-    assert _plans(None, factors) == ["double", "uniform", "reallocate", custom]
-    assert _plans(["custom", "double"], factors) == ["double", custom]
+    assert requested_plans(None, None) is None
+    assert requested_plans(["uniform"], None) == ["uniform"]
+    assert requested_plans(["all"], None) is None
+    assert requested_plans(["all"], factors) == ["double", "uniform", "reallocate", custom]
+    assert requested_plans(None, factors) == ["double", "uniform", "reallocate", custom]
+    assert requested_plans(["custom", "double"], factors) == ["double", custom]
     for wrong in ("a", "a=", "=2", "a=b"):
         with pytest.raises(BadParameter, match="LAYER=NUMBER"):
-            _plans(None, [wrong])
+            requested_plans(None, [wrong])
 
 
 def test_what_was_given_is_not_replaced(tmp_path: Path) -> None:
     model = tmp_path / "double.pt2"
     model.write_bytes(b"model")
-    _prepare(tmp_path / "new" / "folder", ["double"], [model, "dst_1"])
+    prepare_output(tmp_path / "new" / "folder", ["double"], [model, "dst_1"])
     assert (tmp_path / "new" / "folder").is_dir()
     with pytest.raises(BadParameter, match="choose another --output"):
-        _prepare(tmp_path, ["double"], [model, "dst_1"])
+        prepare_output(tmp_path, ["double"], [model, "dst_1"])
 
 
 def test_what_was_built_is_downloaded(tmp_path: Path) -> None:
@@ -102,23 +105,17 @@ def test_what_was_built_is_downloaded(tmp_path: Path) -> None:
     empty: dict[str, Any] = {"items": [], "next_page_token": None}
 
     def answer(request: httpx.Request) -> httpx.Response:
-        if request.method == "POST":
-            assert json.loads(request.content)["build"] == ["double"]
         if request.url.path.endswith("/double.pt2"):
             return httpx.Response(200, content=b"abc", headers={"ETag": f'"{sha256}"'})
         if request.url.path.endswith("/artifacts"):
             return httpx.Response(200, json=empty | {"items": [artifact]})
-        if request.url.path.count("/") > 3:
-            return httpx.Response(200, json=empty)
-        return httpx.Response(200, json=analysis, headers={"ETag": "x"})
+        return httpx.Response(200, json=empty)
 
     with Client("http://narrows", "nrw_key") as client:
         client._connection.http = httpx.Client(
             base_url=client.url, transport=httpx.MockTransport(answer)
         )
-        result = run_analysis(
-            client, "mdl_1", "dst_1", options={"build": ["double"]}, output=tmp_path
-        )
+        result = result_of(Steps(), client, cast("Analysis", analysis), tmp_path)
     assert result["artifacts"] == [artifact | {"path": str(tmp_path / "double.pt2")}]
     assert (tmp_path / "double.pt2").read_bytes() == b"abc"
 

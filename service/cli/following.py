@@ -1,0 +1,116 @@
+"""Follows an analysis to its end; whoever leaves is told how to come back."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from narrows.client import ApiError, Client, UnreachableError
+from narrows.client.types import Analysis
+from service.cli.errors import CommandError, TerminatedError
+from service.cli.progress import Pace, Steps
+from service.cli.report_summary import print_first_look
+from service.cli.uploading import Check, text_of
+
+STAGES = {"queued": "waiting for a worker", "plan": "planning", "reduce": "reducing", "done": ""}
+
+SECOND_THOUGHTS = 3.0
+"""Seconds in which a second Ctrl-C cancels the analysis."""
+
+
+@contextmanager
+def connected(
+    steps: Steps, check: Check = lambda: None, client: Client | None = None
+) -> Iterator[Client]:
+    """Yield a client that says when it tries again, and that calls `check` before it does."""
+    with client or Client() as connection:
+        connection.on_retry(retry_notes(steps, check))
+        yield connection
+
+
+def retry_notes(
+    steps: Steps, check: Check = lambda: None
+) -> Callable[[Exception, int, float], None]:
+    """Return what to call before a repeat: it calls `check`, and says once that we try again."""
+
+    def say(error: Exception, repeat: int, _: float) -> None:
+        check()
+        if repeat == 0:
+            steps.note(f"{error}\nTrying again …")
+
+    return say
+
+
+def follow(steps: Steps, client: Client, identity: str, check: Check = lambda: None) -> Analysis:
+    """Show the progress of an analysis until it has ended; return it, however it ended."""
+    pace, looked = Pace(), False
+    with steps.step("Analysing") as step:
+        for analysis in client.watch(identity):
+            check()
+            look = analysis.get("first_look")
+            if look and not looked:
+                print_first_look(steps.console, look)
+                looked = True
+            progress = analysis["progress"]
+            step.update(progress["done"], progress["total"] or None, said(analysis, pace))
+    return analysis
+
+
+def said(analysis: Analysis, pace: Pace | None = None) -> str:
+    """Return the stage of an analysis, and how long it will take by the shards that are done."""
+    progress = analysis["progress"]
+    shards = f"{progress['done']} of {progress['total']} shards"
+    text = STAGES.get(progress["stage"], shards)
+    left = progress["seconds_left"]
+    if pace is not None and progress["stage"] == "shards":
+        own = pace.seconds_left(progress["done"], progress["total"])
+        left = left if own is None else own
+    if not left:
+        return text
+    return f"{text}, {left / 60:.0f} min left" if left >= 120 else f"{text}, {left:.0f} s left"
+
+
+def require_success(analysis: Analysis) -> None:
+    """Raise CommandError for an analysis that failed or was cancelled."""
+    if analysis["state"] == "failed":
+        raise CommandError(f"The analysis {analysis['id']} failed.\n{text_of(analysis['error'])}")
+    if analysis["state"] == "cancelled":
+        raise CommandError(f"The analysis {analysis['id']} was cancelled.")
+
+
+@contextmanager
+def left_on_interrupt(steps: Steps, client: Client, identity: str) -> Iterator[None]:
+    """On Ctrl-C, say how to come back to an analysis; on a second one, or SIGTERM, cancel it."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        steps.note(
+            f"The analysis goes on; come back with: narrows show {identity}\n"
+            f"Ctrl-C once more, within {SECOND_THOUGHTS:.0f} s, cancels it."
+        )
+        try:
+            time.sleep(SECOND_THOUGHTS)
+        except (KeyboardInterrupt, TerminatedError):
+            _cancel(steps, client, identity)
+        raise
+    except TerminatedError:
+        _cancel(steps, client, identity)
+        raise
+
+
+@contextmanager
+def cancelled_on_interrupt(steps: Steps, client: Client, identity: str) -> Iterator[None]:
+    """Cancel an analysis on any interruption: its service ends, too."""
+    try:
+        yield
+    except (KeyboardInterrupt, TerminatedError):
+        _cancel(steps, client, identity)
+        raise
+
+
+def _cancel(steps: Steps, client: Client, identity: str) -> None:
+    try:
+        client.cancel(identity)
+    except (ApiError, UnreachableError) as error:
+        steps.note(f"The analysis {identity} could not be cancelled: {error}")
+    else:
+        steps.note(f"Cancelled the analysis {identity}.")

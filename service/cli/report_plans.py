@@ -1,0 +1,86 @@
+"""Prints plans: what each changes and costs, what its network can do, and its edits."""
+
+from collections.abc import Collection, Sequence
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from narrows.client.types import Plan
+from service.cli.options import ALL
+from service.cli.report_summary import quality
+from service.cli.tables import make_table, print_table, print_text
+
+
+def print_plans(
+    console: Console, identity: str, plans: Sequence[Plan], edits_of: Collection[str]
+) -> None:
+    """Print a line for each plan of the analysis, its remarks, and the edits of `edits_of`."""
+    if plans:
+        print_table(console, _plans(plans))
+    for plan in plans:
+        _print_remarks(console, plan)
+    for plan in plans:
+        if plan["name"] in edits_of or ALL in edits_of:
+            _print_edits(console, plan)
+    others = [p["name"] for p in plans if p["layers"] and p["name"] not in edits_of]
+    if others and ALL not in edits_of:
+        text = f"For the edits of {' and '.join(others)}: narrows show {identity} --plan all"
+        print_text(console, text)
+
+
+def _plans(plans: Sequence[Plan]) -> Table:
+    table = make_table("plan")
+    for heading in ("layers", "parameters", "", "MACs", ""):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for plan in plans:
+        costs = (*_cost(plan["parameters"]), *_cost(plan["macs"]))
+        table.add_row(escape(plan["name"]), str(len(plan["layers"])), *costs)
+    return table
+
+
+def _cost(cost: list[int]) -> tuple[str, str]:
+    before, after = cost
+    change = f"{(after - before) / before:+.1%}" if before else ""
+    return f"{short(before)} → {short(after)}", change
+
+
+def _print_remarks(console: Console, plan: Plan) -> None:
+    """Print what the built network can do, or why there is none, and what edits can't reach."""
+    name = f"Plan '{plan['name']}'"
+    if error := plan.get("error"):
+        print_text(console, f"{name} could not be built: {error}", "red")
+    if evaluation := plan.get("evaluation"):
+        before, after = quality(evaluation["before"]), quality(evaluation["after"])
+        print_text(console, f"{name}, as built: {after}; before: {before}.")
+        if remark := evaluation.get("remark"):
+            print_text(console, f"{name}: {remark}", "bold red")
+    for missing in plan.get("incomplete") or ():
+        text = f"{name}: edits can't reach {missing['module']}: {missing['reason']}"
+        print_text(console, text, "yellow")
+
+
+def _print_edits(console: Console, plan: Plan) -> None:
+    if not plan["layers"]:
+        why = ": no layer is a bottleneck" if plan["name"] == "double" else ""
+        print_text(console, f"Plan '{plan['name']}' changes nothing{why}.")
+        return
+    table = make_table(f"edit of plan '{escape(plan['name'])}'", "from", "to")
+    for layer in plan["layers"]:
+        for edit in layer["edits"]:
+            name = escape(f"{edit['module']}.{edit['attribute']}")
+            table.add_row(name, str(edit["from"]), f"→ {edit['to']}")
+    print_table(console, table)
+
+
+def short(count: float) -> str:
+    """Return a count with three significant digits.
+
+    >>> short(1234567)
+    '1.23 M'
+    """
+    for unit in ("", " k", " M", " G"):
+        if count < 1000:
+            return f"{count:.3g}{unit}"
+        count /= 1000
+    return f"{count:.3g} T"

@@ -1,0 +1,90 @@
+"""Prints what a result rests on: loss and accuracy, a doubt of them, and what pruning costs."""
+
+from typing import Any
+
+from rich.console import Console
+
+from narrows.client.types import Analysis, FirstLook, Summary
+from service.cli.tables import make_table, print_table, print_text
+
+
+def print_summary(console: Console, analysis: Analysis) -> None:
+    """Print the samples, how well the network does on them, and why verdicts are withheld."""
+    summary = summary_of(analysis)
+    print_text(
+        console,
+        f"{summary['samples']:,} samples, {quality(summary)}; of {summary['structures']:,} "
+        f"channels {_pruned(analysis)}.",
+    )
+    if text := _baseline(summary):
+        print_text(console, text)
+    if doubt := summary.get("doubt"):
+        print_text(console, f"No verdict: {doubt}", "bold red")
+
+
+def print_first_look(console: Console, look: FirstLook) -> None:
+    """Print what the first samples say of the network, before the analysis has ended."""
+    print_text(console, f"On the first {look.get('samples', 0):,} samples: {quality(look)}.")
+    if text := _baseline(look):
+        print_text(console, text)
+    if doubt := look.get("doubt"):
+        print_text(console, f"Verdicts will be withheld: {doubt}", "bold red")
+
+
+def print_removals(console: Console, analysis: Analysis) -> None:
+    """Print what the network can do after the removal of ever more channels, and the cliff."""
+    summary = summary_of(analysis)
+    removals = summary.get("removals") or []
+    if not removals:
+        return
+    with_accuracy = any(removal.get("accuracy") is not None for removal in removals)
+    table = make_table("removed", "measured loss", *(["accuracy"] if with_accuracy else []))
+    for removal in removals:
+        accuracy = removal.get("accuracy")
+        cells = [f"{removal['ratio']:.0%}", number(removal.get("loss"))]
+        table.add_row(*cells, "" if accuracy is None else f"{accuracy:.1%}")
+    for column in table.columns:
+        column.justify = "right"
+    print_table(console, table)
+    if cliff := summary.get("cliff"):
+        print_text(console, f"Removing up to {cliff:.0%} keeps the network's quality.")
+    else:
+        print_text(console, "No removal that was tried keeps the network's quality.")
+
+
+def summary_of(analysis: Analysis) -> Summary:
+    """Return the summary of an analysis that succeeded."""
+    summary = analysis["summary"]
+    assert summary is not None  # noqa: S101 - the API promises it
+    return summary
+
+
+def quality(measured: Any) -> str:
+    """Return loss and accuracy, as far as they are there.
+
+    >>> quality({"loss": 0.21, "accuracy": 0.934}), quality({"loss": 0.5, "accuracy": None})
+    ('loss 0.21, accuracy 93.4%', 'loss 0.5')
+    """
+    parts = [f"loss {number(measured.get('loss'))}"]
+    if measured.get("accuracy") is not None:
+        parts.append(f"accuracy {measured['accuracy']:.1%}")
+    return ", ".join(parts)
+
+
+def number(value: float | None) -> str:
+    """Return a number with four digits; null stands for one that JSON has not, such as NaN."""
+    return "unknown" if value is None else f"{value:.4g}"
+
+
+def _baseline(measured: Summary | FirstLook) -> str:
+    baseline = measured.get("baseline")
+    if not baseline:
+        return ""
+    kind = f" ({baseline['kind']})" if baseline.get("kind") else ""
+    return f"A constant answer{kind} would give {quality(baseline)}."
+
+
+def _pruned(analysis: Analysis) -> str:
+    share = f"{analysis['request']['pruning_ratio']:.0%}"
+    saved = {"parameters": "parameters", "macs": "MACs"}.get(analysis["request"]["cost"])
+    return f"those are pruned that save {share} of the {saved}" if saved else f"{share} are pruned"

@@ -1,0 +1,102 @@
+"""`narrows show`: an analysis again, from any machine."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from service.cli.options import ALL, AsJson, FailOn
+
+if TYPE_CHECKING:
+    from narrows.client.types import Analysis
+    from service.cli.run_analysis import Result
+
+
+def show(
+    analysis: Annotated[str, typer.Argument(help="The id of an analysis: ana_…")],
+    follow: Annotated[
+        bool, typer.Option(help="Wait for the end of an analysis that still runs.")
+    ] = True,
+    plan: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Print the edits of this plan, or of 'all'; may be repeated. Default: double."
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", file_okay=False, help="Download the built networks into this folder."
+        ),
+    ] = None,
+    fail_on: FailOn = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show an analysis again, from any machine; follow one that still runs.
+
+    Example: narrows show ana_9d5e4f60718293040b3fa1c0 --plan all
+
+    `narrows analyses` lists the ids. Ctrl-C stops following, and the analysis goes on; a second
+    Ctrl-C cancels it. Exit status: 0 done or, with --no-follow, not yet; 1 failed; 2 wrong usage;
+    3 and 4 see --fail-on.
+    """
+    from service.cli.fail_on import exit_if
+    from service.cli.following import connected, left_on_interrupt, require_success
+    from service.cli.following import follow as follow_to_the_end
+    from service.cli.printing import print_answer, print_json
+    from service.cli.progress import Steps
+    from service.cli.run_analysis import result_of
+    from service.cli.uploading import require_id
+
+    identity = require_id(analysis, "ana")
+    if fail_on and not follow:
+        raise typer.BadParameter("--fail-on needs the result; leave out --no-follow.")
+    steps = Steps()
+    with connected(steps) as client:
+        found = client.analysis(identity)
+        if follow and not _has_ended(found):
+            with left_on_interrupt(steps, client, identity):
+                found = follow_to_the_end(steps, client, identity)
+        if found["state"] != "succeeded":
+            if as_json:
+                print_json({"analysis": found, "layers": [], "plans": []})
+            elif not _has_ended(found):
+                _print_state(found)
+            require_success(found)
+            return
+        if output is not None:
+            output.mkdir(parents=True, exist_ok=True)
+        result = result_of(steps, client, found, output)
+        print_answer(client, result, _known(result, plan), as_json=as_json)
+        if output is None and found["request"].get("build") and not as_json:
+            typer.echo(f"To download what was built: narrows show {identity} --output DIR")
+    exit_if(result, fail_on)
+
+
+def _has_ended(analysis: "Analysis") -> bool:
+    from narrows.vocabulary import ENDED
+
+    return analysis["state"] in ENDED
+
+
+def _known(result: "Result", names: list[str] | None) -> list[str]:
+    """Return the plans whose edits are printed; raise BadParameter for one that is not there."""
+    known = [plan["name"] for plan in result["plans"]]
+    for name in names or ():
+        if name not in (*known, ALL):
+            choice = ", ".join(map(repr, [*known, ALL]))
+            raise typer.BadParameter(
+                f"The analysis has no plan {name!r}; choose from {choice}.", param_hint="--plan"
+            )
+    return names or ["double"]
+
+
+def _print_state(analysis: "Analysis") -> None:
+    from rich.console import Console
+
+    from service.cli.following import said
+    from service.cli.report_summary import print_first_look
+
+    typer.echo(f"The analysis {analysis['id']} is {analysis['state']}: {said(analysis)}.")
+    if look := analysis.get("first_look"):
+        print_first_look(Console(highlight=False), look)
