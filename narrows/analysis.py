@@ -5,6 +5,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from narrows.arguments import (
+    ArgumentError,
+    require_choice,
+    require_cost,
+    require_init,
+    require_ratio,
+)
 from narrows.arrays import Floats, Ints
 from narrows.channels.structures import Channels
 from narrows.graph.network import Network
@@ -120,17 +127,30 @@ class Analysis:
         """Return the network of a plan; train its `module()`, write it with `save(path)`.
 
         With `preserve` it computes what this network computes; with `fresh` new channels get new
-        initial numbers. Raises SurgeryError where an operator can't follow.
+        initial numbers. Raises SurgeryError where an operator can't follow, and ArgumentError for a
+        plan that there is not.
         """
-        copies = (self.plans[plan] if isinstance(plan, str) else plan).copies
+        require_init(init)
+        if not isinstance(plan, Plan):
+            require_choice("plan", plan, self.plans)
+            plan = self.plans[plan]
+        if len(copies := plan.copies) != len(self.channels):
+            raise ArgumentError(f"the plan {plan.name!r} is of another network")
         return build(self.network, self.channels, copies, self.shapes, init=init, seed=self.seed)
 
     def prune(self, ratio: float | None = None, cost: CostKind | None = None) -> Built:
-        """Return the network without its lowest structures; `ratio` of the cost is saved."""
+        """Return the network without its lowest structures; `ratio` of the cost is saved.
+
+        Raises ArgumentError unless `ratio` lies between 0 and 1.
+        """
         return self.widen(self.pruned(ratio, cost))
 
     def pruned(self, ratio: float | None = None, cost: CostKind | None = None) -> Plan:
         """Return the plan of a global pruning that saves `ratio` of the cost."""
+        if ratio is not None:
+            require_ratio("ratio", ratio)
+        if cost is not None:
+            require_cost(cost)
         copies = budget.prune_to_ratio(
             self.channels,
             self.rank,

@@ -1,29 +1,38 @@
 """The entry point for notebooks: `analyze(module, batches)` returns an Analysis."""
 
-import sys
 from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 from torch.export import ExportedProgram
+from torch.utils.data import Dataset
 
 from narrows.analysis import Analysis
-from narrows.batch import Batch, batch_seed
-from narrows.channels.groups import find_channels
-from narrows.gates.gated_network import gate as place_gates
+from narrows.arguments import (
+    ArgumentError,
+    as_loss,
+    as_method,
+    require_cost,
+    require_factors,
+    require_gate,
+    require_names,
+    require_ratio,
+    require_seed,
+)
+from narrows.batch import batch_seed
 from narrows.graph.from_export import as_network
-from narrows.graph.shapes import trace_shapes
-from narrows.losses import LOSSES, Loss, LossFunction
+from narrows.isolated import isolated
+from narrows.loader import BatchError, Loader, as_batches
+from narrows.losses import Loss, LossFunction
 from narrows.methods.partial_sums import PartialSums
-from narrows.methods.table import Method
+from narrows.progress import reporting
+from narrows.subject import Subject, home
 from narrows.vocabulary import CostKind, Curvature, GateKind, MethodName
-
-RESAMPLED = 32
-"""The most samples in a batch of the jackknife; larger batches are split."""
 
 
 def analyze(
     model: nn.Module | ExportedProgram,
-    batches: Iterable[tuple[Tensor, Tensor]],
+    batches: Iterable[Any] | Dataset[Any],
     *,
     method: MethodName | None = None,
     gate: GateKind = "channel",
@@ -47,8 +56,12 @@ def analyze(
     program's. `gate` says what the removal of a channel sets to zero (`vocabulary.GateKind`).
     `loss` is a name of `losses.LOSSES` or a function (outputs, targets) → sum over the batch.
 
-    Raises ValueError where no layer can be pruned, where there are no batches, and for an operator
-    that Narrows does not know.
+    `batches` may also be a Dataset, or yield numpy arrays. The network, the generators of random
+    numbers and what torch is set to are left as they are. Data parallel and compiled networks are
+    analysed as the network within.
+
+    Raises ValueError, with what is allowed, for wrong arguments, for batches that do not fit, where
+    no layer can be pruned, and where torch.export can't follow the network.
 
     >>> import torch
     >>> net = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Tanh(), torch.nn.Linear(8, 2))
@@ -57,31 +70,37 @@ def analyze(
     >>> [(layer["name"], layer["width"], layer["reason"]) for layer in analysis.layers]
     [('0', 8, None), ('2', 2, "Its channels can't be pruned: they are the network's outputs.")]
     """
-    function = _loss(loss)
-    criterion = Method(method or ("sosp_i" if function.draw else "sosp_h"), curvature, blocks)
-    report = progress if callable(progress) else _counter(shown=progress)
-    total = len(batches) if hasattr(batches, "__len__") else None  # type: ignore[arg-type]
+    function = as_loss(loss)
+    criterion = as_method(method, function, curvature, blocks)
+    _require_arguments(gate, pruning_ratio, cost, exclude, factors, seed, progress)
+    device, precision = home(model)
+    loader = Loader(as_batches(batches), device, precision)
+    own_inputs = 2 if loss == "model" else 1
     rows: list[PartialSums] = []
     samples = 0
-    for number, (inputs, targets) in enumerate(batches, start=1):
-        arguments = (inputs, targets) if loss == "model" else (inputs,)
-        if not rows:
-            network = as_network(model, arguments)
-            shapes = trace_shapes(network, [(2, *x.shape[1:]) for x in arguments])
-            channels = find_channels(network, shapes, exclude)
-            if not len(channels):
-                raise ValueError("no layer of the network can be pruned")
-            gated = place_gates(network, channels, gate, shapes)
-        batch = Batch(arguments, targets, batch_seed(seed, samples))
-        rows += [criterion.measure(gated, part, function) for part in batch.split(RESAMPLED)]
-        samples += len(batch)
-        report(number, total)
+    with isolated(device), reporting(progress) as report:
+        for number, pair in enumerate(loader, start=1):
+            inputs, targets = pair[:own_inputs], pair[1]
+            if not rows:
+                subject = Subject.prepare(
+                    as_network(model, inputs),
+                    inputs,
+                    loss=loss if isinstance(loss, str) else None,
+                    gate=gate,
+                    exclude=exclude,
+                    factors=factors,
+                )
+            seeded = batch_seed(seed, samples)
+            parts = subject.batches(inputs, targets, seeded, f"batch {number}")
+            rows += [_finite(criterion.measure(subject.gated, p, function), number) for p in parts]
+            samples += len(targets)
+            report(number, loader.total)
     if not rows:
-        raise ValueError("there are no batches")
+        raise BatchError("there are no batches")
     return Analysis(
-        network,
-        shapes,
-        channels,
+        subject.network,
+        subject.shapes,
+        subject.channels,
         PartialSums.stack(rows),
         criterion,
         pruning_ratio,
@@ -91,17 +110,29 @@ def analyze(
     )
 
 
-def _loss(loss: str | Loss | LossFunction) -> Loss:
-    if isinstance(loss, str):
-        return LOSSES[loss]
-    return loss if isinstance(loss, Loss) else Loss(loss)
+def _require_arguments(
+    gate: object,
+    pruning_ratio: object,
+    cost: object,
+    exclude: object,
+    factors: object,
+    seed: object,
+    progress: object,
+) -> None:
+    require_gate(gate)
+    require_ratio("pruning_ratio", pruning_ratio)
+    require_cost(cost)
+    require_names(exclude)
+    require_factors({} if factors is None else factors)
+    require_seed(seed)
+    if not isinstance(progress, bool) and not callable(progress):
+        raise ArgumentError(f"progress is {progress!r}; it must be True, False or a function")
 
 
-def _counter(*, shown: bool) -> Callable[[int, int | None], None]:
-    def show(done: int, total: int | None) -> None:
-        if shown:
-            end = "\n" if done == total else ""
-            sys.stderr.write(f"\rbatch {done}" + (f" of {total}" if total else "") + end)
-            sys.stderr.flush()
-
-    return show
+def _finite(row: PartialSums, number: int) -> PartialSums:
+    if row.are_finite():
+        return row
+    raise BatchError(
+        f"batch {number} gave the loss {row.loss[0]} or a derivative that is NaN or infinite. "
+        "Check that the weights are finite and that the data is preprocessed as in training."
+    )

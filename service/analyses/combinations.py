@@ -3,15 +3,12 @@
 Each error says what to choose instead. Whether the data fits the model is checked by the worker.
 """
 
-from collections.abc import Collection, Sequence
-from difflib import get_close_matches
-from typing import Any, Final
+from typing import Any
 
+from narrows.layer_names import LayerNames, listed
 from narrows.vocabulary import CURVATURE_METHODS, PLANS, PRUNED
 from service.analyses.request import AnalysisRequest, CustomPlan
 from service.http.problems import InvalidError
-
-NAMES_SHOWN: Final = 10
 
 
 def check_request(request: AnalysisRequest) -> None:
@@ -53,7 +50,7 @@ def _check_plans(request: AnalysisRequest) -> None:
         if name in request.build[:index]:
             raise InvalidError(["build", index], f"{name!r} is named twice; leave one out.")
         if name not in (*names, PRUNED):
-            choice = f"choose from {_listed([*names, PRUNED])}, or add it to `plans`"
+            choice = f"choose from {listed([*names, PRUNED])}, or add it to `plans`"
             raise InvalidError(["build", index], f"This request has no plan {name!r}; {choice}.")
 
 
@@ -76,12 +73,12 @@ def check_layers(request: AnalysisRequest, inspection: dict[str, Any]) -> None:
 
     `inspection` is the model's, as `worker.pipeline.inspection` writes it.
     """
-    model = _Model(inspection)
+    model = _names(inspection)
     for index, name in enumerate(request.exclude):
         if name not in model.reasons:
             raise InvalidError(["exclude", index], model.no_layer(name, model.reasons))
-    if model.groups and all(members & set(request.exclude) for members in model.groups):
-        excluded = _listed(sorted(model.free & set(request.exclude)))
+    if model.groups and all({*members} & {*request.exclude} for members in model.groups):
+        excluded = listed(sorted({*model.free} & {*request.exclude}))
         raise InvalidError(
             ["exclude"], f"This leaves nothing to prune; take out one of {excluded}."
         )
@@ -92,42 +89,8 @@ def check_layers(request: AnalysisRequest, inspection: dict[str, Any]) -> None:
                     raise InvalidError(["plans", index, "factors", name], problem)
 
 
-class _Model:
-    """The layers of an inspected model, and the groups of layers that share channels."""
-
-    def __init__(self, inspection: dict[str, Any]) -> None:
-        layers = inspection.get("layers", [])
-        self.reasons: dict[str, str | None] = {row["name"]: row.get("reason") for row in layers}
-        self.groups = [set(row["layers"]) for row in inspection.get("groups", [])]
-        self.free: set[str] = set().union(*self.groups)
-
-    def objection(
-        self, name: str, factors: dict[str, float], exclude: Collection[str]
-    ) -> str | None:
-        """Return why a layer can't have its factor; None if it can."""
-        if name not in self.reasons:
-            return self.no_layer(name, self.free)
-        if name not in self.free:
-            reason = self.reasons[name] or "Its channels can't be pruned."
-            return f"{reason} Choose from {_listed(self._free_in_order())}."
-        shares = set().union(*(members for members in self.groups if name in members))
-        if tied := sorted(shares & set(exclude)):
-            both = f"shares its channels with {_listed(tied)}, which `exclude` names"
-            return f"{name!r} {both}; take out one of the two."
-        if other := next((o for o in factors if o in shares and factors[o] != factors[name]), None):
-            return f"{name!r} and {other!r} share their channels; give them the same factor."
-        return None
-
-    def no_layer(self, name: str, choices: Collection[str]) -> str:
-        """Return a message that names the existing layers with the most similar names."""
-        ordered = [layer for layer in self.reasons if layer in choices]
-        close = get_close_matches(name, ordered, n=3)
-        return f"The model has no layer {name!r}; choose from {_listed(close or ordered)}."
-
-    def _free_in_order(self) -> list[str]:
-        return [name for name in self.reasons if name in self.free]
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(map(repr, names[:NAMES_SHOWN]))
-    return f"{shown}, …" if len(names) > NAMES_SHOWN else shown
+def _names(inspection: dict[str, Any]) -> LayerNames:
+    layers, groups = inspection.get("layers", []), inspection.get("groups", [])
+    return LayerNames(
+        {row["name"]: row.get("reason") for row in layers}, [set(row["layers"]) for row in groups]
+    )

@@ -5,7 +5,7 @@ from functools import partial
 from narrows.graph.network import Network
 from narrows.graph.node import Input
 from narrows.graph.shapes import Shapes, trace_shapes
-from narrows.losses import CLASS_LOSSES, IGNORED, class_dim
+from narrows.targets import TargetsError, require_fitting_targets, require_own_loss
 from service.logs import first_line
 from worker.errors import RefusedError
 from worker.formats.samples import Samples
@@ -38,13 +38,13 @@ def check_fit(network: Network, samples: Samples, loss: str, batch: int) -> Shap
         inputs = " and ".join(str(list(shape)) for shape in input_shapes)
         raise _unfit(f"The model can't run on inputs of shape {inputs}: {reason}") from None
     outputs = shapes.of(network.outputs[0])
-    if loss != "model":
-        _check_targets(samples, outputs, loss)
-    elif outputs not in ((), (batch,)):
-        raise _unfit(
-            f"With the loss model, the model must return the mean loss of the batch, or one loss "
-            f"for each sample; it returns {['batch', *outputs[1:]]}."
-        )
+    try:
+        if loss != "model":
+            require_fitting_targets(samples.targets, outputs, loss)
+        else:
+            require_own_loss(outputs, batch)
+    except TargetsError as error:
+        raise (_unfit if loss == "model" else _bad_targets)(str(error)) from None
     return shapes
 
 
@@ -58,42 +58,4 @@ def _check_shape(spec: Input, shape: tuple[int, ...]) -> None:
             f"The model takes inputs of shape {expected}, but the dataset's samples give "
             f"{['batch', *shape[1:]]}. Reshape x, or declare the layout when you upload the "
             "dataset."
-        )
-
-
-def _check_targets(samples: Samples, outputs: tuple[int, ...], loss: str) -> None:
-    targets = samples.targets
-    if loss not in CLASS_LOSSES:
-        if targets.shape[1:] != outputs[1:]:
-            raise _bad_targets(
-                f"The loss {loss} compares y with the model's outputs, but a sample's y has shape "
-                f"{list(targets.shape[1:])} and its output {list(outputs[1:])}. Reshape y, or "
-                "choose another loss."
-            )
-        return
-    if targets.dtype.kind not in "iu":
-        raise _bad_targets(
-            f"The loss {loss} takes class numbers, but y has dtype {targets.dtype}. Save y as "
-            'integers, or choose the loss "mse".'
-        )
-    dim = class_dim(outputs, (outputs[0], *targets.shape[1:]))
-    if dim is None:
-        raise _bad_targets(
-            f"The loss {loss} takes outputs [batch, classes, …] and targets [batch, …], or the "
-            f"classes last, but a sample's output has shape {list(outputs[1:])} and its y "
-            f"{list(targets.shape[1:])}. Reshape y."
-        )
-    if len(outputs) > 2 and dim == 1 and outputs[1:-1] == targets.shape[1:]:
-        raise _bad_targets(
-            f"A sample's output has shape {list(outputs[1:])}: Narrows can't tell which of the "
-            "dimensions counts the classes. Export a program that returns its loss, and choose "
-            "the loss model."
-        )
-    counted = targets[targets != IGNORED]
-    low, high = (int(counted.min()), int(counted.max())) if counted.size else (0, 0)
-    classes = outputs[dim]
-    if low < 0 or high >= classes:
-        raise _bad_targets(
-            f"y has labels from {low} to {high}, but the model has {classes} outputs: labels must "
-            f"lie in 0 … {classes - 1}, or be {IGNORED} where they don't count."
         )

@@ -1,0 +1,164 @@
+"""Checks the arguments of the library before any work; errors say what is allowed."""
+
+import math
+from collections.abc import Collection, Mapping
+from numbers import Integral, Real
+from typing import Any, get_args
+
+from narrows.layer_names import LayerNames, listed
+from narrows.losses import LOSSES, Loss
+from narrows.methods.table import Method
+from narrows.vocabulary import (
+    COST_KINDS,
+    CURVATURE_METHODS,
+    METHODS,
+    PLANS,
+    PRUNED,
+    Curvature,
+    GateKind,
+    Init,
+    MethodName,
+)
+
+LARGEST_FACTOR = 16
+LARGEST_SEED = 2**63 - 1
+
+
+class ArgumentError(ValueError):
+    """The error for an argument that is not allowed; the text says what is."""
+
+
+def require_choice(name: str, value: object, choices: Collection[str]) -> None:
+    """Raise ArgumentError unless `value` is one of `choices`.
+
+    >>> require_choice("cost", "price", ("macs", "parameters"))
+    Traceback (most recent call last):
+    narrows.arguments.ArgumentError: there is no cost 'price'; choose from 'macs', 'parameters'
+    """
+    if not isinstance(value, str) or value not in choices:
+        raise ArgumentError(f"there is no {name} {value!r}; choose from {listed(list(choices))}")
+
+
+def require_init(init: object) -> None:
+    """Raise ArgumentError unless this is a way to fill new channels."""
+    require_choice("init", init, get_args(Init))
+
+
+def require_cost(cost: object) -> None:
+    """Raise ArgumentError unless this is a unit of cost."""
+    require_choice("cost", cost, COST_KINDS)
+
+
+def require_ratio(name: str, value: Any) -> None:
+    """Raise ArgumentError unless `value` is a share between 0 and 1.
+
+    >>> require_ratio("pruning_ratio", 50)
+    Traceback (most recent call last):
+    narrows.arguments.ArgumentError: pruning_ratio is 50; it must lie between 0 and 1, such as 0.5
+    """
+    if not _is_number(value) or not 0 < value < 1:
+        raise ArgumentError(f"{name} is {value!r}; it must lie between 0 and 1, such as 0.5")
+
+
+def require_seed(seed: Any) -> None:
+    """Raise ArgumentError unless this is a whole number from 0 to 2⁶³ − 1."""
+    if not _is_whole(seed) or not 0 <= seed <= LARGEST_SEED:
+        raise ArgumentError(f"seed is {seed!r}; it must be a whole number from 0 to 2**63 − 1")
+
+
+def as_loss(loss: Any) -> Loss:
+    """Return the loss of this name, or of a function; raise ArgumentError for anything else."""
+    if isinstance(loss, Loss):
+        return loss
+    if isinstance(loss, type) or not callable(loss):
+        if isinstance(loss, str) and loss in LOSSES:
+            return LOSSES[loss]
+        raise ArgumentError(
+            f"there is no loss {loss!r}; choose from {listed(list(LOSSES))}, or pass a function "
+            "(outputs, targets) → sum over the batch"
+        )
+    return Loss(loss)
+
+
+def as_method(
+    method: MethodName | None, loss: Loss, curvature: Curvature, blocks: int | None
+) -> Method:
+    """Return the method with its options; raise ArgumentError for what does not go together.
+
+    The default is `sosp_i`, or `sosp_h` where the loss does not show its curvature.
+    """
+    require_choice("curvature", curvature, get_args(Curvature))
+    if method is None:
+        method = "sosp_i" if loss.draw else "sosp_h"
+    require_choice("method", method, METHODS)
+    curved = method in CURVATURE_METHODS
+    if curved and not loss.draw:
+        raise ArgumentError(
+            f"{method!r} needs the curvature of the loss along the network's outputs, which a loss "
+            "of your own or of the program does not show; choose 'sosp_h', or one of the losses"
+        )
+    if not curved and (blocks is not None or curvature != "sampled"):
+        name = "blocks" if blocks is not None else "curvature"
+        raise ArgumentError(
+            f"the method {method!r} does not use `{name}`; leave it out, or choose 'sosp_i' or "
+            "'joint'"
+        )
+    if blocks is not None and (not _is_whole(blocks) or blocks < 1):
+        raise ArgumentError(f"blocks is {blocks!r}; it must be a whole number, 1 or more, or None")
+    return Method(method, curvature, blocks)
+
+
+def require_gate(gate: object) -> None:
+    """Raise ArgumentError unless this is a place for gates."""
+    require_choice("gate", gate, get_args(GateKind))
+
+
+def require_names(exclude: object) -> None:
+    """Raise ArgumentError unless this is a collection of names of layers."""
+    if isinstance(exclude, str) or not isinstance(exclude, Collection):
+        raise ArgumentError(f"exclude is {exclude!r}; it must be names of layers: ['conv1', …]")
+
+
+def require_factors(factors: object) -> None:
+    """Raise ArgumentError unless this maps names of plans to factors of layers, each in (0, 16].
+
+    >>> require_factors({"conv1": 2.0})
+    Traceback (most recent call last):
+    narrows.arguments.ArgumentError: factors must map plans to factors of layers, such as \
+{'mine': {'conv1': 1.5}}, but 'conv1' has 2.0
+    """
+    shape = "factors must map plans to factors of layers, such as {'mine': {'conv1': 1.5}}"
+    if not isinstance(factors, Mapping):
+        raise ArgumentError(f"{shape}, but it is {factors!r}")
+    for plan, of_layers in factors.items():
+        if plan in (*PLANS, PRUNED):
+            raise ArgumentError(f"Narrows itself uses the name {plan!r}; choose another name")
+        if not isinstance(of_layers, Mapping):
+            raise ArgumentError(f"{shape}, but {plan!r} has {of_layers!r}")
+        for layer, factor in of_layers.items():
+            if not _is_number(factor) or not 0 < factor <= LARGEST_FACTOR:
+                raise ArgumentError(
+                    f"the factor of {layer!r} in plan {plan!r} is {factor!r}; it must be above 0 "
+                    f"and at most {LARGEST_FACTOR}"
+                )
+
+
+def require_layers(
+    names: LayerNames, exclude: Collection[str], factors: Mapping[str, Mapping[str, float]]
+) -> None:
+    """Raise ArgumentError unless the network has these layers and can change them."""
+    for name in exclude:
+        if name not in names.reasons:
+            raise ArgumentError(names.no_layer(name, names.reasons))
+    for of_layers in factors.values():
+        for name in of_layers:
+            if problem := names.objection(name, of_layers, exclude):
+                raise ArgumentError(problem)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
