@@ -1,5 +1,6 @@
 """Waits for the end of an analysis or an inspection, also while the server is away for a while."""
 
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,8 +26,8 @@ def watch(
 
     Raises TimedOutError if it takes more than `seconds`, if these are given.
     """
-    until = None if seconds is None else time.monotonic() + seconds
-    analysis, wait, tag = None, 0.0, ""
+    until = math.inf if seconds is None else time.monotonic() + seconds
+    analysis, wait, tag = None, 0, ""
     with _hint(analysis_id):
         while True:
             answer = _ask(connection, analysis_id, wait, tag)
@@ -36,8 +37,9 @@ def watch(
             yield analysis
             if analysis["state"] in ENDED:
                 return
-            wait = WATCH_SECONDS if until is None else until - time.monotonic()
-            if wait <= 0:
+            left = until - time.monotonic()
+            wait = math.ceil(min(left, WATCH_SECONDS))
+            if left <= 0:
                 raise TimedOutError(
                     f"The analysis {analysis_id} is {analysis['state']} after {seconds:g} s."
                 )
@@ -53,9 +55,8 @@ def watch_upload(connection: Connection, path: str) -> Iterator[Upload]:
         time.sleep(POLL_SECONDS)
 
 
-def _ask(connection: Connection, analysis_id: str, wait: float, tag: str) -> httpx.Response:
-    asked = min(WATCH_SECONDS, int(-(-wait // 1)))
-    headers = {"Prefer": f"wait={asked}"} if asked else {}
+def _ask(connection: Connection, analysis_id: str, wait: int, tag: str) -> httpx.Response:
+    headers = {"Prefer": f"wait={wait}"} if wait else {}
     if tag:
         headers["If-None-Match"] = tag
     return connection.send(
@@ -63,7 +64,7 @@ def _ask(connection: Connection, analysis_id: str, wait: float, tag: str) -> htt
         f"/v1/analyses/{quote(analysis_id, safe='')}",
         patient=True,
         headers=headers,
-        timeout=connection.limits.timeout(asked + connection.limits.answer),
+        timeout=connection.limits.timeout(wait + connection.limits.answer),
     )
 
 
