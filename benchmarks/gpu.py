@@ -52,7 +52,7 @@ def analyze(device: str, method: str, gate: str, model: str, data: str) -> dict[
     began = time.perf_counter()
     parts = [
         steps.shard(model, data, {}, request, start, stop)
-        for start, stop in steps.plan(model, data, {}, request)
+        for start, stop in steps.plan(model, data, {}, request)["shards"]
     ]
     seconds = time.perf_counter() - began
     with tempfile.TemporaryDirectory() as folder:

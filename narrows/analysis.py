@@ -1,7 +1,7 @@
 """The result of an analysis: ranking, verdicts and plans from the partial sums of all batches."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -14,15 +14,19 @@ from narrows.arguments import (
 )
 from narrows.arrays import Floats, Ints
 from narrows.channels.structures import Channels
+from narrows.evaluation.evaluation import Evaluation
+from narrows.evaluation.removals import RATIOS, Effect, Removals
+from narrows.evaluation.score import Score
 from narrows.graph.network import Network
 from narrows.graph.shapes import Shapes
 from narrows.methods.partial_sums import PartialSums
-from narrows.methods.ranking import PruningOrder
+from narrows.methods.ranking import PruningOrder, require_measured
 from narrows.methods.table import DEFAULT, Method
 from narrows.plans import budget
 from narrows.plans.cost import Cost, network_cost
 from narrows.plans.planner import Plan, Planner
 from narrows.results import rows, table
+from narrows.surgery import SurgeryError, resize
 from narrows.surgery.built import Built, build
 from narrows.verdict.jackknife import replicates
 from narrows.verdict.rule import Verdict, judge
@@ -43,7 +47,7 @@ class Analysis:
     (array([1., 2.]), array([0, 1]))
     >>> analysis
     layer   op      width  pruned  95 %  score      p  verdict
-    hidden  linear      2     50%         0.50  1.000  balanced
+    hidden  linear      2     50%         0.50  1.000  undecided
     output  linear      1                              not_prunable
     1 sample, loss 1
     >>> analysis.prune(0.5).network.tensors["hidden.weight"]
@@ -60,16 +64,34 @@ class Analysis:
     seed: int = 0
     factors: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """Plans of one's own: for each name, factors for the widths of layers."""
+    evaluation: Evaluation | None = None
+    """The network's score on some of the samples, and what an answer without inputs gets."""
 
     @property
     def loss(self) -> float:
         """The mean loss of a sample."""
         return self.partial_sums.averages.loss
 
+    @property
+    def score(self) -> Score:
+        """The mean loss of a sample, and the share of samples that are right."""
+        return Score(self.loss, self.partial_sums.accuracy)
+
+    @property
+    def doubt(self) -> str | None:
+        """Why network and data may not belong together, so that every verdict is withheld."""
+        baseline = self.evaluation and self.evaluation.baseline
+        return baseline.doubt(self.score) if baseline else None
+
     @cached_property
     def order(self) -> PruningOrder:
-        """The order of removal, by saliency over cost."""
-        return self.method.order(self.partial_sums.averages, self.structure_costs)
+        """The order of removal, by saliency over cost.
+
+        Raises NothingMeasuredError where every saliency is 0.
+        """
+        order = self.method.order(self.partial_sums.averages, self.structure_costs)
+        require_measured(order)
+        return order
 
     @property
     def saliency(self) -> Floats:
@@ -99,15 +121,32 @@ class Analysis:
         """The verdict on each layer, by name."""
         return judge(
             self.channels,
-            self.rank,
+            self.order,
             replicates(self.method, self.partial_sums, self.structure_costs),
             self.pruning_ratio,
             int(self.partial_sums.samples.sum()),
+            self.doubt,
         )
 
     def named(self, verdict: str) -> list[str]:
         """Return the names of the layers with this verdict."""
         return [name for name, of_layer in self.verdicts.items() if of_layer.verdict == verdict]
+
+    @cached_property
+    def removals(self) -> Removals:
+        """The measured effect of global prunings by growing ratios; empty without samples."""
+        return Removals(tuple((ratio, self._effect_of_pruning(ratio)) for ratio in RATIOS))
+
+    def _effect_of_pruning(self, ratio: float) -> Effect | None:
+        """Return the scores before and after; None without samples, or where it can't be done."""
+        if self.evaluation is None:
+            return None
+        copies = self.pruned(ratio).copies
+        try:
+            pruned = resize(self.network, self.channels, copies, shapes=self.shapes)
+        except SurgeryError:
+            return None
+        return self.evaluation.effect(pruned)
 
     @cached_property
     def plans(self) -> dict[str, Plan]:
@@ -136,7 +175,9 @@ class Analysis:
             plan = self.plans[plan]
         if len(copies := plan.copies) != len(self.channels):
             raise ArgumentError(f"the plan {plan.name!r} is of another network")
-        return build(self.network, self.channels, copies, self.shapes, init=init, seed=self.seed)
+        built = build(self.network, self.channels, copies, self.shapes, init=init, seed=self.seed)
+        evaluation = self.evaluation
+        return replace(built, effect=evaluation.effect(built.network)) if evaluation else built
 
     def prune(self, ratio: float | None = None, cost: CostKind | None = None) -> Built:
         """Return the network without its lowest structures; `ratio` of the cost is saved.
@@ -170,18 +211,10 @@ class Analysis:
         """A row for each structure."""
         return rows.structure_rows(self)
 
-    @property
+    @cached_property
     def summary(self) -> dict[str, Any]:
-        """The loss, the numbers of structures and samples, and the layers with a verdict."""
-        return {
-            "loss": self.loss,
-            "structures": len(self.channels),
-            "samples": int(self.partial_sums.samples.sum()),
-            "pruning_ratio": self.pruning_ratio,
-            "bottlenecks": self.named("bottleneck"),
-            "suspected": self.named("suspected"),
-            "redundant": self.named("redundant"),
-        }
+        """The score, what it is held against, what removals cost, and the layers by verdict."""
+        return rows.summary(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Return all results in the API's shapes, ready for JSON."""

@@ -45,7 +45,10 @@ Init = Literal["preserve", "fresh"]
 
 # --- results --------------------------------------------------------------------------------------
 
-VerdictName = Literal["bottleneck", "suspected", "balanced", "redundant", "not_prunable"]
+VerdictName = Literal[
+    "bottleneck", "suspected", "balanced", "redundant", "undecided", "not_prunable"
+]
+"""`undecided`: prunable, but the data do not allow a verdict."""
 VERDICTS: Final[tuple[VerdictName, ...]] = get_args(VerdictName)
 
 # --- progress -------------------------------------------------------------------------------------

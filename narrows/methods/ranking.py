@@ -11,6 +11,7 @@ import numpy as np
 from narrows.arrays import Floats, Ints
 from narrows.channels.structures import NO_STRUCTURE, Layer
 from narrows.methods import ties
+from narrows.methods.partial_sums import NothingMeasuredError
 
 SWEEP: tuple[float, ...] = tuple(round(0.05 * k, 2) for k in range(1, 20))
 """The global pruning ratios of a sweep: 0.05, 0.10, … 0.95."""
@@ -57,6 +58,20 @@ def ranked(saliency: Floats, costs: Floats | float = 1.0, seed: int = 0) -> Prun
     priority, scale = ties.priorities(len(saliency), seed), ties.largest(increase)
     removed = ties.sorted_with_ties(increase, priority, scale)
     return order_of_removal(saliency, increase, removed, scale)
+
+
+def require_measured(order: PruningOrder) -> None:
+    """Raise NothingMeasuredError where every saliency is 0.
+
+    >>> require_measured(ranked(np.zeros(3)))
+    Traceback (most recent call last):
+    narrows.methods.partial_sums.NothingMeasuredError: every saliency is 0: ...
+    """
+    if not order.saliency.any():
+        raise NothingMeasuredError(
+            "every saliency is 0: no channel has any influence on the loss of the samples, so "
+            "there is nothing to rank; check the network's weights and the loss"
+        )
 
 
 def removals(structures: int, ratio: float) -> int:

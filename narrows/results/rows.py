@@ -23,6 +23,23 @@ def layer_rows(analysis: "Analysis") -> list[dict[str, Any]]:
     ]
 
 
+def summary(analysis: "Analysis") -> dict[str, Any]:
+    """Return the score, what it is held against, what removals cost, and the layers by verdict."""
+    baseline = analysis.evaluation and analysis.evaluation.baseline
+    return {
+        **analysis.score.to_dict(),
+        "baseline": baseline.to_dict() if baseline else None,
+        "doubt": analysis.doubt,
+        **analysis.removals.to_dict(),
+        "structures": len(analysis.channels),
+        "samples": int(analysis.partial_sums.samples.sum()),
+        "pruning_ratio": analysis.pruning_ratio,
+        "bottlenecks": analysis.named("bottleneck"),
+        "suspected": analysis.named("suspected"),
+        "redundant": analysis.named("redundant"),
+    }
+
+
 def structure_rows(analysis: "Analysis") -> list[dict[str, Any]]:
     """Return a row for each structure: its saliency with the parts, its rank, and its members."""
     averages, channels = analysis.partial_sums.averages, analysis.channels

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from narrows import surgery
 from narrows.arrays import Ints
 from narrows.channels.structures import Channels
+from narrows.evaluation.removals import Effect
 from narrows.graph import to_export
 from narrows.graph.network import Network
 from narrows.graph.shapes import Shapes
@@ -21,12 +22,14 @@ class Built:
 
     `verification.deviation` is the largest deviation of its outputs on random inputs, relative to
     the largest output; `verification.reasons` say why it can be more than rounding. `shapes` are
-    those of the network before.
+    those of the network before. `effect` holds both networks' scores on the analysis' own samples,
+    with a remark where too little is left of what the network had learned.
     """
 
     network: Network = field(repr=False)
     verification: Verification
     shapes: Shapes = field(repr=False)
+    effect: Effect | None = None
 
     def module(self) -> nn.Module:
         """Return a module with copies of the tensors, under the names that they had before.
@@ -64,7 +67,7 @@ def build(
     >>> network, shapes, channels = two_neurons()
     >>> built = build(network, channels, np.array([1, 2]), shapes)
     >>> built
-    Built(verification=Verification(deviation=0.0, reasons=()))
+    Built(verification=Verification(deviation=0.0, reasons=()), effect=None)
     >>> built.module().state_dict()["hidden.weight"].flatten()
     tensor([1., 2., 2.])
     """

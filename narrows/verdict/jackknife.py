@@ -15,9 +15,10 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import stats
 
-from narrows.arrays import Floats, Ints
+from narrows.arrays import Floats
 from narrows.methods.greedy import FORMED
 from narrows.methods.partial_sums import PartialSums
+from narrows.methods.ranking import PruningOrder
 from narrows.methods.table import Method
 
 GROUPS, FEW_GROUPS = 20, 10
@@ -29,24 +30,25 @@ CONFIDENCE = 0.95
 
 def replicates(
     method: Method, partial_sums: PartialSums, costs: Floats | float = 1.0
-) -> list[Ints]:
-    """Return the ranks of all structures, [S], without each group of batches in turn.
+) -> list[PruningOrder]:
+    """Return the order of removal without each group of batches in turn.
 
-    The list is empty if there are fewer than `MIN_BATCHES` batches. Below, the second structure has
-    the larger sum because of the last batch alone:
+    The list is empty if there are fewer than `MIN_BATCHES` batches in which a sample counts. Below,
+    the second structure has the larger sum because of the last batch alone:
 
     >>> squares = np.array([[2.0, 1.0]] * 7 + [[0.0, 100.0]])
     >>> sums = PartialSums(np.zeros(8), np.ones(8, int), {"squares": squares})
-    >>> [rank.tolist() for rank in replicates(Method("fisher"), sums)[-2:]]
+    >>> [order.rank.tolist() for order in replicates(Method("fisher"), sums)[-2:]]
     [[0, 1], [1, 0]]
     """
+    partial_sums = partial_sums.chosen(partial_sums.counted > 0)
     if len(partial_sums) < MIN_BATCHES:
         return []
     many = len(partial_sums.averages.means["first"]) > FORMED if partial_sums.factor.size else False
     groups = min(FEW_GROUPS if many else GROUPS, len(partial_sums))
     of_batch = np.arange(len(partial_sums)) % groups
     return [
-        method.order(partial_sums.chosen(of_batch != group).averages, costs).rank
+        method.order(partial_sums.chosen(of_batch != group).averages, costs)
         for group in range(groups)
     ]
 

@@ -15,9 +15,10 @@ from typing import Literal
 import numpy as np
 from scipy import stats
 
-from narrows.arrays import Ints
+from narrows.arrays import Floats, Ints
 from narrows.channels.structures import NO_STRUCTURE, Channels, Layer
 from narrows.methods import ranking
+from narrows.methods.ranking import PruningOrder
 from narrows.verdict.jackknife import MIN_BATCHES, interval
 
 Interval = tuple[float, float]
@@ -55,42 +56,54 @@ class Verdict:
 
 
 def judge(
-    channels: Channels, rank: Ints, replicates: Sequence[Ints], ratio: float, samples: int
+    channels: Channels,
+    order: PruningOrder,
+    replicates: Sequence[PruningOrder],
+    ratio: float,
+    samples: int,
+    doubt: str | None = None,
 ) -> dict[str, Verdict]:
     """Return a verdict for every layer, by name, at a global pruning ratio.
 
-    `rank` [S] are the ranks from all `samples`, `replicates` those without groups of them. Layers
-    that share their structures are one case, not several. A layer with all structures has the
-    average score:
+    `order` comes from all `samples`, `replicates` without groups of them. Layers that share their
+    structures are one case, not several. Every verdict is withheld (`undecided`) where there is a
+    `doubt`, the reason why the analysis may say nothing of the network, and without replicates. A
+    layer with all structures has the average score:
 
     >>> from narrows.example import two_neurons
-    >>> verdicts = judge(two_neurons()[2], np.array([1, 0]), [], ratio=0.5, samples=1)
+    >>> from narrows.methods.ranking import ranked
+    >>> order = ranked(np.array([2.0, 1.0]))
+    >>> verdicts = judge(two_neurons()[2], order, [order, order], ratio=0.5, samples=1)
     >>> verdicts["hidden"].score, verdicts["hidden"].verdict, verdicts["output"].verdict
     (0.5, 'balanced', 'not_prunable')
+    >>> judge(two_neurons()[2], order, [], ratio=0.5, samples=1)["hidden"].verdict
+    'undecided'
 
     See docs/method.md, "From saliencies to verdicts".
     """
     own_of = {layer.name: own for layer in channels.layers if len(own := _own(layer))}
     owned = {own.tobytes(): own for own in own_of.values()}
-    high = _adjusted_p_values(rank, owned, "greater")
-    low = _adjusted_p_values(rank, owned, "less")
+    rank, mean_rank = order.rank, order.mean_rank
+    high = _adjusted_p_values(mean_rank, owned, "greater")
+    low = _adjusted_p_values(mean_rank, owned, "less")
 
     verdicts = {layer.name: Verdict("not_prunable") for layer in channels.layers}
     for name, own in own_of.items():
         case = own.tobytes()
-        score, share = _score(rank, own), ranking.pruning_ratio(rank, own, ratio)
+        score, share = _score(mean_rank, own), ranking.pruning_ratio(rank, own, ratio)
         evidence = _Evidence(
             score,
-            interval(score, [_score(sample, own) for sample in replicates]),
+            interval(score, [_score(without.mean_rank, own) for without in replicates]),
             high[case],
             low[case],
+            doubt,
         )
         decided = evidence.decide()
         verdicts[name] = Verdict(
             decided,
             pruning_ratio=share,
             interval=interval(
-                share, [ranking.pruning_ratio(sample, own, ratio) for sample in replicates]
+                share, [ranking.pruning_ratio(without.rank, own, ratio) for without in replicates]
             ),
             p_value=high[case],
             score=score,
@@ -115,10 +128,13 @@ class _Evidence:
     interval: Interval | None
     p_high: float
     p_low: float
+    doubt: str | None = None
 
     def decide(self) -> str:
         """Return the verdict that the rule gives."""
-        low, high = self.interval or (0.0, 1.0)
+        if self.doubt or self.interval is None:
+            return "undecided"
+        low, high = self.interval
         if self.score >= HIGH_SCORE and self.p_high <= FALSE_DISCOVERIES and low > RAISED_SCORE:
             return "bottleneck"
         if self.score >= RAISED_SCORE:
@@ -133,6 +149,9 @@ class _Evidence:
         if self.interval:
             text += f" ({self.interval[0]:.2f} to {self.interval[1]:.2f})"
         text += f", p {self.p_high:.2g}"
+        if decided == "undecided":
+            few = f"fewer than {MIN_BATCHES} batches tell nothing of certainty; use more samples"
+            return f"{text}; {self.doubt or few}"
         if decided != "suspected":
             return text
         missing = []
@@ -140,9 +159,7 @@ class _Evidence:
             missing.append(f"the score is below {HIGH_SCORE}")
         if self.p_high > FALSE_DISCOVERIES:
             missing.append(f"so few channels may rank so high by chance (p > {FALSE_DISCOVERIES})")
-        if self.interval is None:
-            missing.append(f"fewer than {MIN_BATCHES} batches tell nothing of certainty")
-        elif self.interval[0] <= RAISED_SCORE:
+        if self.interval and self.interval[0] <= RAISED_SCORE:
             missing.append(f"the data leave open whether it is above {RAISED_SCORE:.2f}")
         return f"{text}; not certain: {', '.join(missing)}"
 
@@ -168,28 +185,31 @@ def _own(layer: Layer) -> Ints:
     return own
 
 
-def _score(rank: Ints, own: Ints) -> float:
-    return float(np.mean(rank[own] + 0.5) / len(rank))
+def _score(mean_rank: Floats, own: Ints) -> float:
+    return float(np.mean(mean_rank[own] + 0.5) / len(mean_rank))
 
 
 def _adjusted_p_values(
-    rank: Ints, owned: Mapping[bytes, Ints], alternative: Literal["greater", "less"]
+    mean_rank: Floats, owned: Mapping[bytes, Ints], alternative: Literal["greater", "less"]
 ) -> dict[bytes, float]:
-    """Return the p-value of each case: its ranks against all others (Mann–Whitney), adjusted."""
+    """Return the p-value of each case: its ranks against all others (Mann–Whitney), adjusted.
+
+    The exact null distribution holds without ties only; with ties, the normal one allows for them.
+    """
+    distinct = len(np.unique(mean_rank))
     p_values = []
     for own in owned.values():
-        others = np.delete(rank, own)
-        exact = len(own) * len(others) <= EXACT_TEST
-        test = (
-            stats.mannwhitneyu(
-                rank[own],
-                others,
-                alternative=alternative,
-                method="exact" if exact else "asymptotic",
-            )
-            if len(others)
-            else None
+        others = np.delete(mean_rank, own)
+        if not len(others) or distinct == 1:
+            p_values.append(1.0)
+            continue
+        exact = distinct == len(mean_rank) and len(own) * len(others) <= EXACT_TEST
+        test = stats.mannwhitneyu(
+            mean_rank[own],
+            others,
+            alternative=alternative,
+            method="exact" if exact else "asymptotic",
         )
-        p_values.append(float(test.pvalue) if test else 1.0)
+        p_values.append(float(test.pvalue))
     adjusted = stats.false_discovery_control(p_values)
     return {case: float(p) for case, p in zip(owned, adjusted, strict=True)}

@@ -1,6 +1,6 @@
 """The responses about analyses."""
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, computed_field
 
@@ -22,6 +22,35 @@ class Progress(BaseModel):
     seconds_left: float | None = Field(description="An estimate; null when there is none")
 
 
+class ScoreOut(BaseModel):
+    """The score of a network on some samples."""
+
+    loss: float | None = Field(description="Mean loss; null where it is not finite")
+    accuracy: float | None = Field(
+        description="Share of the samples that are right (top-1); null for losses without that"
+    )
+
+
+class BaselineOut(ScoreOut):
+    """The score of an answer that ignores the input."""
+
+    kind: Literal["constant", "shuffled"] = Field(
+        description="The best answer that is the same for all inputs; or, for losses that know "
+        "none, the network's own outputs on the targets of other samples"
+    )
+    chance: ScoreOut | None = Field(description="The score of guessing evenly among the classes")
+
+
+class FirstLook(ScoreOut):
+    """The network's score on the first samples, before anything else is computed."""
+
+    samples: int = Field(description="The number of these samples")
+    baseline: BaselineOut | None = Field(description="What an answer that ignores the input gets")
+    doubt: str | None = Field(
+        description="Why model and dataset may not belong together, and what to check"
+    )
+
+
 class AnalysisOut(BaseModel):
     """An analysis. A failed one also comes with status 200: `error` is the problem document."""
 
@@ -34,8 +63,25 @@ class AnalysisOut(BaseModel):
     request: dict[str, Any] = Field(description="The request, with the defaults filled in")
     progress: Progress
     cancel_requested: bool
+    first_look: FirstLook | None = Field(
+        description="The score on the first samples, as soon as the analysis is planned"
+    )
     summary: dict[str, Any] | None = Field(
-        examples=[{"loss": 0.21, "structures": 166, "samples": 4096, "bottlenecks": ["features.3"]}]
+        description="`loss`, `accuracy` and `baseline` (what an answer that ignores the input "
+        "gets); `doubt`, the reason if every verdict is withheld; `removals`, the measured score "
+        "after global prunings, and `cliff`, the largest ratio that keeps half of what the network "
+        "gains over the baseline; the layers by verdict",
+        examples=[
+            {
+                "loss": 0.21,
+                "accuracy": 0.94,
+                "doubt": None,
+                "cliff": 0.2,
+                "structures": 166,
+                "samples": 4096,
+                "bottlenecks": ["features.3"],
+            }
+        ],
     )
     provenance: dict[str, Any] | None = Field(
         description="How the result was computed: versions, devices, hashes of the files, seed"
@@ -82,7 +128,7 @@ class LayerOut(_Result):
         description="Confidence interval of the score"
     )
     verdict: str = Field(
-        description="bottleneck, suspected, balanced, redundant or not_prunable",
+        description="bottleneck, suspected, balanced, redundant, undecided or not_prunable",
         examples=["bottleneck"],
     )
     because: str | None = Field(
@@ -113,12 +159,34 @@ class StructureOut(_Result):
     members: list[Any] = Field(description="Pairs of layer and channel", examples=[[["conv1", 0]]])
 
 
+class EvaluationOut(_Result):
+    """The scores before and after a change, on the same samples of the analysis."""
+
+    before: ScoreOut = Field(description="Of the network that was analysed")
+    after: ScoreOut = Field(description="Of the network that was built")
+    remark: str | None = Field(
+        description="A warning where less than half of what the network had learned is left"
+    )
+
+
+class OutOfReach(_Result):
+    """A module that the edits of a plan can't reach."""
+
+    module: str = Field(description="Its name in the network", examples=["aux.head"])
+    reason: str = Field(description="Why no edit reaches it")
+
+
 class PlanOut(_Result):
     name: str = Field(examples=["double"])
     layers: list[dict[str, Any]] = Field(description="New widths and the attributes to edit")
     parameters: list[int] = Field(description="Before and after")
     macs: list[int] = Field(description="Before and after")
     artifact: str | None = Field(description="The name of the built network in `…/artifacts`")
+    evaluation: EvaluationOut | None = Field(description="Scores, if the network was built")
+    error: str | None = Field(description="Why its network could not be built, if it was asked for")
+    incomplete: list[OutOfReach] | None = Field(
+        description="What the edits do not reach; null for analyses of older versions"
+    )
 
 
 class ArtifactOut(_Result):

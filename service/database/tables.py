@@ -113,6 +113,8 @@ class Analysis(Leased, Base):
     shards: Mapped[int] = mapped_column(default=0)
     remaining: Mapped[int] = mapped_column(default=0)
     cancel_requested: Mapped[bool] = mapped_column(default=False)
+    first_look: Mapped[dict[str, Any] | None]
+    """The network's score on the first samples, known as soon as the analysis was planned."""
     summary: Mapped[dict[str, Any] | None]
     provenance: Mapped[dict[str, Any] | None]
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
@@ -181,6 +183,9 @@ class Plan(Base):
     parameters: Mapped[list[Any]]
     macs: Mapped[list[Any]]
     artifact: Mapped[str | None] = mapped_column(Text)
+    evaluation: Mapped[dict[str, Any] | None]
+    error: Mapped[str | None] = mapped_column(Text)
+    incomplete: Mapped[list[Any] | None]
 
 
 class Artifact(Base):

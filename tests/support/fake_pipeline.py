@@ -100,8 +100,9 @@ def inspect_dataset(path: str, transform: dict[str, Any]) -> dict[str, Any]:
 
 def plan(
     model: str, dataset: str, transform: dict[str, Any], request: dict[str, Any]
-) -> list[tuple[int, int]]:
-    return [(4 * i, 4 * i + 4) for i in range(request["shards"])]
+) -> dict[str, Any]:
+    shards = [(4 * i, 4 * i + 4) for i in range(request["shards"])]
+    return {"shards": shards, "first_look": None}
 
 
 def shard(

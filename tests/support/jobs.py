@@ -54,7 +54,12 @@ def claim(jobs: Jobs, work: Work, *ids: str | int) -> Claim:
 
 
 def plan(jobs: Jobs, analysis: str, shards: int = 3) -> list[Message]:
-    return jobs.commit(claim(jobs, PLAN, analysis), [(i, i + 1) for i in range(shards)])
+    return jobs.commit(claim(jobs, PLAN, analysis), planned(shards))
+
+
+def planned(shards: int) -> dict[str, Any]:
+    """Return what a plan returns, with shards of one sample."""
+    return {"shards": [(i, i + 1) for i in range(shards)], "first_look": None}
 
 
 def ask_to_cancel(engine: Engine, analysis: str) -> None:

@@ -3,8 +3,9 @@
 See docs/method.md, "From saliencies to verdicts".
 """
 
+import logging
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from narrows import surgery
 from narrows.analysis import Analysis
@@ -12,31 +13,47 @@ from narrows.graph.network import Network
 from narrows.graph.to_export import BuildError
 from narrows.plans.planner import Plan
 from narrows.surgery import built
+from narrows.surgery.built import Built
 from narrows.vocabulary import Init
-from worker.errors import RefusedError
+from service.logs import first_line
 from worker.formats import pt2
 
+log = logging.getLogger(__name__)
 
-def build(
-    original: Network, analysis: Analysis, plan: Plan, init: Init, path: Path
-) -> dict[str, Any]:
+EXPECTED = (surgery.SurgeryError, BuildError)
+"""What says why a plan can't be built; anything else is a fault of ours, and logged."""
+
+
+class BuildFailedError(Exception):
+    """A plan can't be built as a network; the others can."""
+
+
+def build(original: Network, analysis: Analysis, plan: Plan, init: Init, path: Path) -> Built:
     """Apply a plan to the uploaded network and write the result, in its own precision, to `path`.
 
-    The network is verified on random inputs, and read back. Returns the deviation of its outputs
-    from the expected ones, and the reasons if it exceeds rounding. Raises RefusedError if the
-    network can't be built.
+    The network is verified on random inputs, read back, and evaluated on the analysis' own samples.
+    Raises BuildFailedError with the reason if it can't be built; then no file is left.
     """
-    shapes, seed = analysis.shapes, analysis.seed
     try:
-        result = built.build(original, analysis.channels, plan.copies, shapes, init=init, seed=seed)
-        result.save(path)
-        surgery.verify_same(result.network, pt2.read(path), shapes=shapes, seed=seed)
-    except (surgery.SurgeryError, BuildError) as error:
-        raise RefusedError(
-            "plan-not-built",
-            "A plan can't be built as a network",
-            f"Building {plan.name!r} failed: {error}. Leave it out of `build`; its edits can still "
-            "be made in the source.",
+        return _built(original, analysis, plan, init, path)
+    except OSError:
+        raise  # a full disk, which is waited out
+    except Exception as error:
+        path.unlink(missing_ok=True)
+        if not isinstance(error, EXPECTED):
+            log.exception("building %r failed", plan.name)
+        raise BuildFailedError(
+            f"Building {plan.name!r} failed: {first_line(error)}. Its edits can still be made in "
+            "the source."
         ) from error
-    verification = result.verification
-    return {"deviation": verification.deviation, "reasons": list(verification.reasons)}
+
+
+def _built(original: Network, analysis: Analysis, plan: Plan, init: Init, path: Path) -> Built:
+    shapes, seed = analysis.shapes, analysis.seed
+    result = built.build(original, analysis.channels, plan.copies, shapes, init=init, seed=seed)
+    result.save(path)
+    surgery.verify_same(result.network, pt2.read(path), shapes=shapes, seed=seed)
+    if analysis.evaluation is None:
+        return result
+    in_single = result.network.in_single_precision()
+    return replace(result, effect=analysis.evaluation.effect(in_single))

@@ -1,6 +1,6 @@
 """The network, the samples and the options of one analysis."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from functools import cached_property, lru_cache
 from math import prod
 from pathlib import Path
@@ -13,6 +13,9 @@ from narrows.analysis import Analysis
 from narrows.batch import Batch, batch_seed
 from narrows.channels.groups import find_channels
 from narrows.channels.structures import Channels
+from narrows.evaluation.baseline import Baseline, Targets
+from narrows.evaluation.evaluation import EVALUATED, Evaluation
+from narrows.evaluation.independence import DependentSamplesError, require_independent_samples
 from narrows.gates.call import MixedSamplesError
 from narrows.gates.gated_network import GatedNetwork, gate
 from narrows.graph.network import Network
@@ -34,6 +37,10 @@ FACTOR_NUMBERS = 400_000_000
 """The largest number of elements in a factor of the curvature: 3.2 GB in float64."""
 MIN_BATCHES = 32
 """The smallest number of batches, if there are as many samples."""
+PROBED = 16
+"""The number of samples among which two different ones are sought."""
+TARGETS_AT_ONCE = 4096
+"""The number of targets that are read at once."""
 
 
 @lru_cache(maxsize=1)
@@ -131,7 +138,7 @@ class AnalysisContext:
     @cached_property
     def method(self) -> Method:
         options = self.options
-        return Method(options.method, options.curvature or "sampled", options.blocks)
+        return Method(options.method, options.curvature or "sampled", options.blocks, options.seed)
 
     def measure(self, batch: Batch) -> PartialSums:
         """Return the partial sums of a batch, as one row; raise RefusedError."""
@@ -141,6 +148,37 @@ class AnalysisContext:
             raise RefusedError(
                 "samples-mixed", "The network mixes the samples of a batch", f"{error}."
             ) from None
+
+    def require_independent_samples(self) -> None:
+        """Raise RefusedError where the samples of a batch influence each other."""
+        batch = self.load(0, self.network.fixed_batch or min(len(self.drawn), PROBED))
+        network = self.network.map_tensors(lambda t: t.to(self.device))
+        try:
+            require_independent_samples(network, batch, scalar=self.options.loss == "model")
+        except DependentSamplesError as error:
+            raise RefusedError(
+                "samples-mixed", "The network mixes the samples of a batch", f"{error}."
+            ) from None
+
+    def evaluation(self, most: int = EVALUATED) -> Evaluation:
+        """Return the evaluation of networks on the first `most` samples, in batches."""
+        loss = LOSSES[self.options.loss]
+        return Evaluation(self.network, lambda: self._first(most), loss, self._constant)
+
+    def _first(self, most: int) -> Iterator[Batch]:
+        size = self.network.fixed_batch or min(self.at_once, self.batch)
+        count = min(len(self.drawn), max(1, most // size) * size)
+        for start in range(0, count, size):
+            yield self.load(start, min(start + size, count))
+
+    @cached_property
+    def _constant(self) -> Baseline | None:
+        """The score of the best constant answer to all drawn samples, if the loss has one."""
+        targets = Targets(self.options.loss)
+        for start in range(0, len(self.drawn), TARGETS_AT_ONCE):
+            drawn = self.drawn[start : start + TARGETS_AT_ONCE]
+            targets.add(torch.from_numpy(self.samples.targets[drawn]))
+        return targets.baseline(self.shapes.of(self.network.outputs[0]))
 
     def analysis(self, partial_sums: PartialSums) -> Analysis:
         """Return the analysis of the partial sums of all batches."""
@@ -154,6 +192,7 @@ class AnalysisContext:
             cost=self.options.cost,
             seed=self.options.seed,
             factors=self.options.custom_plans,
+            evaluation=self.evaluation(),
         )
 
     def load(self, start: int, stop: int) -> Batch:

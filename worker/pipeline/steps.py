@@ -6,17 +6,19 @@ Each function raises RefusedError if the upload or the request is invalid.
 
 import io
 import time
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from narrows.analysis import Analysis
 from narrows.graph.shapes import trace_shapes
-from narrows.methods.partial_sums import PartialSums
+from narrows.methods.partial_sums import NothingMeasuredError, PartialSums
 from narrows.options import AnalysisOptions
 from narrows.plans.planner import Plan
+from narrows.surgery.built import Built
 from narrows.vocabulary import PRUNED
 from service.settings import get_settings
 from worker.errors import RefusedError
@@ -24,12 +26,15 @@ from worker.formats import arrays, pt2
 from worker.formats.samples import Transform
 from worker.hardware.device import device_name
 from worker.pipeline import inspection
-from worker.pipeline.artifact import build
+from worker.pipeline.artifact import BuildFailedError, build
 from worker.pipeline.context import AnalysisContext, find_structures, open_network
-from worker.pipeline.microbatches import measure_in_microbatches
+from worker.pipeline.microbatches import measure_in_microbatches, within_memory
 
+T = TypeVar("T")
 Json = dict[str, Any]
 
+FIRST_LOOK = 128
+"""The number of samples of the first look."""
 SETTINGS = ("method", "gate", "loss", "curvature", "blocks", "seed")
 """The options of the request that are part of the provenance."""
 
@@ -47,15 +52,54 @@ def inspect_dataset(path: str, transform: Json) -> Json:
     return inspection.dataset_inspection(arrays.read(Path(path), Transform.from_json(transform)))
 
 
-def plan(model_path: str, dataset_path: str, transform: Json, request: Json) -> list[list[int]]:
-    """Check that model, dataset and request fit; return the shards.
+def plan(model_path: str, dataset_path: str, transform: Json, request: Json) -> Json:
+    """Check that model, dataset and request fit; return the shards and a first look.
 
-    A shard is a range [start, stop) of the drawn samples.
+    A shard is a range [start, stop) of the drawn samples. The first look is the network's score on
+    the first of them, with what an answer that ignores the input would give.
     """
     context = _open(model_path, dataset_path, transform, request)
+    context.require_independent_samples()
     count, batch = len(context.drawn), context.batch
     step = max(1, get_settings().shard_samples // batch) * batch
-    return [[start, min(start + step, count)] for start in range(0, count, step)]
+    return {
+        "shards": [[start, min(start + step, count)] for start in range(0, count, step)],
+        "first_look": _within_memory(context, lambda: _first_look(context)),
+    }
+
+
+def _first_look(context: AnalysisContext) -> Json | None:
+    evaluation = context.evaluation(FIRST_LOOK)
+    score, baseline = evaluation.before, evaluation.baseline
+    if score is None:
+        return None
+    return {
+        "samples": min(FIRST_LOOK, len(context.drawn)),
+        **score.to_dict(),
+        "baseline": baseline and baseline.to_dict(),
+        "doubt": baseline and baseline.doubt(score),
+    }
+
+
+def _measured(context: AnalysisContext, analysis: Analysis) -> Json:
+    """Return the summary; raise RefusedError where the data say nothing."""
+    try:
+        return _within_memory(context, lambda: analysis.summary)
+    except NothingMeasuredError as error:
+        raise RefusedError(
+            "nothing-measured", "Nothing was measured", f"On these samples, {error}."
+        ) from None
+
+
+def _within_memory(context: AnalysisContext, compute: Callable[[], T]) -> T:
+    """Return what is computed; where memory runs out, with fewer samples at once."""
+
+    def of_size(size: int) -> T:
+        context.at_once = size
+        return compute()
+
+    size, smallest = context.at_once, context.smallest_batch
+    return within_memory(of_size, size=size, smallest=smallest, most=context.batch)[0]
 
 
 def shard(
@@ -99,20 +143,16 @@ def reduce(
     analysis = context.analysis(partial_sums)
     options = context.options
     plans = _chosen_plans(analysis, options)
-    original = pt2.read(Path(model_path)) if options.build else context.network
-    built = {
-        name: build(original, analysis, plans[name], options.init, Path(folder, f"{name}.pt2"))
-        for name in options.build
-    }
+    summary = _measured(context, analysis)
+    built = _built(model_path, analysis, plans, options, Path(folder))
     seconds = sum(float(part["seconds"]) for part in shards) + time.perf_counter() - began
     return {
         "layers": analysis.layers,
         "structures": analysis.structures,
         "plans": [
-            {**plan.to_dict(), "artifact": f"{name}.pt2" if name in built else None}
-            for name, plan in plans.items()
+            {**plan.to_dict(), **_built_row(name, built.get(name))} for name, plan in plans.items()
         ],
-        "summary": {**analysis.summary, "built": built},
+        "summary": {**summary, "built": _verifications(built)},
         "provenance": {
             **inspection.versions(),
             "model_sha256": Path(model_path).name,
@@ -122,6 +162,41 @@ def reduce(
             "compute_seconds": round(seconds, 3),
             **{name: getattr(options, name) for name in SETTINGS},
         },
+    }
+
+
+def _built(
+    model_path: str,
+    analysis: Analysis,
+    plans: Mapping[str, Plan],
+    options: AnalysisOptions,
+    folder: Path,
+) -> dict[str, Built | BuildFailedError]:
+    """Build the networks of `build` one by one; one that fails leaves the others alone."""
+    built: dict[str, Built | BuildFailedError] = {}
+    if options.build:
+        original = pt2.read(Path(model_path))
+    for name in options.build:
+        try:
+            path = folder / f"{name}.pt2"
+            built[name] = build(original, analysis, plans[name], options.init, path)
+        except BuildFailedError as error:
+            built[name] = error
+    return built
+
+
+def _built_row(name: str, built: Built | BuildFailedError | None) -> Json:
+    if not isinstance(built, Built):
+        return {"artifact": None, "evaluation": None, "error": built and str(built)}
+    effect = built.effect and built.effect.to_dict()
+    return {"artifact": f"{name}.pt2", "evaluation": effect, "error": None}
+
+
+def _verifications(built: Mapping[str, Built | BuildFailedError]) -> Json:
+    return {
+        name: {"deviation": of.verification.deviation, "reasons": list(of.verification.reasons)}
+        for name, of in built.items()
+        if isinstance(of, Built)
     }
 
 

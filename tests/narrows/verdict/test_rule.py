@@ -55,8 +55,8 @@ def partial_sums(levels: tuple[float, ...], noise: float = 0.0, batches: int = 2
 
 def judged(channels: Channels, found: PartialSums, ratio: float = 0.5) -> dict[str, Verdict]:
     by = Method("first_order")
-    rank = by.order(found.averages, 1.0).rank
-    return judge(channels, rank, replicates(by, found), ratio, int(found.samples.sum()))
+    order = by.order(found.averages, 1.0)
+    return judge(channels, order, replicates(by, found), ratio, int(found.samples.sum()))
 
 
 def test_the_layer_of_the_highest_saliencies_is_the_bottleneck(channels: Channels) -> None:
@@ -105,7 +105,7 @@ def test_a_suspicion_says_what_would_settle_it(channels: Channels) -> None:
 
 def test_without_batches_to_leave_out_nothing_is_certain(channels: Channels) -> None:
     verdict = judged(channels, partial_sums((1.0, 3.0, 1.0), batches=4))["2"]
-    assert (verdict.verdict, verdict.interval, verdict.score_interval) == ("suspected", None, None)
+    assert (verdict.verdict, verdict.interval, verdict.score_interval) == ("undecided", None, None)
     assert "fewer than 8 batches" in str(verdict.because)
 
 
@@ -123,14 +123,15 @@ def test_intervals_of_a_mean_cover_it_as_often_as_they_say() -> None:
 
 @given(arrays(np.float64, st.integers(1, 60), elements=st.floats(0, 1)))
 def test_ranks_are_a_permutation_in_the_order_of_saliency(saliency: np.ndarray) -> None:
-    rank = ranking.ranked(saliency)
+    rank = ranking.ranked(saliency).rank
     assert sorted(rank) == list(range(len(saliency)))
-    assert (np.diff(saliency[np.argsort(rank)]) >= 0).all()
+    rounding = 2.0**-19 * saliency.max()
+    assert (np.diff(saliency[np.argsort(rank)]) >= -rounding).all()
 
 
 @given(arrays(np.float64, 40, elements=st.floats(0, 1)), st.floats(0.01, 0.99))
 def test_the_layers_ratios_add_up_to_the_global_ratio(saliency: np.ndarray, ratio: float) -> None:
-    rank = ranking.ranked(saliency)
+    rank = ranking.ranked(saliency).rank
     layers = np.split(np.arange(40), [5, 17])
     removed = sum(ranking.pruning_ratio(rank, own, ratio) * len(own) for own in layers)
     assert round(removed) == ranking.removals(40, ratio)

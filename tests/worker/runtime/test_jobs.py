@@ -14,6 +14,7 @@ from tests.support.jobs import (
     history,
     make_jobs,
     plan,
+    planned,
     read,
     shard_states,
     state_of,
@@ -231,7 +232,7 @@ class TestCancel:
         assert not jobs.is_held(held)
         assert not jobs.renew(held)
         with pytest.raises(LeaseLostError):
-            jobs.commit(held, {"plan": [(0, 1)], "shard": b"", "reduce": RESULT}[work.task])
+            jobs.commit(held, {"plan": planned(1), "shard": b"", "reduce": RESULT}[work.task])
         with pytest.raises(LeaseLostError):
             jobs.retry(held, "it fell silent")
 

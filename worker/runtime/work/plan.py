@@ -40,12 +40,14 @@ class PlanWork(AnalysisWork):
     def commit(
         self, connection: Connection, claim: Claim, result: Any, _artifacts: Artifacts | None
     ) -> list[Message]:
-        """Insert the shards: `result` has a range [start, stop) of samples for each."""
+        """Insert the shards, a range [start, stop) of samples each, and write the first look."""
         (analysis_id,) = claim.ids
         # The attempts and sends of the plan must not count for the reduce.
         fresh = {"attempt": 0, "sends": 0, "sent_at": None}
-        counts = {"shards": len(result), "remaining": len(result)}
-        leases.end(connection, claim, state="running", **counts, **fresh)
+        shards = result["shards"]
+        counts = {"shards": len(shards), "remaining": len(shards)}
+        looked = {"first_look": result["first_look"]}
+        leases.end(connection, claim, state="running", **counts, **looked, **fresh)
         add_event(connection, analysis_id, "running")
         rows = [
             {
@@ -55,7 +57,7 @@ class PlanWork(AnalysisWork):
                 "stop": stop,
                 "state": "queued",
             }
-            for i, (start, stop) in enumerate(result)
+            for i, (start, stop) in enumerate(shards)
         ]
         if rows:  # else only the reduce is left, which the reconciler starts
             connection.execute(insert(Shard), rows)

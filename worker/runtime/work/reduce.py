@@ -36,10 +36,8 @@ class ReduceWork(AnalysisWork):
         (analysis_id,) = claim.ids
         leases.end(connection, claim)
         for name, table in RESULTS.items():
-            known = table.__table__.columns.keys()
             rows = [
-                {"analysis_id": analysis_id, "index": i}
-                | {key: value for key, value in row.items() if key in known}
+                {"analysis_id": analysis_id, "index": i, **row}
                 for i, row in enumerate(result[name])
             ]
             if rows:
