@@ -1,6 +1,7 @@
 """The application: `uvicorn --factory service.app:create_app`."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
@@ -35,7 +36,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.services = services = _open(settings or get_settings())
+        app.state.services = services = _open(settings or get_settings(), app.state.closing)
         await _sweep(services.storage)
         sweeping = asyncio.create_task(_keep_sweeping(services.storage))
         yield
@@ -54,6 +55,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
     )
     app.state.metrics = Metrics()
+    app.state.closing = threading.Event()
     app.add_middleware(RequestContext, count_request=app.state.metrics.count_request)
     add_problem_handlers(app)
     add_problem_schema(app)
@@ -73,7 +75,7 @@ async def _sweep(storage: Storage) -> None:
         await run_in_threadpool(storage.sweep)
 
 
-def _open(settings: Settings) -> Services:
+def _open(settings: Settings, closing: threading.Event) -> Services:
     broker = Broker(make_celery(settings))
     return Services(
         settings=settings,
@@ -82,4 +84,5 @@ def _open(settings: Settings) -> Services:
         broker=broker,
         outbox=Outbox(broker),
         secret=server_secret(settings),
+        closing=closing,
     )

@@ -101,7 +101,8 @@ async def get_analysis(
     """Return an analysis and its progress.
 
     With `Prefer: wait=N` the response comes when the analysis has ended, or after N seconds. With
-    `If-None-Match` as well, it also comes as soon as the analysis has changed.
+    `If-None-Match` as well, it also comes as soon as the analysis has changed. A server that is
+    about to stop answers at once.
     """
     wait = wait_seconds(prefer)
     until = time.monotonic() + wait
@@ -111,7 +112,8 @@ async def get_analysis(
         unchanged = matches(tag, if_none_match)
         changed = if_none_match is not None and not unchanged
         ended = analysis.state in ENDED
-        if ended or changed or time.monotonic() >= until or await request.is_disconnected():
+        waited = time.monotonic() >= until or services.closing.is_set()
+        if ended or changed or waited or await request.is_disconnected():
             break
         await asyncio.sleep(POLL_SECONDS)
     headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
@@ -146,7 +148,10 @@ async def stream_events(
     services: FromApp,
     last_event_id: Annotated[int, Header(ge=0, le=2**63 - 1)] = 0,
 ) -> AsyncIterator[ServerSentEvent]:
-    """Stream the events of an analysis to its end: all, or those after `Last-Event-ID`."""
+    """Stream the events of an analysis to its end: all, or those after `Last-Event-ID`.
+
+    A server that is about to stop ends the stream before that: connect again.
+    """
 
     def read() -> tuple[list[ServerSentEvent], int, bool]:
         with services.reading() as session:
@@ -157,7 +162,7 @@ async def stream_events(
         return sent, events[-1].id if events else seen, last
 
     seen, last = last_event_id, False
-    while not last:
+    while not last and not services.closing.is_set():
         events, seen, last = await run_in_threadpool(read)
         for event in events:
             yield event

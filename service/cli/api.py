@@ -10,10 +10,6 @@ import typer
 
 from service.cli.errors import CommandError, TerminatedError
 
-KEEP_ALIVE_SECONDS = 75
-"""Longer than proxies and clients keep an idle connection. With uvicorn's default of 5 s, a client
-that polls every 5 s would sometimes send a request on a connection that is just being closed."""
-
 Host = Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 is all of them.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 is any free one.")]
 
@@ -33,10 +29,9 @@ def api(
     """
     listener = listen(host, port) if fd is None else socket.socket(fileno=fd)
 
-    import uvicorn
-
     from service.app import create_app
     from service.cli.prepare import local_key, require_schema
+    from service.http.server import Server
     from service.logs import configure_logging
     from service.settings import get_settings
 
@@ -45,16 +40,10 @@ def api(
     if not settings.database_url:
         local_key(settings)
     configure_logging(settings)
-    config = uvicorn.Config(
-        create_app(settings),
-        log_config=None,
-        timeout_graceful_shutdown=3,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
-    )
     # Python warns about this if a signal stops the server just before it starts.
     warnings.filterwarnings("ignore", "coroutine 'Server.serve' was never awaited", RuntimeWarning)
     with suppress(TerminatedError):  # uvicorn raises the signal again after its shutdown
-        uvicorn.Server(config).run([listener])
+        Server(create_app(settings), tied=fd is not None).run([listener])
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -1,5 +1,6 @@
 """The request scope: one transaction for each request, and then its messages."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ class Services:
     broker: Broker
     outbox: Outbox
     secret: bytes
+    closing: threading.Event
+    """Set when the server is about to end: waits and streams end, too."""
 
     @contextmanager
     def transaction(self) -> Iterator[OrmSession]:

@@ -46,7 +46,10 @@ class RequestContext:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                MutableHeaders(scope=message)["X-Request-Id"] = identity
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-Id"] = identity
+                if scope["app"].state.closing.is_set():
+                    headers["Connection"] = "close"
                 line = scope["method"], scope["path"], message["status"]
                 seconds = time.monotonic() - begun
                 log.info("%s %r %d", *line, extra={"seconds": round(seconds, 6)})
