@@ -17,6 +17,8 @@ from torch.export import ExportedProgram
 from torch.nn.parallel import DataParallel, DistributedDataParallel
 from torch.utils import _pytree as pytree
 
+from narrows.graph.module_types import module_types, name_types
+
 TORCH, NARROWS = Path(torch.__file__).parent, Path(__file__).parents[1]
 
 
@@ -35,10 +37,14 @@ def trace(
     module = unwrapped(module)
     with in_eval_mode(module), quiet():
         try:
-            if not free_batch:
-                return torch.export.export(module, inputs)
-            rows = tuple(torch.cat([x, x]) if len(x) == 1 else x for x in inputs)  # torch fixes a 1
-            return torch.export.export(module, rows, dynamic_shapes=_free_batch(module, rows))
+            if free_batch:
+                rows = tuple(torch.cat([x, x]) if len(x) == 1 else x for x in inputs)  # not fixed 1
+                free = _free_batch(module, rows)
+                program = torch.export.export(module, rows, dynamic_shapes=free)
+            else:
+                program = torch.export.export(module, inputs)
+            name_types(program, module_types(module))
+            return program
         except Exception as error:  # torch, and the module, may raise any type
             raise TraceError(_reason(module, inputs, error)) from error
 

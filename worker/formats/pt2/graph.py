@@ -57,7 +57,10 @@ def read_graph(archive: Archive) -> tuple[Network, Mapping[str, Meta]]:
     if nesting is not None and len(list(numbers(nesting))) != len(outputs):
         raise module["module_call_graph"].refuse(f"does not nest {len(outputs)} outputs")
 
-    tensors, names = load(archive, _read_stored(archive, leaves, metas))
+    stored = _read_stored(archive, leaves, metas)
+    read = {value.raw for value in leaves.values()}
+    parameters += [n for n, tensor in stored.items() if tensor.is_parameter and n not in read]
+    tensors, names = load(archive, stored)
     network = Network(
         nodes=program.live_nodes(outputs),
         tensors=tensors,
@@ -168,7 +171,10 @@ def _check_same(name: Value, other: Value) -> None:
 def _read_stored(
     archive: Archive, leaves: Mapping[str, Value], metas: Mapping[str, Meta]
 ) -> dict[str, Stored]:
-    """Return the stored tensors by user name; check that they fit the graph's descriptions."""
+    """Return the stored tensors by user name; check that they fit the graph's descriptions.
+
+    The rest of the state dict, which the program does not read, comes last.
+    """
     tables: dict[str, Stored] = {}
     for member, (folder, prefix) in _STORES.items():
         config = strict_json.parse(archive.read(member), member).fields("config")["config"]
@@ -184,7 +190,8 @@ def _read_stored(
         if (tensor.layout.shape, tensor.layout.dtype) != (metas[leaf].shape, metas[leaf].dtype):
             raise tensor.entry.refuse(f"is not the tensor that the graph describes as {leaf}")
         stored[user_name.raw] = tensor
-    return stored
+    weights = (name for name, tensor in tables.items() if tensor.member.startswith("data/weights/"))
+    return stored | {name: tables[name] for name in weights if name not in stored}
 
 
 def _input(name: str, value: Value, meta: Meta) -> Input:

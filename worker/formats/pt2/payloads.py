@@ -34,6 +34,7 @@ class Stored:
     entry: Value
     member: str
     layout: Layout
+    is_parameter: bool
 
     def copy_from(self, elements: Tensor) -> Tensor:
         """Return a copy of the tensor from the elements [n] of its payload; raise RefusedError."""
@@ -52,7 +53,7 @@ def read_stored(entry: Value, folder: str, prefix: str) -> Stored:
     fields = entry.fields("path_name", "is_param", "use_pickle", "tensor_meta")
     if fields["use_pickle"].flag():
         raise unsafe(f"{entry.where} has use_pickle, and Narrows never loads pickles.")
-    fields["is_param"].flag()
+    is_parameter = fields["is_param"].flag()
     path = fields["path_name"].text(re.compile(prefix + r"_\d{1,6}", re.ASCII))
     meta = read_meta(fields["tensor_meta"], stored=True)
     if any(size.expression for size in (*meta.sizes, *meta.strides, meta.offset)):
@@ -72,7 +73,7 @@ def read_stored(entry: Value, folder: str, prefix: str) -> Stored:
         reach += (size - 1) * step
     dtype = meta.dtype or torch.float32  # for mypy: a stored tensor always has a dtype
     layout = Layout(start, start + reach + 1, shape, strides, dtype)
-    return Stored(entry, f"{folder}/{path}", layout)
+    return Stored(entry, f"{folder}/{path}", layout, is_parameter)
 
 
 def load(

@@ -1,0 +1,164 @@
+"""Numbers written out in the program: which change, and which the source may take from a shape.
+
+An export has numbers where the code has `x.shape[1]`, `self.heads` or `4`. So a number that must
+change may change by itself, and one that must stay may not: both are told.
+"""
+
+from collections.abc import Iterator
+from math import isclose
+from typing import TypeGuard
+
+from narrows.graph.dimensions import as_list
+from narrows.graph.network import Network
+from narrows.graph.node import Argument, Node, as_int, as_ref
+from narrows.surgery.channel_counts import ChannelCounts, SurgeryError
+from narrows.surgery.literals import adapt
+
+_SIZED_BY_INPUT = frozenset(
+    "linear bilinear matmul __matmul__ mm bmm addmm baddbmm einsum flatten ravel channel_shuffle "
+    "pixel_shuffle pixel_unshuffle native_channel_shuffle conv1d conv2d conv3d conv_transpose1d "
+    "conv_transpose2d conv_transpose3d prelu batch_norm instance_norm scaled_dot_product_attention "
+    "expand_as view_as reshape_as repeat_interleave lstm gru rnn_tanh rnn_relu glu softmax".split()
+)
+"""Functions that take sizes from the tensors that they get, where the program has numbers."""
+
+_NORMS = ("LayerNorm", "RMSNorm", "GroupNorm")
+_SIZES = ("size", "shape", "sizes")
+_BOUNDS = ("start", "end", "length", "split_size", "split_sizes")
+_NO_BOUND = 1 << 40
+_POWERS = (1, 0.5, -0.5, -1)
+
+
+def numbers(network: Network, counts: ChannelCounts) -> Iterator[tuple[str, str]]:
+    """Yield (module, reason) for each call with numbers that edits may leave wrong."""
+    for node in network.nodes:
+        try:
+            *sizes, call = adapt(node, counts)
+        except SurgeryError as error:
+            yield node.module, f"the plan can't be built: {error}"
+            continue
+        name = node.function or node.op
+        changed = _changed(node, call)
+        if sizes or changed:
+            if not _follows(node, call, network, counts):
+                told = ", ".join(dict.fromkeys(changed)) or "one that depends on an input's size"
+                yield (
+                    node.module,
+                    f"{name} has numbers that must change ({told}), unless the code takes them "
+                    "from a shape or from an edited attribute",
+                )
+        elif kept := dict.fromkeys(_derived(node, network, counts)):
+            told = ", ".join(f"{number:g}" for number in kept)
+            yield (
+                node.module,
+                f"{name} must keep the number {told}, also if the code computes it from a width "
+                "that changes",
+            )
+
+
+def _changed(node: Node, call: Node) -> list[str]:
+    """Return what changes in a call: numbers as `before → after`, or else the whole argument."""
+    told = []
+    for key, after in call.inputs.items():
+        before = node.inputs.get(key)
+        if after == before or key == "output_size":
+            continue
+        pairs = list(zip(as_list(before), as_list(after), strict=False))
+        if call.op != node.op or len(as_list(before)) != len(as_list(after)):
+            pairs = [(before, after)]
+        told += [f"{key} {a} → {b}" for a, b in pairs if a != b]
+    return told
+
+
+def _follows(node: Node, call: Node, network: Network, counts: ChannelCounts) -> bool:
+    """Tell whether the source makes the adapted call by itself, once the edits are made."""
+    kind = network.modules.get(node.module, "").removeprefix("torch.nn.")
+    if kind == "MultiheadAttention" and node.function == "multi_head_attention_forward":
+        return True
+    if node.function in _SIZED_BY_INPUT:
+        return True
+    if "norm" in node.op and (kind in _NORMS or not network.modules):
+        return True
+    if node.op.startswith("conv") and (kind.startswith("Conv") or not network.modules):
+        return True
+    if node.op in ("slice.Tensor", "narrow"):
+        return _same_piece(node, call, counts)
+    return node.function == "chunk" and _is_chunked(node, call, counts)
+
+
+def _same_piece(node: Node, call: Node, counts: ChannelCounts) -> bool:
+    """Tell whether the bounds as written give the adapted piece, as in `x[:, 1:]`."""
+    source = as_ref(node.inputs["self"]).name
+    size = counts.sizes(source)[as_int(node.inputs.get("dim", 0))][1]
+
+    def piece(call: Node) -> range:
+        if call.op == "narrow":
+            start = as_int(call.inputs["start"]) % size
+            return range(start, start + as_int(call.inputs["length"]))
+        bounds = (call.inputs.get(name) for name in ("start", "end"))
+        return range(size)[slice(*(None if bound is None else as_int(bound) for bound in bounds))]
+
+    return call.op == node.op and piece(node) == piece(call)
+
+
+def _is_chunked(node: Node, call: Node, counts: ChannelCounts) -> bool:
+    """Tell whether `chunk`, which the program may have as a split, gives the adapted pieces."""
+    source = as_ref(node.inputs["self"]).name
+    before, after = counts.sizes(source)[as_int(node.inputs.get("dim", 0))]
+    pieces = len(node.outputs) if node.op != "chunk" else as_int(node.inputs["chunks"])
+    sizes = call.inputs.get("split_sizes", call.inputs.get("split_size"))
+    each = -(-after // pieces)
+    equal = [min(each, after - start) for start in range(0, after, each)]
+    return before == after or sizes in (each, equal)
+
+
+def _derived(node: Node, network: Network, counts: ChannelCounts) -> list[float]:
+    """Return the numbers of a call that stay, but that code may compute from a changed width.
+
+    These are sizes that divide such a width or are its multiple, bounds that equal it, and factors
+    such as its root.
+    """
+    if network.modules.get(node.module, "").startswith("torch.nn."):
+        return []
+    if node.function in _SIZED_BY_INPUT or node.function == "chunk":
+        return []
+    sizes = [n for key in _SIZES for n in as_list(node.inputs.get(key)) if _is_size(n)]
+    bounds = [n for key in _BOUNDS for n in as_list(node.inputs.get(key)) if _is_size(n)]
+    factor = node.inputs.get("other") if node.op.partition(".")[0] in ("mul", "div") else None
+    factors = [factor] if isinstance(factor, float) or _is_size(factor) else []
+    if not sizes and not bounds and not factors:
+        return []
+    widths = changed_sizes(network, counts, node.module)
+    return [
+        *(n for n in sizes if any(n % width == 0 or width % n == 0 for width in widths)),
+        *(n for n in bounds if n in widths),
+        *(n for n in factors if any(isclose(n, w**p) for w in widths for p in _POWERS)),
+    ]
+
+
+def _is_size(number: Argument) -> TypeGuard[int]:
+    return type(number) is int and 1 < number < _NO_BOUND
+
+
+def changed_sizes(network: Network, counts: ChannelCounts, module: str = "") -> set[int]:
+    """Return the sizes, more than 1, of the dimensions that change inside a module.
+
+    >>> import numpy as np
+    >>> from narrows.example import two_neurons
+    >>> network, shapes, channels = two_neurons()
+    >>> changed_sizes(network, ChannelCounts(channels, shapes, np.array([2, 2])))
+    {2}
+    """
+    inside = f"{module}." if module else ""
+    values = {
+        name
+        for node in network.nodes
+        if node.module == module or node.module.startswith(inside)
+        for name in (*node.references(), *filter(None, node.outputs))
+    }
+    return {
+        before
+        for value in values & counts.shapes.values.keys()
+        for (before, _), labels in zip(counts.sizes(value), counts.dims(value), strict=True)
+        if before > 1 and counts.changes(labels)
+    }
