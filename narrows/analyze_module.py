@@ -85,7 +85,8 @@ def analyze(
                 subject = Subject.prepare(
                     as_network(model, inputs),
                     inputs,
-                    loss=loss if isinstance(loss, str) else None,
+                    targets,
+                    loss=loss,
                     gate=gate,
                     exclude=exclude,
                     factors=factors,

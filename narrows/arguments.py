@@ -131,6 +131,8 @@ def require_factors(factors: object) -> None:
     if not isinstance(factors, Mapping):
         raise ArgumentError(f"{shape}, but it is {factors!r}")
     for plan, of_layers in factors.items():
+        if not isinstance(plan, str):
+            raise ArgumentError(f"{shape}, but one plan is called {plan!r}")
         if plan in (*PLANS, PRUNED):
             raise ArgumentError(f"Narrows itself uses the name {plan!r}; choose another name")
         if not isinstance(of_layers, Mapping):
@@ -152,6 +154,8 @@ def require_layers(
             raise ArgumentError(names.no_layer(name, names.reasons))
     for of_layers in factors.values():
         for name in of_layers:
+            if name in exclude:
+                raise ArgumentError(f"{name!r} is in `exclude` and in `factors`; take one out")
             if problem := names.objection(name, of_layers, exclude):
                 raise ArgumentError(problem)
 

@@ -1,5 +1,6 @@
 """From a module to an archive (`.pt2`) that the service accepts as an upload."""
 
+import copy
 from pathlib import Path
 
 import torch
@@ -59,7 +60,7 @@ def _trace(module: nn.Module, inputs: tuple[Tensor, ...], dynamic_batch: bool) -
 
 def _works(module: nn.Module, inputs: tuple[Tensor, ...]) -> bool:
     try:
-        outputs_of(module, inputs)
+        outputs_of(copy.deepcopy(module), inputs)  # which leaves what the module counts
     except Exception:  # the user's own code may raise any type
         return False
     return True

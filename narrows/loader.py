@@ -100,9 +100,7 @@ def as_batches(batches: Any) -> Iterable[Any]:
     Raises BatchError for what can't yield pairs.
     """
     if isinstance(batches, IterableDataset):
-        raise BatchError(
-            f"an IterableDataset may yield samples; wrap it in a DataLoader: {ALLOWED}."
-        )
+        raise BatchError(f"`batches` is an IterableDataset: wrap it in a DataLoader. {ALLOWED}.")
     if isinstance(batches, Dataset):
         return cast("Iterable[Any]", DataLoader(batches, batch_size=32))
     if isinstance(batches, str | bytes | Mapping | Tensor | np.ndarray) or not isinstance(

@@ -19,7 +19,8 @@ from narrows.graph.shapes import FREE_BATCH, Shapes, trace_shapes
 from narrows.graph.tracing import summary
 from narrows.layer_names import LayerNames
 from narrows.loader import BatchError
-from narrows.targets import TargetsError, as_loss_takes, require_own_loss
+from narrows.losses import LossFunction
+from narrows.targets import TargetsError, as_loss_takes, require_own_loss, require_sum
 from narrows.vocabulary import GateKind
 
 RESAMPLED = 32
@@ -63,19 +64,23 @@ class Subject:
         cls,
         network: Network,
         first: tuple[Tensor, ...],
+        targets: Tensor,
         *,
-        loss: str | None,
+        loss: str | LossFunction,
         gate: GateKind,
         exclude: Collection[str] = (),
         factors: Mapping[str, Mapping[str, float]] | None = None,
     ) -> "Subject":
         """Return the network with gates; `first` are the inputs of the first batch.
 
-        Raises ValueError where it can't run on them, where no layer can be pruned, and for names of
-        layers that it lacks.
+        Raises ValueError where it can't run on them, where a loss of the user's own is no sum over
+        the batch, where no layer can be pruned, and for names of layers that it lacks.
         """
-        _require_inputs(network, first, loss, "batch 1")
-        _require_run(network, first)
+        name = loss if isinstance(loss, str) else None
+        _require_inputs(network, first, name, "batch 1")
+        outputs = _run(network, first)
+        if not isinstance(loss, str):
+            require_sum(loss, outputs, targets[: len(outputs)])
         shapes = _trace(network, first)
         everything = find_channels(network, shapes)
         channels = find_channels(network, shapes, exclude) if exclude else everything
@@ -85,7 +90,7 @@ class Subject:
             found = "; ".join(reasons[:5]) or "it has no convolution and no linear map"
             raise ValueError(f"no layer of the network can be pruned ({found})")
         gated = place_gates(network, channels, gate, shapes)
-        return cls(network, shapes, channels, gated, loss)
+        return cls(network, shapes, channels, gated, name)
 
     def batches(
         self, inputs: tuple[Tensor, ...], targets: Tensor, seed: int, which: str
@@ -149,12 +154,12 @@ def _require_inputs(
         )
 
 
-def _require_run(network: Network, inputs: tuple[Tensor, ...]) -> None:
-    """Raise ValueError unless the network runs on the first samples."""
+def _run(network: Network, inputs: tuple[Tensor, ...]) -> Tensor:
+    """Return the output for the first samples; raise ValueError where the network can't run."""
     few = tuple(x[: network.fixed_batch or FREE_BATCH] for x in inputs)
     try:
         with torch.no_grad(), few[0].device:
-            network(*few)
+            return network(*few)[0]
     except (RuntimeError, ValueError, IndexError, TypeError) as error:  # as operators raise them
         given = " and ".join(f"{x.dtype}"[6:] + f" {list(x.shape)}" for x in few)
         raise ValueError(

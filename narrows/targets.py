@@ -6,7 +6,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from narrows.losses import CLASS_LOSSES, IGNORED, class_dim
+from narrows.graph.tracing import summary
+from narrows.losses import CLASS_LOSSES, IGNORED, LossFunction, class_dim
 
 
 class TargetsError(ValueError):
@@ -80,6 +81,38 @@ def as_loss_takes(
     >>> as_loss_takes(torch.tensor([True]), (2,), torch.float32, "bce_with_logits")
     tensor([1.])
     """
-    plain = targets.double() if targets.is_floating_point() else targets  # numpy has no bfloat16
-    require_fitting_targets(plain.numpy(force=True), outputs, loss)
+    if loss in CLASS_LOSSES and (targets.is_floating_point() or targets.dtype == torch.bool):
+        kind = str(targets.dtype).removeprefix("torch.")
+        advice = "pass targets.long()"
+        if tuple(targets.shape[1:]) == outputs[1:]:
+            advice = "for shares of classes, pass a loss of your own that sums over the batch"
+        raise TargetsError(f"the loss {loss} takes class numbers, but targets are {kind}: {advice}")
+    require_fitting_targets(targets.numpy(force=True), outputs, loss)
     return targets.long() if loss in CLASS_LOSSES else targets.to(dtype)
+
+
+def require_sum(loss: LossFunction, outputs: Tensor, targets: Tensor) -> None:
+    """Raise TargetsError unless a loss of the user's own sums over the samples that it is given.
+
+    It is tried on the samples, and on all of them twice: a sum doubles, and a mean stays.
+
+    >>> require_sum(torch.nn.functional.mse_loss, torch.ones(2, 1), torch.zeros(2, 1))
+    Traceback (most recent call last):
+    narrows.targets.TargetsError: the loss returns a mean; it must return the sum over the batch \
+of each sample's loss, such as with reduction="sum"
+    """
+    wanted = 'the sum over the batch of each sample\'s loss, such as with reduction="sum"'
+    with torch.no_grad():
+        try:
+            once = loss(outputs, targets)
+            twice = loss(torch.cat([outputs, outputs]), torch.cat([targets, targets]))
+        except Exception as error:  # the user's own code may raise any type
+            raise TargetsError(
+                f"the loss can't compare outputs {list(outputs.shape)} with targets "
+                f"{list(targets.shape)}: {summary(error)}"
+            ) from error
+    if not isinstance(once, Tensor) or once.dim():
+        what = list(once.shape) if isinstance(once, Tensor) else type(once).__name__
+        raise TargetsError(f"the loss returns {what}; it must return one number, {wanted}")
+    if once != 0 and torch.isclose(once, twice):
+        raise TargetsError(f"the loss returns a mean; it must return {wanted}")

@@ -22,6 +22,7 @@ from narrows.graph.operators import OPERATORS, SYMBOLIC
 from narrows.graph.output_tree import flat, nested
 from narrows.graph.saving import save_program
 from narrows.graph.shapes import Shapes, input_shapes
+from narrows.graph.tracing import quiet, summary
 
 aten: Any = torch.ops.aten
 
@@ -46,14 +47,15 @@ def save(network: Network, path: Path, shapes: Shapes | None = None) -> None:
     try:
         module = NetworkModule(network.map_tensors(Tensor.cpu))
         module.forward = _naming_inputs(network, module.forward)  # type: ignore[method-assign]
-        program = torch.export.export(module, inputs, dynamic_shapes=_free_dimensions(network))
+        with quiet():
+            program = torch.export.export(module, inputs, dynamic_shapes=_free_dimensions(network))
         for node in program.graph.nodes:
             node.meta.pop("stack_trace", None)  # it has paths of files on this machine
         save_program(program, path)
     except OSError:
         raise
     except Exception as error:  # torch raises many types
-        raise BuildError(f"torch can't export the network: {error}") from error
+        raise BuildError(f"torch can't export the network: {summary(error)}") from error
 
 
 def _free_dimensions(network: Network) -> tuple[dict[int, Any], ...]:

@@ -5,6 +5,7 @@ import copy
 import inspect
 import io
 import logging
+import re
 import traceback
 import warnings
 from collections.abc import Iterator
@@ -144,6 +145,11 @@ def _reason(module: nn.Module, inputs: tuple[Tensor, ...], error: Exception) -> 
         if own and inputs and inputs[0].dtype != own:
             text += f" It computes in {_name(own)}: should the inputs be converted?"
         return text
+    if fixed := re.search(r"specialized it to be a constant \((\d+)\)", str(error)):
+        return (
+            f"the network works for batches of {fixed[1]} only, or its inputs lack the dimension "
+            "of the batch, the first. If it must be so, export it for that size (torch.export)."
+        )
     return (
         f"torch.export can't export it: {summary(error)}. It follows no branches on values, no "
         "code beyond tensors, and for batches of any size no code that needs a certain one."
