@@ -9,6 +9,7 @@ from typing import IO
 from service.child_processes import ChildProcesses
 from service.cli.errors import CommandError
 from service.settings import Settings
+from service.startup import unknown_variables
 
 
 @contextmanager
@@ -22,8 +23,9 @@ def embedded_service(
 
     Yields a function that raises CommandError if one of these processes has ended.
     """
+    misspelt = unknown_variables(os.environ)  # said already
     environment = {
-        **os.environ,
+        **{name: os.environ[name] for name in os.environ if name not in misspelt},
         "NARROWS_DATA": str(settings.data),
         "NARROWS_DATABASE_URL": settings.database_url,
         "NARROWS_BROKER_URL": settings.broker_url,

@@ -1,4 +1,8 @@
-"""The exceptions that end a command."""
+"""The exceptions that end a command, and warnings, after which it goes on."""
+
+from collections.abc import Iterable
+
+import typer
 
 
 class CommandError(Exception):
@@ -7,3 +11,9 @@ class CommandError(Exception):
 
 class TerminatedError(BaseException):
     """SIGTERM came. As with KeyboardInterrupt, commands don't handle it as an error."""
+
+
+def warn(remarks: Iterable[str]) -> None:
+    """Print each remark as a line on standard error."""
+    for remark in remarks:
+        typer.echo(f"Warning: {remark}", err=True)

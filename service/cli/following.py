@@ -83,11 +83,11 @@ def left_on_interrupt(steps: Steps, client: Client, identity: str) -> Iterator[N
     try:
         yield
     except KeyboardInterrupt:
-        steps.note(
-            f"The analysis goes on; come back with: narrows show {identity}\n"
-            f"Ctrl-C once more, within {SECOND_THOUGHTS:.0f} s, cancels it."
-        )
-        try:
+        try:  # also the note, since Ctrl-C may come at once
+            steps.note(
+                f"The analysis goes on; come back with: narrows show {identity}\n"
+                f"Ctrl-C once more, within {SECOND_THOUGHTS:.0f} s, cancels it."
+            )
             time.sleep(SECOND_THOUGHTS)
         except (KeyboardInterrupt, TerminatedError):
             _cancel(steps, client, identity)

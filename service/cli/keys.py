@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from service.cli.errors import CommandError
+from service.cli.errors import CommandError, warn
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -88,9 +88,10 @@ def _session() -> Iterator["Session"]:
 
     from service.cli.prepare import require_schema
     from service.database.engine import make_engine
-    from service.settings import get_settings
+    from service.startup import checked_settings
 
-    settings = get_settings()
+    settings, remarks = checked_settings("keys")
+    warn(remarks)
     require_schema(settings)
     engine = make_engine(settings.resolved_database_url)
     with Session(engine) as session, session.begin():

@@ -40,7 +40,8 @@ def _explain(error: Exception) -> str:
     if isinstance(error, CommandError | SettingsError | ApiError | UnreachableError):
         return str(error)
     if isinstance(error, SQLAlchemyError | MigrationError):
-        return f"The database can't be used: {str(error).splitlines()[0]}"
+        told = "NARROWS_DATABASE_URL" if os.environ.get("NARROWS_DATABASE_URL") else "NARROWS_DATA"
+        return f"The database can't be used: {str(error).splitlines()[0]} (see {told})"
     if isinstance(error, OSError):
         return str(error)
     return (

@@ -2,6 +2,8 @@
 
 import typer
 
+from service.cli.errors import warn
+
 
 def migrate() -> None:
     """Bring the database to the schema of this version.
@@ -12,9 +14,10 @@ def migrate() -> None:
     `narrows up` and `narrows api` migrate it.
     """
     from service.database.migrate import revision, upgrade
-    from service.settings import get_settings
+    from service.startup import checked_settings
 
-    settings = get_settings()
+    settings, remarks = checked_settings("migrate")
+    warn(remarks)
     before = revision(settings)
     upgrade(settings)
     after = revision(settings)

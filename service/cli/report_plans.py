@@ -23,10 +23,9 @@ def print_plans(
     for plan in plans:
         if plan["name"] in edits_of or ALL in edits_of:
             _print_edits(console, plan)
-    others = [p["name"] for p in plans if p["layers"] and p["name"] not in edits_of]
-    if others and ALL not in edits_of:
-        text = f"For the edits of {' and '.join(others)}: narrows show {identity} --plan all"
-        print_text(console, text)
+    hidden = any(plan["layers"] and plan["name"] not in edits_of for plan in plans)
+    if hidden and ALL not in edits_of:
+        console.print(f"All edits: narrows show {identity} --plan all", soft_wrap=True)
 
 
 def _plans(plans: Sequence[Plan]) -> Table:

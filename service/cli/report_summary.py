@@ -80,8 +80,7 @@ def _baseline(measured: Summary | FirstLook) -> str:
     baseline = measured.get("baseline")
     if not baseline:
         return ""
-    kind = f" ({baseline['kind']})" if baseline.get("kind") else ""
-    return f"A constant answer{kind} would give {quality(baseline)}."
+    return f"A constant answer would give {quality(baseline)}."
 
 
 def _pruned(analysis: Analysis) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from service.cli.api import Host, Port, listen, url_of
-from service.cli.errors import TerminatedError
+from service.cli.errors import TerminatedError, warn
 
 POLL_SECONDS = 0.2
 
@@ -29,9 +29,10 @@ def up(
     from service.cli.embedded import embedded_service
     from service.cli.prepare import local_key
     from service.database.migrate import upgrade
-    from service.settings import get_settings
+    from service.startup import checked_settings
 
-    settings = get_settings()
+    settings, remarks = checked_settings("up")
+    warn(remarks)
     listener = listen(host, port)
     url = url_of(listener)
     upgrade(settings)

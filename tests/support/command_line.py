@@ -39,6 +39,11 @@ def run_narrows(data: Path, *arguments: object, **more: str) -> "subprocess.Comp
     )
 
 
+def plain(text: str) -> str:
+    """Return what is said in the box that a usage error is drawn in, on one line."""
+    return " ".join(text.replace("│", " ").split())
+
+
 @contextmanager
 def started(data: Path, *arguments: object, **more: str) -> Iterator["subprocess.Popen[str]"]:
     """Run `narrows ARGUMENTS…` in the background; it ends with the context."""
@@ -75,3 +80,9 @@ def line_of(process: "subprocess.Popen[str]", start: str, stream: str) -> str:
         if line.startswith(start):
             return str(line.removeprefix(start).strip())
     raise AssertionError(f"{start!r} never came: {lines}")
+
+
+def port_of_api(api: "subprocess.Popen[str]", data: Path) -> int:
+    line_of(api, "", "stderr")
+    (port,) = {c.laddr.port for p in processes_in(data) for c in p.net_connections()}
+    return int(port)

@@ -3,14 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command_line import Narrows, run_narrows
+from tests.support.command_line import Narrows, plain, run_narrows
 
 Files = tuple[Path, Path]
-
-
-def plain(text: str) -> str:
-    """Return what is said in the box that a usage error is drawn in, on one line."""
-    return " ".join(text.replace("│", " ").split())
 
 
 class TestAnalyze:
@@ -145,8 +140,10 @@ class TestWorkers:
 
 
 def test_without_a_server(files: Files, tmp_path: Path) -> None:
-    done = run_narrows(tmp_path, "analyze", *files, NARROWS_URL="http://127.0.0.1:1")
+    away = {"NARROWS_URL": "http://127.0.0.1:1", "NARROWS_RETRIES": "1"}
+    done = run_narrows(tmp_path, "analyze", *files, **away)
     assert done.returncode == 1
+    assert "Trying again" in done.stderr
     said = "No Narrows server at http://127.0.0.1:1. Start one with: narrows up"
     assert done.stderr.splitlines()[-1] == said
 
@@ -165,7 +162,8 @@ def test_keys_and_migrations(tmp_path: Path) -> None:
 def test_an_unreachable_database_is_one_line(tmp_path: Path) -> None:
     url = "postgresql://nobody@127.0.0.1:1/nothing"
     for command in (["api", "--port", "0"], ["migrate"]):
-        done = run_narrows(tmp_path, *command, NARROWS_DATABASE_URL=url)
+        secret = {"NARROWS_SECRET": "16 characters or more"}
+        done = run_narrows(tmp_path, *command, NARROWS_DATABASE_URL=url, **secret)
         assert done.returncode == 1
         assert done.stderr.startswith("The database can't be used: ")
         assert done.stderr.count("\n") == 1

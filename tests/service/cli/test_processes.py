@@ -3,13 +3,19 @@
 import http.client
 import json
 import signal
-import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
-from tests.support.command_line import Demo, line_of, processes_in, run_narrows, started
+from tests.support.command_line import (
+    Demo,
+    line_of,
+    port_of_api,
+    processes_in,
+    run_narrows,
+    started,
+)
 from tests.support.jobs import wait_until
 
 NOW_AND_THEN = 6.0
@@ -44,12 +50,6 @@ def test_up_ends_when_its_api_does(tmp_path: Path) -> None:
     assert up.returncode == 1
     assert log.endswith("The API was killed by signal 9; stopped everything.\n")
     wait_until(lambda: not processes_in(tmp_path))
-
-
-def port_of_api(api: "subprocess.Popen[str]", data: Path) -> int:
-    line_of(api, "", "stderr")
-    (port,) = {c.laddr.port for p in processes_in(data) for c in p.net_connections()}
-    return int(port)
 
 
 def test_a_connection_outlasts_a_client_that_asks_now_and_then(tmp_path: Path) -> None:
