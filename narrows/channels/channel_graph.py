@@ -1,53 +1,16 @@
 """The graph of channels: labels, couplings between them, and pins, as the rules record them."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from narrows.channels.labels import Labelling, Labels, placed, spanned
+from narrows.channels.records import Attribute, Boundary, Meeting, Producer
 from narrows.graph.network import Network
 from narrows.graph.node import Ref
 from narrows.graph.shapes import Shapes
-
-
-@dataclass(frozen=True)
-class Attribute:
-    """A module's attribute that counts the channels `labels`, such as `in_channels`."""
-
-    module: str
-    name: str
-    labels: Labels
-
-
-@dataclass(frozen=True)
-class Producer:
-    """A call of a layer; its weight has an index for each output channel along `channel_dim`.
-
-    `weight` names a tensor, or refers to a value where the program computes it. `rows` labels the
-    channels of the call's result.
-    """
-
-    node: int
-    op: str
-    weight: str | Ref
-    channel_dim: int
-    bias: str | None
-    rows: Labels
-
-
-@dataclass(frozen=True)
-class Meeting:
-    """Labels along some of the dimensions of joint labels, such as a rotation of all heads.
-
-    They can be pruned only if the joint labels are cut along the same dimension in the end.
-    """
-
-    joint: Labels
-    part: Labels
-    why: str
 
 
 class ChannelGraph:
@@ -84,6 +47,7 @@ class ChannelGraph:
         self.attributes: list[Attribute] = []
         self.pins: list[tuple[Labels, str]] = []
         self.meetings: list[Meeting] = []
+        self.boundaries: list[Boundary] = []
         self.normalized: dict[str, list[Labels]] = {}
         """For the result of a norm, the sets of channels that share their statistics."""
         self._pinned: set[int] = set()
@@ -148,6 +112,22 @@ class ChannelGraph:
         Grouped operators need equally many channels in every group.
         """
         self.tie(labels.reshape(blocks, -1), 0)
+        size = labels.size // blocks
+        self.bound(labels.ravel(), 0, range(size, labels.size, size), "a grouped operator")
+
+    def bound(self, labels: Labels, dim: int, places: Iterable[int], why: str) -> None:
+        """Record that a piece ends along `dim` before each of these places; see `Boundary`.
+
+        A place outside of the dimension, or at one of its ends, is none.
+        """
+        inside = tuple(place for place in places if 0 < place < labels.shape[dim])
+        if inside:
+            self.boundaries.append(Boundary(labels, dim, inside, why))
+
+    def repeated(self, labels: Labels, dim: int, why: str) -> None:
+        """Record that labels are repeated along `dim` as a whole: the end meets the beginning."""
+        if labels.shape[dim] > 1:
+            self.boundaries.append(Boundary(labels, dim, (0,), why))
 
     def components(self) -> Labels:
         """Return for each label the number of its connected component under the couplings."""

@@ -25,8 +25,10 @@ from collections.abc import Collection, Mapping
 
 import numpy as np
 
+from narrows.channels.boundaries import pin_parted
 from narrows.channels.channel_graph import ChannelGraph
 from narrows.channels.labels import Labels
+from narrows.channels.pieces import split_groups
 from narrows.channels.resolve import final_dims, resolve
 from narrows.channels.rules import trace
 from narrows.channels.rules.computed_weights import own_tensors
@@ -51,14 +53,22 @@ def find_channels(network: Network, shapes: Shapes, exclude: Collection[str] = (
     for producer in graph.producers:
         if isinstance(producer.weight, str) and layer_name(producer.weight) in exclude:
             graph.pin(producer.rows, "they are excluded by the request")
+    for name in shapes.values:
+        graph.labelling(Ref(name))  # all have their labels before these are numbered
     component = resolve(graph)
+    pin_parted(graph, component)
     pinned: dict[int, str] = {}
     for labels, reason in graph.pins:
         for c in np.unique(component[labels]).tolist():
             pinned.setdefault(c, reason)
 
     rows = {producer.weight: component[producer.rows] for producer in graph.producers}
-    groups = _group(rows, pinned)
+    values = {
+        name: final_dims(graph.labelling(Ref(name)), len(shape), component)
+        for name, shape in shapes.values.items()
+    }
+    along = (labels for dims in values.values() for labels in dims if labels is not None)
+    groups = split_groups(_group(rows, pinned), (component[labels] for labels in along))
     structure_of_component = np.full(component.max(initial=-1) + 1, NO_STRUCTURE)
     ordered = [c for group in groups for c in group]
     structure_of_component[ordered] = np.arange(len(ordered))
@@ -73,10 +83,7 @@ def find_channels(network: Network, shapes: Shapes, exclude: Collection[str] = (
             name: final_dims(labelling, network.tensors[name].dim(), component)
             for name, labelling in graph.tensors.items()
         },
-        values={
-            name: final_dims(graph.labelling(Ref(name)), len(shape), component)
-            for name, shape in shapes.values.items()
-        },
+        values=values,
         normalized=graph.normalized,
     )
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from narrows.channels.channel_graph import Attribute
 from narrows.channels.labels import Dims, Labels
+from narrows.channels.records import Attribute
 from narrows.wording import counted
 
 NO_STRUCTURE = -1

@@ -125,7 +125,7 @@ def _split(node: Node, counts: ChannelCounts) -> Sequence[Node]:
         before = _pieces(len(labels), as_int(node.inputs["split_size"]))
     after = [counts.count(piece) for piece in np.split(labels, np.cumsum(before)[:-1])]
     total = sum(after)
-    if node.op == "chunk" and after == _pieces(total, -(-total // len(after))):
+    if node.op == "chunk" and after == _pieces(total, -(-total // as_int(node.inputs["chunks"]))):
         return [node]
     if node.op == "split.Tensor" and after == _pieces(total, after[0]):
         return _changed(node, split_size=after[0])

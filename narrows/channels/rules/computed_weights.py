@@ -2,8 +2,9 @@
 
 from collections.abc import Collection, Sequence
 
-from narrows.channels.channel_graph import ChannelGraph, Producer
+from narrows.channels.channel_graph import ChannelGraph
 from narrows.channels.labels import Labelling, Labels, placed
+from narrows.channels.records import Producer
 from narrows.channels.rules.registry import pin_everything, pin_operands, result_shape
 from narrows.graph.layer_ops import channel_axis, weight_argument
 from narrows.graph.network import Network

@@ -41,6 +41,8 @@ def _cat(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]:
     clash = [d for d in spanned(joined) if d != dim and any(a.shape[d] > 1 for a in rest)]
     for d in clash:
         joined = graph.tie(joined, d)
+    ends = np.cumsum([piece.shape[dim] for piece in pieces])
+    graph.bound(joined, dim, ends.tolist(), node.op)
     return [(*rest, joined)]
 
 
@@ -103,6 +105,8 @@ def _repeat(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]
         labels = a.reshape((1,) * added + a.shape)
         reps = [n if size > 1 else 1 for n, size in zip(times, labels.shape, strict=True)]
         result.append(np.tile(labels, reps))
+        for dim in (d for d, n in enumerate(reps) if n > 1):
+            graph.repeated(labels, dim, node.op)
     repeats = as_list(node.inputs["repeats"])
     for dim, size in enumerate(old):
         if size == 1 < times[dim] and not isinstance(repeats[dim], Ref):

@@ -5,8 +5,9 @@ from itertools import combinations
 
 import numpy as np
 
-from narrows.channels.channel_graph import ChannelGraph, Meeting
+from narrows.channels.channel_graph import ChannelGraph
 from narrows.channels.labels import Labelling, Labels, independent, spanned
+from narrows.channels.records import Meeting
 from narrows.channels.rules.registry import result_shape, rule, subject, tensors_of
 from narrows.graph.node import Node, as_int
 
@@ -79,6 +80,7 @@ def _glu(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]:
     dim, result = as_int(node.inputs.get("dim", -1)), []
     for labels in graph.labelling(source):
         if labels.shape[dim] > 1:
+            graph.bound(labels, dim, [labels.shape[dim] // 2], node.op)
             labels, gates = np.split(labels, 2, dim)
             graph.couple(labels, gates, node.op)
             if result_shape(graph, node)[dim] == 1:

@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from narrows.channels.channel_graph import ChannelGraph, Producer
+from narrows.channels.channel_graph import ChannelGraph
 from narrows.channels.labels import Labelling, Labels, independent, placed
+from narrows.channels.records import Producer
 from narrows.channels.rules.computed_weights import list_computed
 from narrows.channels.rules.registry import (
     owner,
@@ -106,6 +107,8 @@ def _transposed(
         return 0, None if columns is None else np.repeat(columns, multiplier)
     if into is not None:
         graph.tie_blocks(into, groups)
+    if rows is not None:
+        graph.repeated(rows, 0, node.op)
     return 1, None if rows is None else np.tile(rows, groups)
 
 

@@ -6,7 +6,7 @@ from math import prod
 import numpy as np
 
 from narrows.channels.channel_graph import ChannelGraph
-from narrows.channels.labels import Labelling, collapsed
+from narrows.channels.labels import Labelling, Labels, collapsed, spanned
 from narrows.channels.rules.elementwise import combine
 from narrows.channels.rules.registry import result_shape, rule, subject
 from narrows.graph.node import Node, as_int, as_ref
@@ -100,17 +100,33 @@ def reshape(
                 target += [new[j] for j in after]
             else:
                 target += [1] * len(after)
-        result.append(collapsed(np.broadcast_to(labels, full).reshape(target)))
+        viewed = collapsed(np.broadcast_to(labels, full).reshape(target))
+        for before, after in runs:
+            _bound_rows(graph, labels, before, old, why)
+            _bound_rows(graph, viewed, after, new, why)
+        result.append(viewed)
     return tuple(result)
 
 
+def _bound_rows(
+    graph: ChannelGraph, labels: Labels, run: range, shape: Sequence[int], why: str
+) -> None:
+    """Record that labels of an inner dimension begin anew with each index of the outer ones."""
+    for dim in run:
+        if prod(shape[run.start : dim]) > 1:
+            graph.repeated(labels, dim, why)
+
+
 def _one_alone(graph: ChannelGraph, labelling: Labelling, run: range, why: str) -> Labelling:
-    """Keep at most one array of labels along dimensions that are merged with each other."""
+    """Keep at most one array of labels along dimensions that are merged with each other.
+
+    Of two, such as heads and their width, it is the outer one, whose channels stay together.
+    """
     along = [labels for labels in labelling if any(labels.shape[i] > 1 for i in run)]
     if len(along) < 2:
         return labelling
     bound = [labels for labels in along if graph.is_bound(labels)]
-    kept = bound[0] if len(bound) == 1 else None
+    kept = min(bound, key=lambda labels: spanned(labels)[0], default=None)
     result = [labels for labels in labelling if all(labels is not other for other in along)]
     for labels in along:
         if labels is kept:
@@ -118,7 +134,7 @@ def _one_alone(graph: ChannelGraph, labelling: Labelling, run: range, why: str) 
             continue
         (fixed,) = (labels,)
         for dim in run:
-            (fixed,) = graph.fix_array((fixed,), dim, f"{why} mixes them with others")
+            (fixed,) = graph.fix_array((fixed,), dim, f"{why} merges them with others")
         if max(fixed.shape[run.start : run.stop]) == 1:
             result.append(fixed)
     return tuple(result)

@@ -1,13 +1,13 @@
 """Operators that take some of the channels: slices, splits, and selections by an index."""
 
 from collections.abc import Sequence
-from typing import Any
 
+import numpy as np
 import torch
 
 from narrows.channels.channel_graph import ChannelGraph
 from narrows.channels.labels import Labelling, Labels, independent, spanned
-from narrows.channels.rules.registry import pin_everything, rule, subject
+from narrows.channels.rules.registry import pin_everything, readers, rule, subject
 from narrows.graph import operators
 from narrows.graph.dimensions import as_list, axis
 from narrows.graph.node import Node, Ref, as_ref
@@ -25,17 +25,20 @@ def _pieces(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]
         return pin_everything(graph, node, 0)
     dim = axis(node.inputs.get("dim", 0), len(graph.shape(source)))
     index = node.inputs.get("index")
-    if node.inputs.get("step", 1) != 1 or (index is not None and graph.tensor(index) is None):
+    if node.inputs.get("step", 1) != 1 or (index is not None and not _is_own(graph, index)):
         graph.fix(source, [dim], f"{node.op} picks some of them")
     sizes = [graph.shapes.of(name)[dim] for name in node.outputs if name]
     if min(sizes) == 1 and any(len(spanned(a)) > 1 for a in graph.labelling(source)):
         graph.fix(source, [dim], ONE_PIECE)
-    if any(isinstance(argument, Ref) for name, argument in _options(node).items()):
-        graph.fix(source, [dim], "a piece's size is computed")
+    options = [value for name, value in node.inputs.items() if name != "self"]
+    if any(isinstance(option, Ref) and graph.tensor(option) is None for option in options):
+        graph.fix(source, [dim], "a piece's size or its index is computed")
         return [independent(graph.labelling(source), dim)] * len(node.outputs)
     results: list[list[Labels]] = [[] for _ in node.outputs]
     for labels in graph.labelling(source):
         pieces = _run(graph, node, labels) if labels.shape[dim] > 1 else None
+        if pieces is not None and index is None and "repeats" not in node.inputs:
+            graph.bound(labels, dim, _places(graph, node, labels, dim), node.op)
         for number, result in enumerate(results):
             piece = labels if pieces is None else pieces[number]
             if pieces is not None and piece.shape[dim] == 1:
@@ -45,9 +48,18 @@ def _pieces(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]
     return [tuple(result) for result in results]
 
 
-def _options(node: Node) -> dict[str, Any]:
-    """Return the arguments but for the tensor and the index."""
-    return {name: value for name, value in node.inputs.items() if name not in ("self", "index")}
+def _is_own(graph: ChannelGraph, index: object) -> bool:
+    """Tell whether an index is a named tensor of one call, so that its numbers can change."""
+    return graph.tensor(index) is not None and len(readers(graph, graph.tensor(index) or "")) == 1
+
+
+def _places(graph: ChannelGraph, node: Node, labels: Labels, dim: int) -> list[int]:
+    """Return the indices along `dim` at which pieces begin, and those behind their ends."""
+    index = np.arange(labels.shape[dim]).reshape(
+        [-1 if d == dim else 1 for d in range(labels.ndim)]
+    )
+    pieces = _run(graph, node, index)
+    return [place for piece in pieces if piece.size for place in (piece.min(), piece.max() + 1)]
 
 
 def _run(graph: ChannelGraph, node: Node, labels: Labels) -> list[Labels]:

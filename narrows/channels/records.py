@@ -1,0 +1,59 @@
+"""What the rules record in the graph of channels beside couplings and pins."""
+
+from dataclasses import dataclass
+
+from narrows.channels.labels import Labels
+from narrows.graph.node import Ref
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """A module's attribute that counts the channels `labels`, such as `in_channels`."""
+
+    module: str
+    name: str
+    labels: Labels
+
+
+@dataclass(frozen=True)
+class Producer:
+    """A call of a layer; its weight has an index for each output channel along `channel_dim`.
+
+    `weight` names a tensor, or refers to a value where the program computes it. `rows` labels the
+    channels of the call's result.
+    """
+
+    node: int
+    op: str
+    weight: str | Ref
+    channel_dim: int
+    bias: str | None
+    rows: Labels
+
+
+@dataclass(frozen=True)
+class Meeting:
+    """Labels along some of the dimensions of joint labels, such as a rotation of all heads.
+
+    They can be pruned only if the joint labels are cut along the same dimension in the end.
+    """
+
+    joint: Labels
+    part: Labels
+    why: str
+
+
+@dataclass(frozen=True)
+class Boundary:
+    """Places along a dimension of labels where a piece ends: of a slice, a join, or a group.
+
+    Neighbours of one structure are copied together, as a block. A block that a boundary parts would
+    be another one on each side, so its structure can't be copied. `places` are the indices at which
+    the next piece begins; 0 stands for a whole that is repeated, so that its end meets its
+    beginning. Of joint labels, only those that are cut along `dim` in the end are meant.
+    """
+
+    labels: Labels
+    dim: int
+    places: tuple[int, ...]
+    why: str
