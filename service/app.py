@@ -23,7 +23,8 @@ from service.http.problem_schema import add_problem_schema
 from service.keys.secrets import server_secret
 from service.metrics import Metrics
 from service.models import endpoints as models
-from service.settings import Settings, get_settings
+from service.settings import Settings
+from service.startup import checked_settings
 from service.storage.objects import Storage
 from service.workers import endpoints as workers
 
@@ -36,7 +37,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.services = services = _open(settings or get_settings(), app.state.closing)
+        app.state.services = services = _open(
+            settings or checked_settings("api")[0], app.state.closing
+        )
         await _sweep(services.storage)
         sweeping = asyncio.create_task(_keep_sweeping(services.storage))
         yield

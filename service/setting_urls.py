@@ -50,7 +50,7 @@ def check_broker_url(url: str) -> str:
     """Return `url` if it is empty or of a broker that Narrows knows; else raise ValueError."""
     if not url:
         return url
-    scheme = _scheme(url, ("redis", "rediss", "sentinel", "amqp", "amqps", "folder"), BROKERS)
+    scheme = _scheme(url, ("redis", "rediss", "amqp", "amqps", "folder"), BROKERS)
     parts = _parts(url, BROKERS)
     database = parts.path.strip("/")
     if scheme.startswith("redis") and database and not database.isdecimal():

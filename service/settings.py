@@ -77,6 +77,11 @@ class Settings(BaseSettings):
         return URL.create("sqlite", database=str(self.data / "narrows.db"))
 
     @property
+    def secret_file(self) -> Path:
+        """The file that stands in for `secret`."""
+        return self.data / "secret"
+
+    @property
     def resolved_broker_url(self) -> str:
         """The Celery broker; by default the folder broker of `service.broker.folder`."""
         return self.broker_url or "folder://localhost"
@@ -101,9 +106,10 @@ def get_settings() -> Settings:
     try:
         settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
-        reason = error.strerror or error
+        file = settings.data.is_file()
+        reason = "it is a file" if file else f"it can't be made ({error.strerror or error})"
         raise SettingsError(
-            f"NARROWS_DATA is {settings.data}, and this folder can't be made: {reason}. "
+            f"NARROWS_DATA is {settings.data}, which is no folder: {reason}. "
             "Set it to a folder that this user may write to."
         ) from None
     return settings

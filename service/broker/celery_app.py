@@ -62,7 +62,7 @@ def _transport_options(settings: Settings) -> dict[str, Any]:
     scheme = settings.resolved_broker_url.partition(":")[0]
     if scheme == "folder":
         return {"folder": str(settings.data / "broker")}
-    if scheme in {"redis", "rediss", "sentinel"}:
+    if scheme in {"redis", "rediss"}:
         return {
             "ack_emulation": False,  # else workers get no messages after a restart of Redis
             "socket_timeout": 5,

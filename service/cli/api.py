@@ -1,6 +1,7 @@
 """`narrows api`: the HTTP server."""
 
 import errno
+import logging
 import socket
 import warnings
 from contextlib import suppress
@@ -9,6 +10,8 @@ from typing import Annotated
 import typer
 
 from service.cli.errors import CommandError, TerminatedError
+
+log = logging.getLogger(__name__)
 
 Host = Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 is all of them.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 is any free one.")]
@@ -33,13 +36,15 @@ def api(
     from service.cli.prepare import local_key, require_schema
     from service.http.server import Server
     from service.logs import configure_logging
-    from service.settings import get_settings
+    from service.startup import checked_settings
 
-    settings = get_settings()
+    settings, remarks = checked_settings("api")
     require_schema(settings)
     if not settings.database_url:
         local_key(settings)
     configure_logging(settings)
+    for remark in remarks if fd is None else ():  # `narrows up` has said them
+        log.warning(remark)
     # Python warns about this if a signal stops the server just before it starts.
     warnings.filterwarnings("ignore", "coroutine 'Server.serve' was never awaited", RuntimeWarning)
     with suppress(TerminatedError):  # uvicorn raises the signal again after its shutdown

@@ -27,5 +27,5 @@ def server_secret(settings: Settings) -> bytes:
     """Return the key of the HMACs: the setting, or a file in the data folder, created once."""
     if settings.secret is not None:
         return settings.secret.get_secret_value().encode()
-    text, _ = read_or_create(settings.data / "secret", lambda: secrets.token_urlsafe(32))
+    text, _ = read_or_create(settings.secret_file, lambda: secrets.token_urlsafe(32))
     return text.encode()

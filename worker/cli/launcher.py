@@ -13,7 +13,7 @@ import typer
 from service.broker.celery_app import TASKS
 from service.child_processes import ChildProcesses, Ended
 from service.logs import configure_logging
-from service.settings import get_settings
+from service.startup import checked_settings
 from worker.hardware.gpu import visible_gpus
 from worker.hardware.memory import memory_budget
 
@@ -55,8 +55,10 @@ def worker(
         raise typer.BadParameter(
             f"no such queue: {', '.join(sorted(unknown))}; choose from {', '.join(sorted(known))}."
         )
-    settings = get_settings()
+    settings, remarks = checked_settings("worker")
     configure_logging(settings)
+    for remark in remarks:
+        log.warning(remark)
     upgrade_embedded(settings)
     gpus = visible_gpus() if settings.device != "cpu" else []
     if settings.device == "cuda" and not gpus:

@@ -20,7 +20,7 @@ from service.database.engine import make_engine
 from service.database.migrate import is_current
 from service.logs import configure_logging, first_line
 from service.parent_watch import stop_at_end_of_input
-from service.settings import Settings, get_settings
+from service.settings import Settings, SettingsError, get_settings
 from service.storage.objects import Storage
 from worker.errors import ExplainedError
 from worker.hardware.memory import memory_budget
@@ -43,7 +43,10 @@ def main() -> None:
     options = _parse_arguments()
     os.dup2(2, 1)  # standard output belongs to the process that started the worker
     sys.__stdout__ = None  # type: ignore[misc]  # Celery prints its shutdown there
-    settings = get_settings()
+    try:
+        settings = get_settings()
+    except SettingsError as error:
+        sys.exit(str(error))
     _log_to_stderr(settings)
     if options.tied:
         stop_at_end_of_input()
@@ -145,6 +148,6 @@ def _require_schema(engine: Engine) -> None:
         current = is_current(engine)
     except SQLAlchemyError as error:
         reason = first_line(error)
-        sys.exit(f"The worker can't use the database: {reason}")
+        sys.exit(f"The worker can't use the database (NARROWS_DATABASE_URL): {reason}")
     if not current:
         sys.exit("The database is not of this version: run `narrows migrate` first.")
