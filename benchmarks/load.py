@@ -152,6 +152,7 @@ def measure(workers: int, options: argparse.Namespace) -> tuple[Load, int]:
             NARROWS_DATA=name,
             NARROWS_DATABASE_URL=database_url,
             NARROWS_BROKER_URL=options.redis or "",
+            NARROWS_SECRET=secrets.token_hex(16),
             NARROWS_SHARD_SAMPLES="4",
             OMP_NUM_THREADS="1",
         ):

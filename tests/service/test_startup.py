@@ -144,24 +144,24 @@ def test_who_knows_no_keys_needs_no_secret(monkeypatch: pytest.MonkeyPatch) -> N
 def test_files_that_can_not_be_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("NARROWS_STORAGE_URL", (tmp_path / "file" / "files").as_uri())
-    with pytest.raises(SettingsError, match="NARROWS_STORAGE_URL: Not a directory"):
+    with pytest.raises(SettingsError, match=r"NARROWS_STORAGE_URL: Not a directory"):
         checked_settings("worker")
     monkeypatch.setenv("NARROWS_STORAGE_URL", "az://container/prefix")
     get_settings.cache_clear()
-    with pytest.raises(SettingsError, match="NARROWS_STORAGE_URL: .*Account must be specified"):
+    with pytest.raises(SettingsError, match=r"NARROWS_STORAGE_URL: .*Account must be specified"):
         checked_settings("api")
 
 
 def test_a_data_folder_that_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("NARROWS_DATA", str(tmp_path / "file"))
-    with pytest.raises(SettingsError, match="NARROWS_DATA is .*it is a file"):
+    with pytest.raises(SettingsError, match=r"NARROWS_DATA is .*it is a file"):
         get_settings()
 
 
 def test_a_data_folder_that_takes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "access", lambda *_: False)  # root may write anywhere
-    with pytest.raises(SettingsError, match="NARROWS_DATA is .*may not write"):
+    with pytest.raises(SettingsError, match=r"NARROWS_DATA is .*may not write"):
         checked_settings("worker")
 
 
