@@ -47,9 +47,10 @@ def print_removals(console: Console, analysis: Analysis) -> None:
         column.justify = "right"
     print_table(console, table)
     if cliff := summary.get("cliff"):
-        print_text(console, f"Removing up to {cliff:.0%} keeps the network's quality.")
+        text = f"Up to {cliff:.0%} can go: half or more of what the network has learned is left."
     else:
-        print_text(console, "No removal that was tried keeps the network's quality.")
+        text = "No removal that was tried leaves half of what the network has learned."
+    print_text(console, text)
 
 
 def summary_of(analysis: Analysis) -> Summary:
@@ -80,7 +81,10 @@ def _baseline(measured: Summary | FirstLook) -> str:
     baseline = measured.get("baseline")
     if not baseline:
         return ""
-    return f"A constant answer would give {quality(baseline)}."
+    answer = {"shuffled": "Its own answers to other samples"}.get(
+        baseline["kind"], "A constant answer"
+    )
+    return f"{answer} would give {quality(baseline)}."
 
 
 def _pruned(analysis: Analysis) -> str:

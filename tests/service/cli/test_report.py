@@ -1,6 +1,7 @@
 """What people read; and the options that say which plans."""
 
 import hashlib
+import re
 from pathlib import Path
 from typing import Any, cast
 
@@ -131,3 +132,54 @@ def test_a_suspicion_says_why_and_what_would_settle_it(capsys: pytest.CaptureFix
     out = " ".join(capsys.readouterr().out.split())
     assert "stem is suspected: score 0.70; not certain: few channels." in out
     assert "About 12,000 samples would settle it." in out
+
+
+@pytest.mark.parametrize("columns", [60, 80, 200])
+def test_a_terminal_breaks_names_behind_dots_alone(
+    columns: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as on a terminal
+    monkeypatch.setenv("COLUMNS", str(columns))
+    name = "backbone.encoder_stage.residual_block.projection"
+    layer = {
+        "name": name, "op": "conv2d", "group": 0, "width": 6, "pruning_ratio": 0.1,
+        "interval": [0.0, 0.3], "score": 0.7, "p_value": 0.2, "verdict": "balanced",
+        "because": None, "samples_needed": None, "reason": None,
+    }  # fmt: skip
+    print_result(cast("Result", {**RESULT, "layers": [layer]}))
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out).splitlines()
+    text = "\n".join(lines)
+    assert all(part in text for part in ("backbone.", "encoder_stage.", "residual_block."))
+    assert (name in text, "███" in text or "░░░" in text) == (columns == 200, columns == 200)
+    assert max(map(len, lines)) <= max(columns, 80)
+
+
+def test_what_a_result_rests_on(capsys: pytest.CaptureFixture[str]) -> None:
+    score = {"loss": 0.2, "accuracy": 0.85}
+    summary = score | {
+        "samples": 10, "structures": 20, "bottlenecks": [], "cliff": 0.3, "doubt": "Check labels.",
+        "baseline": {"loss": 2.3, "accuracy": 0.1, "kind": "constant"},
+        "removals": [score | {"ratio": 0.3}, {"ratio": 0.5, "loss": None, "accuracy": 0.14}],
+    }  # fmt: skip
+    pruned = plan("double", ("conv", 6, 12)) | {
+        "evaluation": {
+            "before": score, "after": {"loss": 4.0, "accuracy": 0.14}, "remark": "Beyond the cliff."
+        },
+        "error": None, "incomplete": [{"module": "aux.head", "reason": "it is not exported"}],
+    }  # fmt: skip
+    broken = plan("uniform", ("conv", 6, 12)) | {"error": "An operator is missing."}
+    analysis = RESULT["analysis"] | {"summary": summary}
+    print_result(cast("Result", {**RESULT, "analysis": analysis, "plans": [pruned, broken]}))
+    out = " ".join(capsys.readouterr().out.split())
+    for said in (
+        "10 samples, loss 0.2, accuracy 85.0%; of 20 channels",
+        "A constant answer would give loss 2.3, accuracy 10.0%.",
+        "No verdict: Check labels.",
+        "30% 0.2 85.0% 50% unknown 14.0%",
+        "Up to 30% can go",
+        "Plan 'double', as built: loss 4, accuracy 14.0%; before: loss 0.2, accuracy 85.0%.",
+        "Plan 'double': Beyond the cliff.",
+        "Plan 'double': edits can't reach aux.head: it is not exported",
+        "Plan 'uniform' could not be built: An operator is missing.",
+    ):
+        assert said in out
