@@ -7,7 +7,9 @@ from typing import Any, cast
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, IterableDataset
+from torch.utils.data import DataLoader, Dataset, IterableDataset, default_collate
+
+from narrows.graph.tracing import summary
 
 ALLOWED = (
     "`batches` must yield pairs (inputs, targets) of tensors or numpy arrays, [batch, …] each, "
@@ -47,7 +49,7 @@ class Loader:
         """The number of batches, where it is known."""
         try:
             return len(self)
-        except TypeError:
+        except (TypeError, NotImplementedError):
             return None
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
@@ -76,9 +78,12 @@ class Loader:
     def _tensor(self, part: Any, which: str) -> Tensor:
         if isinstance(part, np.ndarray) and part.dtype.kind in "biuf":
             kept = self.precision if part.dtype.kind == "f" else None
-            part = torch.tensor(np.ascontiguousarray(part), dtype=kept)
+            native = np.ascontiguousarray(part, part.dtype.newbyteorder("="))
+            part = torch.tensor(native, dtype=kept)
         if not isinstance(part, Tensor):
             raise BatchError(f"{which} are {_described(part)}; {ALLOWED}.")
+        if part.layout != torch.strided:
+            raise BatchError(f"{which} are sparse; pass inputs.to_dense().")
         if not part.dim() or not len(part):
             raise BatchError(
                 f"{which} have the shape {list(part.shape)}: the first dimension must count the "
@@ -102,7 +107,7 @@ def as_batches(batches: Any) -> Iterable[Any]:
     if isinstance(batches, IterableDataset):
         raise BatchError(f"`batches` is an IterableDataset: wrap it in a DataLoader. {ALLOWED}.")
     if isinstance(batches, Dataset):
-        return cast("Iterable[Any]", DataLoader(batches, batch_size=32))
+        return cast("Iterable[Any]", DataLoader(batches, batch_size=32, collate_fn=_collate))
     if isinstance(batches, str | bytes | Mapping | Tensor | np.ndarray) or not isinstance(
         batches, Iterable
     ):
@@ -111,6 +116,16 @@ def as_batches(batches: Any) -> Iterable[Any]:
     if one_pair and all(isinstance(part, Tensor | np.ndarray) for part in batches):
         raise BatchError("`batches` is a single pair; put it in a list: [(inputs, targets)].")
     return batches
+
+
+def _collate(samples: list[Any]) -> Any:
+    try:
+        return default_collate(samples)
+    except (TypeError, RuntimeError) as error:  # of other types, or of different shapes
+        raise BatchError(
+            f"the samples of the dataset make no batch: {summary(error)}. Pass a DataLoader with a "
+            "`collate_fn` that returns (inputs, targets)."
+        ) from error
 
 
 def _require_alike(parts: list[Tensor], first: list[Tensor], which: str) -> None:

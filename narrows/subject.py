@@ -14,7 +14,7 @@ from narrows.channels.groups import find_channels
 from narrows.channels.structures import NO_STRUCTURE, Channels
 from narrows.gates.gated_network import GatedNetwork
 from narrows.gates.gated_network import gate as place_gates
-from narrows.graph.network import Network
+from narrows.graph.network import Network, widen
 from narrows.graph.shapes import FREE_BATCH, Shapes, trace_shapes
 from narrows.graph.tracing import summary
 from narrows.layer_names import LayerNames
@@ -73,9 +73,12 @@ class Subject:
     ) -> "Subject":
         """Return the network with gates; `first` are the inputs of the first batch.
 
+        Half precision is computed in single: sums over a batch would lose too much.
+
         Raises ValueError where it can't run on them, where a loss of the user's own is no sum over
         the batch, where no layer can be pruned, and for names of layers that it lacks.
         """
+        network, first = network.in_single_precision(), _in_single_precision(first)
         name = loss if isinstance(loss, str) else None
         _require_inputs(network, first, name, "batch 1")
         outputs = _run(network, first)
@@ -105,7 +108,8 @@ class Subject:
                 targets = self._fitting(inputs, targets)
             except TargetsError as error:
                 raise TargetsError(f"{which}: {error}") from None
-        return Batch(inputs, targets, seed).split(self.network.fixed_batch or RESAMPLED)
+        batch = Batch(_in_single_precision(inputs), targets, seed)
+        return batch.split(self.network.fixed_batch or RESAMPLED)
 
     def _fitting(self, inputs: tuple[Tensor, ...], targets: Tensor) -> Tensor:
         """Return targets that fit the outputs; see `targets.as_loss_takes`."""
@@ -119,6 +123,10 @@ class Subject:
             require_own_loss(outputs, shapes.batch)
             return targets
         return as_loss_takes(targets, outputs, self.network.precision, str(self.loss))
+
+
+def _in_single_precision(inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    return tuple(x.to(widen(x.dtype)) for x in inputs)
 
 
 def _trace(network: Network, inputs: tuple[Tensor, ...]) -> Shapes:

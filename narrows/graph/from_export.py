@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch._ops import OpOverload
 from torch.export import ExportedProgram
-from torch.export.graph_signature import InputKind, InputSpec, OutputKind
+from torch.export.graph_signature import InputKind, InputSpec, OutputKind, TensorArgument
 from torch.fx import Node as FxNode
 
 from narrows.graph import operators
@@ -71,7 +71,10 @@ class _Reader:
             spec.arg.name
             for spec in self._program.graph_signature.output_specs
             if spec.kind in (OutputKind.USER_OUTPUT, OutputKind.LOSS_OUTPUT)
+            and isinstance(spec.arg, TensorArgument)  # and not None
         )
+        if not outputs:
+            raise TraceError("the network returns no tensor")
         return Network(
             tuple(node for node in nodes if node.op not in operators.DROPPED),
             self._tensors,

@@ -142,7 +142,9 @@ def _reason(module: nn.Module, inputs: tuple[Tensor, ...], error: Exception) -> 
         given = ", ".join(f"{_name(x.dtype)} {list(x.shape)}" for x in inputs)
         text = f"the network itself can't run on inputs {given}: {summary(failure)}."
         own = next((p.dtype for p in module.parameters() if p.is_floating_point()), None)
-        if own and inputs and inputs[0].dtype != own:
+        if isinstance(failure, TypeError) and "argument" in str(failure):
+            text += " It is called as net(*inputs): wrap it in a module whose forward takes these."
+        elif own and inputs and inputs[0].dtype != own:
             text += f" It computes in {_name(own)}: should the inputs be converted?"
         return text
     if fixed := re.search(r"specialized it to be a constant \((\d+)\)", str(error)):

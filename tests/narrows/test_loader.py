@@ -1,13 +1,14 @@
 """What can be batches, and what is said of anything else."""
 
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, IterableDataset, TensorDataset
+from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
 from narrows import Analysis, analyze
 from narrows.loader import BatchError
@@ -24,6 +25,14 @@ NAN = float("nan")
 class Stream(IterableDataset[Any]):
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         return iter([(x, y) for x, y in zip(X, Y, strict=True)])
+
+
+class Unstackable(Dataset[Any]):
+    def __len__(self) -> int:
+        return 2
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        return X[: index + 1], 0
 
 
 def analysis(batches: Any, **options: Any) -> Analysis:
@@ -44,6 +53,7 @@ EXPECTED = analysis([(X, Y)]).loss
         lambda: iter([[X, Y]]),
         lambda: [(X.numpy().astype(np.float64), Y.numpy())],
         lambda: [(X.numpy()[::-1], Y.numpy()[::-1])],
+        lambda: [(X.numpy().astype(">f4"), Y.numpy().astype(">i8"))],
         lambda: [(X.clone().requires_grad_(), Y)],
         *(lambda t=t: [(X, Y.to(t))] for t in (torch.uint8, torch.int8, torch.int16, torch.int32)),
     ],
@@ -88,6 +98,8 @@ def test_numbers_of_any_type_are_targets_of_a_regression(loss: str, targets: Ten
             [(X, Y), (X[:, :5], Y)],
             r"samples of shape \[5\], but the network takes \[6\]",
         ),
+        ([(X.to_sparse(), Y)], "are sparse; pass inputs.to_dense()"),
+        (Unstackable(), "make no batch: .* Pass a DataLoader with a `collate_fn`"),
         ([(X, Y), (X.double(), Y)], "the inputs of batch 2 are a tensor float64"),
     ],
 )
@@ -122,6 +134,15 @@ def test_weights_that_are_not_finite() -> None:
     nn.init.constant_(net.get_parameter("0.weight"), NAN)
     with pytest.raises(BatchError, match="batch 1 gave the loss nan"):
         analyze(net, [(X, Y)], progress=False)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_is_computed_in_single(dtype: torch.dtype) -> None:
+    net = deepcopy(NET).to(dtype)
+    ours = analyze(net, [(X.to(dtype), Y)], progress=False)
+    exact = analyze(net.float(), [(X.to(dtype).float(), Y)], progress=False)
+    assert ours.loss == exact.loss
+    np.testing.assert_array_equal(ours.saliency, exact.saliency)
 
 
 def test_a_program_for_one_size_of_batch() -> None:

@@ -168,12 +168,38 @@ def test_a_wrapper_of_any_arguments_and_a_batch_of_one(tmp_path: Path) -> None:
     export_module(Forwarding(plain()), (torch.ones(1, 6),), tmp_path / "m.pt2")
 
 
+class Answering(nn.Module):
+    """It returns what libraries of models do: a dictionary, in which something may be None."""
+
+    def __init__(self, **answer: None) -> None:
+        super().__init__()
+        self.inner, self.answer = plain(), answer
+
+    def forward(self, x: Tensor) -> dict[str, Tensor | None]:
+        return {**self.answer, "logits": self.inner(x)} if self.answer else {"loss": None}
+
+
+def test_outputs_that_are_none_do_not_count() -> None:
+    assert as_network(Answering(loss=None), (torch.ones(2, 6),)).outputs == ("linear_1",)
+
+
+class Named(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = plain()
+
+    def forward(self, *, pixels: Tensor) -> object:
+        return self.inner(pixels)
+
+
 @pytest.mark.parametrize(
     ("module", "inputs", "said"),
     [
         (lambda: torch.jit.script(plain()), (2, 6), "TorchScript"),
         (lambda: nn.Sequential(torch.jit.script(nn.Linear(6, 2))), (2, 6), "module '0' is TorchSc"),
         (lambda: nn.Sequential(nn.LazyLinear(3)), (2, 6), "'0' has no weights yet"),
+        (Named, (2, 6), "wrap it in a module whose forward takes these"),
+        (Answering, (2, 6), "returns no tensor"),
         (plain, (2, 5), r"can't run on inputs float32 \[2, 5\]"),
         (plain, (6,), "batches of 6 only, or its inputs lack"),
         (lambda: nn.Sequential(nn.Fold((4, 4), (2, 2))), (2, 8, 9), "module '0' calls it"),
