@@ -31,8 +31,7 @@ def attention(module: Module) -> Iterator[tuple[str, Width]]:
     for before, after in _head_widths(module):
         yield "head_dim", Width(before, before)
         yield "head_dim", Width(before, after)  # another one is a contradiction
-        for width in embeddings:
-            yield "num_heads", width.over(before, after)
+        yield from (("num_heads", width.over(before, after)) for width in embeddings[:1])
 
 
 def _embeddings(module: Module) -> Iterator[Width]:

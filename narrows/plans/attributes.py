@@ -24,13 +24,6 @@ def _linear(module: Module) -> Attributes:
     yield from _each("out_features", module.sizes("bias", 0))
 
 
-def _bilinear(module: Module) -> Attributes:
-    yield from _each("in1_features", module.sizes("weight", 1))
-    yield from _each("in2_features", module.sizes("weight", 2))
-    yield from _each("out_features", module.sizes("weight", 0))
-    yield from _each("out_features", module.sizes("bias", 0))
-
-
 def _convolution(module: Module) -> Attributes:
     for groups in module.literals("groups") if _has_groups(module) else [Width(1, 1)]:
         yield "groups", groups
@@ -123,7 +116,6 @@ ATTRIBUTES: Mapping[str, Callable[[Module], Attributes]] = {
     f"torch.nn.{name}": attributes
     for name, attributes in {
         "Linear": _linear,
-        "Bilinear": _bilinear,
         **{f"Conv{n}": _convolution for n in _SPATIAL},
         **{f"ConvTranspose{n}": _transposed for n in _SPATIAL},
         **{f"BatchNorm{n}": _vectors("num_features") for n in _SPATIAL},

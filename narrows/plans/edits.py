@@ -158,15 +158,18 @@ def changes(module: Module) -> tuple[list[Change], list[str]]:
 
 
 def _contradictions(module: Module, told: Mapping[str, list[Width]]) -> Iterator[str]:
+    """Yield why attributes can't have the values that the plan needs."""
+    sizes: dict[str, list[str]] = {}
     for attribute, widths in told.items():
+        before = list(dict.fromkeys(width.before for width in widths))
         after = list(dict.fromkeys(width.after for width in widths))
-        if any(width.before != width.after for width in widths) and (
-            len(after) > 1 or len({width.before for width in widths}) > 1
-        ):
-            yield (
-                f"its {attribute} would have to be {' and '.join(map(str, after))} at once: the "
-                f"plan changes some of its tensors in a way that {module.kind} can't have"
-            )
+        if before != after and (len(before) > 1 or len(after) > 1):
+            sizes.setdefault(" and ".join(map(str, after)), []).append(attribute)
+    for values, attributes in sizes.items():
+        yield (
+            f"its {', '.join(attributes)} would have to be {values} at once: the plan changes some "
+            f"of its tensors in a way that {module.kind} can't have"
+        )
 
 
 def _untold(module: Module, told: Mapping[str, list[Width]]) -> Iterator[str]:

@@ -6,7 +6,9 @@ and it computes the same.
 
 from collections.abc import Collection, Iterator
 
+from narrows.channels.labels import Dims
 from narrows.graph.network import Network
+from narrows.graph.node import Ref, as_int, as_ref
 from narrows.plans.modules import Module
 from narrows.plans.written_numbers import changed_sizes, numbers
 from narrows.surgery.channel_counts import ChannelCounts
@@ -31,15 +33,15 @@ def _own_tensors(
 ) -> Iterator[Incomplete]:
     """Yield tensors that change, and that no module of a known class makes."""
     known = _names(modules)
+    chosen = _chosen(network, counts)
     for name, first in _all_names(network).items():
-        before = tuple(network.tensors[first].shape)
-        dims = counts.tensor_dims(first, len(before))
+        before = list(network.tensors[first].shape)
+        dims = chosen.get(first) or counts.tensor_dims(first, len(before))
         if not any(map(counts.changes, dims)):
             continue
-        after = tuple(
-            size if labels is None else counts.count(labels)
-            for size, labels in zip(before, dims, strict=True)
-        )
+        after = [
+            size if d is None else counts.count(d) for size, d in zip(before, dims, strict=True)
+        ]
         path, _, own = name.rpartition(".")
         if first in network.transient:
             yield path, f"the state dict does not hold {own!r}, whose channels change: make it anew"
@@ -47,9 +49,22 @@ def _own_tensors(
             kind = network.modules.get(path, "a class that the export does not name")
             yield (
                 path,
-                f"{own!r} must change its shape from {list(before)} to {list(after)}, in the code "
-                f"of {kind}",
+                f"{own!r} must change its shape from {before} to {after}, in the code of {kind}",
             )
+
+
+def _chosen(network: Network, counts: ChannelCounts) -> dict[str, Dims]:
+    """Return, by name, the labels of the channels that index tensors select."""
+    chosen: dict[str, Dims] = {}
+    for node in network.nodes:
+        index = node.inputs.get("index")
+        name = network.leaves.get(index.name) if isinstance(index, Ref) else None
+        if node.op == "index_select" and name:
+            source, dim = as_ref(node.inputs["self"]).name, as_int(node.inputs["dim"])
+            labels = counts.dims(source)[dim]
+            if counts.changes(labels) and labels is not None:
+                chosen[name] = (labels[network.tensors[name].cpu().numpy()],)
+    return chosen
 
 
 def _divisions(network: Network, counts: ChannelCounts) -> Iterator[Incomplete]:
@@ -81,7 +96,7 @@ def _unread(
             yield (
                 path,
                 f"not in the exported program (used only in training?){where}: it may need the new "
-                "width",
+                "width, and the built network has its old weights",
             )
 
 

@@ -158,7 +158,7 @@ def changed_sizes(network: Network, counts: ChannelCounts, module: str = "") -> 
     }
     return {
         before
-        for value in values & counts.shapes.values.keys()
+        for value in values & counts.shapes.values.keys() - network.leaves.keys()
         for (before, _), labels in zip(counts.sizes(value), counts.dims(value), strict=True)
         if before > 1 and counts.changes(labels)
     }

@@ -32,6 +32,7 @@ from tests.support.architectures import (
     MobileNet,
     ResidualNet,
     SharedNet,
+    Tagger,
     Transformer,
 )
 from tests.support.editing import edited, edits_of
@@ -59,9 +60,11 @@ def _plans(planner: Planner) -> list[Plan]:
 
 
 def _widened(planner: Planner, *layers: str, factor: float = 2.0) -> Plan:
-    """Return the plan with the groups of these layers wider."""
-    groups = {layer.group for layer in planner.channels.layers if layer.name in layers}
-    return planner.custom({group: factor for group in groups if group is not None})
+    """Return the plan in which all channels of these layers are wider."""
+    own = [layer.structures for layer in planner.channels.layers if layer.name in layers]
+    return planner.custom(
+        dict.fromkeys(planner.channels.groups[np.concatenate(own)].tolist(), factor)
+    )
 
 
 def _reasons(plan: Plan, module: str) -> str:
@@ -181,7 +184,7 @@ def test_attention_is_edited_as_a_whole_or_not_at_all(options: dict[str, Any]) -
     _check_fits(module, (x,), planner, both)
     for layer in ("x", "attention.in_proj_weight"):
         alone = _widened(planner, layer)
-        assert "embed_dim would have to be" in _reasons(alone, "attention")
+        assert "its embed_dim, kdim, vdim would have to be" in _reasons(alone, "attention")
         assert all(edit.module != "attention" for edit in edits_of(alone))
 
 
@@ -230,6 +233,39 @@ def test_tied_weights_that_a_copy_must_divide_are_named() -> None:
     assert "'positions' must change its shape" in _reasons(plan, "")
 
 
+class Permuted(nn.Module):
+    """Channels in another order, which a buffer holds."""
+
+    order: Tensor
+
+    def __init__(self, *, persistent: bool) -> None:
+        super().__init__()
+        self.a, self.b = nn.Linear(4, 6), nn.Linear(6, 3)
+        self.register_buffer("order", torch.randperm(6), persistent=persistent)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.b(torch.index_select(self.a(x), 1, self.order))
+        return y
+
+
+@pytest.mark.parametrize("persistent", [False, True])
+def test_buffers_that_select_channels_are_named(persistent: bool) -> None:
+    plan = _widened(_planner(as_network(Permuted(persistent=persistent), (torch.rand(2, 4),))), "a")
+    assert ("must change its shape" if persistent else "make it anew") in _reasons(plan, "")
+
+
+def test_a_recurrent_layer_reads_more() -> None:
+    module, inputs, network = exported(Tagger, decomposed=True)
+    planner = _planner(network)
+    plan = _widened(planner, "mix")
+    assert set(edits_of(plan)) == {
+        Edit("mix", "out_features", 6, 12),
+        Edit("lstm", "input_size", 6, 12),
+    }
+    _check_named(module, plan)
+    _check_fits(module, inputs, planner, plan)
+
+
 class Reader(nn.Module):
     """Code that reads widths in the way of `reading`."""
 
@@ -249,6 +285,9 @@ WRITTEN: tuple[Callable[[Tensor], Tensor], ...] = (
     lambda h: F.layer_norm(h, (8,)),
     lambda h: torch.unflatten(h, 1, (2, 4)).flatten(1),
 )
+DERIVED: tuple[Callable[[Tensor], Tensor], ...] = (lambda h: h / h.shape[-1] ** 0.5,)
+"""They compute a number from a width; the built network keeps what it was."""
+
 FOLLOWING: tuple[Callable[[Tensor], Tensor], ...] = (
     lambda h: torch.cat(h.chunk(2, -1)[::-1], -1),
     lambda h: h[:, None].flatten(1),
@@ -262,6 +301,12 @@ def test_numbers_in_the_code_are_named(number: int) -> None:
     plan = _widened(_planner(as_network(Reader(WRITTEN[number]), (torch.randn(2, 4),))), "a")
     assert plan.layers
     assert "numbers that must change" in _reasons(plan, "")
+
+
+@pytest.mark.parametrize("number", range(len(DERIVED)))
+def test_numbers_that_the_code_may_compute_from_a_width_are_named(number: int) -> None:
+    plan = _widened(_planner(as_network(Reader(DERIVED[number]), (torch.randn(2, 4),))), "a")
+    assert "must keep the number" in _reasons(plan, "")
 
 
 @pytest.mark.parametrize("number", range(len(FOLLOWING)))
