@@ -25,12 +25,19 @@ def visible_gpus() -> list[str]:
 
 
 def memory() -> list[Memory]:
-    """Return the used and the total memory of each visible GPU, in bytes."""
+    """Return the used and the total memory of each visible GPU that reports them, in bytes.
+
+    Some report `[N/A]`: those that share the memory of the machine, or are divided (MIG).
+    """
     if not (gpus := visible_gpus()):
         return []
     rows = _query("uuid,memory.used,memory.total", "--id=" + ",".join(gpus))
     fields = [row.split(", ") for row in rows]
-    return [Memory(uuid, int(used) * MIB, int(total) * MIB) for uuid, used, total in fields]
+    return [
+        Memory(uuid, int(used) * MIB, int(total) * MIB)
+        for uuid, used, total in fields
+        if used.isdecimal() and total.isdecimal()
+    ]
 
 
 def _query(fields: str, *options: str) -> list[str]:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from worker.errors import ExplainedError
 from worker.runtime.heartbeat import StoppingError
-from worker.runtime.leases import Claim, LeaseLostError
+from worker.runtime.leases import CancelledWorkError, Claim, LeaseLostError
 from worker.runtime.metrics import RETRIES, WORK
 
 log = logging.getLogger(__name__)
@@ -31,6 +31,8 @@ def timed(claim: Claim) -> Iterator[None]:
 
 
 def _ended(error: BaseException) -> str:
+    if isinstance(error, CancelledWorkError):
+        return "cancelled"
     if isinstance(error, LeaseLostError):
         return "lost"
     if isinstance(error, StoppingError):

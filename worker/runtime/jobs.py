@@ -14,7 +14,7 @@ from service.database.tables import Analysis
 from worker.errors import RefusedError
 from worker.runtime import leases
 from worker.runtime.artifacts import Artifacts
-from worker.runtime.leases import Claim, ProblemJson, Work
+from worker.runtime.leases import CancelledWorkError, Claim, LeaseLostError, ProblemJson, Work
 from worker.runtime.messages import Ids, Message
 from worker.runtime.task_inputs import TaskInputs
 from worker.runtime.work import analysis
@@ -50,6 +50,12 @@ class Jobs:
         """Return what `renew` would return, without writing."""
         with self.engine.begin() as connection:
             return leases.is_held(connection, claim)
+
+    def why_lost(self, claim: Claim) -> LeaseLostError:
+        """Return the reason for a lost lease: CancelledWorkError if the work is not wanted."""
+        with self.engine.begin() as connection:
+            cancelled = claim.work.is_cancelled(connection, claim.ids)
+        return CancelledWorkError() if cancelled else LeaseLostError()
 
     def inputs(self, claim: Claim) -> TaskInputs:
         """Return the inputs of the claimed work; see `Work.load`."""

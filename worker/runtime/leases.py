@@ -31,6 +31,10 @@ class LeaseLostError(Exception):
     """The worker has lost the work: its lease expired, or the analysis has ended."""
 
 
+class CancelledWorkError(LeaseLostError):
+    """The work is no longer wanted: it was cancelled, or what it is part of has ended."""
+
+
 class Work(ABC):
     """A kind of work: rows of `table` that are in the state `waiting` or, when leased, `held`.
 
@@ -68,6 +72,10 @@ class Work(ABC):
 
     def put_back(self, connection: Connection, ids: Ids) -> None:  # noqa: B027 - for most, nothing
         """Write what changes when the work waits again."""
+
+    def is_cancelled(self, connection: Connection, ids: Ids) -> bool:
+        """Return whether work whose lease is lost is no longer wanted, rather than with others."""
+        return connection.scalar(select(self.table.state).where(self.row(ids))) is None
 
     def analysis_id(self, ids: Ids) -> str | None:
         """Return the id of the analysis that the work is part of, if any."""

@@ -15,7 +15,8 @@ SECONDS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000, 3000, 10000)
 
 WORK = Histogram(
     "narrows_work_seconds",
-    "How long pieces of work took, by how they ended: done, failed, lost, returned or error",
+    "How long pieces of work took, by how they ended: done, failed, cancelled, lost, returned or "
+    "error",
     ["task", "ended"],
     buckets=SECONDS,
 )

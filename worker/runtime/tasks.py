@@ -21,11 +21,13 @@ from worker.runtime.artifacts import built, scratch_folder, stage
 from worker.runtime.heartbeat import Heartbeat, StoppingError
 from worker.runtime.instrumentation import timed
 from worker.runtime.jobs import Jobs
-from worker.runtime.leases import Claim, LeaseLostError, Work
+from worker.runtime.leases import CancelledWorkError, Claim, LeaseLostError, Work
 from worker.runtime.messages import Message, send_all
 from worker.runtime.work.table import ALL_WORK
 
 RETRY_SECONDS: Final = 5.0
+FULL_SECONDS: Final = 30.0
+"""Between attempts that find the disk of the worker full: each may compute for long before."""
 MOST_SECONDS: Final = 300.0
 PAUSE_SECONDS: Final = 1.0
 
@@ -69,8 +71,10 @@ class Runner:
                 send_all(self._broker, self._finish(claim))
             else:
                 log.debug("%s %s: nothing to do", work.task, ids)
-        except LeaseLostError:
-            log.info("%s %s: dropped, since it was cancelled or its lease is lost", work.task, ids)
+        except LeaseLostError as lost:
+            cancelled = isinstance(lost, CancelledWorkError)
+            why = "it was cancelled" if cancelled else "its lease is lost"
+            log.info("%s %s: dropped, since %s", work.task, ids, why)
             if analysis_id := work.analysis_id(ids):
                 self._jobs.cancel(analysis_id)
         except (OperationalError, InternalError) as error:
@@ -85,13 +89,16 @@ class Runner:
         with Heartbeat(self._jobs, claim, self._stopping) as heartbeat:
             try:
                 with timed(claim):
-                    return self._do(claim, heartbeat)
+                    try:
+                        return self._do(claim, heartbeat)
+                    except LeaseLostError:
+                        raise self._jobs.why_lost(claim) from None
             except ChildKilledError as ending:
                 log.warning("%s %s: %s", claim.work.task, claim.ids, ending)
                 return self._jobs.retry(claim, ending.detail)
             except ChildDiskFullError as ending:
-                log.warning("%s %s: %s", claim.work.task, claim.ids, ending)
-                return self._jobs.retry(claim, ending.detail, delay=_patience(claim))
+                log.warning("%s %s waits for space: %s", claim.work.task, claim.ids, ending)
+                return self._jobs.give_back(claim, delay=FULL_SECONDS)
             except (RefusedError, ChildFailedError) as ending:
                 log.info("%s %s: %s", claim.work.task, claim.ids, ending)
                 return self._jobs.fail(claim, ending.as_problem())

@@ -14,11 +14,12 @@ from sqlalchemy import Engine, insert
 from service.database.tables import Event
 from service.settings import Settings
 from tests.support.jobs import MakeAnalysis, claim, make_jobs, plan
+from worker.hardware import gpu
 from worker.isolation.errors import ChildCrashedError
 from worker.runtime.heartbeat import StoppingError
 from worker.runtime.instrumentation import timed
 from worker.runtime.jobs import Jobs
-from worker.runtime.leases import LeaseLostError
+from worker.runtime.leases import CancelledWorkError, LeaseLostError
 from worker.runtime.metrics import serve_metrics
 from worker.runtime.work.plan import PLAN
 from worker.runtime.work.shard import SHARD
@@ -48,6 +49,7 @@ def grown() -> Grown:
         (None, "done"),
         (ChildCrashedError("it crashed"), "failed"),
         (LeaseLostError(), "lost"),
+        (CancelledWorkError(), "cancelled"),
         (StoppingError(), "returned"),
         (OSError(), "error"),
     ],
@@ -118,5 +120,8 @@ def test_gpu_memory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, grown: Grow
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-a")
     assert grown("narrows_gpu_memory_bytes", gpu="GPU-a", kind="used") == 3 << 20
     assert grown("narrows_gpu_memory_bytes", gpu="GPU-a", kind="total") == 80 << 20
+    for unknown in ("[N/A]", "[Not Supported]", "[Insufficient Permissions]"):
+        tool.write_text(f"#!/bin/sh\necho 'GPU-a, {unknown}, {unknown}'; echo 'GPU-b, 5, 80'")
+        assert [memory.gpu for memory in gpu.memory()] == ["GPU-b"]
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert grown("narrows_gpu_memory_bytes", gpu="GPU-a", kind="used") == -(3 << 20)

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from sqlalchemy import Engine, update
+from prometheus_client import REGISTRY
+from sqlalchemy import Engine, delete, update
 from sqlalchemy.exc import OperationalError
 
 from service.broker.celery_app import Broker
-from service.database.tables import Analysis, Shard
+from service.database.tables import Analysis, Model, Shard
 from service.storage.objects import Storage, StorageError
 from tests.support.jobs import (
     FakeBroker,
@@ -27,6 +28,7 @@ from worker.isolation.supervisor import Supervisor
 from worker.runtime import tasks
 from worker.runtime.jobs import Jobs
 from worker.runtime.tasks import Runner
+from worker.runtime.work.inspection import INSPECT_MODEL
 from worker.runtime.work.plan import PLAN
 from worker.runtime.work.shard import SHARD
 
@@ -186,21 +188,20 @@ def fill_the_disk() -> None:
     raise ChildDiskFullError("The worker's disk was full.")
 
 
-def test_a_child_that_finds_the_disk_full_tries_again_for_minutes_but_not_for_ever(
-    engine: Engine, make_analysis: MakeAnalysis
+def test_a_child_that_finds_the_disk_full_waits_and_costs_no_attempt(
+    engine: Engine, make_analysis: MakeAnalysis, caplog: pytest.LogCaptureFixture
 ) -> None:
-    jobs = make_jobs(engine, max_attempts=2)
+    jobs = make_jobs(engine, max_attempts=1)
     analysis = make_analysis()
     plan(jobs, analysis, shards=1)
-    runner = make_runner(jobs, fill_the_disk)
-    runner.run(SHARD, analysis, 0)
-    assert shard_states(engine, analysis) == ["queued"]
-    (sent_at,) = read(engine, Shard.sent_at)
-    assert sent_at > time.time() + tasks.RETRY_SECONDS
-    runner.run(SHARD, analysis, 0)
-    assert state_of(engine, analysis) == "failed"
-    (error,) = read(engine, Analysis.error)
-    assert "disk was full" in error["detail"]
+    for _ in range(3):
+        make_runner(jobs, fill_the_disk).run(SHARD, analysis, 0)
+        assert shard_states(engine, analysis) == ["queued"]
+        (sent_at,) = read(engine, Shard.sent_at)
+        assert sent_at > time.time() + tasks.FULL_SECONDS / 2
+    assert "waits for space" in caplog.text
+    make_runner(jobs).run(SHARD, analysis, 0)
+    assert shard_states(engine, analysis) == ["done"]
 
 
 def test_a_cancel_that_came_meanwhile_wins(
@@ -215,6 +216,76 @@ def test_a_cancel_that_came_meanwhile_wins(
     make_runner(jobs, cancelled_meanwhile).run(PLAN, analysis)
     assert state_of(engine, analysis) == "cancelled"
     assert shard_states(engine, analysis) == []
+
+
+def by_ending(task: str) -> dict[str, float]:
+    name = "narrows_work_seconds_count"
+    endings = ("done", "cancelled", "lost")
+    return {e: REGISTRY.get_sample_value(name, {"task": task, "ended": e}) or 0 for e in endings}
+
+
+def fail_the_analysis(engine: Engine, analysis: str) -> None:
+    with engine.begin() as connection:
+        connection.execute(update(Analysis).values(state="failed").where(Analysis.id == analysis))
+
+
+def delete_the_analysis(engine: Engine, analysis: str) -> None:
+    with engine.begin() as connection:
+        connection.execute(delete(Shard).where(Shard.analysis_id == analysis))
+        connection.execute(delete(Analysis).where(Analysis.id == analysis))
+
+
+def take_it_away(engine: Engine, _: str) -> None:
+    with engine.begin() as connection:
+        connection.execute(update(Shard).values(token="of another worker"))
+
+
+@pytest.mark.parametrize(
+    ("happens", "ended", "told"),
+    [
+        (ask_to_cancel, "cancelled", "it was cancelled"),
+        (fail_the_analysis, "cancelled", "it was cancelled"),
+        (delete_the_analysis, "cancelled", "it was cancelled"),
+        (take_it_away, "lost", "its lease is lost"),
+    ],
+)
+def test_cancelled_work_does_not_count_as_lost(
+    engine: Engine,
+    jobs: Jobs,
+    make_analysis: MakeAnalysis,
+    caplog: pytest.LogCaptureFixture,
+    happens: Callable[[Engine, str], None],
+    ended: str,
+    told: str,
+) -> None:
+    caplog.set_level("INFO")
+    analysis = make_analysis()
+    plan(jobs, analysis, shards=1)
+    before = by_ending("shard")
+    make_runner(jobs, lambda: happens(engine, analysis)).run(SHARD, analysis, 0)
+    after = by_ending("shard")
+    assert {e: after[e] - before[e] for e in after} == {"done": 0, "cancelled": 0, "lost": 0} | {
+        ended: 1
+    }
+    assert told in caplog.text
+    assert f"shard {ended}" in caplog.text
+
+
+def test_a_model_that_is_deleted_while_it_is_inspected(
+    engine: Engine, jobs: Jobs, make_analysis: MakeAnalysis
+) -> None:
+    make_analysis(inputs="inspecting")
+    (model,) = read(engine, Model.id)
+
+    def delete_it() -> dict[str, Any]:
+        with engine.begin() as connection:
+            connection.execute(delete(Analysis))
+            connection.execute(delete(Model))
+        return {}
+
+    before = by_ending("inspect_model")
+    make_runner(jobs, delete_it).run(INSPECT_MODEL, model)
+    assert by_ending("inspect_model") == before | {"cancelled": before["cancelled"] + 1}
 
 
 def test_stopping_gives_back_what_is_in_hand_and_takes_no_more(

@@ -26,6 +26,10 @@ class AnalysisWork(Work):
     def analysis_id(self, ids: Ids) -> str | None:
         return str(ids[0])
 
+    def is_cancelled(self, connection: Connection, ids: Ids) -> bool:
+        wanted = NOT_CANCELLED & Analysis.state.not_in(("failed", "cancelled"))
+        return connection.scalar(select(Analysis.id).where(Analysis.id == ids[0], wanted)) is None
+
     def load(self, connection: Connection, ids: Ids) -> TaskInputs:
         return load(connection, ids[0])
 
