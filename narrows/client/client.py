@@ -1,8 +1,7 @@
 """The Python client: upload, analyse, read the results.
 
 with Client() as narrows:
-    model = narrows.upload_model("net.pt2")
-    dataset = narrows.upload_dataset("data.npz")
+    model, dataset = narrows.upload_model("net.pt2"), narrows.upload_dataset("data.npz")
     analysis = narrows.analyze(model["id"], dataset["id"], pruning_ratio=0.5)
     for analysis in narrows.watch(analysis["id"]):
         print(analysis["progress"])
@@ -57,8 +56,7 @@ class Client:
     def __init__(
         self, url: str | None = None, api_key: str | None = None, limits: Limits | None = None
     ) -> None:
-        address = address_of(url)
-        self.url = str(address)
+        self.url = str(address := address_of(url))
         key = key_for(address, api_key)
         self._connection = Connection(address, key, limits or Limits.of_environment())
 
@@ -85,13 +83,10 @@ class Client:
         return upload(self._connection, "models", Path(path), {}, on_read)
 
     def upload_dataset(
-        self,
-        path: str | Path,
-        transform: Transform | None = None,
-        on_read: OnRead | None = None,
+        self, path: str | Path, transform: Transform | None = None, on_read: OnRead | None = None
     ) -> Upload:
         """Upload an `.npz` file of `x` and `y`, with its preprocessing, as `upload_model` does."""
-        fields = {} if transform is None else {"transform": json.dumps(transform)}
+        fields = {"transform": json.dumps(transform)} if transform is not None else {}
         return upload(self._connection, "datasets", Path(path), fields, on_read)
 
     def model(self, model_id: str) -> Upload:
@@ -157,15 +152,15 @@ class Client:
 
     def layers(self, analysis_id: str) -> list[Layer]:
         """Return the layers of an analysis that succeeded, in the network's order."""
-        return list(self._items(f"{_path('analyses', analysis_id)}/layers"))
+        return self._results(analysis_id, "layers")
 
     def structures(self, analysis_id: str) -> list[Structure]:
         """Return the structures (channels that are cut together), each with its saliency."""
-        return list(self._items(f"{_path('analyses', analysis_id)}/structures"))
+        return self._results(analysis_id, "structures")
 
     def plans(self, analysis_id: str) -> list[Plan]:
         """Return the plans for wider networks, as edits of module attributes."""
-        return list(self._items(f"{_path('analyses', analysis_id)}/plans"))
+        return self._results(analysis_id, "plans")
 
     def workers(self) -> list[Worker]:
         """Return the workers, by name, with their tasks."""
@@ -173,7 +168,7 @@ class Client:
 
     def artifacts(self, analysis_id: str) -> list[Artifact]:
         """Return the networks that an analysis built, those of its option `build`."""
-        return list(self._items(f"{_path('analyses', analysis_id)}/artifacts"))
+        return self._results(analysis_id, "artifacts")
 
     def download(
         self, analysis_id: str, name: str, path: str | Path, on_read: OnRead | None = None
@@ -188,6 +183,9 @@ class Client:
             target /= Path(name).name
         artifacts = f"{_path('analyses', analysis_id)}/artifacts"
         return download(self._connection, artifacts, name, target, on_read)
+
+    def _results(self, analysis_id: str, kind: str) -> list[Any]:
+        return list(self._items(f"{_path('analyses', analysis_id)}/{kind}"))
 
     def _items(self, path: str, parameters: dict[str, Any] | None = None) -> Iterator[Any]:
         page = {"next_page_token": ""}

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import httpx
 
-from narrows.client.errors import Phase, TimedOutError, UnreachableError
+from narrows.client.errors import AWAY, Phase, TimedOutError, UnreachableError
 from narrows.client.limits import Limits, variable
 from narrows.client.proxies import is_this_machine
 
@@ -29,7 +29,8 @@ def explained(url: httpx.URL, limits: Limits) -> Iterator[None]:
         raise _timed_out(url, limits, error) from error
     except (httpx.RequestError, httpx.InvalidURL) as error:
         said = UnreachableError(_text(url, error))
-        said.may_pass = isinstance(error, _PASSING) and not _certificate(error)
+        passing = isinstance(error, _PASSING) or _proxy_status(error) in AWAY
+        said.may_pass = passing and not _certificate(error)
         raise said from error
 
 
@@ -61,6 +62,12 @@ def _text(url: httpx.URL, error: httpx.RequestError | httpx.InvalidURL) -> str:
         why = "" if is_this_machine(url.host) else f" ({reason}, on the way there)"
         return f"No Narrows server at {url}{why}. Start one with: narrows up"
     return f"The server at {url} gave no answer: {reason}"
+
+
+def _proxy_status(error: Exception) -> int | None:
+    """Return the status with which a proxy refused a tunnel; httpx has it in the text alone."""
+    first = str(error).partition(" ")[0]
+    return int(first) if isinstance(error, httpx.ProxyError) and first.isdecimal() else None
 
 
 def _certificate(error: BaseException | None) -> str:

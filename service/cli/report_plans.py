@@ -51,8 +51,10 @@ def _print_remarks(console: Console, plan: Plan) -> None:
         print_text(console, f"{name} could not be built: {error}", "red")
     if evaluation := plan.get("evaluation"):
         before, after = quality(evaluation["before"]), quality(evaluation["after"])
-        print_text(console, f"{name}, as built: {after}; before: {before}.")
-        if remark := evaluation.get("remark"):
+        remark = evaluation.get("remark") or ""
+        if after not in remark:
+            print_text(console, f"{name}, as built: {after}; before: {before}.")
+        if remark:
             print_text(console, f"{name}: {remark}", "bold red")
     for missing in plan.get("incomplete") or ():
         text = f"{name}: edits can't reach {missing['module']}: {missing['reason']}"

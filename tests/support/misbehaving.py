@@ -92,7 +92,7 @@ class Handler(BaseHTTPRequestHandler):
         fault = self.state.faults.pop(0) if self.state.faults else answer_well
         fault(self)
 
-    do_POST = do_GET  # noqa: N815 - the name that the base class calls
+    do_POST = do_CONNECT = do_GET  # noqa: N815 - the name that the base class calls
 
     def read(self) -> Asked:
         """Take the whole request."""

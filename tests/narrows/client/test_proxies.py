@@ -6,9 +6,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from narrows.client import Client, ConfigurationError, Limits
+from narrows.client import Client, ConfigurationError, Limits, UnreachableError
 from narrows.client.proxies import is_this_machine, transport_to
-from tests.support.misbehaving import Misbehaving, misbehaving
+from tests.support.misbehaving import Misbehaving, misbehaving, saying
 
 VARIABLES = ["http_proxy", "https_proxy", "all_proxy", "no_proxy"]
 
@@ -100,3 +100,18 @@ def test_the_embedded_key_stays_here(monkeypatch: pytest.MonkeyPatch, tmp_path: 
 )  # fmt: skip
 def test_this_machine(host: str, here: bool) -> None:
     assert is_this_machine(host) == here
+
+
+def test_a_proxy_that_refuses_a_tunnel(
+    server: Misbehaving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("https_proxy", server.url)
+    for status, asked in ((503, 3), (403, 4)):  # tried again, or not
+        server.faults = [saying(status)] * 3
+        with (
+            Client("https://narrows.example", "nrw_key", Limits(retries=2)) as client,
+            pytest.raises(UnreachableError, match="The proxy does not lead to https://narrows"),
+        ):
+            client.workers()
+        assert len(server.asked) == asked
+    assert all("Authorization" not in asked.headers for asked in server.asked)
