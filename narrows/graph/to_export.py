@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from narrows.graph import eval_mode
+from narrows.graph.module_types import name_types
 from narrows.graph.network import Network
 from narrows.graph.node import Node
 from narrows.graph.operators import OPERATORS, SYMBOLIC
@@ -49,6 +50,7 @@ def save(network: Network, path: Path, shapes: Shapes | None = None) -> None:
         module.forward = _naming_inputs(network, module.forward)  # type: ignore[method-assign]
         with quiet():
             program = torch.export.export(module, inputs, dynamic_shapes=_free_dimensions(network))
+        name_types(program, network.modules)
         for node in program.graph.nodes:
             node.meta.pop("stack_trace", None)  # it has paths of files on this machine
         save_program(program, path)
