@@ -2,6 +2,7 @@
 
 import contextlib
 import random
+import warnings
 from collections.abc import Iterator
 
 import numpy as np
@@ -13,7 +14,8 @@ def isolated(device: torch.device) -> Iterator[None]:
     """Record gradients, in full precision; keep the random numbers and the default type of others.
 
     `device` is that of the computation. Inside, `no_grad`, `inference_mode` and `autocast` of the
-    caller do not count. At the end, the generators of torch, numpy and `random` are as before.
+    caller do not count, and torch does not warn of what is deprecated within itself. At the end,
+    the generators of torch, numpy and `random` are as before.
 
     >>> state = torch.get_rng_state()
     >>> with torch.no_grad(), isolated(torch.device("cpu")):
@@ -27,6 +29,7 @@ def isolated(device: torch.device) -> Iterator[None]:
     devices = [device] if device.type == "cuda" else []
     try:
         with (
+            _without_deprecations(),
             torch.random.fork_rng(devices=devices),
             torch.inference_mode(False),
             torch.enable_grad(),
@@ -37,3 +40,11 @@ def isolated(device: torch.device) -> Iterator[None]:
         np.random.set_state(numbers)
         random.setstate(text)
         torch.set_default_dtype(dtype)
+
+
+@contextlib.contextmanager
+def _without_deprecations() -> Iterator[None]:
+    with warnings.catch_warnings():
+        for category in (DeprecationWarning, FutureWarning):
+            warnings.filterwarnings("ignore", category=category, module=r"torch(\.|$)")
+        yield
