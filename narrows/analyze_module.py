@@ -1,6 +1,7 @@
 """The entry point for notebooks: `analyze(module, batches)` returns an Analysis."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from torch import nn
@@ -20,11 +21,13 @@ from narrows.arguments import (
     require_seed,
 )
 from narrows.batch import batch_seed
+from narrows.evaluation.collector import Collector
 from narrows.graph.from_export import as_network
 from narrows.isolated import isolated
 from narrows.loader import BatchError, Loader, as_batches
 from narrows.losses import Loss, LossFunction
 from narrows.methods.partial_sums import PartialSums
+from narrows.methods.ranking import require_measured
 from narrows.progress import reporting
 from narrows.subject import Subject, home
 from narrows.vocabulary import CostKind, Curvature, GateKind, MethodName
@@ -73,6 +76,7 @@ def analyze(
     function = as_loss(loss)
     criterion = as_method(method, function, curvature, blocks)
     _require_arguments(gate, pruning_ratio, cost, exclude, factors, seed, progress)
+    criterion = replace(criterion, seed=seed)
     device, precision = home(model)
     loader = Loader(as_batches(batches), device, precision)
     own_inputs = 2 if loss == "model" else 1
@@ -91,14 +95,17 @@ def analyze(
                     exclude=exclude,
                     factors=factors,
                 )
+                collector = Collector(subject.network, subject.loss)
             seeded = batch_seed(seed, samples)
             parts = subject.batches(inputs, targets, seeded, f"batch {number}")
-            rows += [_finite(criterion.measure(subject.gated, p, function), number) for p in parts]
+            for part in parts:
+                collector.add(part)
+                rows.append(_finite(criterion.measure(subject.gated, part, function), number))
             samples += len(targets)
             report(number, loader.total)
     if not rows:
         raise BatchError("there are no batches")
-    return Analysis(
+    analysis = Analysis(
         subject.network,
         subject.shapes,
         subject.channels,
@@ -108,7 +115,10 @@ def analyze(
         cost,
         seed,
         factors or {},
+        collector.evaluation(subject.shapes, function),
     )
+    require_measured(analysis.order)
+    return analysis
 
 
 def _require_arguments(

@@ -19,11 +19,14 @@ from narrows.losses import CLASS_LOSSES, IGNORED, class_dim
 LEAST_GAIN = 0.05
 """The share of the baseline's loss that a network must save, so that verdicts are given."""
 
+LEAST_AVOIDED = 0.5
+"""The share of the baseline's errors that a network must avoid, if its loss is no lower."""
+
 BaselineKind = Literal["constant", "shuffled"]
 """`constant`: the best answer that is the same for all inputs. `shuffled`: the network's own
 outputs, held against the targets of other samples."""
 
-_ANSWERS = {
+ANSWERS = {
     "constant": "the best constant answer",
     "shuffled": "the network on the targets of other samples",
 }
@@ -48,6 +51,9 @@ class Baseline:
     kind: BaselineKind
     chance: Score | None = None
 
+    def __str__(self) -> str:
+        return f"{ANSWERS[self.kind]} has {self.score}"
+
     def gain(self, score: Score) -> float:
         """Return the share of the baseline's loss that the network saves; 1 is a loss of 0.
 
@@ -57,13 +63,25 @@ class Baseline:
             return float(score.loss < self.score.loss)
         return 1 - score.loss / self.score.loss
 
+    def is_right_but_unsure(self, score: Score) -> bool:
+        """Tell whether the network avoids half of the baseline's errors, with a loss up to chance.
+
+        Outputs that hardly differ give the loss of chance, however right they are. A larger loss
+        is that of a network which is sure of wrong answers.
+        """
+        constant, own = self.score.accuracy, score.accuracy
+        if constant is None or own is None or self.chance is None:
+            return False
+        avoids = own - constant >= LEAST_AVOIDED * (1 - constant) and own > constant
+        return avoids and score.loss <= self.chance.loss * (1 + LEAST_GAIN)
+
     def doubt(self, score: Score) -> str | None:
         """Return why the score says that network and data do not belong together, or None."""
-        if self.gain(score) >= LEAST_GAIN:
+        if self.gain(score) >= LEAST_GAIN or self.is_right_but_unsure(score):
             return None
         near = "hardly" if score.loss < self.score.loss else "not"
         return (
-            f"the network ({score}) is {near} better than {_ANSWERS[self.kind]} ({self.score}), so "
+            f"the network ({score}) is {near} better than {ANSWERS[self.kind]} ({self.score}), so "
             f"its layers tell nothing: {ADVICE}"
         )
 

@@ -12,8 +12,9 @@ from torch import Tensor
 from narrows.batch import Batch
 from narrows.graph.network import Network
 
-TOLERANCE = 1e-3
-"""Relative to the spread of the outputs; samples that influence each other differ by about one."""
+TOLERANCE = 1e-5
+"""Relative to the spread of the outputs. In batches of one size, a sample's output has the same
+bits whatever the others are, or nearly so."""
 ROUNDING = 1e-6
 """Relative to the outputs, for outputs that do not depend on the sample."""
 FEW = 3

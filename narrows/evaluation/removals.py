@@ -36,13 +36,17 @@ class Effect:
     >>> baseline = Baseline(Score(2.3, 0.1), "constant")
     >>> print(Effect(Score(0.4, 0.85), Score(2.2, 0.14), baseline).remark)
     beyond the cliff: loss 0.4, accuracy 85.0% becomes loss 2.2, accuracy 14.0%
-    >>> Effect(Score(0.4, 0.85), Score(0.5, 0.82), baseline).remark is None
-    True
+    >>> Effect(Score(0.4, 0.85), Score(0.5, 0.82), baseline)
+    Effect(loss 0.4, accuracy 85.0% → loss 0.5, accuracy 82.0%)
     """
 
     before: Score
     after: Score
     baseline: Baseline | None = None
+
+    def __repr__(self) -> str:
+        warning = "; beyond the cliff" if self.remark else ""
+        return f"Effect({self.before} → {self.after}{warning})"
 
     @property
     def remark(self) -> str | None:

@@ -36,8 +36,20 @@ def cells(row: Mapping[str, Any]) -> tuple[str, ...]:
 
 def foot(analysis: "Analysis") -> list[str]:
     """Return the lines below the table: what was measured, and what to know about it."""
-    summary = analysis.summary
-    return [f"{counted(summary['samples'], 'sample')}, loss {summary['loss']:.4g}"]
+    samples = counted(int(analysis.partial_sums.samples.sum()), "sample")
+    lines = [f"{samples}, {analysis.score}"]
+    if baseline := analysis.evaluation and analysis.evaluation.baseline:
+        lines[0] += f"; {baseline}"
+    if analysis.doubt:
+        lines.append(f"No verdict: {analysis.doubt}.")
+    cliff = analysis.removals.cliff
+    if cliff is not None:
+        lines.append(
+            f"A global pruning by {cliff:.0%} keeps half of what the network has learned."
+            if cliff
+            else "Even a global pruning by 10% loses half of what the network has learned."
+        )
+    return lines
 
 
 def as_text(analysis: "Analysis") -> str:

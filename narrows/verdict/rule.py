@@ -17,7 +17,7 @@ from scipy import stats
 
 from narrows.arrays import Floats, Ints
 from narrows.channels.structures import NO_STRUCTURE, Channels, Layer
-from narrows.methods import ranking
+from narrows.methods import ranking, ties
 from narrows.methods.ranking import PruningOrder
 from narrows.verdict.jackknife import MIN_BATCHES, interval
 
@@ -87,6 +87,7 @@ def judge(
     high = _adjusted_p_values(mean_rank, owned, "greater")
     low = _adjusted_p_values(mean_rank, owned, "less")
 
+    rounding = ties.EPSILON * ties.largest(order.saliency)
     verdicts = {layer.name: Verdict("not_prunable") for layer in channels.layers}
     for name, own in own_of.items():
         case = own.tobytes()
@@ -97,6 +98,7 @@ def judge(
             high[case],
             low[case],
             doubt,
+            is_dead=not (np.abs(order.saliency[own]) > rounding).any(),
         )
         decided = evidence.decide()
         verdicts[name] = Verdict(
@@ -118,6 +120,9 @@ def judge(
 class _Evidence:
     """A layer's score with its interval, and the p-values of so high and of so low a score.
 
+    A layer is dead if every saliency is 0 within rounding: it is redundant wherever it ranks, which
+    is not low if many are.
+
     >>> _Evidence(0.95, interval=(0.9, 1.0), p_high=0.01, p_low=1.0).decide()
     'bottleneck'
     >>> _Evidence(0.95, interval=(0.6, 1.0), p_high=0.01, p_low=1.0).decide()  # 0.6 < ⅔
@@ -129,11 +134,14 @@ class _Evidence:
     p_high: float
     p_low: float
     doubt: str | None = None
+    is_dead: bool = False
 
     def decide(self) -> str:
         """Return the verdict that the rule gives."""
         if self.doubt or self.interval is None:
             return "undecided"
+        if self.is_dead:
+            return "redundant"
         low, high = self.interval
         if self.score >= HIGH_SCORE and self.p_high <= FALSE_DISCOVERIES and low > RAISED_SCORE:
             return "bottleneck"
@@ -152,6 +160,8 @@ class _Evidence:
         if decided == "undecided":
             few = f"fewer than {MIN_BATCHES} batches tell nothing of certainty; use more samples"
             return f"{text}; {self.doubt or few}"
+        if self.is_dead:
+            return f"{text}; none of its channels changes the loss"
         if decided != "suspected":
             return text
         missing = []
