@@ -11,6 +11,8 @@ from narrows.vocabulary import CostKind
 
 CostOf = Callable[[Ints], Cost]
 """copies [S] → the cost of the network with them."""
+STEPS = 20
+"""Bisections of a factor, enough for any width."""
 
 
 def structure_costs(channels: Channels, cost_of: CostOf, kind: CostKind) -> Floats:
@@ -101,3 +103,17 @@ def copies_for_widths(channels: Channels, rank: Ints, widths: dict[int, int]) ->
         copies[highest_first] = each
         copies[highest_first[:remainder]] += 1
     return copies
+
+
+def largest_factor(fits: Callable[[float], bool], low: float, high: float) -> float:
+    """Return the largest factor that fits, by bisection; `low` must fit.
+
+    >>> round(largest_factor(lambda factor: factor <= 1.3, low=1.0, high=2.0), 4)
+    1.3
+    """
+    if fits(high):
+        return high
+    for _ in range(STEPS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if fits(middle) else (low, middle)
+    return low

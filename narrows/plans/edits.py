@@ -82,17 +82,17 @@ def modules_of(network: Network, counts: ChannelCounts) -> list[Module]:
     """
     names = {name: name for name in network.tensors} | dict(network.aliases)
     types = _with_shared(network.modules, names) if network.modules else _guessed(network)
+    calls: dict[str, set[int]] = {}
+    for index, node in enumerate(network.nodes):
+        for name in node.references():
+            calls.setdefault(network.leaves.get(name, ""), set()).add(index)
     modules = []
     for path, kind in types.items():
         if kind in ATTRIBUTES:
             own = _own(path, kind, names)
-            read = set(own.values())
-            nodes = tuple(
-                node
-                for node in network.nodes
-                if node.module == path
-                or read.intersection(network.leaves.get(name, "") for name in node.references())
-            )
+            made = {i for i, node in enumerate(network.nodes) if node.module == path}
+            indices = sorted(made.union(*(calls.get(name, ()) for name in own.values())))
+            nodes = tuple(network.nodes[index] for index in indices)
             modules.append(Module(path, kind, own, nodes, network, counts))
     return modules
 

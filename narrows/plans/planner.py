@@ -3,7 +3,7 @@
 See docs/method.md, "From saliencies to verdicts".
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,14 +13,12 @@ from narrows.arrays import Ints
 from narrows.channels.structures import NO_STRUCTURE, Channels
 from narrows.graph.network import Network
 from narrows.graph.shapes import Shapes
-from narrows.plans.budget import copies_for_widths
+from narrows.plans.budget import copies_for_widths, largest_factor
 from narrows.plans.cost import Cost, network_cost
 from narrows.plans.edits import Change, Edit, edits_for
 from narrows.plans.unreachable import Incomplete
 from narrows.surgery.channel_counts import ChannelCounts
 
-STEPS = 20
-"""Bisections of a factor, enough for any width."""
 MOST = 16.0
 """The largest factor of `uniform`, which may have only few groups for its budget."""
 
@@ -122,7 +120,7 @@ class Planner:
         def fits(factor: float) -> bool:
             return self.cost_of(self._copies(widths(factor))).parameters <= budget
 
-        return self._plan("uniform", widths(_largest(fits, low=1.0, high=MOST)))
+        return self._plan("uniform", widths(largest_factor(fits, low=1.0, high=MOST)))
 
     def reallocate(self, bottlenecks: Collection[int], redundant: Collection[int]) -> Plan:
         """Return a plan with wider bottlenecks, leaner redundant groups, and no more MACs.
@@ -142,8 +140,8 @@ class Planner:
         def fits(wider: float, leaner: float) -> bool:
             return self.cost_of(self._copies(widths(wider, leaner))).macs <= budget
 
-        wider = _largest(lambda factor: fits(factor, 0.5), low=1.0, high=2.0)
-        leaner = _largest(lambda factor: fits(wider, factor), low=0.5, high=1.0)
+        wider = largest_factor(lambda factor: fits(factor, 0.5), low=1.0, high=2.0)
+        leaner = largest_factor(lambda factor: fits(wider, factor), low=0.5, high=1.0)
         return self._plan("reallocate", widths(wider, leaner))
 
     def custom(self, factors: Mapping[int, float], name: str = "custom") -> Plan:
@@ -171,20 +169,6 @@ class Planner:
 
     def _width(self, group: int) -> int:
         return int(np.count_nonzero(self.channels.groups == group))
-
-
-def _largest(fits: Callable[[float], bool], low: float, high: float) -> float:
-    """Return the largest factor that fits, by bisection; `low` must fit.
-
-    >>> round(_largest(lambda factor: factor <= 1.3, low=1.0, high=2.0), 4)
-    1.3
-    """
-    if fits(high):
-        return high
-    for _ in range(STEPS):
-        middle = (low + high) / 2
-        low, high = (middle, high) if fits(middle) else (low, middle)
-    return low
 
 
 def _layer_plans(

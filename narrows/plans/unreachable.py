@@ -83,7 +83,7 @@ def _unread(
     network: Network, counts: ChannelCounts, modules: Collection[Module]
 ) -> Iterator[Incomplete]:
     """Yield modules that the program does not read, and that may be as wide as what changes."""
-    widths = changed_sizes(network, counts)
+    widths = set().union(*changed_sizes(network, counts).values())
     read = {network.leaves.get(name) for node in network.nodes for name in node.references()}
     known = _names(modules)
     for name, first in _all_names(network).items():

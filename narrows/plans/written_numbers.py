@@ -4,7 +4,7 @@ An export has numbers where the code has `x.shape[1]`, `self.heads` or `4`. So a
 change may change by itself, and one that must stay may not: both are told.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from math import isclose
 from typing import TypeGuard
 
@@ -31,6 +31,7 @@ _POWERS = (1, 0.5, -0.5, -1)
 
 def numbers(network: Network, counts: ChannelCounts) -> Iterator[tuple[str, str]]:
     """Yield (module, reason) for each call with numbers that edits may leave wrong."""
+    widths = changed_sizes(network, counts)
     for node in network.nodes:
         try:
             *sizes, call = adapt(node, counts)
@@ -47,7 +48,7 @@ def numbers(network: Network, counts: ChannelCounts) -> Iterator[tuple[str, str]
                     f"{name} has numbers that must change ({told}), unless the code takes them "
                     "from a shape or from an edited attribute",
                 )
-        elif kept := dict.fromkeys(_derived(node, network, counts)):
+        elif kept := dict.fromkeys(_derived(node, network, widths)):
             told = ", ".join(f"{number:g}" for number in kept)
             yield (
                 node.module,
@@ -112,7 +113,7 @@ def _is_chunked(node: Node, call: Node, counts: ChannelCounts) -> bool:
     return before == after or sizes in (each, equal)
 
 
-def _derived(node: Node, network: Network, counts: ChannelCounts) -> list[float]:
+def _derived(node: Node, network: Network, changed: Mapping[str, set[int]]) -> list[float]:
     """Return the numbers of a call that stay, but that code may compute from a changed width.
 
     These are sizes that divide such a width or are its multiple, bounds that equal it, and factors
@@ -128,7 +129,7 @@ def _derived(node: Node, network: Network, counts: ChannelCounts) -> list[float]
     factors = [factor] if isinstance(factor, float) or _is_size(factor) else []
     if not sizes and not bounds and not factors:
         return []
-    widths = changed_sizes(network, counts, node.module)
+    widths = _inside(network, node.module, changed)
     return [
         *(n for n in sizes if any(n % width == 0 or width % n == 0 for width in widths)),
         *(n for n in bounds if n in widths),
@@ -140,25 +141,34 @@ def _is_size(number: Argument) -> TypeGuard[int]:
     return type(number) is int and 1 < number < _NO_BOUND
 
 
-def changed_sizes(network: Network, counts: ChannelCounts, module: str = "") -> set[int]:
-    """Return the sizes, more than 1, of the dimensions that change inside a module.
+def changed_sizes(network: Network, counts: ChannelCounts) -> dict[str, set[int]]:
+    """Return for each value that changes the sizes before, more than 1, of what changes.
 
     >>> import numpy as np
     >>> from narrows.example import two_neurons
     >>> network, shapes, channels = two_neurons()
     >>> changed_sizes(network, ChannelCounts(channels, shapes, np.array([2, 2])))
-    {2}
+    {'h': {2}}
     """
-    inside = f"{module}." if module else ""
-    values = {
-        name
-        for node in network.nodes
-        if node.module == module or node.module.startswith(inside)
-        for name in (*node.references(), *filter(None, node.outputs))
+    sizes = {
+        value: {
+            before
+            for (before, _), labels in zip(counts.sizes(value), counts.dims(value), strict=True)
+            if before > 1 and counts.changes(labels)
+        }
+        for value in counts.shapes.values
+        if value not in network.leaves
     }
+    return {value: changed for value, changed in sizes.items() if changed}
+
+
+def _inside(network: Network, module: str, changed: Mapping[str, set[int]]) -> set[int]:
+    """Return the sizes that change among the values that a module, or one in it, reads or makes."""
+    prefix = f"{module}." if module else ""
     return {
-        before
-        for value in values & counts.shapes.values.keys() - network.leaves.keys()
-        for (before, _), labels in zip(counts.sizes(value), counts.dims(value), strict=True)
-        if before > 1 and counts.changes(labels)
+        size
+        for node in network.nodes
+        if node.module == module or node.module.startswith(prefix)
+        for name in (*node.references(), *filter(None, node.outputs))
+        for size in changed.get(name, ())
     }
