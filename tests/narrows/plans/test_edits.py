@@ -12,10 +12,11 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 from narrows.channels.groups import find_channels
+from narrows.export_module import export_module
 from narrows.graph.from_export import as_network
 from narrows.graph.network import Network
 from narrows.graph.shapes import trace_shapes
-from narrows.graph.to_export import NetworkModule
+from narrows.graph.to_export import NetworkModule, save
 from narrows.plans import budget
 from narrows.plans.edits import Edit
 from narrows.plans.planner import Plan, Planner
@@ -214,6 +215,19 @@ def test_a_class_derived_from_torchs_is_edited_as_torchs() -> None:
     _check_fits(module, (x,), planner, plan)
 
 
+def test_archives_name_torchs_classes_also_when_built(tmp_path: Path) -> None:
+    module, x = randomized(nn.Sequential(Projection(4, 6), nn.ReLU(), Projection(6, 3))), _rows(4)
+    export_module(module, (x,), tmp_path / "model.pt2")
+    planner = _planner(pt2.read(tmp_path / "model.pt2"))
+    wide = resize(planner.network, planner.channels, _widened(planner, "0").copies)
+    save(wide, tmp_path / "wide.pt2")
+    plan = _widened(_planner(pt2.read(tmp_path / "wide.pt2")), "0")
+    assert edits_of(plan) == [
+        Edit("0", "out_features", 12, 24),
+        Edit("2", "in_features", 12, 24),
+    ]
+
+
 def test_parameters_of_the_users_own_are_named() -> None:
     module, x = randomized(nn.Sequential(nn.Linear(4, 6), Scaled(), nn.Linear(6, 3))), _rows(4)
     plan = _widened(_planner(as_network(module, (x,))), "0")
@@ -328,19 +342,26 @@ def test_an_unused_bias_of_an_edited_layer_is_named() -> None:
     assert "out_features would have to be 12 and 6 at once" in _reasons(plan, "0")
 
 
-def test_a_module_under_two_names_is_edited_under_both() -> None:
-    class Twice(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.a, self.b, self.head = nn.Linear(4, 6), nn.Linear(6, 6), nn.Linear(6, 3)
-            self.again = self.b
+class Twice(nn.Module):
+    """A layer under two names."""
 
-        def forward(self, x: Tensor) -> Tensor:
-            y: Tensor = self.head(self.again(F.relu(self.b(self.a(x)))))
-            return y
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b, self.head = nn.Linear(4, 6), nn.Linear(6, 6), nn.Linear(6, 3)
+        self.again = self.b
 
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.head(self.again(F.relu(self.b(self.a(x)))))
+        return y
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_a_module_under_two_names_is_edited_under_both(strict: bool, tmp_path: Path) -> None:
     module, x = randomized(Twice()), _rows(4)
-    planner = _planner(as_network(module, (x,)))
+    free = {"x": {0: torch.export.Dim("batch", min=2)}}
+    program = torch.export.export(module, (x,), dynamic_shapes=free, strict=strict)
+    torch.export.save(program, tmp_path / "model.pt2")
+    planner = _planner(pt2.read(tmp_path / "model.pt2"))
     plan = _widened(planner, "a", "b")
     assert Edit("again", "out_features", 6, 12) in edits_of(plan)
     assert plan.incomplete == ()
