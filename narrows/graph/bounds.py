@@ -11,6 +11,7 @@ from torch import Tensor
 MAX_OUTPUTS = 1024
 MAX_SIZE = 1 << 40  # of one dimension, in elements
 MAX_KERNEL = 512
+MAX_CLASSES = 4096  # of a margin loss, which compares each with each
 MAX_STEPS = 4096  # of a recurrent layer, each several calls
 
 _RANGES: Mapping[str, tuple[int, int]] = {
@@ -123,6 +124,19 @@ def _check_norms(arguments: Mapping[str, Any]) -> None:
         raise OutOfBoundsError(f"g has the shape {tuple(g.shape)}, not {expected}")
 
 
+def _check_classes(arguments: Mapping[str, Any]) -> None:
+    scores, target, weight = arguments["self"], arguments.get("target"), arguments.get("weight")
+    classes = scores.shape[-1] if scores.dim() else 1
+    if classes > MAX_CLASSES:
+        raise OutOfBoundsError(f"more than {MAX_CLASSES} classes")
+    if weight is not None and tuple(weight.shape) != (classes,):
+        raise OutOfBoundsError(f"weight has the shape {tuple(weight.shape)}, not ({classes},)")
+    if target is not None and scores.shape[: target.dim()] != target.shape:
+        raise OutOfBoundsError(
+            f"target has the shape {tuple(target.shape)}, and the outputs {tuple(scores.shape)}"
+        )
+
+
 _CHECKS: Mapping[str, Callable[[Mapping[str, Any]], None]] = {
     "div.Tensor_mode": _check_division,
     "_weight_norm": _check_norms,
@@ -130,6 +144,8 @@ _CHECKS: Mapping[str, Callable[[Mapping[str, Any]], None]] = {
     "einsum": _check_path,
     "gru.input": _check_steps,
     "lstm.input": _check_steps,
+    "multi_margin_loss": _check_classes,
+    "multilabel_margin_loss": _check_classes,
     "split.Tensor": _check_pieces,
     "unbind.int": _check_pieces,
     "upsample_bilinear2d": _check_scales,

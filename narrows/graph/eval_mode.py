@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from narrows.graph import recurrent
+from narrows.graph import margin_losses, recurrent
 from narrows.graph.normalization import (
     batch_norm,
     functional_batch_norm,
@@ -148,6 +148,9 @@ REWRITES: Mapping[str, Callable[..., Any]] = {
     "gru.input": recurrent.gru,
     "lstm.input": recurrent.lstm,
     "hardsigmoid": _hardsigmoid,
+    "multi_margin_loss": margin_losses.multi_margin_loss,
+    "multilabel_margin_loss": margin_losses.multilabel_margin_loss,
+    "soft_margin_loss": margin_losses.soft_margin_loss,
     "huber_loss": _huber_loss,
     "linalg_vector_norm": vector_norm,
     "_weight_norm": weight_norm,

@@ -42,13 +42,13 @@ pow.Tensor_Tensor prod prod.dim_int reciprocal round rsqrt sign sin sinh sqrt sq
 sum.dim_IntList tan var var.correction var.dim var_mean.correction std std.dim std.correction
 linalg_vector_norm
 bitwise_and.Tensor bitwise_not bitwise_or.Tensor eq.Scalar eq.Tensor ge.Scalar ge.Tensor gt.Scalar
-gt.Tensor le.Scalar le.Tensor lt.Scalar lt.Tensor ne.Scalar ne.Tensor logical_and logical_not
+gt.Tensor isnan le.Scalar le.Tensor lt.Scalar lt.Tensor ne.Scalar ne.Tensor logical_and logical_not
 logical_or masked_fill.Scalar masked_fill.Tensor where.self where.Scalar where.ScalarOther
 where.ScalarSelf
 embedding gather index.Tensor index_select
-cat chunk clone constant_pad_nd contiguous detach expand expand_as flatten.using_ints flip
-lift_fresh_copy movedim.int movedim.intlist mT narrow numpy_T pad permute pixel_shuffle
-pixel_unshuffle channel_shuffle reflection_pad1d reflection_pad2d replication_pad1d
+broadcast_tensors cat chunk clone constant_pad_nd contiguous detach expand expand_as
+flatten.using_ints flip lift_fresh_copy movedim.int movedim.intlist mT narrow numpy_T pad permute
+pixel_shuffle pixel_unshuffle channel_shuffle reflection_pad1d reflection_pad2d replication_pad1d
 replication_pad2d repeat repeat_interleave.self_int reshape roll select.int slice.Tensor
 split.Tensor split_with_sizes squeeze squeeze.dim squeeze.dims stack t to.device to.dtype
 to.dtype_layout _to_copy transpose.int tril triu type_as unbind.int unflatten.int unsqueeze view
@@ -56,8 +56,10 @@ _unsafe_view view_as upsample_bilinear2d upsample_bilinear2d.vec upsample_linear
 upsample_linear1d.vec upsample_nearest1d upsample_nearest1d.vec upsample_nearest2d
 upsample_nearest2d.vec
 full full_like new_full new_ones new_zeros ones ones_like scalar_tensor zeros zeros_like
-binary_cross_entropy binary_cross_entropy_with_logits cross_entropy_loss huber_loss l1_loss mse_loss
-nll_loss2d_forward nll_loss_forward nll_loss_nd smooth_l1_loss
+binary_cross_entropy binary_cross_entropy_with_logits cosine_embedding_loss cosine_similarity
+cross_entropy_loss hinge_embedding_loss huber_loss kl_div l1_loss margin_ranking_loss mse_loss
+multi_margin_loss multilabel_margin_loss nll_loss2d_forward nll_loss_forward nll_loss_nd
+pairwise_distance poisson_nll_loss smooth_l1_loss soft_margin_loss triplet_margin_loss
 """
 
 
@@ -108,9 +110,9 @@ INPLACE: Mapping[str, str] = {
 """In-place operators (`add_.Tensor`), each with the functional operator of the same result."""
 
 _VIEWS = """
-alias alpha_dropout channel_shuffle chunk contiguous detach dropout einsum expand expand_as
-feature_alpha_dropout feature_dropout flatten.using_ints movedim.int movedim.intlist mT narrow
-numpy_T permute pixel_shuffle pixel_unshuffle reshape select.int slice.Tensor split.Tensor
+alias alpha_dropout broadcast_tensors channel_shuffle chunk contiguous detach dropout einsum expand
+expand_as feature_alpha_dropout feature_dropout flatten.using_ints movedim.int movedim.intlist mT
+narrow numpy_T permute pixel_shuffle pixel_unshuffle reshape select.int slice.Tensor split.Tensor
 split_with_sizes squeeze squeeze.dim squeeze.dims t to.device to.dtype to.dtype_layout _to_copy
 transpose.int type_as unbind.int unflatten.int unsqueeze view _unsafe_view view_as
 """

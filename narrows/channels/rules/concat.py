@@ -94,6 +94,12 @@ def _expand(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]
     return [tuple(result)]
 
 
+@rule("broadcast_tensors")
+def _broadcast_tensors(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]:
+    operands = [(graph.shape(ref), graph.labelling(ref)) for ref in tensors_of(graph, node)]
+    return [combine(graph, operands, node.op)] * len(node.outputs)
+
+
 @rule("repeat")
 def _repeat(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]:
     source, shape = subject(node), result_shape(graph, node)

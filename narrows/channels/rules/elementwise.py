@@ -22,7 +22,7 @@ Operand = tuple[tuple[int, ...], Labelling]
     "log_sigmoid logical_not lt.Scalar mish ne.Scalar neg ones_like pow.Scalar pow.Tensor_Scalar "
     "reciprocal relu relu6 round rsqrt rsub.Scalar selu sigmoid sign silu sin sinh softplus "
     "softshrink sqrt square tan tanh threshold to.device to.dtype to.dtype_layout _to_copy "
-    "zeros_like add.Scalar sub.Scalar mul.Scalar div.Scalar tril triu".split()
+    "isnan zeros_like add.Scalar sub.Scalar mul.Scalar div.Scalar tril triu".split()
 )
 def _unary(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]:
     if node.op in ("alias", "detach", "clone", "contiguous", "lift_fresh_copy"):

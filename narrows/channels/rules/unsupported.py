@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 _LOSS = "a loss compares them with targets"
+_DISTANCE = "a distance between vectors runs over them"
 _NOT_ALIGNED = "the positions that it picks are only known at run time"
 _WEIGHT_NORM = "a weight norm computes a layer's weight of them"
 
@@ -19,13 +20,24 @@ UNFOLLOWED: Mapping[str, str] = {
     "_weight_norm_interface": _WEIGHT_NORM,
     "binary_cross_entropy": _LOSS,
     "binary_cross_entropy_with_logits": _LOSS,
+    "cosine_embedding_loss": _LOSS,
+    "cosine_similarity": _DISTANCE,
     "cross_entropy_loss": _LOSS,
+    "hinge_embedding_loss": _LOSS,
     "huber_loss": _LOSS,
+    "kl_div": _LOSS,
     "l1_loss": _LOSS,
+    "margin_ranking_loss": _LOSS,
     "mse_loss": _LOSS,
+    "multi_margin_loss": _LOSS,
+    "multilabel_margin_loss": _LOSS,
     "nll_loss2d_forward": _LOSS,
     "nll_loss_forward": _LOSS,
     "nll_loss_nd": _LOSS,
+    "pairwise_distance": _DISTANCE,
+    "poisson_nll_loss": _LOSS,
     "smooth_l1_loss": _LOSS,
+    "soft_margin_loss": _LOSS,
+    "triplet_margin_loss": _LOSS,
 }
 """The reasons by operator. Every other operator of `operators.OPERATORS` has a rule."""

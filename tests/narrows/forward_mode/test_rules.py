@@ -66,7 +66,8 @@ CONVOLUTION = {
 }
 TRANSPOSED = {**CONVOLUTION, "transposed": True, "output_padding": [1, 0]}
 HEADS = {"query": unit(2, 4, 4, 3), "key": unit(2, 4, 5, 3), "value": real(2, 4, 5, 3)}
-LOGITS = real(3, 5)
+LOGITS, SIGNS = real(3, 5), torch.tensor([1, -1, 1])
+CLASSES = torch.tensor([[0, 3, -1, 0, 0], [4, -1, 0, 0, 0], [1, 2, 0, 3, -1]])
 SEQUENCE = {"input": real(2, 3, 2), "num_layers": 1, "dropout": 0.0, "train": False}
 RECURRENT = {"has_biases": True, "batch_first": True}
 
@@ -374,6 +375,7 @@ CASES: list[Case] = [
     *each("expand", self=real(4, 1), size=[2, -1, 3]),
     *each("expand_as view_as type_as", self=X, other=X),
     *each("expand_as", self=ROW, other=X),
+    *each("broadcast_tensors", tensors=[ROW, COLUMN, X]),
     *each("flatten.using_ints", self=X, start_dim=1),
     *each("flatten.using_ints", self=X),
     *each("flip", self=X, dims=[0, -1]),
@@ -437,8 +439,49 @@ CASES: list[Case] = [
                 reduction=reduction,
                 ignore_index=-100,
             ),
+            *each("kl_div", self=LOGITS, target=unit(3, 5), reduction=reduction),
+            *each("kl_div", self=LOGITS, target=real(3, 5), reduction=reduction, log_target=True),
+            *each("soft_margin_loss", self=LOGITS, target=real(3, 5), reduction=reduction),
+            *each("hinge_embedding_loss", self=LOGITS, target=SIGNS[:, None], reduction=reduction),
+            *each("multi_margin_loss", self=LOGITS, target=LABELS, reduction=reduction),
+            *each("multilabel_margin_loss", self=LOGITS, target=CLASSES, reduction=reduction),
+            *each(
+                "poisson_nll_loss",
+                input=LOGITS,
+                target=unit(3, 5),
+                log_input=True,
+                full=True,
+                eps=1e-8,
+                reduction=reduction,
+            ),
+            *each(
+                "cosine_embedding_loss",
+                input1=LOGITS,
+                input2=real(3, 5),
+                target=SIGNS,
+                margin=0.05,
+                reduction=reduction,
+            ),
+            *each(
+                "margin_ranking_loss",
+                input1=LOGITS,
+                input2=real(3, 5),
+                target=SIGNS[:, None],
+                margin=0.05,
+                reduction=reduction,
+            ),
+            *each(
+                "triplet_margin_loss",
+                anchor=LOGITS,
+                positive=real(3, 5),
+                negative=real(3, 5),
+                margin=2.05,
+                reduction=reduction,
+            ),
         ]
     ),
+    *each("multi_margin_loss", self=LOGITS, target=LABELS, p=2, margin=0.8, weight=unit(5)),
+    *each("pairwise_distance cosine_similarity", x1=LOGITS, x2=real(3, 5)),
     *each("binary_cross_entropy", self=unit(3, 5), target=unit(3, 5), weight=unit(5)),
     *each("binary_cross_entropy_with_logits", self=LOGITS, target=unit(3, 5), weight=unit(5)),
     *each("binary_cross_entropy_with_logits", self=LOGITS, target=unit(3, 5), pos_weight=unit(5)),
@@ -464,7 +507,8 @@ AT_ZERO: list[Case] = [
 # Operators whose result does not vary, whatever their arguments do.
 PLAIN: list[Case] = [
     *each(
-        "any argmax argmin ceil detach floor round sign logical_not zeros_like ones_like", self=X
+        "any argmax argmin ceil detach floor isnan round sign logical_not zeros_like ones_like",
+        self=X,
     ),
     *each("any.dim argmax argmin", self=X, dim=1, keepdim=True),
     *(
