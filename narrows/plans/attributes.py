@@ -25,7 +25,7 @@ def _linear(module: Module) -> Attributes:
 
 
 def _convolution(module: Module) -> Attributes:
-    for groups in module.literals("groups") if _has_groups(module) else [Width(1, 1)]:
+    for groups in module.literals("conv", "groups") if _has_groups(module) else [Width(1, 1)]:
         yield "groups", groups
         for width in module.sizes("weight", 1):
             yield "in_channels", width.times(groups)
@@ -35,7 +35,7 @@ def _convolution(module: Module) -> Attributes:
 
 def _transposed(module: Module) -> Attributes:
     yield from _each("in_channels", module.sizes("weight", 0))
-    for groups in module.literals("groups") if _has_groups(module) else [Width(1, 1)]:
+    for groups in module.literals("conv", "groups") if _has_groups(module) else [Width(1, 1)]:
         yield "groups", groups
         for width in module.sizes("weight", 1):
             yield "out_channels", width.times(groups)
@@ -43,7 +43,7 @@ def _transposed(module: Module) -> Attributes:
 
 
 def _has_groups(module: Module) -> bool:
-    return any("groups" in node.inputs for node in module.nodes)
+    return any("conv" in node.op and "groups" in node.inputs for node in module.nodes)
 
 
 def _vectors(attribute: str) -> Callable[[Module], Attributes]:
@@ -58,7 +58,7 @@ def _vectors(attribute: str) -> Callable[[Module], Attributes]:
 
 
 def _group_norm(module: Module) -> Attributes:
-    yield from _each("num_groups", module.literals("num_groups", "group"))
+    yield from _each("num_groups", module.literals("group_norm", "num_groups", "group"))
     yield from _vectors("num_channels")(module)
 
 
@@ -70,7 +70,7 @@ def _layer_norm(module: Module) -> Attributes:
     shapes = [[module.sizes(name, dim) for dim in range(rank)] for name in module.tensors]
     shapes.append([module.inputs(dim) for dim in range(-rank, 0)])
     for shape in shapes:
-        for first, *others in zip(*shape, strict=True):
+        for first, *others in zip(*shape, strict=False):
             joined = replace(first, before=(first.before,), after=(first.after,))
             yield "normalized_shape", reduce(Width.beside, others, joined)
 

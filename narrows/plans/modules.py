@@ -55,8 +55,8 @@ class Width:
         """
         return replace(
             self,
-            before=math.prod(_shape(self.before)) // before,
-            after=math.prod(_shape(self.after)) // after,
+            before=math.prod(_shape(self.before)) // max(1, before),
+            after=math.prod(_shape(self.after)) // max(1, after),
         )
 
     @property
@@ -114,16 +114,19 @@ class Module:
         for node in self.nodes:
             source = node.inputs.get("input", node.inputs.get("self"))
             if "norm" in node.op and isinstance(source, Ref):
+                rank = len(self.counts.dims(source.name))
+                if not -rank <= dim < rank:
+                    continue
                 labels = self.counts.dims(source.name)[dim]
                 before, after = self.counts.sizes(source.name)[dim]
                 yield Width(before, after, () if labels is None else (labels,))
 
-    def literals(self, *names: str) -> Iterator[Width]:
-        """Yield a number in the module's calls, by its possible names, before and after."""
+    def literals(self, operator: str, *names: str) -> Iterator[Width]:
+        """Yield a number in the module's calls of an operator, by its possible names."""
         for node in self.nodes:
             for name in names:
-                if isinstance(number := node.inputs.get(name), int):
-                    (*_, call) = adapt(node, self.counts)
+                if operator in node.op and isinstance(number := node.inputs.get(name), int):
+                    (call,) = adapt(node, self.counts)
                     labels = self.counts.dims(_subject(node))[1]
                     own = () if labels is None else (labels,)
                     yield Width(number, as_int(call.inputs[name]), own)

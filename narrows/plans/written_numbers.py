@@ -90,7 +90,7 @@ def _follows(node: Node, call: Node, network: Network, counts: ChannelCounts) ->
 def _same_piece(node: Node, call: Node, counts: ChannelCounts) -> bool:
     """Tell whether the bounds as written give the adapted piece, as in `x[:, 1:]`."""
     source = as_ref(node.inputs["self"]).name
-    size = counts.sizes(source)[as_int(node.inputs.get("dim", 0))][1]
+    size = max(1, counts.sizes(source)[as_int(node.inputs.get("dim", 0))][1])
 
     def piece(call: Node) -> range:
         if call.op == "narrow":
@@ -108,7 +108,7 @@ def _is_chunked(node: Node, call: Node, counts: ChannelCounts) -> bool:
     before, after = counts.sizes(source)[as_int(node.inputs.get("dim", 0))]
     pieces = len(node.outputs) if node.op != "chunk" else as_int(node.inputs["chunks"])
     sizes = call.inputs.get("split_sizes", call.inputs.get("split_size"))
-    each = -(-after // pieces)
+    each = max(1, -(-after // pieces))
     equal = [min(each, after - start) for start in range(0, after, each)]
     return before == after or sizes in (each, equal)
 
