@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from starlette.concurrency import run_in_threadpool
 
-from service import health, metrics
+from service import health, metrics, root
 from service.analyses import artifacts
 from service.analyses import endpoints as analyses
 from service.broker.celery_app import Broker, make_celery
@@ -17,6 +17,7 @@ from service.broker.outbox import Outbox
 from service.database.engine import make_engine
 from service.datasets import endpoints as datasets
 from service.http.dependencies import Services
+from service.http.head import HeadAsGet
 from service.http.middleware import RequestContext
 from service.http.problem_handlers import add_problem_handlers
 from service.http.problem_schema import add_problem_schema
@@ -59,10 +60,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.metrics = Metrics()
     app.state.closing = threading.Event()
+    app.add_middleware(HeadAsGet)
     app.add_middleware(RequestContext, count_request=app.state.metrics.count_request)
     add_problem_handlers(app)
     add_problem_schema(app)
-    for resource in (health, metrics, models, datasets, analyses, artifacts, workers):
+    for resource in (root, health, metrics, models, datasets, analyses, artifacts, workers):
         app.include_router(resource.router)
     return app
 

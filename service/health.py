@@ -2,20 +2,26 @@
 
 from collections.abc import Callable
 
-from fastapi import APIRouter
-from pydantic import BaseModel
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel, Field
 from sqlalchemy.exc import SQLAlchemyError
 
 from service.broker.celery_app import BrokerUnavailableError
 from service.database.migrate import is_current
 from service.http.dependencies import FromApp, Services
-from service.http.problems import UnavailableError, responses
+from service.http.problem_schema import responses
+from service.http.problems import UnavailableError
+from service.http.query import refuse_unknown_query
 
-router = APIRouter(tags=["health"])
+router = APIRouter(
+    tags=["health"], dependencies=[Depends(refuse_unknown_query)], responses=responses(422)
+)
 
 
 class Health(BaseModel):
-    status: str = "ok"
+    """The server is well; otherwise it answers with a problem."""
+
+    status: str = Field(default="ok", description="`ok`")
 
 
 @router.get("/livez")

@@ -10,7 +10,8 @@ from starlette.types import Scope
 
 from service.database.queue import QueueRepository
 from service.http.dependencies import FromApp, Session
-from service.http.problems import responses
+from service.http.problem_schema import responses
+from service.http.query import refuse_unknown_query
 from service.http.security import Credentials, authorize
 from service.workers.repository import WorkerRepository
 
@@ -46,16 +47,17 @@ class Metrics:
         self._requests.labels(method, route, status).observe(seconds)
 
 
-def _may_read(services: FromApp, credentials: Credentials) -> None:
+def _may_read(request: Request, services: FromApp, credentials: Credentials) -> None:
     if services.settings.metrics_access == "admin":
         authorize(services, credentials, "admin")
+    refuse_unknown_query(request)
 
 
 @router.get(
     "/metrics",
     response_class=PlainTextResponse,
     dependencies=[Depends(_may_read)],
-    responses=responses(401, 403, 500, 503),
+    responses=responses(401, 403, 422, 500, 503),
 )
 def read_metrics(request: Request, session: Session) -> str:
     """Return the metrics of this process and the counts of unfinished work, for Prometheus.

@@ -2,19 +2,20 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header
+from fastapi import APIRouter, Header, Path
 from fastapi.responses import Response, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from service.analyses import service as analyses
-from service.analyses.conditional import matches
+from service.analyses.conditional import IfNoneMatch, matches
 from service.analyses.schemas import ArtifactOut
 from service.database.tables import Artifact
 from service.http.byte_range import byte_range
 from service.http.dependencies import FromApp, Services, Session
 from service.http.ids import Id
 from service.http.pagination import Page, PageSize, PageToken, Slice
-from service.http.problems import NotFoundError, responses
+from service.http.problem_schema import responses
+from service.http.problems import NoResultError, NotFoundError
 from service.http.security import Reader
 
 MEDIA_TYPE = "application/octet-stream"
@@ -23,7 +24,7 @@ _BYTES = {"content": {MEDIA_TYPE: {"schema": {"type": "string", "format": "binar
 router = APIRouter(
     prefix="/v1/analyses/{analysis_id}/artifacts",
     tags=["analyses"],
-    responses=responses(401, 403, 404, 409, 422, 500, 503),
+    responses=responses(401, 403, 404, NoResultError, 422, 500, 503),
 )
 
 
@@ -56,12 +57,17 @@ def _find(services: Services, owner: str, analysis_id: str, name: str) -> Artifa
 )
 async def download_artifact(
     analysis_id: Id,
-    name: str,
+    name: Annotated[str, Path(description="The name of the file, from the list of artifacts")],
     caller: Reader,
     services: FromApp,
-    range_header: Annotated[str | None, Header(alias="Range")] = None,
-    if_range: Annotated[str | None, Header()] = None,
-    if_none_match: Annotated[str | None, Header()] = None,
+    range_header: Annotated[
+        str | None, Header(alias="Range", description="`bytes=START-STOP`, for a part of the file")
+    ] = None,
+    if_range: Annotated[
+        str | None,
+        Header(description="An entity tag: if it no longer holds, `Range` is ignored"),
+    ] = None,
+    if_none_match: IfNoneMatch = None,
 ) -> Response:
     """Download a file, or one range of its bytes; its entity tag is its SHA-256."""
     file = await run_in_threadpool(_find, services, caller.owner, analysis_id, name)

@@ -2,9 +2,16 @@
 
 import hashlib
 import re
+from typing import Annotated
+
+from fastapi import Header
 
 from service.analyses.schemas import AnalysisOut
 
+IfNoneMatch = Annotated[
+    str | None,
+    Header(description="Entity tags that you have, from `ETag`: the answer is 304 if one holds"),
+]
 MAX_WAIT_SECONDS = 60
 
 

@@ -5,13 +5,13 @@ import time
 from collections.abc import AsyncIterator
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
 from narrows.vocabulary import ENDED, AnalysisState
 from service.analyses import service as analyses
-from service.analyses.conditional import entity_tag, matches, wait_seconds
+from service.analyses.conditional import IfNoneMatch, entity_tag, matches, wait_seconds
 from service.analyses.request import AnalysisRequest
 from service.analyses.schemas import (
     AnalysisOut,
@@ -24,7 +24,14 @@ from service.http.dependencies import FromApp, Services, Session
 from service.http.ids import Id
 from service.http.middleware import SmallBodyRoute
 from service.http.pagination import Page, PageSize, PageToken, Slice
-from service.http.problems import responses
+from service.http.problem_schema import responses
+from service.http.problems import (
+    InUseError,
+    KeyReusedError,
+    NoResultError,
+    NotJsonError,
+    RejectedError,
+)
 from service.http.security import Reader, Writer
 
 POLL_SECONDS = 0.25
@@ -47,7 +54,11 @@ IdempotencyKey = Annotated[
 ]
 
 
-@router.post("", status_code=202, responses=responses(400, 404, 409, 413, 415))
+@router.post(
+    "",
+    status_code=202,
+    responses=responses(400, 404, RejectedError, 413, NotJsonError, 422, KeyReusedError),
+)
 def create_analysis(
     body: AnalysisRequest,
     response: Response,
@@ -66,7 +77,9 @@ def create_analysis(
 def list_analyses(
     caller: Reader,
     session: Session,
-    state: AnalysisState | None = None,
+    state: Annotated[
+        AnalysisState | None, Query(description="Only those in this state; without it, all")
+    ] = None,
     page_size: PageSize = 50,
     page_token: PageToken = None,
 ) -> Slice[AnalysisOut]:
@@ -93,7 +106,7 @@ async def get_analysis(
     response: Response,
     caller: Reader,
     services: FromApp,
-    if_none_match: Annotated[str | None, Header()] = None,
+    if_none_match: IfNoneMatch = None,
     prefer: Annotated[
         str | None, Header(description="`wait=N`: wait up to N (at most 60) seconds for the end")
     ] = None,
@@ -131,7 +144,9 @@ def cancel_analysis(analysis_id: Id, caller: Writer, session: Session) -> Analys
     return analyses.describe(analyses.cancel(session, caller.owner, analysis_id))
 
 
-@router.delete("/{analysis_id}", status_code=204, responses=responses(404, 409))
+@router.delete(
+    "/{analysis_id}", status_code=204, response_class=Response, responses=responses(404, InUseError)
+)
 def delete_analysis(analysis_id: Id, caller: Writer, session: Session, services: FromApp) -> None:
     """Delete an ended analysis, its results and the networks that it built."""
     analyses.remove(session, services.storage, caller.owner, analysis_id)
@@ -146,7 +161,9 @@ async def stream_events(
     analysis_id: Annotated[str, Depends(_known)],
     caller: Reader,
     services: FromApp,
-    last_event_id: Annotated[int, Header(ge=0, le=2**63 - 1)] = 0,
+    last_event_id: Annotated[
+        int, Header(ge=0, le=2**63 - 1, description="The id of the last event that you have")
+    ] = 0,
 ) -> AsyncIterator[ServerSentEvent]:
     """Stream the events of an analysis to its end: all, or those after `Last-Event-ID`.
 
@@ -170,7 +187,9 @@ async def stream_events(
             await asyncio.sleep(POLL_SECONDS)
 
 
-@router.get("/{analysis_id}/layers", response_model=Page[LayerOut], responses=responses(404, 409))
+@router.get(
+    "/{analysis_id}/layers", response_model=Page[LayerOut], responses=responses(404, NoResultError)
+)
 def list_layers(
     analysis_id: Id,
     caller: Reader,
@@ -183,7 +202,9 @@ def list_layers(
 
 
 @router.get(
-    "/{analysis_id}/structures", response_model=Page[StructureOut], responses=responses(404, 409)
+    "/{analysis_id}/structures",
+    response_model=Page[StructureOut],
+    responses=responses(404, NoResultError),
 )
 def list_structures(
     analysis_id: Id,
@@ -196,7 +217,9 @@ def list_structures(
     return analyses.results(session, caller.owner, analysis_id, Structure, page_size, page_token)
 
 
-@router.get("/{analysis_id}/plans", response_model=Page[PlanOut], responses=responses(404, 409))
+@router.get(
+    "/{analysis_id}/plans", response_model=Page[PlanOut], responses=responses(404, NoResultError)
+)
 def list_plans(
     analysis_id: Id,
     caller: Reader,

@@ -39,9 +39,12 @@ class CustomPlan(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    name: BuildName = Field(examples=["mine"])
+    name: BuildName = Field(description="The name of the plan", examples=["mine"])
     factors: dict[LayerName, Annotated[float, Field(gt=0, le=16)]] = Field(
-        min_length=1, max_length=10_000, examples=[{"features.3": 1.5}]
+        min_length=1,
+        max_length=10_000,
+        description="The new width of each named layer, as a factor of its width",
+        examples=[{"features.3": 1.5}],
     )
 
 
@@ -117,7 +120,12 @@ class AnalysisRequest(BaseModel):
         le=2**31 - 1,
         description="The largest number of samples that is used",
     )
-    batch_size: int = Field(default=_DEFAULTS.batch_size, ge=1, le=4096)
+    batch_size: int = Field(
+        default=_DEFAULTS.batch_size,
+        ge=1,
+        le=4096,
+        description="How many samples are computed at once",
+    )
     seed: int = Field(
         default=_DEFAULTS.seed,
         ge=0,

@@ -16,7 +16,9 @@ _STAGES: dict[str, Stage] = {
 
 
 class Progress(BaseModel):
-    stage: Stage
+    """How far an analysis is."""
+
+    stage: Stage = Field(description="What is being done")
     done: int = Field(description="Shards that are done")
     total: int = Field(description="Shards in all; 0 until the analysis is planned")
     seconds_left: float | None = Field(description="An estimate; null when there is none")
@@ -56,13 +58,16 @@ class AnalysisOut(BaseModel):
 
     model_config = ConfigDict(protected_namespaces=())
 
-    id: str = Field(examples=["ana_9d5e4f60718293040b3fa1c0"])
-    state: AnalysisState
-    model_id: str
-    dataset_id: str
+    id: str = Field(description="Its id", examples=["ana_9d5e4f60718293040b3fa1c0"])
+    state: AnalysisState = Field(
+        description="`queued` until a worker takes it, and at the end `succeeded`, `failed` or "
+        "`cancelled`"
+    )
+    model_id: str = Field(description="The id of the model")
+    dataset_id: str = Field(description="The id of the dataset")
     request: dict[str, Any] = Field(description="The request, with the defaults filled in")
-    progress: Progress
-    cancel_requested: bool
+    progress: Progress = Field(description="How far it is")
+    cancel_requested: bool = Field(description="Whether a cancel was asked for; it ends soon then")
     first_look: FirstLook | None = Field(
         description="The score on the first samples, as soon as the analysis is planned"
     )
@@ -87,9 +92,9 @@ class AnalysisOut(BaseModel):
         description="How the result was computed: versions, devices, hashes of the files, seed"
     )
     error: dict[str, Any] | None = Field(description="A problem document (RFC 9457)")
-    created_at: AwareDatetime
-    started_at: AwareDatetime | None
-    finished_at: AwareDatetime | None
+    created_at: AwareDatetime = Field(description="When it was asked for")
+    started_at: AwareDatetime | None = Field(description="When a worker took it; null before")
+    finished_at: AwareDatetime | None = Field(description="When it ended; null before")
 
     @classmethod
     def of(cls, row: Analysis, seconds_left: float | None) -> "AnalysisOut":
@@ -109,10 +114,10 @@ class _Result(BaseModel):
 
 class LayerOut(_Result):
     name: str = Field(description="The module's own name in the network", examples=["features.3"])
-    op: str = Field(examples=["conv2d"])
+    op: str = Field(description="The operator that computes it", examples=["conv2d"])
     group: int | None = Field(description="Channel group: its layers are pruned together")
     width: int = Field(description="Output channels")
-    parameters: int
+    parameters: int = Field(description="Its numbers of weights and biases")
     macs: int = Field(description="Multiply-accumulates for one sample")
     pruning_ratio: float | None = Field(description="Share of its structures that is removed")
     interval: tuple[float, float] | None = Field(description="Confidence interval of that share")
@@ -145,8 +150,8 @@ class LayerOut(_Result):
 
 
 class StructureOut(_Result):
-    group: int
-    channel: int
+    group: int = Field(description="The channel group that it is of")
+    channel: int = Field(description="Its index in that group")
     saliency: float = Field(
         description="In units of the loss; of the weights for the magnitude methods"
     )
@@ -177,7 +182,7 @@ class OutOfReach(_Result):
 
 
 class PlanOut(_Result):
-    name: str = Field(examples=["double"])
+    name: str = Field(description="Its name, from the request", examples=["double"])
     layers: list[dict[str, Any]] = Field(description="New widths and the attributes to edit")
     parameters: list[int] = Field(description="Before and after")
     macs: list[int] = Field(description="Before and after")
@@ -193,7 +198,7 @@ class ArtifactOut(_Result):
     """A built network: a `.pt2` file that can be uploaded as a model."""
 
     analysis_id: str = Field(exclude=True)
-    name: str = Field(examples=["double.pt2"])
+    name: str = Field(description="The name of the file", examples=["double.pt2"])
     size: int = Field(description="Bytes")
     sha256: str = Field(description="SHA-256 of the file, in hexadecimal digits")
 

@@ -2,17 +2,17 @@
 
 from fastapi import APIRouter, Request, Response
 
-from narrows.vocabulary import UploadState
 from service.database.tables import Dataset
 from service.datasets.schemas import DatasetOut, Transform
 from service.datasets.service import DATASETS
 from service.http.dependencies import FromApp, Session
 from service.http.ids import Id
 from service.http.pagination import Page, PageSize, PageToken, Slice
-from service.http.problems import responses
+from service.http.problem_schema import responses
+from service.http.problems import InUseError, NotMultipartError
 from service.http.security import Reader, Writer
 from service.uploads import service as uploads
-from service.uploads.schemas import form_schema
+from service.uploads.schemas import State, form_schema, just_made
 
 router = APIRouter(
     prefix="/v1/datasets", tags=["datasets"], responses=responses(401, 403, 422, 500, 503)
@@ -23,7 +23,7 @@ router = APIRouter(
     "",
     status_code=201,
     response_model=DatasetOut,
-    responses=responses(400, 413, 415, 507),
+    responses=just_made(DatasetOut) | responses(400, 413, NotMultipartError, 507),
     openapi_extra=form_schema(
         transform={
             "type": "string",
@@ -46,7 +46,7 @@ async def create_dataset(
 def list_datasets(
     caller: Reader,
     session: Session,
-    state: UploadState | None = None,
+    state: State = None,
     page_size: PageSize = 50,
     page_token: PageToken = None,
 ) -> Slice[Dataset]:
@@ -60,7 +60,9 @@ def get_dataset(dataset_id: Id, caller: Reader, session: Session) -> Dataset:
     return uploads.find(session, caller.owner, DATASETS, dataset_id)
 
 
-@router.delete("/{dataset_id}", status_code=204, responses=responses(404, 409))
+@router.delete(
+    "/{dataset_id}", status_code=204, response_class=Response, responses=responses(404, InUseError)
+)
 def delete_dataset(dataset_id: Id, caller: Writer, session: Session, services: FromApp) -> None:
     """Delete a dataset that no analysis refers to."""
     uploads.remove(session, services.storage, caller.owner, DATASETS, dataset_id)

@@ -3,6 +3,7 @@
 import re
 from typing import Annotated
 
+from fastapi import Path
 from pydantic import AfterValidator
 
 from service.http.problems import NotFoundError
@@ -16,4 +17,4 @@ def _possible(identity: str) -> str:
     return identity
 
 
-Id = Annotated[str, AfterValidator(_possible)]
+Id = Annotated[str, Path(description="Its id, from its creation"), AfterValidator(_possible)]

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
-from service.http.problems import TooLargeError, respond
+from service.http.problems import InternalError, TooLargeError
 
 log = logging.getLogger(__name__)
 
@@ -62,14 +62,7 @@ class RequestContext:
             log.exception("%s %r failed", scope["method"], scope["path"])
             if started:
                 raise  # the response has begun: only closing the connection shows the error
-            response = respond(
-                500,
-                "internal",
-                "Internal error",
-                "This is a fault of the server. Its log has the cause, under this request id.",
-                request_id=identity,
-            )
-            await response(scope, receive, send_with_id)
+            await InternalError(identity).response()(scope, receive, send_with_id)
 
 
 class SmallBodyRoute(APIRoute):

@@ -50,7 +50,7 @@ class Page(BaseModel, Generic[T]):
 
     model_config = ConfigDict(from_attributes=True)
 
-    items: list[T]
+    items: list[T] = Field(description="The items of this page")
     next_page_token: str | None = Field(description="Pass as `page_token`; null on the last page")
 
 

@@ -1,6 +1,7 @@
 """Answers every error with a problem document: our own, FastAPI's, and those of libraries."""
 
 import logging
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -22,6 +23,7 @@ from service.http.problems import (
     pointer,
     respond,
 )
+from service.plain_errors import explain
 from service.storage.disk_full import is_disk_full
 from service.storage.objects import StorageError
 
@@ -51,17 +53,30 @@ def _http_exception(request: Request, error: Exception) -> Response:
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         headers["Allow"] = _allowed(request)
     slug = phrase.lower().replace(" ", "-")
-    detail = error.detail if error.detail != phrase else None
+    detail = _reason(request, headers) if error.detail == phrase else f"{error.detail}."
     return respond(error.status_code, slug, phrase.capitalize(), detail, headers=headers)
 
 
+def _reason(request: Request, headers: Mapping[str, str]) -> str:
+    """Say in words what a bare status means."""
+    if "Allow" in headers:
+        return f"{request.method} is not allowed here; allowed are {headers['Allow']}."
+    return "There is nothing at this path; `/docs` describes the paths of this server."
+
+
 def _allowed(request: Request) -> str:
-    """Return all methods of this path; Starlette names only those of the first matching route."""
+    """Return all methods of this path; Starlette names only those of the first matching route.
+
+    Where there is a GET, there is a HEAD (`service.http.head`).
+    """
     return ", ".join(
         method
         for method in ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
-        for route in request.app.routes
-        if route.matches({**request.scope, "method": method})[0] is Match.FULL
+        if any(
+            route.matches({**request.scope, "method": "GET" if method == "HEAD" else method})[0]
+            is Match.FULL
+            for route in request.app.routes
+        )
     )
 
 
@@ -75,10 +90,12 @@ def _validation_error(request: Request, error: Exception) -> Response:
             f"Send a JSON document with `Content-Type: application/json`; it came with {sent}."
         ).response()
     errors = [
-        {"pointer": _pointer(entry), "in": entry["loc"][0], "detail": _detail(entry)}
+        {"pointer": _pointer(entry), "in": entry["loc"][0], "detail": explain(entry)}
         for entry in error.errors()
     ]
-    return respond(422, InvalidError.slug, InvalidError.title, "See `errors`.", errors=errors)
+    first = f"In the {errors[0]['in']}, at `{errors[0]['pointer']}`: {errors[0]['detail']}"
+    detail = first if len(errors) == 1 else f"{first} In all, {len(errors)} values are wrong."
+    return respond(422, InvalidError.slug, InvalidError.title, detail, errors=errors)
 
 
 def _pointer(entry: dict[str, Any]) -> str:
@@ -86,14 +103,6 @@ def _pointer(entry: dict[str, Any]) -> str:
     if entry["type"] == "json_invalid":  # FastAPI ends the path with the character's position
         path = [part for part in path if isinstance(part, str)]
     return pointer(path)
-
-
-def _detail(entry: dict[str, Any]) -> str:
-    if entry["type"] == "extra_forbidden":
-        return "There is no such field."
-    if entry["type"] == "json_invalid":
-        return f"Not JSON: {entry['ctx']['error']}."
-    return str(entry["msg"])
 
 
 def _database_error(_: Request, error: Exception) -> Response:

@@ -1,11 +1,45 @@
-"""The schema of problem documents in the OpenAPI document."""
+"""Problem documents in the OpenAPI document: their schema, and an example of each kind."""
 
-from typing import Any
+from http import HTTPStatus
+from typing import Any, Final
 
 from fastapi import FastAPI
 from pydantic.json_schema import models_json_schema
 
-from service.http.problems import FieldError, ProblemDocument
+from service.http import problems
+from service.http.problems import MEDIA_TYPE, FieldError, ProblemDocument, ProblemError
+
+_USUAL: Final[dict[int, type[ProblemError]]] = {
+    400: ProblemError,
+    401: problems.UnauthorizedError,
+    403: problems.ForbiddenError,
+    404: problems.NotFoundError,
+    413: problems.TooLargeError,
+    416: problems.NoSuchRangeError,
+    422: problems.InvalidError,
+    500: problems.InternalError,
+    503: problems.UnavailableError,
+    507: problems.StorageFullError,
+}
+
+
+def responses(*kinds: int | type[ProblemError]) -> dict[int | str, dict[str, Any]]:
+    """Return the OpenAPI description of these problems, by status, each with an example.
+
+    A number stands for the usual problem of that status.
+    """
+    described: dict[int | str, dict[str, Any]] = {}
+    for kind in (_USUAL[kind] if isinstance(kind, int) else kind for kind in kinds):
+        response = described.setdefault(kind.status, _described(kind.status))
+        examples = response["content"][MEDIA_TYPE]["examples"]
+        examples[kind.slug] = {"summary": kind.title, "value": kind.example_document()}
+    return described
+
+
+def _described(status: int) -> dict[str, Any]:
+    schema = {"$ref": "#/components/schemas/ProblemDocument"}
+    content = {MEDIA_TYPE: {"schema": schema, "examples": {}}}
+    return {"description": HTTPStatus(status).phrase, "content": content}
 
 
 def add_problem_schema(app: FastAPI) -> None:

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable
-from http import HTTPStatus
 from typing import Any
 
 from pydantic import BaseModel, Field
@@ -16,20 +15,22 @@ MEDIA_TYPE = "application/problem+json"
 class FieldError(BaseModel):
     """One error in a request."""
 
-    pointer: str = Field(description="JSON pointer (RFC 6901) to the value, within `in`")
-    where: str = Field(alias="in", description="`body`, `query`, `path` or `header`")
-    detail: str
+    pointer: str = Field(
+        description="JSON pointer (RFC 6901) to the value, within `in`", examples=["/page_size"]
+    )
+    where: str = Field(
+        alias="in", description="`body`, `query`, `path` or `header`", examples=["query"]
+    )
+    detail: str = Field(description="What is wrong with it", examples=["It must be 1000 or less."])
 
 
 class ProblemDocument(BaseModel):
     """Why a request failed (RFC 9457)."""
 
-    type: str = Field(
-        description="Stable name of the kind of problem", examples=[f"{PREFIX}not-found"]
-    )
-    title: str = Field(examples=["Not found"])
-    status: int = Field(examples=[404])
-    detail: str | None = Field(default=None, examples=["There is no analysis ana_3fa1."])
+    type: str = Field(description="Stable name of the kind of problem")
+    title: str = Field(description="The kind of problem in words, always the same for a `type`")
+    status: int = Field(description="The status of the response")
+    detail: str = Field(description="What was wrong with this request, and what to do")
     errors: list[FieldError] | None = Field(
         default=None, description="The errors, one for each wrong field"
     )
@@ -44,6 +45,8 @@ class ProblemError(HTTPException):
     status = 400
     slug = "bad-request"
     title = "Bad request"
+    example = "Not a complete multipart/form-data body: Unexpected end of multipart stream."
+    """A `detail`, for the description of the API."""
 
     def __init__(self, detail: str, *, headers: dict[str, str] | None = None, **extra: Any) -> None:
         super().__init__(self.status, detail, headers)
@@ -55,9 +58,15 @@ class ProblemError(HTTPException):
             self.status, self.slug, self.title, self.detail, headers=headers, **self.extra
         )
 
+    @classmethod
+    def example_document(cls) -> dict[str, Any]:
+        """Return a problem document as an example."""
+        return document(cls.status, cls.slug, cls.title, cls.example)
+
 
 class UnauthorizedError(ProblemError):
     status, slug, title = 401, "unauthorized", "A valid API key is needed"
+    example = "Send an API key: `Authorization: Bearer nrw_…`."
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail, headers={"WWW-Authenticate": 'Bearer realm="narrows"'})
@@ -65,42 +74,58 @@ class UnauthorizedError(ProblemError):
 
 class ForbiddenError(ProblemError):
     status, slug, title = 403, "forbidden", "The API key does not allow this"
+    example = "This needs the scope `write`; the key has read."
 
 
 class NotFoundError(ProblemError):
     status, slug, title = 404, "not-found", "Not found"
+    example = "There is nothing with this id."
 
 
 class InUseError(ProblemError):
     status, slug, title = 409, "in-use", "In use"
+    example = "The analysis is running; cancel it first."
 
 
 class NoResultError(ProblemError):
     status, slug, title = 409, "no-result", "No result yet"
+    example = "The analysis is running; only one that succeeded has results."
 
 
 class RejectedError(ProblemError):
     status, slug, title = 409, "upload-rejected", "The upload was rejected"
+    example = (
+        "The model mdl_3fa1c02b9d5e4f6071829304 was rejected: It is no `torch.export` archive."
+    )
 
 
 class TooLargeError(ProblemError):
     status, slug, title = 413, "too-large", "Too large"
+    example = "A file may have at most 4294967296 bytes."
 
 
 class NotJsonError(ProblemError):
     status, slug, title = 415, "not-json", "Not JSON"
+    example = (
+        "Send a JSON document with `Content-Type: application/json`; it came with `text/plain`."
+    )
 
 
 class NotMultipartError(ProblemError):
     status, slug, title = 415, "not-multipart", "Not multipart/form-data"
+    example = (
+        "Send a body of the type multipart/form-data, with a boundary and a part named `file`."
+    )
 
 
 class NoSuchRangeError(ProblemError):
     status, slug, title = 416, "no-such-range", "No such range"
+    example = "The file has 46830571 bytes."
 
 
 class KeyReusedError(ProblemError):
     status, slug, title = 422, "idempotency-key-reused", "The Idempotency-Key is taken"
+    example = "This Idempotency-Key came with another request before; choose a new one."
 
 
 class InvalidError(ProblemError):
@@ -112,13 +137,34 @@ class InvalidError(ProblemError):
         error = {"pointer": pointer(path), "in": where, "detail": detail}
         super().__init__(detail, errors=[error])
 
+    @classmethod
+    def example_document(cls) -> dict[str, Any]:
+        detail = "There is no query parameter 'page'; allowed here: page_size, page_token."
+        error = {"pointer": "/page", "in": "query", "detail": detail}
+        return document(cls.status, cls.slug, cls.title, detail, errors=[error])
+
+
+class InternalError(ProblemError):
+    status, slug, title = 500, "internal", "Internal error"
+    example = "This is a fault of the server. Its log has the cause, under this request id."
+
+    def __init__(self, request_id: str) -> None:
+        super().__init__(self.example, request_id=request_id)
+
+    @classmethod
+    def example_document(cls) -> dict[str, Any]:
+        request_id = "req_0b3fa1c09d5e4f6071829304"
+        return {**super().example_document(), "request_id": request_id}
+
 
 class UnavailableError(ProblemError):
     status, slug, title = 503, "unavailable", "Not available now"
+    example = "The database did not answer; try again."
 
 
 class StorageFullError(ProblemError):
     status, slug, title = 507, "storage-full", "No space left"
+    example = "The server has no space left for this; delete unused uploads, or try again later."
 
 
 class ProblemResponse(JSONResponse):
@@ -132,28 +178,22 @@ def respond(
     status: int,
     slug: str,
     title: str,
-    detail: str | None = None,
+    detail: str,
     *,
     headers: dict[str, str] | None = None,
     **extra: Any,
 ) -> Response:
     """Return the response with a problem document (RFC 9457, section 3)."""
-    document = {"type": PREFIX + slug, "title": title, "status": status, "detail": detail, **extra}
-    return ProblemResponse(document, status_code=status, headers=headers)
+    return ProblemResponse(
+        document(status, slug, title, detail, **extra), status_code=status, headers=headers
+    )
+
+
+def document(status: int, slug: str, title: str, detail: str, **extra: Any) -> dict[str, Any]:
+    """Return a problem document."""
+    return {"type": PREFIX + slug, "title": title, "status": status, "detail": detail, **extra}
 
 
 def pointer(path: Iterable[int | str]) -> str:
     """Return `path` as a JSON pointer (RFC 6901, section 3); `()` is the whole document."""
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
-
-
-def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return the OpenAPI description of these statuses, whose responses are problem documents."""
-    schema = {"$ref": "#/components/schemas/ProblemDocument"}
-    return {
-        status: {
-            "description": HTTPStatus(status).phrase,
-            "content": {MEDIA_TYPE: {"schema": schema}},
-        }
-        for status in statuses
-    }

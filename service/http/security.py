@@ -6,9 +6,11 @@ from typing import Annotated
 
 from fastapi import Depends
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette.requests import Request
 
 from service.http.dependencies import FromApp, Services
 from service.http.problems import ForbiddenError, UnauthorizedError
+from service.http.query import refuse_unknown_query
 from service.keys.repository import KeyRepository
 from service.keys.secrets import Scope, digest_of
 
@@ -45,8 +47,10 @@ def authorize(services: Services, credentials: Credentials, scope: Scope) -> Cal
 
 
 def _allow(scope: Scope) -> Callable[..., Caller]:
-    def caller(services: FromApp, credentials: Credentials) -> Caller:
-        return authorize(services, credentials, scope)
+    def caller(request: Request, services: FromApp, credentials: Credentials) -> Caller:
+        allowed = authorize(services, credentials, scope)
+        refuse_unknown_query(request)  # not before: who has no key is told that first
+        return allowed
 
     return caller
 

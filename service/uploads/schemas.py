@@ -1,10 +1,15 @@
 """The common schema of models and datasets."""
 
-from typing import Any
+from typing import Annotated, Any, cast
 
+from fastapi import Query
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from narrows.vocabulary import UploadState
+
+State = Annotated[
+    UploadState | None, Query(description="Only those in this state; without it, all")
+]
 
 
 class UploadOut(BaseModel):
@@ -12,18 +17,25 @@ class UploadOut(BaseModel):
 
     model_config = ConfigDict(from_attributes=True)
 
-    id: str
+    id: str = Field(description="Its id, which analyses and paths name")
     state: UploadState = Field(description="`inspecting` until a worker has inspected it")
-    name: str
+    name: str = Field(description="The name given at upload, or else that of the file")
     sha256: str = Field(description="SHA-256 of the file, in hexadecimal digits")
     size: int = Field(description="Bytes")
-    created_at: AwareDatetime
+    created_at: AwareDatetime = Field(description="When it was uploaded")
     inspection: dict[str, Any] | None = Field(
         description="The result of the inspection; null unless `ready`"
     )
     error: dict[str, Any] | None = Field(
         description="Why it was rejected, as a problem document (RFC 9457)"
     )
+
+
+def just_made(schema: type[UploadOut]) -> dict[int | str, dict[str, Any]]:
+    """Return the OpenAPI description of the answer to an upload: nothing is inspected yet."""
+    extra = cast("dict[str, Any]", schema.model_config["json_schema_extra"])
+    example = {**extra["example"], "state": "inspecting", "inspection": None}
+    return {201: {"content": {"application/json": {"example": example}}}}
 
 
 def form_schema(**fields: dict[str, Any]) -> dict[str, Any]:

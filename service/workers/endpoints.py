@@ -4,7 +4,7 @@ from fastapi import APIRouter
 
 from service.http.dependencies import Session
 from service.http.pagination import Page, PageSize, PageToken, Slice
-from service.http.problems import responses
+from service.http.problem_schema import responses
 from service.http.security import Reader
 from service.workers import service as workers
 from service.workers.schemas import WorkerOut

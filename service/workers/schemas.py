@@ -6,7 +6,7 @@ from narrows.vocabulary import TaskName, WorkerState
 class WorkOut(BaseModel):
     """The work that a worker does now."""
 
-    task: TaskName
+    task: TaskName = Field(description="The kind of work")
     job: str | None = Field(
         description="The id of the model, dataset or analysis; null if it is not yours",
         examples=["ana_9d5e4f60718293040b3fa1c0"],
@@ -21,8 +21,8 @@ class WorkerOut(BaseModel):
 
     model_config = ConfigDict(from_attributes=True)
 
-    name: str = Field(examples=["gpu-1:4711"])
-    host: str
+    name: str = Field(description="Its host and process id", examples=["gpu-1:4711"])
+    host: str = Field(description="The name of the machine that it runs on")
     queues: list[str] = Field(
         description="The queues that it takes work from", examples=[["analyze"]]
     )
@@ -34,7 +34,7 @@ class WorkerOut(BaseModel):
         description="`gone`: its heartbeat has stopped. It leaves this list after an hour"
     )
     work: WorkOut | None = Field(description="What it does now; null unless it is `busy`")
-    version: str
-    torch_version: str
-    started_at: AwareDatetime
-    seen_at: AwareDatetime
+    version: str = Field(description="Its version of Narrows")
+    torch_version: str = Field(description="Its version of torch")
+    started_at: AwareDatetime = Field(description="When it started")
+    seen_at: AwareDatetime = Field(description="When its last heartbeat came")
