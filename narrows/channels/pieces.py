@@ -12,6 +12,7 @@ def split_groups(groups: Sequence[Sequence[int]], values: Iterable[Labels]) -> l
     Plans leave a structure of each group, so a value keeps a channel if it has all of some group,
     or one that is in no group. A layer of five channels, of which a slice takes two:
 
+    >>> import numpy as np
     >>> split_groups([[0, 1, 2, 3, 4]], [np.array([0, 1, 2, 3, 4]), np.array([0, 1])])
     [[0, 1], [2, 3, 4]]
     """

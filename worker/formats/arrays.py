@@ -3,7 +3,11 @@
 See docs/security.md, "Rules for data".
 """
 
+import io
+import lzma
 import math
+import struct
+import warnings
 import zipfile
 import zlib
 from functools import partial
@@ -20,7 +24,24 @@ from worker.formats.samples import Samples, Transform
 MAX_BYTES = 4 << 30
 """The largest size of one array in memory; a header that claims more is refused."""
 
+MAX_RANK = 8
+"""The most dimensions of an array, as many as tensors of a network may have."""
+_MAX_HEADER = 10_000
+"""The longest header in bytes, numpy's own limit, checked before the header is read."""
+
 _HOW_TO = "Save it with numpy.savez_compressed('data.npz', x=inputs, y=targets)."
+
+_DAMAGED = (
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    OSError,  # of bzip2, which has no error of its own
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+    struct.error,
+)
+"""What `zipfile` and the decompressors raise for damaged members and directories."""
 
 _invalid = partial(RefusedError, "dataset-invalid", "The dataset can't be used")
 
@@ -36,8 +57,8 @@ def read(path: Path, transform: Transform) -> Samples:
             inputs, targets = (_read_array(archive, name) for name in ("x", "y"))
     except zipfile.BadZipFile as error:
         raise _invalid(f"It is not an .npz archive ({error}). {_HOW_TO}") from None
-    except (zlib.error, EOFError, OSError, NotImplementedError) as error:
-        raise _invalid(f"The archive is damaged ({error}). {_HOW_TO}") from None
+    except _DAMAGED as error:
+        raise _invalid(f"The archive is damaged ({_said(error)}). {_HOW_TO}") from None
     _check(inputs, targets)
     return Samples(inputs, targets, transform.for_stored(inputs.dtype))
 
@@ -51,13 +72,9 @@ def _read_array(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
         raise _invalid(f"The array {name!r} is encrypted. {_HOW_TO}")
     with archive.open(members[0]) as file:
         shape, fortran, dtype = _read_header(file, name)
-        size = math.prod(shape) * dtype.itemsize
-        if size > MAX_BYTES:
-            raise _invalid(
-                f"The array {name!r} of shape {shape} takes {size:,} bytes in memory; at most "
-                f"{MAX_BYTES:,} are read. Upload a sample of the data: a few thousand rows suffice."
-            )
-        array = np.frombuffer(_read_exactly(file, size, name), dtype)
+        _check_shape(shape, dtype, name)
+        data = _read_exactly(file, math.prod(shape) * dtype.itemsize, name)
+        array = np.frombuffer(data, dtype) if data else np.empty(0, dtype)
     native = array.astype(dtype.newbyteorder("="), copy=False)
     return native.reshape(shape, order="F" if fortran else "C")
 
@@ -67,20 +84,61 @@ def _read_header(file: IO[bytes], name: str) -> tuple[tuple[int, ...], bool, np.
 
     Raises RefusedError for other dtypes than numbers; an array of objects would be a pickle.
     """
+    version, header = _header(file, name)
+    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
     try:
-        version = npy.read_magic(file)
-        read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-        shape, fortran, dtype = read(file)
-    except ValueError as error:
-        raise _invalid(f"The array {name!r} has no valid header ({error}). {_HOW_TO}") from None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of headers that Python 2 wrote
+            shape, fortran, dtype = read(header)
+    except Exception as error:  # numpy evaluates a literal, and lets many types through
+        raise _no_header(name, error) from None
     if dtype.kind not in "biuf" or dtype.itemsize > 8:
         raise _invalid(
             f"The array {name!r} has dtype {dtype}; only numbers of up to 64 bits are read, never "
             f"Python objects. {_HOW_TO}"
         )
+    return shape, fortran, dtype
+
+
+def _header(file: IO[bytes], name: str) -> tuple[tuple[int, int], IO[bytes]]:
+    """Return the version of the format, and the header from its length on, if it is short."""
+    try:
+        version = npy.read_magic(file)
+    except ValueError as error:
+        raise _no_header(name, error) from None
+    size = file.read(2 if version == (1, 0) else 4)
+    length = int.from_bytes(size, "little")
+    if length > _MAX_HEADER:
+        raise _no_header(name, f"it has {length:,} bytes; at most {_MAX_HEADER:,} are read")
+    return version, io.BytesIO(size + file.read(length))
+
+
+def _no_header(name: str, error: object) -> RefusedError:
+    return _invalid(f"The array {name!r} has no valid header ({_said(error)}). {_HOW_TO}")
+
+
+def _said(error: object) -> str:
+    """Return the first line of what a decoder said, which may quote the file, at most so long."""
+    return ascii(str(error).partition("\n")[0])[1:-1][:200] or type(error).__name__
+
+
+def _check_shape(shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> None:
+    """Raise RefusedError for a shape that can't be, or that takes too much memory.
+
+    A dimension of size 0 does not make the others small: numpy can't have 0 × 2⁶² either.
+    """
+    if len(shape) > MAX_RANK:
+        raise _invalid(
+            f"The array {name!r} has {len(shape)} dimensions; at most {MAX_RANK} are read."
+        )
     if any(size < 0 for size in shape):
         raise _invalid(f"The array {name!r} has the impossible shape {shape}.")
-    return shape, fortran, dtype
+    size = math.prod(size or 1 for size in shape) * dtype.itemsize
+    if size > MAX_BYTES:
+        raise _invalid(
+            f"The array {name!r} of shape {shape} takes {size:,} bytes in memory; at most "
+            f"{MAX_BYTES:,} are read. Upload a sample of the data: a few thousand rows suffice."
+        )
 
 
 def _read_exactly(file: IO[bytes], size: int, name: str) -> bytearray:
