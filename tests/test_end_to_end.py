@@ -134,7 +134,7 @@ def test_postgresql_and_redis_give_the_same(
 ) -> None:
     expected = assert_found(embedded, trained, "middle")
     urls = {"NARROWS_DATABASE_URL": postgres_url, "NARROWS_BROKER_URL": redis_url}
-    with running(urls, tmp_path) as client:
+    with running({**urls, "NARROWS_SECRET": 40 * "s"}, tmp_path) as client:
         actual = assert_found(client, trained, "middle")
         assert actual["summary"] == expected["summary"]
         assert client.layers(actual["id"]) == embedded.layers(expected["id"])

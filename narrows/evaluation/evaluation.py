@@ -10,6 +10,7 @@ from narrows.evaluation.baseline import Baseline
 from narrows.evaluation.removals import Effect
 from narrows.evaluation.score import Score
 from narrows.graph.network import Network
+from narrows.isolated import isolated
 from narrows.losses import Count, Loss
 
 EVALUATED = 512
@@ -69,7 +70,7 @@ class Evaluation:
     def _of_batch(self, network: Network, batch: Batch) -> tuple[float, Count]:
         device = batch.targets.device
         on_device = network.map_tensors(lambda tensor: tensor.to(device))
-        with torch.no_grad(), device:
+        with isolated(device), torch.no_grad(), device:
             outputs = on_device(*batch.inputs)[0]
             value = self._loss(outputs, batch.targets).double().item()
             return value, self._loss.count(outputs, batch.targets)

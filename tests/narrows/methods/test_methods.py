@@ -377,7 +377,7 @@ def test_a_loss_of_unknown_curvature_is_refused_where_it_matters() -> None:
     x, y = torch.randn(4, 3, 8, 8).double(), torch.randint(5, (4,))
     module, loss = shared_module(PlainNet), LOSSES["mse"].value
     for name in ("sosp_i", "joint"):
-        with exporting_once(), pytest.raises(ValueError, match="curvature of this loss"):
+        with exporting_once(), pytest.raises(ValueError, match="needs the curvature of the loss"):
             analyze(module, [(x, y)], method=name, loss=loss, progress=False)
 
 

@@ -381,7 +381,7 @@ class TestResults:
             "layers": "name op group width parameters macs pruning_ratio interval p_value score "
             "score_interval verdict because samples_needed reason sweep",
             "structures": "group channel saliency first_order second_order rank members",
-            "plans": "name layers parameters macs artifact",
+            "plans": "name layers parameters macs artifact evaluation error incomplete",
         }
         item = ann.get(f"{PATH}/{analysis['id']}/{what}").json()["items"][0]
         assert list(item) == names[what].split()
