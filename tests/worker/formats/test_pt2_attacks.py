@@ -89,7 +89,34 @@ def garble_text(upload: Upload, dice: random.Random) -> bytes:
     return pack(upload.members | {"models/model.json": bytes(text)})
 
 
-@pytest.mark.parametrize("mutate", [flip_bytes, cut_and_splice, replace_json, garble_text])
+def swap_members(upload: Upload, dice: random.Random) -> bytes:
+    first, second = dice.sample(sorted(upload.members), 2)
+    swapped = {first: upload.members[second], second: upload.members[first]}
+    return pack(upload.members | swapped)
+
+
+def wild_sizes(upload: Upload, dice: random.Random) -> bytes:
+    """Make some integers wild, and give some tensors other numbers of dimensions."""
+
+    def change(value: Any) -> None:
+        for key, item in list(value.items()) if isinstance(value, dict) else []:
+            if key == "as_int" and dice.random() < 0.1:
+                value[key] = dice.choice([0, -1, 1 << 31, 1 << 40, 1 << 62, 1 << 63, 10**30, True])
+            elif key in ("sizes", "strides") and dice.random() < 0.05:
+                value[key] = item * dice.choice([0, 2, 20, 80])
+            else:
+                change(item)
+        for item in value if isinstance(value, list) else []:
+            change(item)
+
+    change(dice.choice([upload.model, upload.weights]))
+    return upload.data()
+
+
+MUTATIONS = [flip_bytes, cut_and_splice, replace_json, garble_text, swap_members, wild_sizes]
+
+
+@pytest.mark.parametrize("mutate", MUTATIONS)
 def test_mutants_read_or_are_refused(
     mutate: Callable[[Upload, random.Random], bytes], plain: Upload, tmp_path: Path
 ) -> None:
