@@ -31,7 +31,9 @@ def embedded_service(
         "NARROWS_BROKER_URL": settings.broker_url,
         "NARROWS_STORAGE_URL": settings.storage_url,
     }
-    environment.setdefault("NARROWS_LOG_LEVEL", "WARNING")  # without a line for each request
+    environment["NARROWS_LOG_LEVEL"] = (
+        environment.get("NARROWS_LOG_LEVEL") or "WARNING"
+    )  # without a line for each request
     count = [] if workers is None else ["--workers", str(workers)]
     command = ("narrows", "--tied")
     with ChildProcesses(log) as children:

@@ -165,6 +165,20 @@ def test_a_data_folder_that_takes_nothing(monkeypatch: pytest.MonkeyPatch) -> No
         checked_settings("worker")
 
 
+def test_a_database_out_of_reach(tmp_path: Path) -> None:
+    done = run_narrows(tmp_path, "migrate", NARROWS_DATABASE_URL=POSTGRESQL)
+    assert done.returncode == 1
+    assert done.stderr.startswith("The database can't be used: ")
+    assert done.stderr.endswith("(see NARROWS_DATABASE_URL)\n")
+    assert "hush" not in done.stderr
+
+
+def test_too_few_ports(tmp_path: Path) -> None:
+    done = run_narrows(tmp_path, "worker", "--workers", 2, NARROWS_METRICS_PORT="65534")
+    assert done.returncode == 1
+    assert done.stderr.startswith("NARROWS_METRICS_PORT is 65534")
+
+
 def test_misspelt_variables() -> None:
     kubernetes = ("NARROWS_SERVICE_HOST", "NARROWS_PORT", "NARROWS_PORT_8000_TCP_ADDR")
     known = ("NARROWS_DATA", "NARROWS_URL", "NARROWS_API_KEY", "NARROWS_ANSWER_SECONDS", "PATH")

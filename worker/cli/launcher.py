@@ -69,6 +69,13 @@ def worker(
         raise typer.Exit(1)
     specs = worker_specs(queues, gpus, workers)
     if settings.metrics_port:
+        if settings.metrics_port + len(specs) > 1 << 16:
+            typer.echo(
+                f"NARROWS_METRICS_PORT is {settings.metrics_port}, which leaves too few ports for "
+                f"{len(specs)} workers; the last port is 65535.",
+                err=True,
+            )
+            raise typer.Exit(1)
         for port, spec in enumerate(specs, settings.metrics_port):
             spec.environment["NARROWS_METRICS_PORT"] = str(port)
     raise typer.Exit(Launcher(specs, pipeline).run())
@@ -101,7 +108,8 @@ def worker_specs(queues: str, gpus: Sequence[str], workers: int | None) -> list[
 def _environment(gpu: str, cores: int, memory: int) -> dict[str, str]:
     """Return the environment of a worker with its share of the machine."""
     share = {"OMP_NUM_THREADS": str(cores), "NARROWS_MEMORY_BYTES": str(memory)}
-    return {**share, **os.environ, "CUDA_VISIBLE_DEVICES": gpu}
+    given = {name: value for name, value in os.environ.items() if value or name not in share}
+    return {**share, **given, "CUDA_VISIBLE_DEVICES": gpu}
 
 
 class Launcher:
