@@ -16,7 +16,7 @@ from torch import Tensor
 from narrows.evaluation.score import Score
 from narrows.losses import CLASS_LOSSES, IGNORED, class_dim
 
-LEAST_GAIN = 0.05
+LEAST_GAIN = 0.1
 """The share of the baseline's loss that a network must save, so that verdicts are given."""
 
 LEAST_AVOIDED = 0.5

@@ -17,18 +17,6 @@ LEAST_KEPT = 0.5
 """The least share of its gain over the baseline that a network keeps before the cliff."""
 
 
-def kept(before: Score, after: Score, baseline: Baseline) -> float:
-    """Return the share of a network's gain over the baseline that is left afterwards.
-
-    It is `(baseline − after) / (baseline − before)`, in losses; 0.0 without a gain before.
-
-    >>> kept(Score(0.5), Score(1.25), Baseline(Score(2.0), "constant"))
-    0.5
-    """
-    gain = baseline.score.loss - before.loss
-    return (baseline.score.loss - after.loss) / gain if gain > 0 else 0.0
-
-
 @dataclass(frozen=True)
 class Effect:
     """The scores of a network before and after a change, on the same samples.
@@ -38,6 +26,8 @@ class Effect:
     beyond the cliff: loss 0.4, accuracy 85.0% becomes loss 2.2, accuracy 14.0%
     >>> Effect(Score(0.4, 0.85), Score(0.5, 0.82), baseline)
     Effect(loss 0.4, accuracy 85.0% → loss 0.5, accuracy 82.0%)
+    >>> Effect(Score(0.5), Score(1.25), Baseline(Score(2.0), "constant")).kept
+    0.5
     """
 
     before: Score
@@ -49,11 +39,20 @@ class Effect:
         return f"Effect({self.before} → {self.after}{warning})"
 
     @property
+    def kept(self) -> float | None:
+        """The share of the gain over the baseline that is left; None where none was made before.
+
+        It is `(baseline − after) / (baseline − before)`, in losses.
+        """
+        if self.baseline is None or self.baseline.doubt(self.before):
+            return None
+        baseline, before, after = self.baseline.score.loss, self.before.loss, self.after.loss
+        return (baseline - after) / (baseline - before) if baseline > before else None
+
+    @property
     def remark(self) -> str | None:
         """A warning where less than half of what the network had learned is left."""
-        if self.baseline is None or self.after.loss <= self.before.loss:
-            return None
-        if kept(self.before, self.after, self.baseline) >= LEAST_KEPT:
+        if self.kept is None or self.kept >= LEAST_KEPT:
             return None
         return f"beyond the cliff: {self.before} becomes {self.after}"
 
@@ -79,9 +78,9 @@ class Removals:
     def cliff(self) -> float | None:
         """The largest ratio up to which half of the gain over the baseline is kept; 0.0 if none.
 
-        None where nothing was measured, or nothing is known to hold it against.
+        None where nothing was measured, or the network had no gain to lose.
         """
-        known = [(ratio, effect) for ratio, effect in self.effects if effect and effect.baseline]
+        known = [(r, effect) for r, effect in self.effects if effect and effect.kept is not None]
         if not known:
             return None
         return max(_before_the_cliff(known), default=0.0)

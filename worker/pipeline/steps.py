@@ -142,8 +142,8 @@ def reduce(
     partial_sums = PartialSums.stack(map(PartialSums.of_arrays, shards))
     analysis = context.analysis(partial_sums)
     options = context.options
-    plans = _chosen_plans(analysis, options)
     summary = _measured(context, analysis)
+    plans = _chosen_plans(analysis, options)
     built = _built(model_path, analysis, plans, options, Path(folder))
     seconds = sum(float(part["seconds"]) for part in shards) + time.perf_counter() - began
     return {

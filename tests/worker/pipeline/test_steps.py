@@ -11,8 +11,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from narrows.arrays import Ints
 from narrows.batch import Batch
+from narrows.channels.structures import Channels
+from narrows.evaluation.removals import RATIOS
+from narrows.graph.network import Network
 from narrows.methods.partial_sums import PartialSums
+from narrows.surgery import SurgeryError, built
 from worker.errors import RefusedError
 from worker.pipeline import steps
 from worker.pipeline.context import AnalysisContext
@@ -225,6 +230,65 @@ def test_what_is_built_opens_and_can_be_analysed_again(
         path = str(tmp_path / f"{name}.pt2")
         assert steps.inspect_model(path)["parameters"] == plans[name]["parameters"][1]
         assert analyze(path, dataset)["summary"]["samples"] == 300
+
+
+@pytest.mark.parametrize("error", [SurgeryError("an odd call"), RuntimeError("an odd call")])
+def test_a_build_that_fails_leaves_the_others_alone(
+    error: Exception, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build = built.build
+
+    def build_or_fail(
+        network: Network, channels: Channels, copies: Ints, *args: Any, **more: Any
+    ) -> built.Built:
+        if copies.max() > 1:
+            raise error
+        return build(network, channels, copies, *args, **more)
+
+    monkeypatch.setattr(built, "build", build_or_fail)
+    mine = {"name": "mine", "factors": {"3": 1.5}}
+    asked = {"plans": ["double", mine], "build": ["mine", "pruned"]}
+    result = analyze(model, data(tmp_path / "d.npz"), **asked)
+    plans = {plan["name"]: plan for plan in result["plans"]}
+    assert plans["mine"]["artifact"] is None
+    assert "Building 'mine' failed: an odd call" in plans["mine"]["error"]
+    assert (plans["pruned"]["artifact"], plans["pruned"]["error"]) == ("pruned.pt2", None)
+    assert plans["pruned"]["evaluation"]["after"]["loss"] > 0
+    assert list(result["summary"]["built"]) == ["pruned"]
+    assert not (tmp_path / "mine.pt2").exists()
+
+
+def test_the_first_look_holds_the_network_against_a_constant_answer(
+    model: str, tmp_path: Path
+) -> None:
+    dataset = data(tmp_path / "d.npz")
+    look = steps.plan(model, dataset, {}, REQUEST)["first_look"]
+    assert look["samples"] == 128
+    counts = np.bincount(np.load(dataset)["y"]) / 300
+    assert look["baseline"]["loss"] == pytest.approx(-(counts * np.log(counts)).sum())
+    assert look["baseline"]["accuracy"] == pytest.approx(counts.max())
+    assert "better than the best constant answer" in look["doubt"]  # it was never trained
+    summary = analyze(model, dataset)["summary"]
+    assert "better than the best constant answer" in summary["doubt"]
+    assert summary["cliff"] is None
+    assert [row["ratio"] for row in summary["removals"]] == list(RATIOS)
+
+
+def test_a_network_that_mixes_samples_is_refused(tmp_path: Path) -> None:
+    mixing = nn.Sequential(
+        nn.Conv2d(1, 6, 3), nn.BatchNorm2d(6, track_running_stats=False), nn.ReLU(),
+        nn.Flatten(), nn.Linear(6 * 36, 5),
+    )  # fmt: skip
+    path = saved(mixing, tmp_path / "mixing.pt2", 2, 1, 8, 8)
+    with pytest.raises(RefusedError, match="influence each other"):
+        steps.plan(path, data(tmp_path / "d.npz"), {}, REQUEST)
+
+
+def test_without_a_target_that_counts_nothing_is_measured(model: str, tmp_path: Path) -> None:
+    dataset = data(tmp_path / "d.npz", y=np.full(300, -100))
+    assert steps.plan(model, dataset, {}, REQUEST)["first_look"] is None
+    with pytest.raises(RefusedError, match="no target counts"):
+        analyze(model, dataset)
 
 
 def test_a_seed_draws_its_own_samples(model: str, tmp_path: Path) -> None:
