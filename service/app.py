@@ -10,7 +10,7 @@ from fastapi_offline import FastAPIOffline
 from starlette.concurrency import run_in_threadpool
 
 from service import health, metrics, root
-from service.analyses import artifacts
+from service.analyses import artifacts, results
 from service.analyses import endpoints as analyses
 from service.broker.celery_app import Broker, make_celery
 from service.broker.outbox import Outbox
@@ -64,7 +64,17 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(RequestContext, count_request=app.state.metrics.count_request)
     add_problem_handlers(app)
     add_problem_schema(app)
-    for resource in (root, health, metrics, models, datasets, analyses, artifacts, workers):
+    for resource in (
+        root,
+        health,
+        metrics,
+        models,
+        datasets,
+        analyses,
+        results,
+        artifacts,
+        workers,
+    ):
         app.include_router(resource.router)
     return app
 

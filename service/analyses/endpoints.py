@@ -15,11 +15,7 @@ from service.analyses.conditional import IfNoneMatch, entity_tag, matches, wait_
 from service.analyses.request import AnalysisRequest
 from service.analyses.schemas import (
     AnalysisOut,
-    LayerOut,
-    PlanOut,
-    StructureOut,
 )
-from service.database.tables import Layer, Plan, Structure
 from service.http.dependencies import FromApp, Services, Session
 from service.http.ids import Id
 from service.http.middleware import SmallBodyRoute
@@ -28,7 +24,6 @@ from service.http.problem_schema import responses
 from service.http.problems import (
     InUseError,
     KeyReusedError,
-    NoResultError,
     NotJsonError,
     RejectedError,
 )
@@ -185,47 +180,3 @@ async def stream_events(
             yield event
         if not last:
             await asyncio.sleep(POLL_SECONDS)
-
-
-@router.get(
-    "/{analysis_id}/layers", response_model=Page[LayerOut], responses=responses(404, NoResultError)
-)
-def list_layers(
-    analysis_id: Id,
-    caller: Reader,
-    session: Session,
-    page_size: PageSize = 1000,
-    page_token: PageToken = None,
-) -> Slice[Layer]:
-    """List the layers in the network's order, each with its verdict."""
-    return analyses.results(session, caller.owner, analysis_id, Layer, page_size, page_token)
-
-
-@router.get(
-    "/{analysis_id}/structures",
-    response_model=Page[StructureOut],
-    responses=responses(404, NoResultError),
-)
-def list_structures(
-    analysis_id: Id,
-    caller: Reader,
-    session: Session,
-    page_size: PageSize = 1000,
-    page_token: PageToken = None,
-) -> Slice[Structure]:
-    """List the structures (channels that are pruned together), each with its saliency."""
-    return analyses.results(session, caller.owner, analysis_id, Structure, page_size, page_token)
-
-
-@router.get(
-    "/{analysis_id}/plans", response_model=Page[PlanOut], responses=responses(404, NoResultError)
-)
-def list_plans(
-    analysis_id: Id,
-    caller: Reader,
-    session: Session,
-    page_size: PageSize = 1000,
-    page_token: PageToken = None,
-) -> Slice[Plan]:
-    """List the plans: changes of layer widths, as edits of module attributes."""
-    return analyses.results(session, caller.owner, analysis_id, Plan, page_size, page_token)
