@@ -31,9 +31,8 @@ def embedded_service(
         "NARROWS_BROKER_URL": settings.broker_url,
         "NARROWS_STORAGE_URL": settings.storage_url,
     }
-    environment["NARROWS_LOG_LEVEL"] = (
-        environment.get("NARROWS_LOG_LEVEL") or "WARNING"
-    )  # without a line for each request
+    # Without a line for each request, unless that is asked for.
+    environment["NARROWS_LOG_LEVEL"] = environment.get("NARROWS_LOG_LEVEL") or "WARNING"
     count = [] if workers is None else ["--workers", str(workers)]
     command = ("narrows", "--tied")
     with ChildProcesses(log) as children:
