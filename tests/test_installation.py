@@ -61,7 +61,7 @@ def test_a_client_needs_httpx_alone(wheel: Path, tmp_path: Path) -> None:
     """As docs/deployment.md has it: 1.3 GB less."""
     venv.create(tmp_path / "env", with_pip=True)
     python = tmp_path / "env" / "bin" / "python"
-    for what in (("--no-deps", wheel), ("httpx",)):
+    for what in (("httpx",), ("--no-deps", wheel)):
         done = run(python, "-m", "pip", "install", "-q", *what, cwd=tmp_path)
         if done.returncode:
             unreachable(f"The package index ({done.stderr[-200:]})")
