@@ -4,11 +4,12 @@ No error repeats a whole URL, since it may hold a password.
 """
 
 from difflib import get_close_matches
-from typing import Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 from urllib.parse import SplitResult, urlsplit
 
-from sqlalchemy import URL, make_url
-from sqlalchemy.exc import ArgumentError
+if TYPE_CHECKING:
+    from sqlalchemy import URL
 
 DATABASES: Final = "postgresql://user:password@host/name, or leave it out for SQLite"
 BROKERS: Final = "redis://host:6379/0, or leave it out for a folder"
@@ -17,11 +18,15 @@ _POSTGRESQL: Final = ("postgresql", "postgres", "postgresql+psycopg")
 _SQLITE: Final = ("sqlite", "sqlite+pysqlite")
 
 
-def parsed_database_url(url: str) -> URL:
+def parsed_database_url(url: str) -> "URL":
     """Return the SQLAlchemy URL, for PostgreSQL with the driver psycopg 3.
 
     Raises ValueError unless it is of PostgreSQL, or of a file of SQLite.
     """
+    # Imported late, since it takes longer than all else of `narrows --help`.
+    from sqlalchemy import make_url
+    from sqlalchemy.exc import ArgumentError
+
     scheme = _scheme(url, (*_POSTGRESQL, *_SQLITE), DATABASES)
     try:
         parsed = make_url(url)
@@ -37,6 +42,13 @@ def parsed_database_url(url: str) -> URL:
             )
         return parsed
     return parsed.set(drivername="postgresql+psycopg")
+
+
+def sqlite_url(file: Path) -> "URL":
+    """Return the SQLAlchemy URL of a file, made from its parts: a path may hold % and ?."""
+    from sqlalchemy import URL
+
+    return URL.create("sqlite", database=str(file))
 
 
 def check_database_url(url: str) -> str:

@@ -3,12 +3,11 @@
 import os
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from platformdirs import user_data_path
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
-from sqlalchemy import URL
 
 from service.plain_errors import explain
 from service.setting_urls import (
@@ -16,7 +15,11 @@ from service.setting_urls import (
     check_database_url,
     check_storage_url,
     parsed_database_url,
+    sqlite_url,
 )
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL
 
 PREFIX = "NARROWS_"
 
@@ -69,12 +72,11 @@ class Settings(BaseSettings):
     container, divided among the workers of a launcher."""
 
     @property
-    def resolved_database_url(self) -> URL:
+    def resolved_database_url(self) -> "URL":
         """The SQLAlchemy URL; the driver for PostgreSQL is psycopg 3."""
         if self.database_url:
             return parsed_database_url(self.database_url)
-        # Made from its parts, since a path may have any character, such as % and ?.
-        return URL.create("sqlite", database=str(self.data / "narrows.db"))
+        return sqlite_url(self.data / "narrows.db")
 
     @property
     def secret_file(self) -> Path:

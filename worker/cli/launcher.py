@@ -13,7 +13,6 @@ import typer
 from service.broker.celery_app import TASKS
 from service.child_processes import ChildProcesses, Ended
 from service.logs import configure_logging
-from service.startup import checked_settings
 from worker.hardware.gpu import visible_gpus
 from worker.hardware.memory import memory_budget
 
@@ -55,6 +54,8 @@ def worker(
         raise typer.BadParameter(
             f"no such queue: {', '.join(sorted(unknown))}; choose from {', '.join(sorted(known))}."
         )
+    from service.startup import checked_settings
+
     settings, remarks = checked_settings("worker")
     configure_logging(settings)
     for remark in remarks:

@@ -33,7 +33,9 @@ def file(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    "fault", [reset, lose_the_answer, *map(saying, (429, 502, 503, 504))], ids=str
+    "fault",
+    [reset, lose_the_answer, *map(saying, (429, 502, 503, 504))],
+    ids=["reset", "no answer", "429", "502", "503", "504"],
 )
 def test_what_may_pass_is_tried_again(fault: Fault, server: Misbehaving) -> None:
     server.faults = [fault] * 5
