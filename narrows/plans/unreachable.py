@@ -46,7 +46,7 @@ def _own_tensors(
         if first in network.transient:
             yield path, f"the state dict does not hold {own!r}, whose channels change: make it anew"
         elif name not in known and before != after:
-            kind = network.modules.get(path, "a class that the export does not name")
+            kind = network.modules.get(path) or "a class that the export does not name"
             yield (
                 path,
                 f"{own!r} must change its shape from {before} to {after}, in the code of {kind}",

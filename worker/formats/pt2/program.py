@@ -172,25 +172,24 @@ def read_origin(metadata: Value) -> tuple[Sequence[tuple[str, str]], str]:
     """Return the modules that a node is made in, as (path, class), and the function called.
 
     The stack is a text such as `L__self__,,pkg.Net;L__self__.conv,conv,torch.nn.Conv2d`, with the
-    network itself first; a strict export has numbers for keys. Other texts tell of no module.
+    network itself first; a strict export has numbers for keys. Other texts tell of no module. A
+    class made within a function has no name that could be looked up, so it is left out.
     """
     texts = metadata.table(_FREE_TEXT)
     stack, function = (
         texts[name].text(_FREE_TEXT) if name in texts else ""
         for name in ("nn_module_stack", "torch_fn")
     )
-    entries = [tuple(entry.split(",")) for entry in stack.split(";")]
+    entries = [tuple(entry.split(",", 2)) for entry in stack.split(";")]
     modules = [
-        (module_path(entry[1]), type_name(entry[2]))
+        (module_path(entry[1]), type_name(entry[2]) if _MODULE.fullmatch(entry[2]) else "")
         for entry in entries
-        if len(entry) == 3 and _STACK_KEY.fullmatch(entry[0]) and all(map(_is_path, entry[1:]))
+        if len(entry) == 3
+        and _STACK_KEY.fullmatch(entry[0])
+        and _MODULE.fullmatch(module_path(entry[1]))
     ]
     name = function_name(function.partition(";")[2])
     return modules or [("", "")], name if _MODULE.fullmatch(name) else ""
-
-
-def _is_path(text: str) -> bool:
-    return _MODULE.fullmatch(module_path(text)) is not None
 
 
 def describe(module: str) -> str:
