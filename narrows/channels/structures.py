@@ -48,6 +48,12 @@ class Layer:
         """The number of output channels."""
         return len(self.structures)
 
+    @property
+    def own(self) -> Labels:
+        """The structures of its channels, each once."""
+        own: Labels = np.unique(self.structures[self.structures != NO_STRUCTURE])
+        return own
+
 
 @dataclass(frozen=True)
 class Channels:

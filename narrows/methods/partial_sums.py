@@ -126,15 +126,20 @@ class PartialSums:
 
     def chosen(self, kept: NDArray[np.bool_]) -> "PartialSums":
         """Return the partial sums of the batches with `kept[b]`, a mask of shape [batches]."""
-        rows_a_sample = len(self.factor) // max(1, int(self.samples.sum()))
         return PartialSums(
             self.loss[kept],
             self.samples[kept],
             {name: rows[kept] for name, rows in self.sums.items()},
-            self.factor[np.repeat(kept, self.samples * rows_a_sample)],
+            self.factor[np.repeat(kept, self.rows_of_batches)],
             self.counted[kept],
             self.correct[kept],
         )
+
+    @property
+    def rows_of_batches(self) -> NDArray[np.int64]:
+        """How many rows of the factor each batch has, [batches]."""
+        rows_a_sample = len(self.factor) // max(1, int(self.samples.sum()))
+        return self.samples * rows_a_sample
 
     @property
     def accuracy(self) -> float | None:

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import stats
 
-from narrows.arrays import Floats
+from narrows.arrays import Floats, Ints
 from narrows.methods.greedy import FORMED
 from narrows.methods.partial_sums import PartialSums
 from narrows.methods.ranking import PruningOrder
@@ -26,6 +26,8 @@ GROUPS, FEW_GROUPS = 20, 10
 MIN_BATCHES = 8
 """With fewer batches there is no interval, so no verdict is certain."""
 CONFIDENCE = 0.95
+
+Interval = tuple[float, float]
 
 
 def replicates(
@@ -41,21 +43,36 @@ def replicates(
     >>> [order.rank.tolist() for order in replicates(Method("fisher"), sums)[-2:]]
     [[0, 1], [1, 0]]
     """
-    partial_sums = partial_sums.chosen(partial_sums.counted > 0)
-    if len(partial_sums) < MIN_BATCHES:
+    of_batch = groups_of_batches(partial_sums)
+    if of_batch is None:
         return []
-    many = len(partial_sums.averages.means["first"]) > FORMED if partial_sums.factor.size else False
-    groups = min(FEW_GROUPS if many else GROUPS, len(partial_sums))
-    of_batch = np.arange(len(partial_sums)) % groups
     return [
         method.order(partial_sums.chosen(of_batch != group).averages, costs)
-        for group in range(groups)
+        for group in range(int(of_batch.max()) + 1)
     ]
+
+
+def groups_of_batches(partial_sums: PartialSums) -> Ints | None:
+    """Return the group of each batch, [batches]; None if fewer than `MIN_BATCHES` count.
+
+    A batch in which no sample counts goes with the one before it.
+
+    >>> groups_of_batches(PartialSums(np.zeros(8), np.ones(8, int))).tolist()
+    [0, 1, 2, 3, 4, 5, 6, 7]
+    """
+    counts = partial_sums.counted > 0
+    batches = int(np.count_nonzero(counts))
+    if batches < MIN_BATCHES:
+        return None
+    many = partial_sums.factor.size and partial_sums.factor.shape[1] > FORMED
+    groups = min(FEW_GROUPS if many else GROUPS, batches)
+    result: Ints = np.maximum(np.cumsum(counts) - 1, 0) % groups
+    return result
 
 
 def interval(
     value: float, without: Sequence[float], low: float = 0.0, high: float = 1.0
-) -> tuple[float, float] | None:
+) -> Interval | None:
     """Return the 95 % confidence interval of a quantity, clipped to `low` … `high`.
 
     `without` holds the quantity without each of the G groups; with fewer than two, None is

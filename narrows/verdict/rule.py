@@ -16,12 +16,10 @@ import numpy as np
 from scipy import stats
 
 from narrows.arrays import Floats, Ints
-from narrows.channels.structures import NO_STRUCTURE, Channels, Layer
+from narrows.channels.structures import Channels
 from narrows.methods import ranking, ties
 from narrows.methods.ranking import PruningOrder
-from narrows.verdict.jackknife import MIN_BATCHES, interval
-
-Interval = tuple[float, float]
+from narrows.verdict.jackknife import MIN_BATCHES, Interval, interval
 
 FALSE_DISCOVERIES = 0.15
 """The tolerated share of wrong layers among those named (Benjamini–Hochberg)."""
@@ -81,7 +79,7 @@ def judge(
 
     See docs/method.md, "From saliencies to verdicts".
     """
-    own_of = {layer.name: own for layer in channels.layers if len(own := _own(layer))}
+    own_of = {layer.name: own for layer in channels.layers if len(own := layer.own)}
     owned = {own.tobytes(): own for own in own_of.values()}
     rank, mean_rank = order.rank, order.mean_rank
     high = _adjusted_p_values(mean_rank, owned, "greater")
@@ -188,11 +186,6 @@ class _Evidence:
             return None
         reach = (self.score - self.interval[0]) / (self.score - RAISED_SCORE)
         return ceil(samples * reach**2)
-
-
-def _own(layer: Layer) -> Ints:
-    own: Ints = np.unique(layer.structures[layer.structures != NO_STRUCTURE])
-    return own
 
 
 def _score(mean_rank: Floats, own: Ints) -> float:
