@@ -1,15 +1,14 @@
 """From a module to an archive (`.pt2`) that the service accepts as an upload."""
 
-import copy
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.export import ExportedProgram
-from torch.utils import _pytree as pytree
 
+from narrows.graph.exported_outputs import outputs_of
 from narrows.graph.saving import save_program
-from narrows.graph.tracing import TraceError, in_eval_mode, trace, unwrapped
+from narrows.graph.tracing import TraceError, trace
 
 
 class ExportError(Exception):
@@ -32,17 +31,6 @@ def export_module(
     save_program(_trace(module, example_inputs, dynamic_batch), path)
 
 
-def outputs_of(module: nn.Module, inputs: tuple[Tensor, ...]) -> list[Tensor]:
-    """Return the tensors among a module's outputs in eval mode, in order, from nested collections.
-
-    >>> outputs_of(nn.Softplus(beta=2), (torch.zeros(1),))  # log(2) / 2
-    [tensor([0.3466])]
-    """
-    module = unwrapped(module)
-    with torch.no_grad(), in_eval_mode(module):
-        return [x for x in pytree.tree_leaves(module(*inputs)) if isinstance(x, Tensor)]
-
-
 def _trace(module: nn.Module, inputs: tuple[Tensor, ...], dynamic_batch: bool) -> ExportedProgram:
     try:
         return trace(module, inputs, free_batch=dynamic_batch)
@@ -60,7 +48,7 @@ def _trace(module: nn.Module, inputs: tuple[Tensor, ...], dynamic_batch: bool) -
 
 def _works(module: nn.Module, inputs: tuple[Tensor, ...]) -> bool:
     try:
-        outputs_of(copy.deepcopy(module), inputs)  # which leaves what the module counts
+        outputs_of(module, inputs)
     except Exception:  # the user's own code may raise any type
         return False
     return True

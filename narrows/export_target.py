@@ -15,7 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from narrows.export_module import ExportError, export_module, outputs_of
+from narrows.export_module import ExportError, export_module
+from narrows.graph.exported_outputs import outputs_of
 from narrows.graph.tracing import summary
 
 

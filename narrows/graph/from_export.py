@@ -6,6 +6,7 @@ Uploads are not read here, but by `worker.formats.pt2`.
 import operator
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch._ops import OpOverload
 from torch.export import ExportedProgram
@@ -13,6 +14,7 @@ from torch.export.graph_signature import InputKind, InputSpec, OutputKind, Tenso
 from torch.fx import Node as FxNode
 
 from narrows.graph import operators
+from narrows.graph.exported_outputs import outputs_of, require_same
 from narrows.graph.module_types import function_name, module_path, type_name
 from narrows.graph.network import Network
 from narrows.graph.node import Argument, Input, Node, Ref
@@ -24,20 +26,24 @@ def as_network(model: nn.Module | ExportedProgram, inputs: tuple[Tensor, ...]) -
     """Return the network of a module, exported in eval mode with a free batch, or of a program.
 
     `inputs` is an example batch, of any size; the tensors are copied. Raises TraceError for an
-    operator that Narrows does not know, and for code that torch.export can't follow.
+    operator that Narrows does not know, for code that torch.export can't follow, and where what it
+    exported computes something else than the module.
 
-    >>> import torch
     >>> network = as_network(nn.Sequential(nn.Linear(3, 4), nn.ReLU()), (torch.zeros(2, 3),))
     >>> [(node.op, node.module) for node in network.nodes], list(network.tensors)
     ([('linear', '0'), ('relu', '1')], ['0.weight', '0.bias'])
     >>> network.inputs[0].shape[1], network.fixed_batch
     (3, None)
     """
-    if not isinstance(model, ExportedProgram):
-        model = trace(model, inputs)
+    program = model if isinstance(model, ExportedProgram) else trace(model, inputs)
     with quiet():
-        program = model.run_decompositions({})  # which makes in-place operators pure
-    return _Reader(program).read()
+        program = program.run_decompositions({})  # which makes in-place operators pure
+    network = _Reader(program).read()
+    if isinstance(model, nn.Module):
+        expected = outputs_of(model, inputs)
+        with torch.no_grad(), inputs[0].device:
+            require_same(expected, network(*inputs))
+    return network
 
 
 class _Reader:

@@ -106,8 +106,9 @@ def export_module(
     Like `narrows.export_module`, but also raises ExportError if Narrows refuses the archive or if
     its outputs differ from those of `module`. After an error, no file is written.
     """
-    from narrows.export_module import export_module, outputs_of
+    from narrows.export_module import export_module
     from narrows.export_target import grown
+    from narrows.graph.exported_outputs import outputs_of
 
     draft = path.with_name(f".{path.name}.draft.pt2")
     try:
