@@ -5,6 +5,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 from narrows.arguments import (
     ArgumentError,
     require_choice,
@@ -241,8 +243,9 @@ class Analysis:
 
     def _groups(self, names: Collection[str]) -> list[int]:
         """Return the groups of the named layers, each once."""
-        groups = (layer.group for layer in self.channels.layers if layer.name in names)
-        return sorted({group for group in groups if group is not None})
+        named = (layer.own for layer in self.channels.layers if layer.name in names)
+        structures = np.concatenate([np.empty(0, np.int64), *named])
+        return sorted(set(self.channels.groups[structures].tolist()))
 
     def _group_factors(self, factors: Mapping[str, float]) -> dict[int, float]:
         return {group: f for name, f in factors.items() for group in self._groups([name])}

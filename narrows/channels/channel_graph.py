@@ -7,7 +7,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from narrows.channels.labels import Labelling, Labels, placed, spanned
-from narrows.channels.records import Attribute, Boundary, Meeting, Producer
+from narrows.channels.records import Boundary, Meeting, Producer
 from narrows.graph.network import Network
 from narrows.graph.node import Ref
 from narrows.graph.shapes import Shapes
@@ -44,7 +44,6 @@ class ChannelGraph:
         """Values that are a named tensor, perhaps transposed: its name, and for each dimension of
         the value the tensor's. −1 stands for a dimension along which the tensor is repeated."""
         self.producers: list[Producer] = []
-        self.attributes: list[Attribute] = []
         self.pins: list[tuple[Labels, str]] = []
         self.meetings: list[Meeting] = []
         self.boundaries: list[Boundary] = []
@@ -199,8 +198,3 @@ class ChannelGraph:
                     return labels.ravel()
                 self.fix(ref, [dim], "")
         return None
-
-    def count(self, module: str, attribute: str, labels: Labels | None) -> None:
-        """Record that a module's attribute counts these channels."""
-        if labels is not None:
-            self.attributes.append(Attribute(module, attribute, labels))

@@ -78,7 +78,6 @@ def find_channels(network: Network, shapes: Shapes, exclude: Collection[str] = (
         groups=group_of,
         positions=np.concatenate([np.arange(len(group)) for group in groups] or [group_of]),
         structure_of=structure_of_component[component],
-        attributes=tuple(graph.attributes),
         tensors={
             name: final_dims(labelling, network.tensors[name].dim(), component)
             for name, labelling in graph.tensors.items()

@@ -7,15 +7,6 @@ from narrows.graph.node import Ref
 
 
 @dataclass(frozen=True)
-class Attribute:
-    """A module's attribute that counts the channels `labels`, such as `in_channels`."""
-
-    module: str
-    name: str
-    labels: Labels
-
-
-@dataclass(frozen=True)
 class Producer:
     """A call of a layer; its weight has an index for each output channel along `channel_dim`.
 

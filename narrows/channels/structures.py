@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from narrows.channels.labels import Dims, Labels
-from narrows.channels.records import Attribute
 from narrows.wording import counted
 
 NO_STRUCTURE = -1
@@ -60,8 +59,8 @@ class Channels:
     """The structures of a network, and the labels of every dimension that has their channels.
 
     Structure s is channel `positions[s]` of group `groups[s]`. `structure_of` maps a label to its
-    structure or to `NO_STRUCTURE`; `tensors` holds the labels of the named tensors' dimensions, and
-    `attributes` those that a module's attributes count. `values` holds those of every value of the
+    structure or to `NO_STRUCTURE`; `tensors` holds the labels of the named tensors' dimensions,
+    and `values` holds those of every value of the
     program, by the value's name; a dimension without labels (None) never changes its size.
     `normalized` holds, for the result of each norm over several channels, the sets of channels that
     share their statistics.
@@ -71,7 +70,6 @@ class Channels:
     groups: Labels
     positions: Labels
     structure_of: Labels
-    attributes: tuple[Attribute, ...]
     tensors: Mapping[str, Dims]
     values: Mapping[str, Dims]
     normalized: Mapping[str, Sequence[Labels]]

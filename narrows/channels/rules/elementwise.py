@@ -66,8 +66,6 @@ def _prelu(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]:
     if node.op == "prelu" and graph.shape(slope) != (1,):
         channels = graph.along(source, 1)
         graph.couple(graph.along(slope, 0), channels, node.op)
-        name = graph.tensor(slope) or ""
-        graph.count(name.rpartition(".")[0], "num_parameters", channels)
         return [graph.labelling(source)]
     operands = [(graph.shape(ref), graph.labelling(ref)) for ref in (source, slope)]
     return [combine(graph, operands, node.op)]

@@ -10,7 +10,6 @@ from narrows.channels.labels import Labelling, Labels, independent, placed
 from narrows.channels.records import Producer
 from narrows.channels.rules.computed_weights import list_computed
 from narrows.channels.rules.registry import (
-    owner,
     pin_everything,
     readers,
     result_shape,
@@ -59,8 +58,7 @@ def _convolution(graph: ChannelGraph, node: Node, index: int) -> Sequence[Labell
     graph.fix(source, range(2, rank), "a convolution runs along them")
     into = graph.along(source, 1)
     dim, out = (_transposed if transposed else _forward)(graph, node, weight, into)
-    graph.count(owner(graph, weight.ref), "in_channels", into)
-    out = _produce(graph, node, index, weight, dim, out, "out_channels")
+    out = _produce(graph, node, index, weight, dim, out)
     return [(*independent(graph.labelling(source), *range(1, rank)), *placed(out, 1, rank))]
 
 
@@ -79,7 +77,6 @@ def _forward(
     elif groups == channels:  # depthwise: of channel i come channels k·i … k·i + k − 1
         spread = None if into is None else np.repeat(into, outputs // channels)
         graph.couple(spread, rows, node.op)
-        graph.count(owner(graph, weight.ref), "groups", into)
     else:
         for labels in (into, rows):
             if labels is not None:
@@ -102,7 +99,6 @@ def _transposed(
         return 1, rows
     if groups == channels:  # depthwise: the output channels of a channel go with it
         graph.pin(rows, "each channel of a depthwise convolution makes as many")
-        graph.count(owner(graph, weight.ref), "groups", into)
         multiplier = graph.shape(weight.ref)[1]
         return 0, None if columns is None else np.repeat(columns, multiplier)
     if into is not None:
@@ -149,9 +145,8 @@ def _contract(
     outer = 2 * len(weight.where) - 3 - inner  # the other one of the last two
     into = graph.along(source, -1)
     graph.couple(into, graph.along(weight.ref, inner), node.op)
-    graph.count(owner(graph, weight.ref), "in_features", into)
     rows, dim = graph.along(weight.ref, outer), weight.where[outer]
-    out = _produce(graph, node, index, weight, dim, rows, "out_features")
+    out = _produce(graph, node, index, weight, dim, rows)
     rank = len(result_shape(graph, node))
     return [(*independent(graph.labelling(source), -1), *placed(out, -1, rank))]
 
@@ -169,9 +164,7 @@ def _embedding(graph: ChannelGraph, node: Node, index: int) -> Sequence[Labellin
     columns = graph.along(weight.ref, 1)
     indices = tuple(labels[..., None] for labels in graph.labelling(as_ref(node.inputs["indices"])))
     if all(graph.network.nodes[reader].op == "embedding" for reader in readers(graph, weight.name)):
-        columns = _produce(graph, node, index, weight, weight.where[1], columns, "embedding_dim")
-    else:
-        graph.count(owner(graph, weight.ref), "embedding_dim", columns)
+        columns = _produce(graph, node, index, weight, weight.where[1], columns)
     return [(*indices, *placed(columns, -1, rank))]
 
 
@@ -182,7 +175,6 @@ def _produce(
     weight: Weight,
     channel_dim: int,
     out: Labels | None,
-    attribute: str,
 ) -> Labels | None:
     """Record the layer; couple its bias with its output channels, and return their labels."""
     bias = node.inputs.get("self" if node.op == "addmm" else "bias")
@@ -193,6 +185,4 @@ def _produce(
     own = graph.tensor(bias)
     rows = graph.fixed(1, "it is the only one") if out is None else out
     graph.producers.append(Producer(index, node.op, weight.name, channel_dim, own, rows))
-    if out is not None and weight.name.endswith(".weight"):
-        graph.count(weight.name.rpartition(".")[0], attribute, out)
     return out

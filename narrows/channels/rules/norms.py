@@ -6,7 +6,7 @@ import numpy as np
 
 from narrows.channels.channel_graph import ChannelGraph
 from narrows.channels.labels import Labelling, Labels
-from narrows.channels.rules.registry import owner, rule, subject
+from narrows.channels.rules.registry import rule, subject
 from narrows.graph.dimensions import as_list
 from narrows.graph.node import Node, Ref, as_int
 
@@ -24,7 +24,7 @@ def _batch_norm(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labell
     channels = graph.along(source, 1)
     if node.op != "instance_norm" and node.inputs.get("running_mean") is None:
         graph.fix(source, [0], "batch statistics run over them")
-    _couple_vectors(graph, node, channels, "num_features")
+    _couple_vectors(graph, node, channels)
     statistics = [() for _ in node.outputs[1:]]
     return [graph.labelling(source), *statistics]
 
@@ -35,13 +35,10 @@ def _group_norm(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labell
     source = subject(node)
     groups = as_int(node.inputs["num_groups" if node.op == "group_norm" else "group"])
     channels = graph.along(source, 1)
-    if channels is not None:
-        if groups == len(channels):
-            graph.count(_module(graph, node), "num_groups", channels)
-        else:
-            graph.tie_blocks(channels, groups)
-            _normalize(graph, node, np.split(channels, groups))
-    _couple_vectors(graph, node, channels, "num_channels")
+    if channels is not None and groups != len(channels):
+        graph.tie_blocks(channels, groups)
+        _normalize(graph, node, np.split(channels, groups))
+    _couple_vectors(graph, node, channels)
     return [graph.labelling(source), *[()] * (len(node.outputs) - 1)]
 
 
@@ -57,7 +54,6 @@ def _layer_norm(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labell
             vector = node.inputs.get(name)
             if isinstance(vector, Ref):
                 graph.couple(graph.along(vector, dim), channels, node.op)
-        graph.count(_module(graph, node), "normalized_shape", channels)
     return [graph.labelling(source), *[()] * (len(node.outputs) - 1)]
 
 
@@ -65,17 +61,8 @@ def _normalize(graph: ChannelGraph, node: Node, sets: Sequence[Labels]) -> None:
     graph.normalized.setdefault(node.outputs[0] or "", []).extend(sets)
 
 
-def _couple_vectors(
-    graph: ChannelGraph, node: Node, channels: Labels | None, attribute: str
-) -> None:
+def _couple_vectors(graph: ChannelGraph, node: Node, channels: Labels | None) -> None:
     for name in ("weight", "bias", "running_mean", "running_var"):
         vector = node.inputs.get(name)
         if isinstance(vector, Ref):
             graph.couple(graph.along(vector, 0), channels, node.op)
-    graph.count(_module(graph, node), attribute, channels)
-
-
-def _module(graph: ChannelGraph, node: Node) -> str:
-    """Return the module that owns the norm's tensors, or the one that calls it if it has none."""
-    owners = (owner(graph, tensor) for tensor in node.inputs.values() if graph.tensor(tensor))
-    return next(owners, node.module)

@@ -119,16 +119,6 @@ def subject(node: Node) -> Ref:
     return as_ref(node.inputs.get("self", node.inputs.get("input")))
 
 
-def owner(graph: ChannelGraph, ref: object) -> str:
-    """Return the module that owns a named tensor; "" for any other value.
-
-    >>> from narrows.example import two_neurons
-    >>> owner(trace(*two_neurons()[:2]), Ref("w"))
-    'hidden'
-    """
-    return (graph.tensor(ref) or "").rpartition(".")[0]
-
-
 def tensors_of(graph: ChannelGraph, node: Node) -> list[Ref]:
     """Return every tensor that the operator reads; sizes are left out.
 

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from narrows import analyze
 from narrows.channels.structures import NO_STRUCTURE
 from narrows.graph.network import Network
 from narrows.surgery import Verification
@@ -259,3 +260,23 @@ def test_query_heads_can_go_without_their_shared_keys(grouped: bool) -> None:
     assert structures["q"] == [0] * 4 + [1] * 4 + [2] * 4
     assert prove(network, channels, np.array([0, 1, 1, *[1] * 6])).deviation < EXACT
     assert prove(network, channels, np.array([2, 1, 3, *[1] * 6])).deviation < EXACT
+
+
+def test_a_layer_in_several_groups_is_widened_as_a_whole() -> None:
+    """A split that keeps a channel in each half makes two groups of one layer."""
+
+    class Split(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.left, self.right = nn.Linear(4, 8), nn.Linear(4, 3), nn.Linear(4, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            a, b = torch.chunk(torch.relu(self.first(x)), 2, 1)
+            return self.left(a) + self.right(b)
+
+    torch.manual_seed(0)
+    data = [(torch.randn(4, 4), torch.randint(3, (4,))) for _ in range(3)]
+    found = analyze(Split(), data, factors={"mine": {"first": 2.0}}, progress=False)
+    assert len(set(found.channels.groups.tolist())) == 2
+    (layer,) = found.plans["mine"].layers
+    assert (layer.width, layer.new_width) == (8, 16)
