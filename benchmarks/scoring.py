@@ -18,7 +18,7 @@ from narrows import Analysis, analyze
 VERSION = 3
 SAMPLES = 2048
 BATCH = 256
-METHODS = ("sosp_h", "sosp_i", "joint", "first_order", "fisher", "magnitude", "exact")
+METHODS = ("sosp_h", "sosp_i", "joint", "obs", "first_order", "fisher", "magnitude", "exact")
 GATES = ("weights", "channel")
 
 

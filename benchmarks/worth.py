@@ -33,7 +33,7 @@ def random_sums(structures: int, samples: int) -> PartialSums:
         part = factor[:, start : start + AT_ONCE]
         mix = rng.standard_normal((PATTERNS, part.shape[1]), np.float32) / PATTERNS**0.5
         noise = rng.standard_normal(part.shape, np.float32)
-        sizes = (10 ** rng.uniform(-2, 0, part.shape[1])).astype(np.float32)
+        sizes = np.power(10, rng.uniform(-2, 0, part.shape[1])).astype(np.float32)
         part[:] = (patterns @ mix + 0.3 * noise) * sizes
     of_batch = np.full(BATCHES, samples // BATCHES)
     return PartialSums(np.zeros(BATCHES), of_batch, factor=factor)

@@ -100,8 +100,8 @@ def as_method(
     if not curved and (blocks is not None or curvature != "sampled"):
         name = "blocks" if blocks is not None else "curvature"
         raise ArgumentError(
-            f"the method {method!r} does not use `{name}`; leave it out, or choose 'sosp_i' or "
-            "'joint'"
+            f"the method {method!r} does not use `{name}`; leave it out, or choose "
+            "'sosp_i', 'joint' or 'obs'"
         )
     if blocks is not None and (not _is_whole(blocks) or blocks < 1):
         raise ArgumentError(f"blocks is {blocks!r}; it must be a whole number, 1 or more, or None")

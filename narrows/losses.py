@@ -49,7 +49,8 @@ class Loss:
     `value(outputs, targets)` is the sum over the batch of each sample's loss, the mean over its
     targets, where those that do not count add 0; divided by the samples that count, it is torch's
     mean. `columns` yields the exact c_k, each of the outputs' shape; `draw` returns a random c for
-    every sample. A loss without them has no Gauss–Newton matrix, so `sosp_i` and `joint` refuse it.
+    every sample. A loss without them has no Gauss–Newton matrix, so `sosp_i`, `joint` and `obs`
+    refuse it.
     `count` counts the samples; by default all of them. `by_program` says that the network's output
     is the loss.
 

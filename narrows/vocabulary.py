@@ -8,6 +8,7 @@ MethodName = Literal[
     "sosp_h",
     "sosp_i",
     "joint",
+    "obs",
     "first_order",
     "fisher",
     "magnitude",
@@ -16,7 +17,7 @@ MethodName = Literal[
 ]
 """The criteria of what is removed first; see `narrows.methods.table`."""
 METHODS: Final[tuple[MethodName, ...]] = get_args(MethodName)
-CURVATURE_METHODS: Final[frozenset[MethodName]] = frozenset({"sosp_i", "joint"})
+CURVATURE_METHODS: Final[frozenset[MethodName]] = frozenset({"sosp_i", "joint", "obs"})
 """The methods that weigh pairs of structures, by the Gauss–Newton matrix."""
 
 GateKind = Literal["weights", "channel"]

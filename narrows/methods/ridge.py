@@ -21,6 +21,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+DAMPING = 0.1
+"""λ over the mean of the diagonal of Q, for what removal costs after all others have adapted."""
 AT_ONCE = 2048
 """How many columns, or rows, of the factor are in double precision at once."""
 

@@ -14,6 +14,7 @@ from narrows.methods import (
     gauss_newton,
     joint,
     magnitude,
+    obs,
     sosp_h,
     sosp_i,
 )
@@ -26,6 +27,7 @@ CRITERIA: Mapping[MethodName, Criterion] = {
     "sosp_h": Criterion(sosp_h.measure, sosp_h.order),
     "sosp_i": Criterion(gauss_newton.measure, sosp_i.order),
     "joint": Criterion(gauss_newton.measure, joint.order),
+    "obs": Criterion(gauss_newton.measure, obs.order),
     "first_order": Criterion(first_order.measure, first_order.order),
     "fisher": Criterion(fisher.measure, fisher.order),
     "magnitude": Criterion(magnitude.measure, magnitude.order),

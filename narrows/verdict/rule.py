@@ -7,13 +7,11 @@ far less of the evidence if channels are few.
 See docs/method.md, "From saliencies to verdicts".
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
-from typing import Literal
 
 import numpy as np
-from scipy import stats
 
 from narrows.arrays import Floats, Ints
 from narrows.channels.structures import Channels
@@ -27,8 +25,6 @@ HIGH_SCORE, RAISED_SCORE, LOW_SCORE = 0.9, 2 / 3, 1 / 3
 """The least score of a bottleneck and of a suspected layer, and the highest of a redundant one.
 
 Set by `benchmarks.planted` (RESULTS.md), for `sosp_i` with gates on the channel."""
-EXACT_TEST = 10_000
-"""The most pairs of channels with an exact null distribution; for more pairs it is normal."""
 
 
 @dataclass(frozen=True)
@@ -82,8 +78,8 @@ def judge(
     own_of = {layer.name: own for layer in channels.layers if len(own := layer.own)}
     owned = {own.tobytes(): own for own in own_of.values()}
     rank, mean_rank = order.rank, order.mean_rank
-    high = _adjusted_p_values(mean_rank, owned, "greater")
-    low = _adjusted_p_values(mean_rank, owned, "less")
+    high = adjusted_p_values(mean_rank, owned, "greater")
+    low = adjusted_p_values(mean_rank, owned, "less")
 
     rounding = ties.EPSILON * ties.largest(order.saliency)
     verdicts = {layer.name: Verdict("not_prunable") for layer in channels.layers}
@@ -190,29 +186,3 @@ class _Evidence:
 
 def _score(mean_rank: Floats, own: Ints) -> float:
     return float(np.mean(mean_rank[own] + 0.5) / len(mean_rank))
-
-
-def _adjusted_p_values(
-    mean_rank: Floats, owned: Mapping[bytes, Ints], alternative: Literal["greater", "less"]
-) -> dict[bytes, float]:
-    """Return the p-value of each case: its ranks against all others (Mann–Whitney), adjusted.
-
-    The exact null distribution holds without ties only; with ties, the normal one allows for them.
-    """
-    distinct = len(np.unique(mean_rank))
-    p_values = []
-    for own in owned.values():
-        others = np.delete(mean_rank, own)
-        if not len(others) or distinct == 1:
-            p_values.append(1.0)
-            continue
-        exact = distinct == len(mean_rank) and len(own) * len(others) <= EXACT_TEST
-        test = stats.mannwhitneyu(
-            mean_rank[own],
-            others,
-            alternative=alternative,
-            method="exact" if exact else "asymptotic",
-        )
-        p_values.append(float(test.pvalue))
-    adjusted = stats.false_discovery_control(p_values)
-    return {case: float(p) for case, p in zip(owned, adjusted, strict=True)}

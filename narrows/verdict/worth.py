@@ -24,8 +24,6 @@ from narrows.methods import ridge, ties
 from narrows.methods.partial_sums import PartialSums
 from narrows.verdict.jackknife import Interval, groups_of_batches, interval
 
-DAMPING = 0.1
-"""λ over the mean of Q's diagonal."""
 QUANTILE = 0.75
 """A layer is worth this quantile of its channels."""
 MOST_ROWS = 8192
@@ -118,7 +116,7 @@ class _Problem:
         everything = squares.sum(0)
         left = np.maximum(everything - squares, 0.0)
         self._squares = np.array([everything, *left[: self._groups]])
-        self._ridges = DAMPING * self._squares.mean(1)
+        self._ridges = ridge.DAMPING * self._squares.mean(1)
         """Λ of all samples, and without each group."""
 
     def solve(self) -> Worth:

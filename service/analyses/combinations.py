@@ -31,7 +31,7 @@ def _check_method(request: AnalysisRequest) -> None:
             raise InvalidError(
                 [name],
                 f"The method {request.method!r} does not use `{name}`; leave it out, or choose "
-                "'sosp_i' or 'joint'.",
+                "'sosp_i', 'joint' or 'obs'.",
             )
 
 

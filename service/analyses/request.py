@@ -83,8 +83,9 @@ class AnalysisRequest(BaseModel):
         default=_DEFAULTS.method,
         description="How structures are ranked: by pairs of structures (sosp_i), by the exact "
         "Hessian (sosp_h, the default for the loss model), by the predicted change of the loss "
-        "(joint), or by a baseline: first_order, fisher, magnitude, magnitude_relative, exact "
-        "(every structure removed by itself)",
+        "(joint), by what is lost once all other structures have adapted (obs), or by a baseline: "
+        "first_order, fisher, magnitude, magnitude_relative, exact (every structure removed by "
+        "itself)",
     )
     gate: GateKind = Field(
         default=_DEFAULTS.gate,
@@ -98,15 +99,16 @@ class AnalysisRequest(BaseModel):
     )
     curvature: Curvature | None = Field(
         default=None,
-        description="For sosp_i and joint: one backward pass for a random combination of the "
+        description="For sosp_i, joint and obs: one backward pass for a random combination of the "
         "outputs (sampled, the default), or one for each output (exact)",
     )
     blocks: int | None = Field(
         default=None,
         ge=1,
         le=100_000,
-        description="For sosp_i and joint: in how many steps structures are removed; null: one "
-        "structure in each step, or 100 steps if there are more than 6,000 structures",
+        description="For sosp_i, joint and obs: in how many steps structures are removed; null: "
+        "one structure in each step, or 100 steps if there are more than 6,000 structures (obs: 20 "
+        "steps, or 4 if there are more than 2,000)",
     )
     pruning_ratio: float = Field(
         default=_DEFAULTS.pruning_ratio,

@@ -71,10 +71,10 @@ def analyze(
         typer.Option(help="weights or channel: what removing a channel sets to zero."),
     ] = None,
     curvature: Annotated[
-        str | None, typer.Option(help="sampled or exact, for sosp_i and joint.")
+        str | None, typer.Option(help="sampled or exact, for sosp_i, joint and obs.")
     ] = None,
     blocks: Annotated[
-        int | None, typer.Option(help="The number of removal steps, for sosp_i and joint.")
+        int | None, typer.Option(help="The number of removal steps, for sosp_i, joint and obs.")
     ] = None,
     transform: Annotated[
         str | None,

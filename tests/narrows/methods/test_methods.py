@@ -18,7 +18,18 @@ from narrows.channels.groups import find_channels
 from narrows.gates.gated_network import GatedNetwork, gate
 from narrows.graph.shapes import trace_shapes
 from narrows.losses import LOSSES, Loss
-from narrows.methods import exact, fisher, gauss_newton, greedy, joint, magnitude, sosp_h, sosp_i
+from narrows.methods import (
+    exact,
+    fisher,
+    gauss_newton,
+    greedy,
+    joint,
+    magnitude,
+    obs,
+    ridge,
+    sosp_h,
+    sosp_i,
+)
 from narrows.methods.criterion import MethodOptions
 from narrows.methods.greedy import Gram
 from narrows.methods.partial_sums import Averages
@@ -270,6 +281,45 @@ def signed(found: Averages, chosen: list[int]) -> float:
     return abs(float(-found.means["first"][chosen].sum() + 0.5 * q[np.ix_(chosen, chosen)].sum()))
 
 
+def adapted(found: Averages, chosen: list[int]) -> float:
+    """λ_O of a set: the least loss with its gates at 0, by the conditions of the minimum."""
+    count = found.factor.shape[1]
+    q = found.factor.T @ found.factor
+    damped = q + ridge.DAMPING * np.trace(q) / count * np.eye(count)
+    others = np.delete(np.arange(count), chosen)
+    x = np.full(count, -1.0)
+    x[others] = np.linalg.solve(damped[np.ix_(others, others)], damped[others][:, chosen].sum(1))
+    return float(0.5 * x @ damped @ x)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("rows", [5, 20])
+def test_obs_takes_what_is_missed_least_once_all_others_have_adapted(rows: int, seed: int) -> None:
+    found = averages(9, rows, seed)
+    removal = obs.order(found, options=MethodOptions(blocks=9))
+    chosen: list[int] = []
+    for structure in np.argsort(removal.rank).tolist():
+        left = [s for s in range(9) if s not in chosen]
+        sets = {s: adapted(found, [*chosen, s]) for s in left}
+        assert min(sets, key=lambda s: sets[s]) == structure
+        before = adapted(found, chosen) if chosen else 0.0
+        assert removal.saliency[structure] == pytest.approx(sets[structure] - before, rel=1e-8)
+        chosen.append(structure)
+
+
+def test_obs_in_one_block_goes_by_worth() -> None:
+    found = averages(30, 40)
+    q = found.factor.T @ found.factor
+    damped = q + ridge.DAMPING * np.diag(q).mean() * np.eye(30)
+    order = obs.order(found, options=MethodOptions(blocks=1))
+    expected = 0.5 / np.diag(np.linalg.inv(damped))
+    np.testing.assert_allclose(order.saliency, expected, rtol=1e-8)
+    np.testing.assert_array_equal(np.argsort(order.rank), np.argsort(expected))
+    in_blocks = obs.order(found, options=MethodOptions(blocks=5)).rank
+    assert sorted(in_blocks) == list(range(30))
+    assert (in_blocks != order.rank).any()
+
+
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize(("order", "of_set"), [(sosp_i.order, unsigned), (joint.order, signed)])
 def test_greedy_orders_take_what_the_definition_says(order: Any, of_set: Any, seed: int) -> None:
@@ -306,7 +356,7 @@ def test_what_does_not_fit_goes_in_blocks(order: Any, monkeypatch: pytest.Monkey
     np.testing.assert_array_equal(order(found).rank, whole)
 
 
-@pytest.mark.parametrize("name", ["sosp_h", "sosp_i", "joint"])
+@pytest.mark.parametrize("name", ["sosp_h", "sosp_i", "joint", "obs"])
 def test_what_costs_more_goes_earlier(name: Any) -> None:
     found = averages(30, 40)
     found = Averages(1.0, {**found.means, "second": found.means["first"]}, found.factor)
@@ -376,7 +426,7 @@ def test_a_programs_own_loss_gives_what_ours_gives(name: Any, mean: bool) -> Non
 def test_a_loss_of_unknown_curvature_is_refused_where_it_matters() -> None:
     x, y = torch.randn(4, 3, 8, 8).double(), torch.randint(5, (4,))
     module, loss = shared_module(PlainNet), LOSSES["mse"].value
-    for name in ("sosp_i", "joint"):
+    for name in ("sosp_i", "joint", "obs"):
         with exporting_once(), pytest.raises(ValueError, match="needs the curvature of the loss"):
             analyze(module, [(x, y)], method=name, loss=loss, progress=False)
 

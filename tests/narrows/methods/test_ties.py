@@ -12,7 +12,7 @@ from scipy import stats
 from torch import Tensor, nn
 
 from narrows import analyze
-from narrows.methods import joint, sosp_i, ties
+from narrows.methods import joint, obs, sosp_i, ties
 from narrows.methods.criterion import MethodOptions
 from narrows.methods.partial_sums import Averages, NothingMeasuredError
 from narrows.methods.ranking import ranked
@@ -41,7 +41,7 @@ def test_the_seed_draws_who_of_equals_goes_first() -> None:
     np.testing.assert_array_equal(ranks[3], ranked(saliency, seed=3).rank)
 
 
-@pytest.mark.parametrize("order", [sosp_i.order, joint.order])
+@pytest.mark.parametrize("order", [sosp_i.order, joint.order, obs.order])
 @pytest.mark.parametrize("blocks", [None, 4])
 def test_greedy_orders_treat_equals_alike(order: object, blocks: int | None) -> None:
     """Twelve structures without any influence, and four with one each."""

@@ -17,9 +17,9 @@ from narrows.channels.groups import find_channels
 from narrows.channels.structures import Channels
 from narrows.graph.shapes import trace_shapes
 from narrows.methods.partial_sums import PartialSums
-from narrows.methods.ridge import Rows
+from narrows.methods.ridge import DAMPING, Rows
 from narrows.verdict import worth as module
-from narrows.verdict.worth import DAMPING, Worth, worth
+from narrows.verdict.worth import Worth, worth
 from tests.support.exporting import randomized, read_back
 
 BATCHES, SAMPLES = 10, 6

@@ -88,6 +88,7 @@ METHODS: list[dict[str, Any]] = [
     {"gate": "channel"},
     {"method": "joint", "gate": "channel"},
     {"method": "joint", "blocks": 4, "curvature": "exact"},
+    {"method": "obs"},
     {"method": "sosp_i"},
     {"method": "fisher", "gate": "channel"},
     {"method": "first_order"},
