@@ -18,6 +18,7 @@ from narrows.channels.structures import Channels
 from narrows.methods import ranking, ties
 from narrows.methods.ranking import PruningOrder
 from narrows.verdict.jackknife import MIN_BATCHES, Interval, interval
+from narrows.verdict.p_values import adjusted_p_values
 
 FALSE_DISCOVERIES = 0.15
 """The tolerated share of wrong layers among those named (Benjamini–Hochberg)."""
