@@ -1,11 +1,13 @@
-"""Builds a plan as a network, verifies it, and writes it to a file.
+"""Builds plans as networks, verifies them, and writes them to files.
 
 See docs/method.md, "From saliencies to verdicts".
 """
 
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from narrows import surgery
 from narrows.analysis import Analysis
@@ -26,6 +28,38 @@ EXPECTED = (surgery.SurgeryError, BuildError)
 
 class BuildFailedError(Exception):
     """A plan can't be built as a network; the others can."""
+
+
+def build_all(
+    model_path: str, analysis: Analysis, plans: Mapping[str, Plan], init: Init, folder: Path
+) -> dict[str, Built | BuildFailedError]:
+    """Build the networks of plans one by one; one that fails leaves the others alone."""
+    built: dict[str, Built | BuildFailedError] = {}
+    if plans:
+        original = pt2.read(Path(model_path))
+    for name, plan in plans.items():
+        try:
+            built[name] = build(original, analysis, plan, init, folder / f"{name}.pt2")
+        except BuildFailedError as error:
+            built[name] = error
+    return built
+
+
+def built_row(name: str, built: Built | BuildFailedError | None) -> dict[str, Any]:
+    """Return what a plan's row says of its network: the file, its scores, or the error."""
+    if not isinstance(built, Built):
+        return {"artifact": None, "evaluation": None, "error": built and str(built)}
+    effect = built.effect and built.effect.to_dict()
+    return {"artifact": f"{name}.pt2", "evaluation": effect, "error": None}
+
+
+def verifications(built: Mapping[str, Built | BuildFailedError]) -> dict[str, Any]:
+    """Return for each network that was built how far its outputs deviate, and why."""
+    return {
+        name: {"deviation": of.verification.deviation, "reasons": list(of.verification.reasons)}
+        for name, of in built.items()
+        if isinstance(of, Built)
+    }
 
 
 def build(original: Network, analysis: Analysis, plan: Plan, init: Init, path: Path) -> Built:

@@ -193,6 +193,7 @@ class AnalysisContext:
             seed=self.options.seed,
             factors=self.options.custom_plans,
             evaluation=self.evaluation(),
+            device=self.device,
         )
 
     def load(self, start: int, stop: int) -> Batch:

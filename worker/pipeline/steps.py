@@ -6,7 +6,7 @@ Each function raises RefusedError if the upload or the request is invalid.
 
 import io
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,15 +18,14 @@ from narrows.graph.shapes import trace_shapes
 from narrows.methods.partial_sums import NothingMeasuredError, PartialSums
 from narrows.options import AnalysisOptions
 from narrows.plans.planner import Plan
-from narrows.surgery.built import Built
 from narrows.vocabulary import PRUNED
 from service.settings import get_settings
 from worker.errors import RefusedError
-from worker.formats import arrays, pt2
+from worker.formats import arrays
 from worker.formats.samples import Transform
 from worker.hardware.device import device_name
 from worker.pipeline import inspection
-from worker.pipeline.artifact import BuildFailedError, build
+from worker.pipeline.artifact import build_all, built_row, verifications
 from worker.pipeline.context import AnalysisContext, find_structures, open_network
 from worker.pipeline.microbatches import measure_in_microbatches, within_memory
 
@@ -144,15 +143,16 @@ def reduce(
     options = context.options
     summary = _measured(context, analysis)
     plans = _chosen_plans(analysis, options)
-    built = _built(model_path, analysis, plans, options, Path(folder))
+    to_build = {name: plans[name] for name in options.build}
+    built = build_all(model_path, analysis, to_build, options.init, Path(folder))
     seconds = sum(float(part["seconds"]) for part in shards) + time.perf_counter() - began
     return {
         "layers": analysis.layers,
         "structures": analysis.structures,
         "plans": [
-            {**plan.to_dict(), **_built_row(name, built.get(name))} for name, plan in plans.items()
+            {**plan.to_dict(), **built_row(name, built.get(name))} for name, plan in plans.items()
         ],
-        "summary": {**summary, "built": _verifications(built)},
+        "summary": {**summary, "built": verifications(built)},
         "provenance": {
             **inspection.versions(),
             "model_sha256": Path(model_path).name,
@@ -162,41 +162,6 @@ def reduce(
             "compute_seconds": round(seconds, 3),
             **{name: getattr(options, name) for name in SETTINGS},
         },
-    }
-
-
-def _built(
-    model_path: str,
-    analysis: Analysis,
-    plans: Mapping[str, Plan],
-    options: AnalysisOptions,
-    folder: Path,
-) -> dict[str, Built | BuildFailedError]:
-    """Build the networks of `build` one by one; one that fails leaves the others alone."""
-    built: dict[str, Built | BuildFailedError] = {}
-    if options.build:
-        original = pt2.read(Path(model_path))
-    for name in options.build:
-        try:
-            path = folder / f"{name}.pt2"
-            built[name] = build(original, analysis, plans[name], options.init, path)
-        except BuildFailedError as error:
-            built[name] = error
-    return built
-
-
-def _built_row(name: str, built: Built | BuildFailedError | None) -> Json:
-    if not isinstance(built, Built):
-        return {"artifact": None, "evaluation": None, "error": built and str(built)}
-    effect = built.effect and built.effect.to_dict()
-    return {"artifact": f"{name}.pt2", "evaluation": effect, "error": None}
-
-
-def _verifications(built: Mapping[str, Built | BuildFailedError]) -> Json:
-    return {
-        name: {"deviation": of.verification.deviation, "reasons": list(of.verification.reasons)}
-        for name, of in built.items()
-        if isinstance(of, Built)
     }
 
 
