@@ -65,7 +65,8 @@ def score(scoring: Scoring) -> None:
     result = analyze(
         read(scoring.recipe).network, batches, progress=False, **scoring.criterion.options
     )
-    write(scoring.path, pickle.dumps(result))
+    # The evaluation holds the data, which can't be stored; these networks leave no doubt.
+    write(scoring.path, pickle.dumps(replace(result, evaluation=None)))
 
 
 def analysis(recipe: Recipe, criterion: Criterion) -> Analysis:

@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import torch
 
 from narrows.arguments import (
     ArgumentError,
@@ -32,6 +33,7 @@ from narrows.surgery import SurgeryError, resize
 from narrows.surgery.built import Built, build
 from narrows.verdict.jackknife import replicates
 from narrows.verdict.rule import Verdict, judge
+from narrows.verdict.worth import CPU, LayerWorth, Worth, worth
 from narrows.vocabulary import CostKind, Init
 
 
@@ -48,9 +50,9 @@ class Analysis:
     >>> analysis.saliency, analysis.rank
     (array([1., 2.]), array([0, 1]))
     >>> analysis
-    layer   op      width  pruned  95 %  score      p  verdict
-    hidden  linear      2     50%         0.50  1.000  undecided
-    output  linear      1                              not_prunable
+    layer   op      width  pruned  95 %  score      p  worth  verdict
+    hidden  linear      2     50%         0.50  1.000         undecided
+    output  linear      1                                     not_prunable
     1 sample, loss 1
     >>> analysis.prune(0.5).network.tensors["hidden.weight"]
     tensor([[2.]])
@@ -68,6 +70,8 @@ class Analysis:
     """Plans of one's own: for each name, factors for the widths of layers."""
     evaluation: Evaluation | None = None
     """The network's score on some of the samples, and what an answer without inputs gets."""
+    device: torch.device = CPU
+    """Where large matrices are inverted."""
 
     @property
     def loss(self) -> float:
@@ -129,6 +133,21 @@ class Analysis:
             int(self.partial_sums.samples.sum()),
             self.doubt,
         )
+
+    @cached_property
+    def worth(self) -> Worth | None:
+        """What each structure is worth once all others have adapted; None for other methods.
+
+        Only `sosp_i`, `joint` and `obs` measure what it needs.
+        """
+        return worth(self.partial_sums, self.device)
+
+    @cached_property
+    def layer_worth(self) -> dict[str, LayerWorth]:
+        """What a channel of each layer is worth, by name."""
+        if self.worth is None:
+            return {layer.name: LayerWorth() for layer in self.channels.layers}
+        return self.worth.of_layers(self.channels)
 
     def named(self, verdict: str) -> list[str]:
         """Return the names of the layers with this verdict."""

@@ -116,6 +116,7 @@ def analyze(
         seed,
         factors or {},
         collector.evaluation(subject.shapes, function),
+        device,
     )
     require_measured(analysis.order)
     return analysis

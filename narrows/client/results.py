@@ -80,7 +80,11 @@ class Analysis(TypedDict):
 
 
 class Layer(TypedDict):
-    """A layer with its verdict; `macs` are for one sample, intervals have a level of 95 %."""
+    """A layer with its verdict; `macs` are for one sample, intervals have a level of 95 %.
+
+    `worth` is what the loss rises by without one of its channels once all others have adapted, and
+    `worth_ratio` how many times that of the median layer. Older servers have no worth.
+    """
 
     name: str
     op: str
@@ -93,6 +97,9 @@ class Layer(TypedDict):
     p_value: float | None
     score: float | None
     score_interval: list[float] | None
+    worth: NotRequired[float | None]
+    worth_interval: NotRequired[list[float] | None]
+    worth_ratio: NotRequired[float | None]
     because: str | None
     samples_needed: int | None
     verdict: VerdictName
@@ -109,6 +116,7 @@ class Structure(TypedDict):
     first_order: float | None
     second_order: float | None
     rank: int
+    worth: NotRequired[float | None]
     members: list[list[str | int]]
 
 

@@ -17,6 +17,7 @@ def layer_rows(analysis: "Analysis") -> list[dict[str, Any]]:
         {
             **describe_layer(layer, analysis.network_cost),
             **vars(analysis.verdicts[layer.name]),
+            **analysis.layer_worth[layer.name]._asdict(),
             "sweep": ranking.sweep(analysis.rank, layer) if layer.group is not None else [],
         }
         for layer in analysis.channels.layers
@@ -41,8 +42,9 @@ def summary(analysis: "Analysis") -> dict[str, Any]:
 
 
 def structure_rows(analysis: "Analysis") -> list[dict[str, Any]]:
-    """Return a row for each structure: its saliency with the parts, its rank, and its members."""
+    """Return a row for each structure: its saliency with the parts, rank, worth, and members."""
     averages, channels = analysis.partial_sums.averages, analysis.channels
+    worth = analysis.worth.of_structures if analysis.worth else None
     first, second = averages.means.get("first"), second_order(averages)
     return [
         {
@@ -52,6 +54,7 @@ def structure_rows(analysis: "Analysis") -> list[dict[str, Any]]:
             "first_order": None if first is None else float(first[s]),
             "second_order": None if second is None else float(second[s]),
             "rank": int(analysis.rank[s]),
+            "worth": None if worth is None else float(worth[s]),
             "members": members,
         }
         for s, members in enumerate(channels.members())

@@ -9,8 +9,8 @@ from narrows.wording import counted
 if TYPE_CHECKING:
     from narrows.analysis import Analysis
 
-COLUMNS = ("layer", "op", "width", "pruned", "95 %", "score", "p", "verdict")
-_NUMBERS = frozenset({"width", "pruned", "95 %", "score", "p"})
+COLUMNS = ("layer", "op", "width", "pruned", "95 %", "score", "p", "worth", "verdict")
+_NUMBERS = frozenset({"width", "pruned", "95 %", "score", "p", "worth"})
 """The columns that are aligned to the right."""
 
 
@@ -18,8 +18,9 @@ def cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     """Return a layer's row (`rows.layer_rows`) as texts, one for each of `COLUMNS`.
 
     >>> cells({"name": "conv1", "op": "conv2d", "width": 8, "pruning_ratio": 0.25, "score": 0.5,
-    ...        "interval": (0.1, 0.4), "p_value": 0.0001, "verdict": "balanced"})
-    ('conv1', 'conv2d', '8', '25%', '10–40', '0.50', '<.001', 'balanced')
+    ...        "interval": (0.1, 0.4), "p_value": 0.0001, "worth_ratio": 3.6,
+    ...        "verdict": "balanced"})
+    ('conv1', 'conv2d', '8', '25%', '10–40', '0.50', '<.001', '3.6×', 'balanced')
     """
     share, limits, score = row["pruning_ratio"], row["interval"], row["score"]
     return (
@@ -30,6 +31,7 @@ def cells(row: Mapping[str, Any]) -> tuple[str, ...]:
         f"{limits[0] * 100:.0f}–{limits[1] * 100:.0f}" if limits else "",
         "" if score is None else f"{score:.2f}",
         _p_value(row["p_value"]),
+        "" if row["worth_ratio"] is None else f"{row['worth_ratio']:.1f}×",
         row["verdict"],
     )
 

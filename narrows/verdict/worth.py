@@ -36,12 +36,12 @@ CPU = torch.device("cpu")
 class LayerWorth(NamedTuple):
     """A layer's worth, in units of the loss, with its 95 % interval, None with too few batches.
 
-    `ratio` is the worth over that of the network's median layer, None where that is 0.
+    `worth_ratio` is the worth over that of the network's median layer, None where that is 0.
     """
 
     worth: float | None = None
-    interval: Interval | None = None
-    ratio: float | None = None
+    worth_interval: Interval | None = None
+    worth_ratio: float | None = None
 
 
 @dataclass(frozen=True)

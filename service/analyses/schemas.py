@@ -132,6 +132,19 @@ class LayerOut(_Result):
     score_interval: tuple[float, float] | None = Field(
         description="Confidence interval of the score"
     )
+    worth: float | None = Field(
+        description="How much the loss rises without one of its channels once all other channels "
+        "have adapted: the upper quartile of its structures' worth. Null for methods other than "
+        "sosp_i, joint and obs"
+    )
+    worth_interval: tuple[float, float] | None = Field(
+        description="Confidence interval of the worth"
+    )
+    worth_ratio: float | None = Field(
+        description="Its worth over that of the median layer: a channel here is worth so many "
+        "typical channels",
+        examples=[3.6],
+    )
     verdict: str = Field(
         description="bottleneck, suspected, balanced, redundant, undecided or not_prunable",
         examples=["bottleneck"],
@@ -161,6 +174,10 @@ class StructureOut(_Result):
         "computes it"
     )
     rank: int = Field(description="Place among all structures, the least salient first")
+    worth: float | None = Field(
+        description="How much the loss rises without it once all other structures have adapted. "
+        "Null for methods other than sosp_i, joint and obs"
+    )
     members: list[Any] = Field(description="Pairs of layer and channel", examples=[[["conv1", 0]]])
 
 

@@ -64,7 +64,7 @@ def _print_layers(console: Console, layers: Sequence[Layer]) -> None:
 
 def _layers(layers: Sequence[Layer], *, bars: bool = True, name_width: int | None = None) -> Table:
     table = make_table("layer", "op")
-    for heading in ("width", "pruned", "95 %", "score", "p"):
+    for heading in ("width", "pruned", "95 %", "score", "p", "worth"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     for layer in layers:
@@ -77,6 +77,7 @@ def _layers(layers: Sequence[Layer], *, bars: bool = True, name_width: int | Non
             _interval(layer["interval"]),
             "" if layer["score"] is None else f"{layer['score']:.2f}",
             _number(layer["p_value"]),
+            _worth(layer),
             layer["verdict"],
             style=COLOURS.get(layer["verdict"], ""),
         )
@@ -93,6 +94,12 @@ def _share(share: float | None, *, bars: bool) -> str:
 
 def _interval(limits: list[float] | None) -> str:
     return f"{limits[0] * 100:.0f}–{limits[1] * 100:.0f}" if limits else ""
+
+
+def _worth(layer: Layer) -> str:
+    """Return how many typical channels a channel of the layer is worth, as far as it is known."""
+    ratio = layer.get("worth_ratio")
+    return "" if ratio is None else f"{ratio:.1f}×"
 
 
 def _number(value: float | None) -> str:

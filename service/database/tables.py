@@ -154,6 +154,9 @@ class Layer(Base):
     p_value: Mapped[float | None]
     score: Mapped[float | None]
     score_interval: Mapped[list[Any] | None]
+    worth: Mapped[float | None]
+    worth_interval: Mapped[list[Any] | None]
+    worth_ratio: Mapped[float | None]
     because: Mapped[str | None] = mapped_column(Text)
     samples_needed: Mapped[int | None]
     verdict: Mapped[str] = mapped_column(String(16))
@@ -171,6 +174,7 @@ class Structure(Base):
     first_order: Mapped[float | None]
     second_order: Mapped[float | None]
     rank: Mapped[int]
+    worth: Mapped[float | None]
     members: Mapped[list[Any]]
 
 

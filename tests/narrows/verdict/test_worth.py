@@ -10,8 +10,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import nn
+from torch import Tensor, nn
 
+from narrows import analyze
 from narrows.arrays import Floats, Ints
 from narrows.channels.groups import find_channels
 from narrows.channels.structures import Channels
@@ -20,6 +21,7 @@ from narrows.methods.partial_sums import PartialSums
 from narrows.methods.ridge import DAMPING, Rows
 from narrows.verdict import worth as module
 from narrows.verdict.worth import Worth, worth
+from narrows.vocabulary import CURVATURE_METHODS, METHODS, MethodName
 from tests.support.exporting import randomized, read_back
 
 BATCHES, SAMPLES = 10, 6
@@ -173,6 +175,38 @@ def test_too_many_rows_are_added_up_within_their_groups(monkeypatch: pytest.Monk
     np.testing.assert_allclose(structure_worth(factor), exact, rtol=0.2)
 
 
+class Net(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.stem, self.neck, self.head = nn.Linear(6, 12), nn.Linear(12, 3), nn.Linear(3, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        result: Tensor = 3 * self.head(self.neck(self.stem(x).relu()).relu())
+        return result
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_analyses_show_worth_where_the_method_measures_it(method: MethodName) -> None:
+    data = [(torch.randn(16, 6), torch.randint(4, (16,))) for _ in range(9)]
+    found = analyze(Net(), data, method=method, progress=False)
+    layers = {layer["name"]: layer for layer in found.layers}
+    names = ("worth", "worth_interval", "worth_ratio")
+    assert [layers["head"][name] for name in names] == [None] * 3
+    if method not in CURVATURE_METHODS:
+        assert [layers["stem"][name] for name in names] == [None] * 3
+        assert {row["worth"] for row in found.structures} == {None}
+        return
+    for layer in (layers["stem"], layers["neck"]):
+        low, high = layer["worth_interval"]
+        assert 0 <= low < layer["worth"] < high
+        of_channels = [row["worth"] for row in found.structures if row["group"] == layer["group"]]
+        assert layer["worth"] == pytest.approx(np.quantile(of_channels, 0.75))
+    both = layers["stem"]["worth"] + layers["neck"]["worth"]
+    assert layers["neck"]["worth_ratio"] == pytest.approx(2 * layers["neck"]["worth"] / both)
+    assert f"{layers['neck']['worth_ratio']:.1f}×" in repr(found)
+
+
 def channels_of(widths: tuple[int, int, int]) -> Channels:
     first, second, third = widths
     net = nn.Sequential(
@@ -193,7 +227,7 @@ def of_widths(widths: tuple[int, int, int], levels: Ints, spread: float = 0.0) -
 def test_a_layer_is_held_against_the_median_layer() -> None:
     widths = (8, 4, 16)
     layers = of_widths(widths, np.array([2, 7, 1])).of_layers(channels_of(widths))
-    assert [layers[name].ratio for name in ("0", "2", "4", "6")] == [1.0, 3.5, 0.5, None]
+    assert [layers[name].worth_ratio for name in ("0", "2", "4", "6")] == [1.0, 3.5, 0.5, None]
     assert layers["2"] == (7.0, (7.0, 7.0), 3.5)
     assert layers["6"] == (None, None, None)
 
@@ -207,6 +241,6 @@ def test_a_layer_is_worth_the_upper_quartile_of_its_channels() -> None:
 def test_where_the_median_layer_is_dead_there_is_no_ratio() -> None:
     widths = (2, 2, 2)
     layers = of_widths(widths, np.array([0, 0, 1]), 0.1).of_layers(channels_of(widths))
-    assert [layer.ratio for layer in layers.values()] == [None] * 4
-    low, high = layers["4"].interval or (0.0, 0.0)
+    assert [layer.worth_ratio for layer in layers.values()] == [None] * 4
+    low, high = layers["4"].worth_interval or (0.0, 0.0)
     assert low < 1 < high
