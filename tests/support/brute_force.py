@@ -88,7 +88,6 @@ def every_row_alone(network: Network) -> Channels:
         groups=np.concatenate([np.full(layer.width, layer.group) for layer in layers]),
         positions=np.concatenate([np.arange(layer.width) for layer in layers]),
         structure_of=np.empty(0, np.int64),
-        attributes=(),
         tensors={},
         values={},
         normalized={},
