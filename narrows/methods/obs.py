@@ -17,11 +17,14 @@ from numpy.typing import NDArray
 from narrows.arrays import Floats, Ints
 from narrows.methods import ridge, ties
 from narrows.methods.criterion import DEFAULTS, MethodOptions
+from narrows.methods.greedy import FORMED
 from narrows.methods.partial_sums import Averages
 from narrows.methods.ranking import PruningOrder, order_of_removal
 
-BLOCKS, MANY, FEW_BLOCKS = 20, 2000, 4
-"""The number of blocks of removals; and from how many structures on there are how few."""
+BLOCKS, FEW_BLOCKS = 20, 4
+"""The number of blocks of removals, and that for more structures than a matrix is formed for.
+
+Five times as many blocks are no better (`benchmarks.fidelity`)."""
 CPU = torch.device("cpu")
 
 
@@ -30,7 +33,7 @@ def order(
 ) -> PruningOrder:
     """Return the greedy order of removal; a saliency is what a structure adds to λ_O when it goes.
 
-    Each of `options.blocks` blocks, 20 by default, or 4 for more than 2,000 structures, is solved
+    Each of `options.blocks` blocks, 20 by default, or 4 for more than 6,000 structures, is solved
     anew, and a removal ignores the others of its block. Each block removes the structures that add
     least for their cost, `costs` [S].
 
@@ -42,50 +45,80 @@ def order(
     >>> print(order(averages).rank[2], order(averages, options=MethodOptions(blocks=1)).rank[2])
     1 2
     """
-    factor = averages.factor
-    rows, count = factor.shape
-    squares = ridge.squares(factor)
-    damping = ridge.DAMPING * float(squares.mean())
+    squares = ridge.squares(averages.factor)
+    count, formed = len(squares), len(squares) <= FORMED
     # What is within rounding of 0 is dead: it adds nothing, and moves nothing.
     dead = squares <= ties.EPSILON * ties.largest(squares)
+    damping = ridge.DAMPING * float(squares.mean()) or 1.0
+    model = (_Formed if formed else _ByRows)(averages.factor, damping)
     cost = np.broadcast_to(np.asarray(costs, np.float64), (count,))
     priority = ties.priorities(count, options.seed)
-    size = -(-count // (options.blocks or (BLOCKS if count <= MANY else FEW_BLOCKS)))
+    size = -(-count // (options.blocks or (BLOCKS if formed else FEW_BLOCKS)))
     saliency, by, scale = np.zeros(count), np.zeros(count), 0.0
-    left, removed = np.arange(count), np.zeros(rows)
+    left = np.arange(count)
     steps: list[Ints] = []
     while len(left):
-        adds = _adds(factor[:, left], damping, removed) if damping else np.zeros(len(left))
-        adds[dead[left]] = 0.0
+        adds = np.where(dead[left], 0.0, model.adds(left))
         increase = adds / cost[left]
         scale = scale if steps else ties.largest(increase)
-        chosen = ties.sorted_with_ties(increase, priority[left], scale)[:size]
-        saliency[left[chosen]], by[left[chosen]] = adds[chosen], increase[chosen]
-        steps.append(left[chosen])
-        removed += factor[:, steps[-1]].sum(1, dtype=np.float64)
-        left = np.delete(left, chosen)
+        places = ties.sorted_with_ties(increase, priority[left], scale)[:size]
+        steps.append(left[places])
+        saliency[steps[-1]], by[steps[-1]] = adds[places], increase[places]
+        model.remove(left, places)
+        left = np.delete(left, places)
     return order_of_removal(saliency, by, np.concatenate(steps), scale)
 
 
-def _adds(factor: NDArray[np.floating], damping: float, removed: Floats) -> Floats:
-    """Return what each structure that is left adds to λ_O, [S left].
+class _Formed:
+    """The model by the matrices Q and `A⁻¹`, with A the part of Q + λI that is left."""
 
-    The columns of `factor` [N, S left] are theirs, and `removed` [N] is the sum of the others. With
-    A, the part of Q + λI that is left, their gates have moved by `x = A⁻¹ factorᵀ removed`. To go
-    from 1 + x to 0 then adds `½ (1 + x)² / [A⁻¹]_ss`.
-    """
-    rows, count = factor.shape
-    rest, moved = np.empty(count), np.empty(count)
-    other = torch.from_numpy(removed)
-    if rows < count:
-        for place, part, solution, _ in ridge.solved(factor, damping, CPU):
+    def __init__(self, factor: NDArray[np.floating], damping: float) -> None:
+        self._gram = ridge.gram(factor, CPU)
+        damped = self._gram.clone()
+        damped.diagonal().add_(damping)
+        self._inverse = ridge.inverse(damped)
+        self._pull = torch.zeros(len(damped), dtype=torch.float64)
+        """The columns of Q that are removed, added up, [S]."""
+
+    def adds(self, left: Ints) -> Floats:
+        """Return what each structure that is left adds to λ_O: `½ (1 + x)² / [A⁻¹]_ss`.
+
+        The gates of those that are left have moved by `x = A⁻¹ Q 1_M`.
+        """
+        moved = self._inverse @ self._pull[torch.from_numpy(left)]
+        result: Floats = (0.5 * (1 + moved) ** 2 / self._inverse.diagonal()).numpy()
+        return result
+
+    def remove(self, left: Ints, places: Ints) -> None:
+        """Remove some of those that are left: those at `places`."""
+        self._pull += self._gram[:, torch.from_numpy(left[places])].sum(1)
+        gone = torch.from_numpy(places)
+        stay = torch.from_numpy(np.delete(np.arange(len(left)), places))
+        rows = self._inverse[gone]
+        across = rows[:, stay]
+        self._inverse = self._inverse[stay][:, stay]
+        if len(stay):
+            self._inverse -= across.T @ torch.linalg.solve(rows[:, gone], across)
+
+
+class _ByRows:
+    """The model by a matrix of N × N numbers, for each block anew; see `narrows.methods.ridge`."""
+
+    def __init__(self, factor: NDArray[np.floating], damping: float) -> None:
+        self._factor, self._damping = factor, damping
+        self._removed = np.zeros(len(factor))
+        """The columns of the factor that are removed, added up, [N]."""
+
+    def adds(self, left: Ints) -> Floats:
+        """Return what each structure that is left adds to λ_O."""
+        rest, moved = np.empty(len(left)), np.empty(len(left))
+        removed = torch.from_numpy(self._removed)
+        for place, part, solution, _ in ridge.solved(self._factor[:, left], self._damping, CPU):
             rest[place] = 1 - (part * solution).sum(0).numpy()
-            moved[place] = (solution.T @ other).numpy()
-    else:
-        matrix = ridge.gram(factor, CPU)
-        matrix.diagonal().add_(damping)
-        solution = ridge.inverse(matrix)
-        rest = damping * solution.diagonal().numpy()
-        moved = solution.numpy() @ (factor.T @ removed)
-    result: Floats = 0.5 * (1 + moved) ** 2 * damping / rest
-    return result
+            moved[place] = (solution.T @ removed).numpy()
+        result: Floats = 0.5 * (1 + moved) ** 2 * self._damping / rest
+        return result
+
+    def remove(self, left: Ints, places: Ints) -> None:
+        """Remove some of those that are left: those at `places`."""
+        self._removed += self._factor[:, left[places]].sum(1, dtype=np.float64)

@@ -108,7 +108,7 @@ class AnalysisRequest(BaseModel):
         le=100_000,
         description="For sosp_i, joint and obs: in how many steps structures are removed; null: "
         "one structure in each step, or 100 steps if there are more than 6,000 structures (obs: 20 "
-        "steps, or 4 if there are more than 2,000)",
+        "steps, or 4)",
     )
     pruning_ratio: float = Field(
         default=_DEFAULTS.pruning_ratio,

@@ -293,9 +293,12 @@ def adapted(found: Averages, chosen: list[int]) -> float:
 
 
 @pytest.mark.parametrize("seed", range(5))
-@pytest.mark.parametrize("rows", [5, 20])
-def test_obs_takes_what_is_missed_least_once_all_others_have_adapted(rows: int, seed: int) -> None:
-    found = averages(9, rows, seed)
+@pytest.mark.parametrize("formed", [True, False])
+def test_obs_takes_what_is_missed_least_once_all_others_have_adapted(
+    formed: bool, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(obs, "FORMED", 9 if formed else 8)
+    found = averages(9, 6, seed)
     removal = obs.order(found, options=MethodOptions(blocks=9))
     chosen: list[int] = []
     for structure in np.argsort(removal.rank).tolist():

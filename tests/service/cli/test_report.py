@@ -134,6 +134,29 @@ def test_a_suspicion_says_why_and_what_would_settle_it(capsys: pytest.CaptureFix
     assert "About 12,000 samples would settle it." in out
 
 
+@pytest.mark.parametrize(
+    ("worth", "shown"),
+    [
+        (
+            {"worth": 0.02, "worth_interval": [0.01, 0.03], "worth_ratio": 3.62},
+            "0.200 3.6× balanced",
+        ),
+        ({"worth": 0.02, "worth_interval": None, "worth_ratio": None}, "0.200 balanced"),
+        ({}, "0.200 balanced"),  # an older server
+    ],
+)
+def test_worth_is_shown_in_typical_channels(
+    worth: dict[str, object], shown: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    layer = {
+        "name": "stem", "op": "conv2d", "group": 0, "width": 6, "pruning_ratio": 0.1,
+        "interval": [0.0, 0.3], "score": 0.7, "p_value": 0.2, "verdict": "balanced",
+        "because": None, "samples_needed": None, "reason": None,
+    }  # fmt: skip
+    print_result(cast("Result", {**RESULT, "layers": [layer | worth]}))
+    assert shown in " ".join(capsys.readouterr().out.split())
+
+
 @pytest.mark.parametrize("columns", [60, 80, 200])
 def test_a_terminal_breaks_names_behind_dots_alone(
     columns: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
