@@ -1,8 +1,8 @@
 """Layers that can also run with the samples in the last dimension, for training many seeds at once.
 
 With [channels, height, width, samples], a convolution is one product of matrices for each seed,
-and `torch.vmap` over seeds makes it one batched product. The usual layout has a grouped convolution
-there, which is no faster than one seed after the other (RESULTS.md).
+and `torch.vmap` over seeds makes it one batched product. With the usual layout it makes a grouped
+convolution, which takes longer (`benchmarks.stacking`).
 """
 
 from collections.abc import Callable
