@@ -11,6 +11,7 @@ from service.analyses.combinations import check_layers, check_request
 from service.analyses.request import AnalysisRequest
 from service.datasets.schemas import Transform as TransformSchema
 from service.http.problems import InvalidError
+from service.plain_errors import explain
 
 
 def checked_request(options: Options) -> AnalysisRequest:
@@ -19,7 +20,7 @@ def checked_request(options: Options) -> AnalysisRequest:
         request = AnalysisRequest.model_validate({"model_id": "-", "dataset_id": "-", **options})
     except ValidationError as error:
         first = error.errors()[0]
-        raise _bad([str(part) for part in first["loc"]], first["msg"]) from None
+        raise _bad([str(part) for part in first["loc"]], explain(first)) from None
     _explained(lambda: check_request(request))
     return request
 
@@ -36,7 +37,7 @@ def checked_transform(text: str) -> Transform:
     except ValidationError as error:
         first = error.errors()[0]
         where = "".join(f"{part}: " for part in first["loc"])
-        raise typer.BadParameter(f"{where}{first['msg']}", param_hint="--transform") from None
+        raise typer.BadParameter(f"{where}{explain(first)}", param_hint="--transform") from None
     return cast("Transform", transform.model_dump(exclude_none=True))
 
 

@@ -47,15 +47,15 @@ class TestAnalyze:
     @pytest.mark.parametrize(
         ("options", "said"),
         [
-            (("--pruning-ratio", 2), "--pruning-ratio: Input should be less than 1"),
-            (("--loss", "hinge"), "--loss: Input should be 'cross_entropy', 'mse',"),
+            (("--pruning-ratio", 2), "--pruning-ratio: It must be less than 1"),
+            (("--loss", "hinge"), "--loss: It must be 'cross_entropy', 'mse',"),
             (("--seed", -1), "--seed: "),
             (("--exclude", ""), "--exclude: "),
             (("--plan", "double", "--build", "uniform"), "choose from 'double', 'pruned'"),
             (("--factor", "head=99"), "--factor: "),
             (("--transform", "{"), "--transform: "),
             (("--transform", "[1]"), "--transform: "),
-            (("--transform", '{"scale": "x"}'), "--transform: scale: Input should be a valid num"),
+            (("--transform", '{"scale": "x"}'), "--transform: scale: It must be a num"),
             (("--transform", '{"means": [1]}'), "--transform: means: "),
         ],
     )
