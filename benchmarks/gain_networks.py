@@ -22,8 +22,8 @@ SCHEDULES = {
 }
 RATES = {"mlp": 1e-2, "transformer": 1e-2}
 """The peak rate of kinds without batch norm."""
-TOGETHER = {"mlp": 72, "transformer": 6}
-"""The seeds that are trained at once, by kind; other kinds have 8. Digits are cheap: twice that."""
+TOGETHER = {"mlp": 24}
+"""The seeds that are trained at once, by kind; other kinds have 4. Digits are cheap: twice that."""
 
 
 def _of(kind: str, *widths: int, activation: str = "relu", kernel: int = 3) -> Architecture:
@@ -93,7 +93,7 @@ class Study:
 
     @property
     def seeds_together(self) -> int:
-        return TOGETHER.get(self.base.kind, 8) * (2 if self.data == "digits" else 1)
+        return TOGETHER.get(self.base.kind, 4) * (2 if self.data == "digits" else 1)
 
 
 def studies(limit: int | None = None) -> list[Study]:
