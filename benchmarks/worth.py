@@ -1,19 +1,25 @@
 """Worth: how long the worth of every channel takes, with intervals, and in how much memory.
 
     python -m benchmarks.worth --structures 26000 --samples 4096
+    python -m benchmarks.worth --coverage
 
 The factor is random: channels of very different sizes, many of them nearly combinations of others.
-The peak of memory is that of the whole process, with torch and the factor.
+The peak of memory is that of the whole process, with torch and the factor. `--coverage` says how
+often intervals from a part of the data hold the worth from all of it, on the networks that
+`benchmarks.fidelity` has stored.
 """
 
 import argparse
 import resource
 import time
+from dataclasses import replace
 
 import numpy as np
 import torch
 
+from benchmarks.fidelity import NETWORKS
 from benchmarks.options import CONSOLE
+from benchmarks.scoring import Criterion, Scoring, analysis
 from narrows.arrays import Floats
 from narrows.methods.partial_sums import PartialSums
 from narrows.verdict.worth import worth
@@ -22,6 +28,7 @@ BATCHES = 64
 PATTERNS = 500
 """How many patterns the structures are mixed from, besides their own noise."""
 AT_ONCE = 1000
+SEEDS = 3
 
 
 def random_sums(structures: int, samples: int) -> PartialSums:
@@ -44,14 +51,47 @@ def peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
 
 
+def coverage(parts: int) -> str:
+    """Return how often intervals from a part of the data hold the worth from all of it."""
+    held, ratios = [], []
+    recipes = [replace(recipe, seed=seed) for recipe in NETWORKS for seed in range(SEEDS)]
+    scorings = [Scoring(recipe, Criterion("sosp_i", "channel")) for recipe in recipes]
+    stored = [scoring for scoring in scorings if scoring.path.exists()]
+    for scoring in stored:
+        found = analysis(scoring.recipe, scoring.criterion)
+        sums, channels = found.partial_sums, found.channels
+        cases = {layer.own.tobytes(): layer.name for layer in channels.layers if len(layer.own)}
+        for part in range(parts):
+            few = worth(sums.chosen(np.arange(len(sums)) % parts == part))
+            assert few is not None
+            for name in cases.values():
+                of_few, of_all = few.of_layers(channels)[name], found.layer_worth[name]
+                if of_few.worth is None or of_few.worth_interval is None or not of_all.worth:
+                    continue
+                low, high = of_few.worth_interval
+                held.append(low <= of_all.worth <= high)
+                ratios.append(of_few.worth / of_all.worth)
+    return (
+        f"{len(stored)} networks, 1/{parts} of the data: {np.mean(held):.0%} of {len(held)} "
+        f"intervals hold the worth from all data, which is {1 / np.mean(ratios):.2f} × as large"
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--structures", type=int, default=26_000)
     parser.add_argument("--samples", type=int, default=4096, help="a multiple of 64")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cpu")
+    parser.add_argument(
+        "--coverage", action="store_true", help="of intervals, on networks of benchmarks.fidelity"
+    )
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    if options.coverage:
+        for parts in (4, 2):
+            CONSOLE.print(coverage(parts))
+        return
     sums = random_sums(options.structures, options.samples)
     before, began = peak(), time.perf_counter()
     found = worth(sums, torch.device(options.device))

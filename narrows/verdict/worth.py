@@ -36,7 +36,8 @@ CPU = torch.device("cpu")
 class LayerWorth(NamedTuple):
     """A layer's worth, in units of the loss, with its 95 % interval, None with too few batches.
 
-    `worth_ratio` is the worth over that of the network's median layer, None where that is 0.
+    Worth grows with the number of samples, so the interval reaches as far as the jackknife expects
+    it to. `worth_ratio` is the worth over that of the network's median layer, None where that is 0.
     """
 
     worth: float | None = None
@@ -72,7 +73,12 @@ class Worth:
     def _of(self, own: Ints) -> tuple[float, Interval | None]:
         worth = float(np.quantile(self.of_structures[own], QUANTILE))
         without = np.quantile(self.without[:, own], QUANTILE, axis=1).tolist()
-        return worth, interval(worth, without, high=np.inf)
+        limits = interval(worth, without, high=np.inf)
+        if limits is None:
+            return worth, None
+        # Worth grows with samples: with few, others seem to stand in for a channel by chance.
+        growth = (len(without) - 1) * (worth - float(np.mean(without)))
+        return worth, (max(0.0, limits[0] + min(growth, 0.0)), limits[1] + max(growth, 0.0))
 
 
 def worth(partial_sums: PartialSums, device: torch.device = CPU) -> Worth | None:

@@ -232,6 +232,19 @@ def test_a_layer_is_held_against_the_median_layer() -> None:
     assert layers["6"] == (None, None, None)
 
 
+def test_the_interval_reaches_as_far_as_worth_grows_with_samples() -> None:
+    widths = (8, 4, 16)
+    steady = of_widths(widths, np.array([2, 7, 1]), 0.01)
+    growing = Worth(steady.of_structures, 0.99 * steady.without)
+    for name, level in (("0", 2), ("2", 7), ("4", 1)):
+        low, high = steady.of_layers(channels_of(widths))[name].worth_interval or (0, 0)
+        limits = growing.of_layers(channels_of(widths))[name].worth_interval
+        assert low + high == pytest.approx(2 * level)
+        assert limits is not None
+        assert limits[0] == pytest.approx(level - 0.99 * (level - low))
+        assert limits[1] == pytest.approx(level + 0.99 * (high - level) + 19 * 0.01 * level)
+
+
 def test_a_layer_is_worth_the_upper_quartile_of_its_channels() -> None:
     found = Worth(np.array([*range(5), *[1.0] * 4]), np.empty((0, 9)))
     layers = found.of_layers(channels_of((5, 2, 2)))
