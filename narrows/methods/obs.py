@@ -77,7 +77,7 @@ class _Formed:
         damped = self._gram.clone()
         damped.diagonal().add_(damping)
         self._inverse = ridge.inverse(damped)
-        self._pull = torch.zeros(len(damped), dtype=torch.float64)
+        self._pull = torch.zeros(len(damped), dtype=torch.float64, device=CPU)
         """The columns of Q that are removed, added up, [S]."""
 
     def adds(self, left: Ints) -> Floats:

@@ -138,7 +138,8 @@ class LayerOut(_Result):
         "sosp_i, joint and obs"
     )
     worth_interval: tuple[float, float] | None = Field(
-        description="Confidence interval of the worth"
+        description="Confidence interval of the worth, extended by how far it would grow with "
+        "more samples"
     )
     worth_ratio: float | None = Field(
         description="Its worth over that of the median layer: a channel here is worth so many "

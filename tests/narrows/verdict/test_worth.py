@@ -17,6 +17,7 @@ from narrows.arrays import Floats, Ints
 from narrows.channels.groups import find_channels
 from narrows.channels.structures import Channels
 from narrows.graph.shapes import trace_shapes
+from narrows.methods import ridge
 from narrows.methods.partial_sums import PartialSums
 from narrows.methods.ridge import DAMPING, Rows
 from narrows.verdict import worth as module
@@ -157,6 +158,26 @@ def test_batches_that_do_not_count_change_nothing() -> None:
     assert expected is not None
     np.testing.assert_allclose(found.of_structures, expected.of_structures, rtol=1e-8)
     np.testing.assert_allclose(found.without, expected.without, rtol=1e-8)
+
+
+def test_where_a_gpu_has_no_room_it_is_computed_on_the_cpu(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tried: list[str] = []
+
+    def gram(factor: Floats, device: torch.device) -> Tensor:
+        tried.append(device.type)
+        if device.type == "cuda":
+            raise torch.OutOfMemoryError
+        return torch.from_numpy(factor.T @ factor)
+
+    factor = random_factor(5)
+    expected = structure_worth(factor)
+    monkeypatch.setattr(ridge, "gram", gram)
+    found = worth(sums_of(factor), torch.device("cuda"))
+    assert found is not None
+    np.testing.assert_allclose(found.of_structures, expected)
+    assert tried[:2] == ["cuda", "cpu"]
 
 
 def test_without_a_factor_there_is_none() -> None:
