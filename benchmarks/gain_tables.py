@@ -42,6 +42,11 @@ class Truth:
         return [agreement(score(store, study, seed, name), mean, uniform) for seed in seeds]
 
 
+def reliability(gains: Gains) -> float:
+    """Return the split-half reliability of a network's mean gains."""
+    return stepped_up(split_half(gains.layers))
+
+
 def truths(store: Store, chosen: Sequence[Study], metric: str) -> list[Truth]:
     measured = [store.gains(study, metric) for study in chosen]
     return [Truth(gains, split_half(gains.layers)) for gains in measured]

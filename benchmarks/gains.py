@@ -18,18 +18,28 @@ from pathlib import Path
 from benchmarks.data import load
 from benchmarks.gain_networks import Study, studies
 from benchmarks.gain_scores import DEFAULT, Scored, needed
-from benchmarks.gain_tables import table_of_gains, table_of_scores, truths
+from benchmarks.gain_tables import reliability, table_of_gains, table_of_scores, truths
 from benchmarks.measured_gains import FOLDER, KEPT, Store
 from benchmarks.options import CONSOLE
 from benchmarks.processes import run
 
+RELIABLE = 0.8
+"""The reliability of a network's gains from which on it gets no more seeds."""
+AT_LEAST = 2
+"""The rounds of seeds that every network gets."""
+
 
 def train(store: Store, chosen: Sequence[Study], rounds: int, jobs: int) -> None:
-    """Add seeds to the networks that have fewest rounds of them, `rounds` times."""
+    """Add up to `rounds` rounds of seeds to the networks whose gains are not yet reliable."""
     for _ in range(rounds):
-        done = {study: store.seeds(study) // study.seeds_together for study in chosen}
-        behind = [study for study, count in done.items() if count == min(done.values())]
-        run("training", store.add_seeds, behind, jobs)
+        wanting = {study: store.seeds(study) // study.seeds_together for study in chosen}
+        wanting = {study: done for study, done in wanting.items() if wants(store, study, done)}
+        run("training", store.add_seeds, sorted(wanting, key=wanting.__getitem__), jobs)
+
+
+def wants(store: Store, study: Study, rounds: int) -> bool:
+    """Return whether a network with so many rounds of seeds needs more."""
+    return rounds < AT_LEAST or reliability(store.gains(study)) < RELIABLE
 
 
 def analyse(scored: Scored) -> None:
@@ -42,7 +52,13 @@ def _options() -> argparse.Namespace:
     )
     result.add_argument("--score", nargs="+", default=DEFAULT, metavar="NAME", dest="scores")
     result.add_argument("--metric", choices=("loss", "accuracy"), default="loss")
-    result.add_argument("--train", type=int, default=0, metavar="N", help="add N rounds of seeds")
+    result.add_argument(
+        "--train",
+        type=int,
+        default=0,
+        metavar="N",
+        help="add N rounds of seeds, where they are needed",
+    )
     result.add_argument("--jobs", type=int, default=1, metavar="N", help="processes")
     result.add_argument("--limit", type=int, metavar="N", help="only the first N networks")
     result.add_argument("--folder", type=Path, default=FOLDER, help="of the measured gains")
