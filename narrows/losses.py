@@ -192,7 +192,7 @@ def _bce_with_logits(outputs: Tensor, targets: Tensor) -> Tensor:
 def _count_binary(outputs: Tensor, targets: Tensor) -> Count:
     """Count samples, and the share of each whose outputs are on the right side of ½."""
     right = (outputs > 0) == (targets > 0.5)
-    return Count(len(targets), right.double().flatten(1).mean(1).sum().item())
+    return Count(len(targets), right.double().reshape(len(targets), -1).mean(1).sum().item())
 
 
 def _mse_curvature(outputs: Tensor) -> Tensor:

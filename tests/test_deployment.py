@@ -6,6 +6,7 @@ What Docker itself makes of them is for `docker compose config`.
 import re
 import tomllib
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ import pytest
 import typer.main
 import yaml
 
+from narrows.client.limits import Limits
+from narrows.client.limits import variable as limit_variable
 from service.cli.commands import app
 from service.settings import Settings
 
@@ -125,4 +128,5 @@ def test_every_setting_is_documented() -> None:
     text = (ROOT / "docs" / "settings.md").read_text()
     rows = [line for line in text.splitlines() if line[:3] == "| `"]
     listed = {name for row in rows for name in re.findall(r"`(NARROWS_\w+)`", row.split("|")[1])}
-    assert listed == SETTINGS | {"NARROWS_URL", "NARROWS_API_KEY"}
+    limits = {limit_variable(limit.name) for limit in fields(Limits)}
+    assert listed == SETTINGS | limits | {"NARROWS_URL", "NARROWS_API_KEY"}

@@ -118,6 +118,21 @@ class Channels:
         structures = self.structure_of[np.concatenate([np.empty(0, np.int64), *sets])]
         return set(self.groups[structures[structures != NO_STRUCTURE]].tolist())
 
+    def block_sizes(self) -> Labels:
+        """Return how many channels of one layer go with each structure, at most, [S].
+
+        >>> from narrows.example import two_neurons
+        >>> two_neurons()[2].block_sizes()
+        array([1, 1])
+        """
+        sizes = np.ones(len(self), np.int64)
+        for layer in self.layers:
+            own, counts = np.unique(
+                layer.structures[layer.structures != NO_STRUCTURE], return_counts=True
+            )
+            sizes[own] = np.maximum(sizes[own], counts)
+        return sizes
+
     def members(self) -> list[list[tuple[str, int]]]:
         """Return for each structure the (layer, channel) pairs that go together.
 

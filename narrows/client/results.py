@@ -58,6 +58,9 @@ class Summary(TypedDict):
     doubt: NotRequired[str | None]
     removals: NotRequired[list[Removal]]
     cliff: NotRequired[float | None]
+    suspected: NotRequired[list[str]]
+    redundant: NotRequired[list[str]]
+    undecided: NotRequired[list[str]]
 
 
 class Analysis(TypedDict):

@@ -118,7 +118,7 @@ class Targets:
             counted = targets[targets != IGNORED].flatten().long().cpu()
             rows = torch.bincount(counted).double()
         elif self._loss in ("mse", "bce_with_logits"):
-            numbers = targets.detach().double().flatten(1).cpu()
+            numbers = targets.detach().double().reshape(len(targets), -1).cpu()
             rows, self._squares = numbers.sum(0), self._squares + numbers.square().sum()
         else:
             return

@@ -1,9 +1,12 @@
 """Collects from the batches of an analysis what evaluating it needs: first samples, all targets."""
 
+import torch
+
 from narrows.batch import Batch
 from narrows.evaluation.baseline import Targets
 from narrows.evaluation.evaluation import EVALUATED, Evaluation
 from narrows.evaluation.independence import require_independent_samples
+from narrows.evaluation.log_probabilities import require_log_probabilities
 from narrows.graph.network import Network
 from narrows.graph.shapes import Shapes
 from narrows.losses import Loss
@@ -16,17 +19,25 @@ class Collector:
     """
 
     def __init__(self, network: Network, loss: str | None) -> None:
-        self._network, self._by_program = network, loss == "model"
+        self._network, self._loss = network, loss
         self._targets = Targets(loss or "")
         self._first: list[Batch] = []
         self._samples = 0
         self._is_checked = False
 
     def add(self, batch: Batch) -> None:
-        """Take a batch; raise DependentSamplesError if its samples influence each other."""
+        """Take a batch.
+
+        Raises ValueError if its samples influence each other, if the program's loss is no mean, and
+        for `nll` if the outputs are no log-probabilities.
+        """
         if not self._is_checked and len(batch) > 1:
-            require_independent_samples(self._network, batch, scalar=self._by_program)
+            require_independent_samples(self._network, batch, scalar=self._loss == "model")
             self._is_checked = True
+        if self._loss == "nll" and not self._first:
+            with torch.no_grad():
+                outputs = self._network(*batch.inputs)[0]
+            require_log_probabilities(outputs, batch.targets)
         self._targets.add(batch.targets)
         self._samples += len(batch)
         if not self._first or self._samples <= EVALUATED:

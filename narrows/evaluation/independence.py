@@ -17,6 +17,8 @@ TOLERANCE = 1e-5
 bits whatever the others are, or nearly so."""
 ROUNDING = 1e-6
 """Relative to the outputs, for outputs that do not depend on the sample."""
+LEAST_CHANGE = 1e-3
+"""The relative change of a loss that is more than rounding."""
 FEW = 3
 """The number of samples in a trial, where the program takes any number."""
 
@@ -37,7 +39,7 @@ def require_independent_samples(network: Network, batch: Batch, *, scalar: bool 
 
     Two samples a and b, [batch, …], go through in batches of both, such as aab, and alone, aaa and
     bbb. `scalar` says that the output may be a mean over the batch: then those of aab and abb must
-    be means of those of aaa and bbb with the same weights.
+    be means of those of aaa and bbb with the same weights. Raises ValueError for a sum.
 
     >>> from narrows.example import two_neurons
     >>> batch = Batch((torch.tensor([[1.0], [2.0]]),), torch.zeros(2, 1))
@@ -57,6 +59,17 @@ def require_independent_samples(network: Network, batch: Batch, *, scalar: bool 
         fits = _are_rows(alone, mixed, size)
     if not fits:
         raise DependentSamplesError
+    if scalar and network.fixed_batch is None and not alone[0].dim():
+        _require_mean(alone[0], _run(network, batch, [pair[0]] * 2 * size))
+
+
+def _require_mean(of_some: Tensor, of_twice_as_many: Tensor) -> None:
+    """Raise ValueError for a loss that is a sum: twice as many equal samples make it larger."""
+    if abs(of_twice_as_many - of_some) > LEAST_CHANGE * abs(of_some):
+        raise ValueError(
+            "the program returns a loss that grows with the batch, such as a sum; it must return "
+            "the mean over the batch, or one loss for each sample"
+        )
 
 
 def _different(batch: Batch) -> tuple[int, int] | None:

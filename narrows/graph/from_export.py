@@ -19,7 +19,7 @@ from narrows.graph.module_types import function_name, module_path, type_name
 from narrows.graph.network import Network
 from narrows.graph.node import Argument, Input, Node, Ref
 from narrows.graph.output_tree import Nesting
-from narrows.graph.tracing import TraceError, quiet, trace
+from narrows.graph.tracing import TraceError, quiet, reason_of, trace
 
 
 def as_network(model: nn.Module | ExportedProgram, inputs: tuple[Tensor, ...]) -> Network:
@@ -40,10 +40,18 @@ def as_network(model: nn.Module | ExportedProgram, inputs: tuple[Tensor, ...]) -
         program = program.run_decompositions({})  # which makes in-place operators pure
     network = _Reader(program).read()
     if isinstance(model, nn.Module):
-        expected = outputs_of(model, inputs)
-        with torch.no_grad(), inputs[0].device:
-            require_same(expected, network(*inputs))
+        _require_same_outputs(model, inputs, network)
     return network
+
+
+def _require_same_outputs(module: nn.Module, inputs: tuple[Tensor, ...], network: Network) -> None:
+    try:
+        expected = outputs_of(module, inputs)
+        with torch.no_grad(), inputs[0].device:
+            exported = network(*inputs)
+    except Exception as error:  # the user's own code may raise any type
+        raise TraceError(reason_of(module, inputs, error)) from error
+    require_same(expected, exported)
 
 
 class _Reader:

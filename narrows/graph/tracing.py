@@ -47,7 +47,7 @@ def trace(
             name_types(program, module_types(module))
             return program
         except Exception as error:  # torch, and the module, may raise any type
-            raise TraceError(_reason(module, inputs, error)) from error
+            raise TraceError(reason_of(module, inputs, error)) from error
 
 
 def unwrapped(module: nn.Module) -> nn.Module:
@@ -133,7 +133,7 @@ def _place(error: BaseException) -> str | None:
     return None
 
 
-def _reason(module: nn.Module, inputs: tuple[Tensor, ...], error: Exception) -> str:
+def reason_of(module: nn.Module, inputs: tuple[Tensor, ...], error: Exception) -> str:
     """Return why `error` came: the module itself fails, or torch can't export what it does."""
     try:
         with torch.no_grad():

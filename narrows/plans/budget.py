@@ -18,8 +18,10 @@ STEPS = 20
 def structure_costs(channels: Channels, cost_of: CostOf, kind: CostKind) -> Floats:
     """Return the cost of each structure, [S]: what the network saves if it alone is cut.
 
-    The unit is that of `kind`: structures (then each costs 1), parameters, or MACs. The structures
-    of a group cost the same, so one of each is tried.
+    The unit is that of `kind`: parameters, MACs, or channels for `structures`. A structure that is
+    a block of channels, such as an attention head, costs as many as a layer has of it: ranked
+    whole, it would stand above every single channel. The structures of a group cost the same, so
+    one of each is tried.
 
     >>> from narrows.example import two_neurons
     >>> from narrows.plans.cost import network_cost
@@ -28,9 +30,9 @@ def structure_costs(channels: Channels, cost_of: CostOf, kind: CostKind) -> Floa
     >>> structure_costs(channels, cost_of, "parameters")  # a weight in `hidden`, one in `output`
     array([2., 2.])
     """
-    result = np.ones(len(channels))
     if kind == "structures":
-        return result
+        return channels.block_sizes().astype(np.float64)
+    result = np.ones(len(channels))
     keep = np.ones(len(channels), np.int64)
     whole = getattr(cost_of(keep), kind)
     for group in np.unique(channels.groups):

@@ -38,6 +38,7 @@ def summary(analysis: "Analysis") -> dict[str, Any]:
         "bottlenecks": analysis.named("bottleneck"),
         "suspected": analysis.named("suspected"),
         "redundant": analysis.named("redundant"),
+        "undecided": analysis.named("undecided"),
     }
 
 

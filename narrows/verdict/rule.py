@@ -62,22 +62,22 @@ def judge(
 
     `order` comes from all `samples`, `replicates` without groups of them. Layers that share their
     structures are one case, not several. Every verdict is withheld (`undecided`) where there is a
-    `doubt`, the reason why the analysis may say nothing of the network, and without replicates. A
-    layer with all structures has the average score:
+    `doubt`, the reason why the analysis may say nothing of the network, without replicates, and
+    where a layer has all structures, so that its score is ½ whatever the data say:
 
     >>> from narrows.example import two_neurons
     >>> from narrows.methods.ranking import ranked
     >>> order = ranked(np.array([2.0, 1.0]))
     >>> verdicts = judge(two_neurons()[2], order, [order, order], ratio=0.5, samples=1)
     >>> verdicts["hidden"].score, verdicts["hidden"].verdict, verdicts["output"].verdict
-    (0.5, 'balanced', 'not_prunable')
-    >>> judge(two_neurons()[2], order, [], ratio=0.5, samples=1)["hidden"].verdict
-    'undecided'
+    (0.5, 'undecided', 'not_prunable')
 
     See docs/method.md, "From saliencies to verdicts".
     """
     own_of = {layer.name: own for layer in channels.layers if len(own := layer.own)}
     owned = {own.tobytes(): own for own in own_of.values()}
+    if len(owned) == 1 and not doubt:
+        doubt = "no other layer has structures of its own, so there is nothing to compare with"
     rank, mean_rank = order.rank, order.mean_rank
     high = adjusted_p_values(mean_rank, owned, "greater")
     low = adjusted_p_values(mean_rank, owned, "less")

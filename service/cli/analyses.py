@@ -84,7 +84,7 @@ def _found(analysis: "Analysis") -> str:
         return str((analysis["error"] or {}).get("title", ""))
     if not (summary := analysis["summary"]):
         return ""
-    if summary.get("doubt"):
+    if summary.get("undecided"):  # one layer is, only where all are
         return "undecided"
     count = len(summary["bottlenecks"])
     return f"{count or 'no'} bottleneck{'' if count == 1 else 's'}"

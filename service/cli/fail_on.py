@@ -2,6 +2,7 @@
 
 import typer
 
+from narrows.client.types import Layer
 from service.cli.options import Verdict
 from service.cli.report_summary import summary_of
 from service.cli.run_analysis import Result
@@ -27,6 +28,12 @@ def exit_if(result: Result, verdict: Verdict | None) -> None:
         raise typer.Exit(FOUND)
 
 
+def _without_numbers(layer: Layer) -> str:
+    """Return why a layer is undecided, without its own score, which comes first."""
+    reason = str(layer["because"] or layer["reason"] or "no reason given")
+    return reason.partition("; ")[2] or reason
+
+
 def _nothing_decided(result: Result) -> str:
     """Return why no layer has a verdict, if none has."""
     if doubt := summary_of(result["analysis"]).get("doubt"):
@@ -35,6 +42,6 @@ def _nothing_decided(result: Result) -> str:
     if not prunable:
         return "no layer can be pruned, so none was judged; `narrows inspect` says why."
     if all(str(layer["verdict"]) == "undecided" for layer in prunable):
-        why = {str(layer["because"] or layer["reason"] or "no reason given") for layer in prunable}
+        why = {_without_numbers(layer) for layer in prunable}
         return f"every layer is undecided: {'; '.join(sorted(why))}"
     return ""

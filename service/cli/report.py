@@ -10,7 +10,7 @@ from narrows.client.types import Layer
 from service.cli.report_plans import print_plans, short
 from service.cli.report_summary import print_removals, print_summary, summary_of
 from service.cli.run_analysis import Result
-from service.cli.tables import broken_name, fits, make_table, print_table, print_text
+from service.cli.tables import broken_name, fits, make_table, print_table, print_text, width_of
 
 COLOURS = {
     "bottleneck": "bold red", "suspected": "yellow", "redundant": "cyan", "undecided": "dim",
@@ -53,7 +53,7 @@ def _reason(layer: Layer) -> str:
 def _print_layers(console: Console, layers: Sequence[Layer]) -> None:
     """Print the table of layers; on a narrow terminal without bars, and last with broken names."""
     table = _layers(layers)
-    if not fits(console, table):
+    if width_of(table) > console.width:  # also in a pipe, where names are never broken
         table = _layers(layers, bars=False)
     longest = max((len(layer["name"]) for layer in layers), default=0)
     while not fits(console, table) and longest > SHORTEST_NAME:
@@ -99,7 +99,7 @@ def _interval(limits: list[float] | None) -> str:
 def _worth(layer: Layer) -> str:
     """Return how many typical channels a channel of the layer is worth, as far as it is known."""
     ratio = layer.get("worth_ratio")
-    return "" if ratio is None else f"{ratio:.1f}×"
+    return "" if ratio is None or _is_undecided(layer) else f"{ratio:.1f}×"
 
 
 def _number(value: float | None) -> str:

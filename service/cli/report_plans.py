@@ -63,7 +63,7 @@ def _print_remarks(console: Console, plan: Plan) -> None:
 
 def _print_edits(console: Console, plan: Plan) -> None:
     if not plan["layers"]:
-        why = ": no layer is a bottleneck" if plan["name"] == "double" else ""
+        why = ": no layer was named a bottleneck" if plan["name"] == "double" else ""
         print_text(console, f"Plan '{plan['name']}' changes nothing{why}.")
         return
     table = make_table(f"edit of plan '{escape(plan['name'])}'", "from", "to")

@@ -46,8 +46,11 @@ def print_removals(console: Console, analysis: Analysis) -> None:
     for column in table.columns:
         column.justify = "right"
     print_table(console, table)
-    if cliff := summary.get("cliff"):
-        text = f"Up to {cliff:.0%} can go: half or more of what the network has learned is left."
+    cliff = summary.get("cliff")
+    if cliff is None:
+        return
+    if cliff:
+        text = f"Up to {cliff:.0%} removed, at least half of what the network has learned is left."
     else:
         text = "No removal that was tried leaves half of what the network has learned."
     print_text(console, text)

@@ -16,6 +16,7 @@ from narrows.channels.structures import Channels
 from narrows.evaluation.baseline import Baseline, Targets
 from narrows.evaluation.evaluation import EVALUATED, Evaluation
 from narrows.evaluation.independence import DependentSamplesError, require_independent_samples
+from narrows.evaluation.log_probabilities import require_log_probabilities
 from narrows.gates.call import MixedSamplesError
 from narrows.gates.gated_network import GatedNetwork, gate
 from narrows.graph.network import Network
@@ -149,16 +150,24 @@ class AnalysisContext:
                 "samples-mixed", "The network mixes the samples of a batch", f"{error}."
             ) from None
 
-    def require_independent_samples(self) -> None:
-        """Raise RefusedError where the samples of a batch influence each other."""
+    def require_sound_loss(self) -> None:
+        """Raise RefusedError where the loss of a batch is not that of its samples.
+
+        The samples of a batch may influence each other, or the outputs be no log-probabilities.
+        """
         batch = self.load(0, self.network.fixed_batch or min(len(self.drawn), PROBED))
         network = self.network.map_tensors(lambda t: t.to(self.device))
         try:
             require_independent_samples(network, batch, scalar=self.options.loss == "model")
+            if self.options.loss == "nll":
+                with torch.no_grad():
+                    require_log_probabilities(network(*batch.inputs)[0], batch.targets)
         except DependentSamplesError as error:
             raise RefusedError(
                 "samples-mixed", "The network mixes the samples of a batch", f"{error}."
             ) from None
+        except ValueError as error:
+            raise RefusedError("loss-does-not-fit", "The loss does not fit", f"{error}.") from None
 
     def evaluation(self, most: int = EVALUATED) -> Evaluation:
         """Return the evaluation of networks on the first `most` samples, in batches."""

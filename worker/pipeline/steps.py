@@ -58,7 +58,7 @@ def plan(model_path: str, dataset_path: str, transform: Json, request: Json) -> 
     the first of them, with what an answer that ignores the input would give.
     """
     context = _open(model_path, dataset_path, transform, request)
-    context.require_independent_samples()
+    context.require_sound_loss()
     count, batch = len(context.drawn), context.batch
     step = max(1, get_settings().shard_samples // batch) * batch
     return {

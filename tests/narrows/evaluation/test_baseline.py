@@ -165,3 +165,33 @@ def test_what_pruning_costs_is_measured() -> None:
     assert wide is not None
     assert wide.remark is None
     assert wide.after.loss == pytest.approx(wide.before.loss, rel=1e-4)
+
+
+@pytest.mark.parametrize("loss", ["mse", "bce_with_logits"])
+def test_a_number_for_each_sample_may_have_no_dimension(loss: str) -> None:
+    class Scalar(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 4), nn.Linear(4, 1))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.body(x)[:, 0]
+
+    x = torch.randn(64, 6)
+    found = analyzed(Scalar(), x, (x.sum(1) > 0).float(), loss=loss)
+    assert found.evaluation is not None
+    assert found.evaluation.baseline is not None
+
+
+def test_a_layer_with_nothing_beside_it_is_not_judged() -> None:
+    _, x, y = trained()
+    net = nn.Sequential(nn.Linear(6, 16), nn.ReLU(), nn.Linear(16, 4))
+    optimizer = torch.optim.Adam(net.parameters(), 0.02)
+    for _ in range(60):
+        optimizer.zero_grad()
+        torch.autograd.backward(F.cross_entropy(net(x), y))
+        optimizer.step()
+    found = analyzed(net, x, y)
+    assert found.doubt is None
+    assert found.verdicts["0"].verdict == "undecided"
+    assert "nothing to compare with" in str(found.verdicts["0"].because)

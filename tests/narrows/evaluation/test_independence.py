@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from narrows import analyze
 from narrows.batch import Batch
 from narrows.evaluation.independence import DependentSamplesError, require_independent_samples
+from narrows.evaluation.log_probabilities import NotLogProbabilitiesError
 from narrows.graph.from_export import as_network
 
 
@@ -87,3 +88,15 @@ def test_samples_that_do_not_are_taken() -> None:
         check(Loss(Normalized(), reduction=reduction), 6, scalar=True)
     check(Loss(Normalized(), weight=torch.tensor([1.0, 5.0, 0.5, 2.0])), 6, scalar=True)
     check(nn.Sequential(nn.Linear(6, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 4)), 6)
+
+
+def test_a_program_that_returns_the_sum_is_refused() -> None:
+    with pytest.raises(ValueError, match="grows with the batch"):
+        check(Loss(Normalized(), reduction="sum"), 6, scalar=True)
+
+
+def test_nll_of_logits_is_refused() -> None:
+    net, data = Normalized(), [(torch.randn(16, 6), torch.randint(4, (16,)))] * 2
+    with pytest.raises(NotLogProbabilitiesError, match="choose the loss cross_entropy"):
+        analyze(net, data, loss="nll", progress=False)
+    analyze(nn.Sequential(net, nn.LogSoftmax(1)), data, loss="nll", progress=False)

@@ -201,3 +201,17 @@ def test_prices_are_what_cutting_alone_saves(planner: Planner) -> None:
         without[structure] = 0
         saved = planner.cost_of(keep).parameters - planner.cost_of(without).parameters
         assert costs[structure] == saved
+
+
+def test_a_block_of_channels_costs_as_many_as_it_has() -> None:
+    """A head of attention is not ranked as if it were a single neuron."""
+    planner = _planner(exported(Transformer).network)
+    channels = planner.channels
+    costs = budget.structure_costs(channels, planner.cost_of, "structures")
+    expected = np.zeros(len(channels))
+    for layer in channels.layers:
+        for structure in layer.own.tolist():
+            size = np.count_nonzero(layer.structures == structure)
+            expected[structure] = max(expected[structure], size)
+    np.testing.assert_array_equal(costs, expected)
+    assert set(costs.tolist()) > {1.0}

@@ -78,7 +78,7 @@ def test_nothing_but_a_pruned_network(ann: httpx.Client, body: Json) -> None:
     ("change", "pointer", "detail"),
     [
         ({"method": "joint", "loss": "model"}, "/method", "choose 'sosp_h', or one of the losses"),
-        ({"method": "sosp_h", "curvature": "exact"}, "/curvature", "choose 'sosp_i', 'joint' or 'obs'"),
+        ({"method": "sosp_h", "curvature": "exact"}, "/curvature", "'sosp_i', 'joint' or 'obs'"),
         ({"method": "fisher", "blocks": 5}, "/blocks", "choose 'sosp_i', 'joint' or 'obs'"),
         ({"plans": ["double", "double"]}, "/plans/1", "two plans 'double'"),
         ({"plans": [mine(stem=2), mine(neck=2)]}, "/plans/1", "two plans 'mine'"),

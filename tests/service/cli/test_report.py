@@ -199,7 +199,7 @@ def test_what_a_result_rests_on(capsys: pytest.CaptureFixture[str]) -> None:
         "A constant answer would give loss 2.3, accuracy 10.0%.",
         "No verdict: Check labels.",
         "30% 0.2 85.0% 50% unknown 14.0%",
-        "Up to 30% can go",
+        "Up to 30% removed",
         "Plan 'double', as built: loss 4, accuracy 14.0%; before: loss 0.2, accuracy 85.0%.",
         "Plan 'double': Beyond the cliff.",
         "Plan 'double': edits can't reach aux.head: it is not exported",
