@@ -9,6 +9,9 @@ A score's name is one of
 - `sosp_i/channel:q-QUANTILE`: a quantile of ½ Q's diagonal, where no other channel adapts,
 - `package.module.function`: your own. It is called with a network, images, classes and the names
   of the layers, and returns their scores.
+
+A name that ends in `*growth` is a score times the channels that the budget adds to a layer, over
+those that it has: what a channel is worth says nothing of how many can be had.
 """
 
 import hashlib
@@ -32,6 +35,7 @@ from narrows import Analysis, analyze
 from narrows.arrays import Floats
 
 TODAY = "sosp_i/channel"
+GROWTH = "*growth"
 DEFAULT = (
     "narrowest",
     TODAY,
@@ -41,6 +45,10 @@ DEFAULT = (
     "sosp_i/channel:w-0.01-0.5",
     "sosp_i/channel:w-1-0.5",
     "sosp_i/channel:q-0.5",
+    "sosp_i/channel:worth*growth",
+    "sosp_i/channel:w-0.1-0.5*growth",
+    "sosp_i/channel:w-0.01-0.5*growth",
+    "sosp_i/channel:q-0.5*growth",
 )
 
 
@@ -72,13 +80,18 @@ class Scored:
             options: Any = {"method": self.method, "gate": self.gate}
             result = analyze(network, batches, progress=False, **options)
             write(self.path, dumps(result))
-        stored: Analysis = pickle.loads(self.path.read_bytes())  # our own file
-        return stored
+        return _read(self.path)
+
+
+@cache
+def _read(path: Path) -> Analysis:
+    stored: Analysis = pickle.loads(path.read_bytes())  # our own file
+    return stored
 
 
 def needed(store: Store, study: Study, seed: int, score: str) -> Scored | None:
     """Return the analysis that a score rests on; None if it rests on none."""
-    method, _, gate = score.partition(":")[0].partition("/")
+    method, _, gate = score.removesuffix(GROWTH).partition(":")[0].partition("/")
     return Scored(store, study, seed, method, gate) if method in METHODS else None
 
 
@@ -87,6 +100,8 @@ def score(store: Store, study: Study, seed: int, name: str) -> Floats:
 
     Raises SystemExit for an unknown name.
     """
+    if name.endswith(GROWTH):
+        return score(store, study, seed, name.removesuffix(GROWTH)) * growth(study)
     if name == "narrowest":
         return -np.array(study.base.widths, float)
     scored = needed(store, study, seed, name)
@@ -100,6 +115,14 @@ def score(store: Store, study: Study, seed: int, name: str) -> Floats:
     if (column or "score") not in rows[layers[0]]:
         raise SystemExit(f"{name}: layers have no {column}; they have {', '.join(rows[layers[0]])}")
     return np.array([rows[layer][column or "score"] for layer in layers], float)
+
+
+def growth(study: Study) -> Floats:
+    """Return by how much each layer grows when it alone is widened, relative to its width."""
+    widths = np.array(study.base.widths)
+    wider = np.array([layer.widths for layer in study.layers]).diagonal()
+    result: Floats = wider / widths - 1
+    return result
 
 
 def _quantiles(scored: Scored, layers: list[str], column: str) -> Floats:

@@ -104,6 +104,9 @@ def test_scores(
     np.testing.assert_allclose(
         score(store, small, 0, "sosp_i/channel:w-0.1-0.75"), worth, rtol=1e-6
     )
+    wider = [layer.widths[n] / small.base.widths[n] - 1 for n, layer in enumerate(small.layers)]
+    by_growth = score(store, small, 0, "narrowest*growth")
+    np.testing.assert_allclose(by_growth, [-3 * wider[0], -4 * wider[1]])
     assert (((mean := score(store, small, 0, "sosp_i/channel")) >= 0) & (mean <= 1)).all()
     for unknown in ("nothing", "no.such.module", "sosp_i/channel:nothing"):
         with pytest.raises(SystemExit, match=r"no\.such|nothing"):
