@@ -65,15 +65,19 @@ class Evaluation:
         return Effect(before, after, self.baseline) if before and after else None
 
     def _score(self, network: Network, batches: Iterable[Batch]) -> Score | None:
-        return Score.of_batches(self._of_batch(network, batch) for batch in batches)
+        return Score.of_batches(self._losses(network, batches))
 
-    def _of_batch(self, network: Network, batch: Batch) -> tuple[float, Count]:
-        device = batch.targets.device
-        on_device = network.map_tensors(lambda tensor: tensor.to(device))
-        with isolated(device), torch.no_grad(), device:
-            outputs = on_device(*batch.inputs)[0]
-            value = self._loss(outputs, batch.targets).double().item()
-            return value, self._loss.count(outputs, batch.targets)
+    def _losses(self, network: Network, batches: Iterable[Batch]) -> Iterator[tuple[float, Count]]:
+        """Yield each batch's sum of the loss and its count; all are on one device."""
+        on_device: Network | None = None
+        for batch in batches:
+            device = batch.targets.device
+            on_device = on_device or network.to(device)
+            with isolated(device), torch.no_grad(), device:
+                outputs = on_device(*batch.inputs)[0]
+                value = self._loss(outputs, batch.targets).double().item()
+                count = self._loss.count(outputs, batch.targets)
+            yield value, count
 
     def _with_other_targets(self) -> Iterator[Batch]:
         for batch in self._batches():

@@ -146,6 +146,10 @@ class Network:
         """
         return replace(self, tensors={name: function(t) for name, t in self.tensors.items()})
 
+    def to(self, device: torch.device) -> "Network":
+        """Return the same program with its tensors on a device."""
+        return self.map_tensors(lambda tensor: tensor.to(device))
+
     def map_dtypes(self, function: Callable[[torch.dtype], torch.dtype]) -> "Network":
         """Return the program with `function(dtype)` for each dtype of tensors, inputs, arguments.
 
