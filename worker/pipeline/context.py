@@ -133,7 +133,7 @@ class AnalysisContext:
     @cached_property
     def gated(self) -> GatedNetwork:
         """The network with its gates, on the chosen device."""
-        network = self.network.map_tensors(lambda t: t.to(self.device))
+        network = self.network.to(self.device)
         return gate(network, self.channels, self.options.gate, self.shapes)
 
     @cached_property
@@ -156,7 +156,7 @@ class AnalysisContext:
         The samples of a batch may influence each other, or the outputs be no log-probabilities.
         """
         batch = self.load(0, self.network.fixed_batch or min(len(self.drawn), PROBED))
-        network = self.network.map_tensors(lambda t: t.to(self.device))
+        network = self.network.to(self.device)
         try:
             require_independent_samples(network, batch, scalar=self.options.loss == "model")
             if self.options.loss == "nll":
