@@ -20,7 +20,8 @@ def adjusted_p_values(
 ) -> dict[bytes, float]:
     """Return the p-value of each case: its ranks against all others (Mann–Whitney), adjusted.
 
-    `mean_rank` [S] are the ranks, `owned` the structures of each case. The adjustment is that of
+    `mean_rank` [S] are the ranks, NaN for structures that are not compared; `owned` holds the
+    structures of each case. The adjustment is that of
     Benjamini and Hochberg. Two of four structures rank highest in one of six ways:
 
     >>> rank = np.array([0.0, 1.0, 2.0, 3.0])
@@ -30,14 +31,15 @@ def adjusted_p_values(
 
     The exact null distribution holds without ties only; with ties, the normal one allows for them.
     """
-    distinct = len(np.unique(mean_rank))
+    compared = np.flatnonzero(np.isfinite(mean_rank))
+    distinct = len(np.unique(mean_rank[compared]))
     p_values = []
     for own in owned.values():
-        others = np.delete(mean_rank, own)
-        if not len(others) or distinct == 1:
+        others = mean_rank[np.setdiff1d(compared, own)]
+        if not len(others) or distinct == 1 or not np.isfinite(mean_rank[own]).all():
             p_values.append(1.0)
             continue
-        exact = distinct == len(mean_rank) and len(own) * len(others) <= EXACT_TEST
+        exact = distinct == len(compared) and len(own) * len(others) <= EXACT_TEST
         test = stats.mannwhitneyu(
             mean_rank[own],
             others,

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from math import ceil
 
 import numpy as np
+from scipy import stats
 
 from narrows.arrays import Floats, Ints
 from narrows.channels.structures import Channels
@@ -22,6 +23,7 @@ from narrows.verdict.p_values import adjusted_p_values
 
 FALSE_DISCOVERIES = 0.15
 """The tolerated share of wrong layers among those named (Benjamini–Hochberg)."""
+ALONE = "no other layer has structures of its own, so there is nothing to compare with"
 HIGH_SCORE, RAISED_SCORE, LOW_SCORE = 0.9, 2 / 3, 1 / 3
 """The least score of a bottleneck and of a suspected layer, and the highest of a redundant one.
 
@@ -76,24 +78,26 @@ def judge(
     """
     own_of = {layer.name: own for layer in channels.layers if len(own := layer.own)}
     owned = {own.tobytes(): own for own in own_of.values()}
-    if len(owned) == 1 and not doubt:
-        doubt = "no other layer has structures of its own, so there is nothing to compare with"
-    rank, mean_rank = order.rank, order.mean_rank
-    high = adjusted_p_values(mean_rank, owned, "greater")
-    low = adjusted_p_values(mean_rank, owned, "less")
-
     rounding = ties.EPSILON * ties.largest(order.saliency)
+    dead = {case for case, own in owned.items() if (np.abs(order.saliency[own]) <= rounding).all()}
+    alive = np.unique([s for case, own in owned.items() if case not in dead for s in own.tolist()])
+    alone = ALONE if len(owned) - len(dead) == 1 else None
+    ranks = [_among(alive, one.mean_rank) for one in (order, *replicates)]
+    high = adjusted_p_values(ranks[0], owned, "greater")
+    low = adjusted_p_values(ranks[0], owned, "less")
+
     verdicts = {layer.name: Verdict("not_prunable") for layer in channels.layers}
     for name, own in own_of.items():
         case = own.tobytes()
-        score, share = _score(mean_rank, own), ranking.pruning_ratio(rank, own, ratio)
+        score, *others = (_score(of_one, own) for of_one in ranks)
+        share = ranking.pruning_ratio(order.rank, own, ratio)
         evidence = _Evidence(
             score,
-            interval(score, [_score(without.mean_rank, own) for without in replicates]),
+            interval(score, others),
             high[case],
             low[case],
-            doubt,
-            is_dead=not (np.abs(order.saliency[own]) > rounding).any(),
+            doubt or (None if case in dead else alone),
+            is_dead=case in dead,
         )
         decided = evidence.decide()
         verdicts[name] = Verdict(
@@ -115,8 +119,7 @@ def judge(
 class _Evidence:
     """A layer's score with its interval, and the p-values of so high and of so low a score.
 
-    A layer is dead if every saliency is 0 within rounding: it is redundant wherever it ranks, which
-    is not low if many are.
+    A layer is dead, and redundant, if every saliency is 0 within rounding.
 
     >>> _Evidence(0.95, interval=(0.9, 1.0), p_high=0.01, p_low=1.0).decide()
     'bottleneck'
@@ -185,5 +188,20 @@ class _Evidence:
         return ceil(samples * reach**2)
 
 
-def _score(mean_rank: Floats, own: Ints) -> float:
-    return float(np.mean(mean_rank[own] + 0.5) / len(mean_rank))
+def _among(alive: Ints, mean_rank: Floats) -> Floats:
+    """Return the mean ranks [S] among the structures of layers that are not dead; NaN for others.
+
+    Dead layers are no yardstick: beside them, every other layer would stand out.
+
+    >>> _among(np.array([1, 2]), np.array([0.0, 1.0, 2.0]))
+    array([nan,  0.,  1.])
+    """
+    result = np.full(len(mean_rank), np.nan)
+    result[alive] = stats.rankdata(mean_rank[alive]) - 1
+    return result
+
+
+def _score(ranks: Floats, own: Ints) -> float:
+    """Return the mean rank of a layer's structures, from 0 to 1; 0 for a dead layer's."""
+    compared = np.count_nonzero(np.isfinite(ranks))
+    return float(np.mean(ranks[own] + 0.5) / compared) if np.isfinite(ranks[own]).all() else 0.0

@@ -86,6 +86,15 @@ def test_a_layer_far_below_all_others_is_redundant(channels: Channels) -> None:
     assert verdicts["5"].pruning_ratio == 1.0
 
 
+def test_a_dead_layer_makes_no_other_one_stand_out(channels: Channels) -> None:
+    dead = partial_sums((1.0, 1.0, 1.0))
+    dead.sums["first"][:, sum(WIDTHS[:2]) :] = 0
+    verdicts = judged(channels, dead)
+    assert [verdicts[name].verdict for name in "025"] == ["balanced", "balanced", "redundant"]
+    scores = [verdicts[name].score or 0.0 for name in "02"]
+    assert np.average(scores, weights=WIDTHS[:2]) == pytest.approx(0.5)
+
+
 def test_what_the_batches_leave_open_is_not_called_a_bottleneck(channels: Channels) -> None:
     verdict = judged(channels, partial_sums((1.0, 1.8, 1.0), noise=3.0))["2"]
     assert verdict.verdict != "bottleneck"
