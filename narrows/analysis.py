@@ -10,6 +10,7 @@ import torch
 
 from narrows.arguments import (
     ArgumentError,
+    require_advice,
     require_choice,
     require_cost,
     require_init,
@@ -25,7 +26,7 @@ from narrows.graph.shapes import Shapes
 from narrows.methods.partial_sums import PartialSums
 from narrows.methods.ranking import PruningOrder, require_measured
 from narrows.methods.table import DEFAULT, Method
-from narrows.plans import budget
+from narrows.plans import advise, budget
 from narrows.plans.cost import Cost, network_cost
 from narrows.plans.planner import Plan, Planner
 from narrows.results import rows, table
@@ -34,7 +35,7 @@ from narrows.surgery.built import Built, build
 from narrows.verdict.jackknife import replicates
 from narrows.verdict.rule import Verdict, judge
 from narrows.verdict.worth import CPU, LayerWorth, Worth, worth
-from narrows.vocabulary import CostKind, Init
+from narrows.vocabulary import ADVISE, BudgetKind, CostKind, Init
 
 
 @dataclass(frozen=True)
@@ -171,7 +172,7 @@ class Analysis:
 
     @cached_property
     def plans(self) -> dict[str, Plan]:
-        """The plans by name: double, uniform, reallocate, and those of one's own."""
+        """The plans by name: double, uniform, reallocate, and those of one's own; see `advise`."""
         planner = self._planner
         bottlenecks, redundant = (self._groups(self.named(v)) for v in ("bottleneck", "redundant"))
         plans = [
@@ -183,6 +184,34 @@ class Analysis:
             plans.append(planner.custom(self._group_factors(factors), name))
         return {plan.name: plan for plan in plans}
 
+    def advise(
+        self, budget: float = 0.1, cost: BudgetKind = "parameters", multiple: int | None = None
+    ) -> Plan:
+        """Return the plan that widens where a channel is worth most for what it costs.
+
+        `budget` is the share of the network's parameters or MACs that it may add. New widths are
+        multiples of `multiple`, by default of 8 from 64 channels on. `because` says what it rests
+        on. It changes nothing where the analysis is in doubt.
+
+        Raises ArgumentError for wrong arguments, and for methods that do not measure worth: all but
+        `sosp_i`, `joint` and `obs`.
+        """
+        require_advice(budget, cost, multiple)
+        if self.worth is None:
+            raise ArgumentError(
+                f"the plan {ADVISE!r} needs worth, which {self.method.name!r} does not measure; "
+                "choose the method 'sosp_i', 'joint' or 'obs'"
+            )
+        if self.doubt:
+            return advise.unchanged(self._planner, self.doubt)
+        groups = self.channels.groups
+        values = {
+            group: self.worth.above_price(np.flatnonzero(groups == group))
+            for group in np.unique(groups).tolist()
+        }
+        advisor = advise.Advisor(self._planner, values, budget, cost, multiple, self.seed)
+        return advisor.plan()
+
     def widen(self, plan: str | Plan = "double", init: Init = "preserve") -> Built:
         """Return the network of a plan; train its `module()`, write it with `save(path)`.
 
@@ -192,8 +221,8 @@ class Analysis:
         """
         require_init(init)
         if not isinstance(plan, Plan):
-            require_choice("plan", plan, self.plans)
-            plan = self.plans[plan]
+            require_choice("plan", plan, (*self.plans, ADVISE))
+            plan = self.advise() if plan == ADVISE else self.plans[plan]
         if len(copies := plan.copies) != len(self.channels):
             raise ArgumentError(f"the plan {plan.name!r} is of another network")
         built = build(self.network, self.channels, copies, self.shapes, init=init, seed=self.seed)

@@ -9,8 +9,11 @@ from narrows.layer_names import LayerNames, listed
 from narrows.losses import LOSSES, Loss
 from narrows.methods.table import Method
 from narrows.vocabulary import (
+    BUDGET_KINDS,
     COST_KINDS,
     CURVATURE_METHODS,
+    LARGEST_BUDGET,
+    LARGEST_MULTIPLE,
     METHODS,
     PLANS,
     PRUNED,
@@ -58,6 +61,27 @@ def require_ratio(name: str, value: Any) -> None:
     """
     if not _is_number(value) or not 0 < value < 1:
         raise ArgumentError(f"{name} is {value!r}; it must lie between 0 and 1, such as 0.5")
+
+
+def require_advice(budget: Any, cost: object, multiple: Any) -> None:
+    """Raise ArgumentError unless these are options of the plan `advise`.
+
+    >>> require_advice(10, "parameters", None)
+    Traceback (most recent call last):
+    narrows.arguments.ArgumentError: budget is 10; it must be a share above 0 and at most \
+4, such as 0.1 for 10 %
+    """
+    if not _is_number(budget) or not 0 < budget <= LARGEST_BUDGET:
+        raise ArgumentError(
+            f"budget is {budget!r}; it must be a share above 0 and at most {LARGEST_BUDGET}, such "
+            "as 0.1 for 10 %"
+        )
+    require_choice("cost", cost, BUDGET_KINDS)
+    if multiple is not None and (not _is_whole(multiple) or not 1 <= multiple <= LARGEST_MULTIPLE):
+        raise ArgumentError(
+            f"multiple is {multiple!r}; it must be a whole number from 1 to {LARGEST_MULTIPLE}, or "
+            "None"
+        )
 
 
 def require_seed(seed: Any) -> None:

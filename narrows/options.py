@@ -5,7 +5,8 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from narrows.vocabulary import (
-    PLANS,
+    DEFAULT_PLANS,
+    BudgetKind,
     CostKind,
     Curvature,
     GateKind,
@@ -22,6 +23,18 @@ class CustomPlan:
 
     name: str
     factors: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True)
+class AdviseOptions:
+    """The options of the plan `advise`: how much of what it may spend, and how it rounds widths.
+
+    `budget` is a share of the network's `cost`; `multiple` None: of 8 from 64 channels on.
+    """
+
+    budget: float = 0.1
+    cost: BudgetKind = "parameters"
+    multiple: int | None = None
 
 
 @dataclass(frozen=True)
@@ -48,7 +61,8 @@ class AnalysisOptions:
     seed: int = 0
     exclude: tuple[str, ...] = ()
     cost: CostKind = "structures"
-    plans: tuple[PlanName | CustomPlan, ...] = PLANS
+    plans: tuple[PlanName | CustomPlan, ...] = DEFAULT_PLANS
+    advise: AdviseOptions | None = None
     build: tuple[str, ...] = ()
     init: Init = "preserve"
     time_limit_seconds: int | None = None
@@ -61,6 +75,8 @@ class AnalysisOptions:
         options |= {name: tuple(options[name]) for name in ("exclude", "build") if name in options}
         if "plans" in options:
             options["plans"] = tuple(map(_plan, options["plans"]))
+        if options.get("advise"):
+            options["advise"] = AdviseOptions(**options["advise"])
         return cls(**options)
 
     @property

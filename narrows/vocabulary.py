@@ -35,9 +35,20 @@ CostKind = Literal["structures", "parameters", "macs"]
 """The unit of budgets, and of what a structure costs."""
 COST_KINDS: Final[tuple[CostKind, ...]] = get_args(CostKind)
 
-PlanName = Literal["double", "uniform", "reallocate"]
+PlanName = Literal["double", "uniform", "reallocate", "advise"]
 """The plans that Narrows makes by itself."""
 PLANS: Final[tuple[PlanName, ...]] = get_args(PlanName)
+ADVISE: Final = "advise"
+"""The plan that rests on worth, which only `CURVATURE_METHODS` measure."""
+DEFAULT_PLANS: Final[tuple[PlanName, ...]] = tuple(name for name in PLANS if name != ADVISE)
+"""The plans that every method makes."""
+BudgetKind = Literal["parameters", "macs"]
+"""What the plan `advise` spends."""
+BUDGET_KINDS: Final[tuple[BudgetKind, ...]] = get_args(BudgetKind)
+LARGEST_BUDGET: Final = 4
+"""The largest share of the network's cost that `advise` may spend."""
+LARGEST_MULTIPLE: Final = 1024
+"""The largest number that `advise` may round widths to."""
 PRUNED: Final = "pruned"
 """Not a plan, but a network to build: the one without the structures cut at `pruning_ratio`."""
 

@@ -6,7 +6,7 @@ from typing import get_args
 from narrows.losses import LOSSES
 from narrows.methods import gauss_newton
 from narrows.methods.table import CRITERIA
-from narrows.options import AnalysisOptions
+from narrows.options import AdviseOptions, AnalysisOptions
 from narrows.vocabulary import (
     CURVATURE_METHODS,
     LOSS_NAMES,
@@ -42,10 +42,12 @@ def test_a_request_has_the_options_and_their_defaults() -> None:
 
 def test_options_are_parsed_whole() -> None:
     plan = {"name": "mine", "factors": {"features.3": 1.5}}
-    request = {"plans": ["double", plan], "build": ["mine"], "exclude": ["head"], "blocks": 3}
+    request = {"plans": ["double", plan], "build": ["mine"], "exclude": ["head"], "blocks": 3,
+               "advise": {"cost": "macs"}}  # fmt: skip
     asked = AnalysisRequest.model_validate({**IDS, **request}).model_dump(mode="json")
     options = AnalysisOptions.from_json(asked)
     assert options.plan_names == ["double", "mine"]
     assert options.custom_plans == {"mine": {"features.3": 1.5}}
     assert (options.build, options.exclude, options.blocks) == (("mine",), ("head",), 3)
+    assert options.advise == AdviseOptions(0.1, "macs", None)
     assert {options: 1}[AnalysisOptions.from_json(asked)] == 1  # hashable, and equal

@@ -45,7 +45,8 @@ class Removal(Score):
 class Summary(TypedDict):
     """The summary of an analysis; `doubt` is why every verdict is withheld, if it is.
 
-    `cliff` is the largest ratio of `removals` that keeps half of what the network has learned.
+    `cliff` is the largest ratio of `removals` that keeps half of what the network has learned,
+    `advice` what the plan `advise` rests on, if it was asked for.
     Older servers have no more than the first four.
     """
 
@@ -58,6 +59,7 @@ class Summary(TypedDict):
     doubt: NotRequired[str | None]
     removals: NotRequired[list[Removal]]
     cliff: NotRequired[float | None]
+    advice: NotRequired[str | None]
     suspected: NotRequired[list[str]]
     redundant: NotRequired[list[str]]
     undecided: NotRequired[list[str]]

@@ -20,6 +20,7 @@ from narrows.client.results import (
     Summary,
 )
 from narrows.vocabulary import (
+    BudgetKind,
     CostKind,
     Curvature,
     GateKind,
@@ -33,6 +34,7 @@ from narrows.vocabulary import (
 )
 
 __all__ = [
+    "Advise",
     "Analysis",
     "Artifact",
     "Baseline",
@@ -73,6 +75,14 @@ class CustomPlan(TypedDict):
     factors: dict[str, float]
 
 
+class Advise(TypedDict, total=False):
+    """The options of the plan `advise`: what share of what it adds, and how it rounds widths."""
+
+    budget: float
+    cost: BudgetKind
+    multiple: int | None
+
+
 class Options(TypedDict, total=False):
     """The options of an analysis, beyond the model and the dataset."""
 
@@ -88,6 +98,7 @@ class Options(TypedDict, total=False):
     exclude: list[str]
     cost: CostKind
     plans: list[PlanName | CustomPlan]
+    advise: Advise | None
     build: list[str]
     init: Init
     time_limit_seconds: int

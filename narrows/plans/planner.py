@@ -48,7 +48,7 @@ class Plan:
 
     `copies` [S] says how often each structure exists afterwards (`surgery.resize` builds it).
     `layers` are all that change, also because their channels are tied to others. `incomplete` says
-    what their edits don't reach: (module, reason) pairs.
+    what their edits don't reach: (module, reason) pairs. `because` says what `advise` rests on.
     """
 
     name: str
@@ -57,6 +57,7 @@ class Plan:
     before: Cost
     after: Cost
     incomplete: tuple[Incomplete, ...] = ()
+    because: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the plan in the API's shape."""
@@ -102,7 +103,7 @@ class Planner:
 
     def double(self, bottlenecks: Collection[int]) -> Plan:
         """Return the paper's expansion: every bottleneck group twice as wide."""
-        return self._plan("double", {group: 2 * self._width(group) for group in bottlenecks})
+        return self._plan("double", {group: 2 * self.width(group) for group in bottlenecks})
 
     def uniform(self, bottlenecks: Collection[int]) -> Plan:
         """Return the paper's baseline: every group wider by one factor.
@@ -111,16 +112,19 @@ class Planner:
         are, unless there are no others.
         """
         budget = self.double(bottlenecks).after.parameters
-        all_groups = set(self.channels.groups.tolist())
-        groups = (all_groups - self.channels.normalized_groups()) or all_groups
 
         def widths(factor: float) -> dict[int, int]:
-            return {group: int(factor * self._width(group)) for group in sorted(groups)}
+            return {group: int(factor * self.width(group)) for group in sorted(self.widenable())}
 
         def fits(factor: float) -> bool:
             return self.cost_of(self._copies(widths(factor))).parameters <= budget
 
         return self._plan("uniform", widths(largest_factor(fits, low=1.0, high=MOST)))
+
+    def widenable(self) -> set[int]:
+        """Return the groups that no norm over channels reads, or all if there are no others."""
+        groups = set(self.channels.groups.tolist())
+        return (groups - self.channels.normalized_groups()) or groups
 
     def reallocate(self, bottlenecks: Collection[int], redundant: Collection[int]) -> Plan:
         """Return a plan with wider bottlenecks, leaner redundant groups, and no more MACs.
@@ -132,8 +136,8 @@ class Planner:
             return self._plan("reallocate", {})
 
         def widths(wider: float, leaner: float) -> dict[int, int]:
-            widened = {g: round(wider * self._width(g)) for g in bottlenecks}
-            return widened | {g: max(1, round(leaner * self._width(g))) for g in redundant}
+            widened = {g: round(wider * self.width(g)) for g in bottlenecks}
+            return widened | {g: max(1, round(leaner * self.width(g))) for g in redundant}
 
         budget = self.cost_of(self._copies({})).macs
 
@@ -146,7 +150,7 @@ class Planner:
 
     def custom(self, factors: Mapping[int, float], name: str = "custom") -> Plan:
         """Return a plan that multiplies the widths of groups by factors; a width is at least 1."""
-        return self._plan(name, {g: max(1, round(f * self._width(g))) for g, f in factors.items()})
+        return self._plan(name, {g: max(1, round(f * self.width(g))) for g, f in factors.items()})
 
     def resized(self, name: str, copies: Ints) -> Plan:
         """Return the plan with `copies` [S] of each structure."""
@@ -167,7 +171,8 @@ class Planner:
     def _copies(self, widths: dict[int, int]) -> Ints:
         return copies_for_widths(self.channels, self.rank, widths)
 
-    def _width(self, group: int) -> int:
+    def width(self, group: int) -> int:
+        """Return the number of structures of a group."""
         return int(np.count_nonzero(self.channels.groups == group))
 
 

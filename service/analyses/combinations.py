@@ -6,8 +6,9 @@ Each error says what to choose instead. Whether the data fits the model is check
 from typing import Any
 
 from narrows.layer_names import LayerNames, listed
-from narrows.vocabulary import CURVATURE_METHODS, PLANS, PRUNED
-from service.analyses.request import AnalysisRequest, CustomPlan
+from narrows.vocabulary import ADVISE, CURVATURE_METHODS, PLANS, PRUNED
+from service.analyses.plan_request import CustomPlan
+from service.analyses.request import AnalysisRequest
 from service.http.problems import InvalidError
 
 
@@ -46,12 +47,27 @@ def _check_plans(request: AnalysisRequest) -> None:
                 ["plans", index], f"There are two plans {name!r}; leave one out or rename it."
             )
         names.append(name)
+    _check_advice(request, names)
     for index, name in enumerate(request.build):
         if name in request.build[:index]:
             raise InvalidError(["build", index], f"{name!r} is named twice; leave one out.")
         if name not in (*names, PRUNED):
             choice = f"choose from {listed([*names, PRUNED])}, or add it to `plans`"
             raise InvalidError(["build", index], f"This request has no plan {name!r}; {choice}.")
+
+
+def _check_advice(request: AnalysisRequest, plans: list[str]) -> None:
+    if ADVISE in plans and request.method not in CURVATURE_METHODS:
+        raise InvalidError(
+            ["plans", plans.index(ADVISE)],
+            f"The plan {ADVISE!r} needs worth, which {request.method!r} does not measure; choose "
+            "the method 'sosp_i', 'joint' or 'obs', or another plan.",
+        )
+    if request.advise and ADVISE not in plans:
+        raise InvalidError(
+            [ADVISE],
+            f"This request has no plan {ADVISE!r}; add it to `plans`, or leave `advise` out.",
+        )
 
 
 def _check_custom(request: AnalysisRequest, index: int, plan: CustomPlan) -> None:

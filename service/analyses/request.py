@@ -2,60 +2,22 @@
 
 from typing import Annotated, Self
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    TypeAdapter,
-    ValidatorFunctionWrapHandler,
-    WrapValidator,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from narrows.options import AnalysisOptions
 from narrows.vocabulary import (
-    PLANS,
+    DEFAULT_PLANS,
     CostKind,
     Curvature,
     GateKind,
     Init,
     LossName,
     MethodName,
-    PlanName,
 )
+from service.analyses.plan_request import Advise, BuildName, LayerName, Plan
 
-LayerName = Annotated[str, StringConstraints(min_length=1, max_length=1000, pattern=r"^[^\x00]+$")]
 UploadId = Annotated[str, StringConstraints(max_length=64, pattern=r"^[\x21-\x7e]+$")]
-BuildName = Annotated[
-    str, StringConstraints(min_length=1, max_length=60, pattern=r"^[a-z0-9][a-z0-9-]*$")
-]
-_OWN_PLAN: TypeAdapter[PlanName] = TypeAdapter(PlanName)
 _DEFAULTS = AnalysisOptions()
-
-
-class CustomPlan(BaseModel):
-    """Your own widths: factors for layers by name; layers that share their channels follow."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    name: BuildName = Field(description="The name of the plan", examples=["mine"])
-    factors: dict[LayerName, Annotated[float, Field(gt=0, le=16)]] = Field(
-        min_length=1,
-        max_length=10_000,
-        description="The new width of each named layer, as a factor of its width",
-        examples=[{"features.3": 1.5}],
-    )
-
-
-def _plan(value: object, _: ValidatorFunctionWrapHandler) -> PlanName | CustomPlan:
-    """Validate text as a name, else as a custom plan; a union would report the errors of both."""
-    if isinstance(value, str):
-        return _OWN_PLAN.validate_python(value)
-    return CustomPlan.model_validate(value)
-
-
-Plan = Annotated[PlanName | CustomPlan, WrapValidator(_plan)]
 
 
 class AnalysisRequest(BaseModel):
@@ -144,9 +106,14 @@ class AnalysisRequest(BaseModel):
         description="What `pruning_ratio` is a share of, and what the ranking divides saliency by",
     )
     plans: list[Plan] = Field(
-        default=[*PLANS],
+        default=[*DEFAULT_PLANS],
         max_length=20,
-        description="The plans (changes of widths) to compute: by name, or with your own factors",
+        description="The plans (changes of widths) to compute: by name, or with your own factors. "
+        "`advise` needs a method that measures worth: sosp_i, joint or obs",
+    )
+    advise: Advise | None = Field(
+        default=None,
+        description="The options of the plan `advise`; null: 10 % more parameters",
     )
     build: list[BuildName] = Field(
         default_factory=list,

@@ -75,7 +75,8 @@ class AnalysisOut(BaseModel):
         description="`loss`, `accuracy` and `baseline` (what an answer that ignores the input "
         "gets); `doubt`, the reason if every verdict is withheld; `removals`, the measured score "
         "after global prunings, and `cliff`, the largest ratio that keeps half of what the network "
-        "gains over the baseline; the layers by verdict",
+        "gains over the baseline; `advice`, what the plan `advise` rests on, if it was asked for; "
+        "the layers by verdict",
         examples=[
             {
                 "loss": 0.21,

@@ -5,8 +5,16 @@ from typing import Annotated, Any
 
 import typer
 
-from narrows.vocabulary import COST_KINDS, LOSS_NAMES, METHODS, PLANS
-from service.cli.options import CUSTOM, AsJson, FailOn, one_of, prepare_output, requested_plans
+from narrows.vocabulary import ADVISE, BUDGET_KINDS, COST_KINDS, LOSS_NAMES, METHODS, PLANS
+from service.cli.options import (
+    CUSTOM,
+    AsJson,
+    FailOn,
+    one_of,
+    prepare_output,
+    requested_advice,
+    requested_plans,
+)
 
 
 def analyze(
@@ -40,8 +48,24 @@ def analyze(
     plan: Annotated[
         list[str] | None,
         typer.Option(
-            help=f"{one_of(PLANS)}; may be repeated. Default: all of them, with the edits of "
+            help=f"{one_of(PLANS)}; may be repeated. Default: all but 'advise', with the edits of "
             "'double'. 'all' prints the edits of all."
+        ),
+    ] = None,
+    advise_budget: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SHARE",
+            help="How much the plan 'advise' may add, 10% if not given; adds the plan.",
+        ),
+    ] = None,
+    advise_cost: Annotated[
+        str | None, typer.Option(help=f"What 'advise' adds: {one_of(BUDGET_KINDS)}.")
+    ] = None,
+    advise_multiple: Annotated[
+        int | None,
+        typer.Option(
+            help="'advise' makes widths multiples of this; if not given, of 8 from 64 channels on."
         ),
     ] = None,
     factor: Annotated[
@@ -107,11 +131,13 @@ def analyze(
         )
     if detach and fail_on:
         raise typer.BadParameter("--fail-on needs the result: give it to `narrows show`.")
+    advice = requested_advice(advise_budget, advise_cost, advise_multiple)
+    plans = requested_plans(plan, factor, advised=advice is not None)
     values = {
         "pruning_ratio": pruning_ratio, "max_samples": max_samples, "batch_size": batch_size,
         "loss": loss, "seed": seed, "exclude": exclude, "method": method, "gate": gate,
         "curvature": curvature, "blocks": blocks,
-        "cost": cost, "plans": requested_plans(plan, factor), "build": build, "init": init,
+        "cost": cost, "plans": plans, "advise": advice, "build": build, "init": init,
     }  # fmt: skip
     options: Any = {name: value for name, value in values.items() if value is not None}
     request = checked_request(options)
@@ -142,6 +168,7 @@ def analyze(
             analysis = follow(steps, client, identity)
         require_success(analysis)
         result = result_of(steps, client, analysis, output)
-        edits_of = [*(plan or ()), *([CUSTOM] if factor else ())] or ["double"]
+        added = [*([CUSTOM] if factor else ()), *([ADVISE] if advice else ())]
+        edits_of = [*(plan or ()), *added] or ["double"]
         print_answer(client, result, edits_of, as_json=as_json)
     exit_if(result, fail_on)

@@ -7,6 +7,7 @@ import typer
 from pydantic import ValidationError
 
 from narrows.client.types import Options, Transform
+from narrows.vocabulary import ADVISE
 from service.analyses.combinations import check_layers, check_request
 from service.analyses.request import AnalysisRequest
 from service.datasets.schemas import Transform as TransformSchema
@@ -53,5 +54,6 @@ def _bad(path: Sequence[str], detail: str) -> typer.BadParameter:
     if path[0] == "plans":
         option = "--factor" if len(path) > 2 else "--plan"  # only a custom plan has parts
     else:
-        option = "--" + path[0].replace("_", "-")
+        parts = path[:2] if path[0] == ADVISE else path[:1]
+        option = "--" + "-".join(parts).replace("_", "-")
     return typer.BadParameter(detail, param_hint=option)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from narrows.vocabulary import PLANS
+from narrows.vocabulary import ADVISE, DEFAULT_PLANS
 
 if TYPE_CHECKING:
     from narrows.client.types import CustomPlan
@@ -40,13 +40,20 @@ def one_of(words: Sequence[str]) -> str:
 
 
 def requested_plans(
-    names: list[str] | None, factors: list[str] | None
+    names: list[str] | None, factors: list[str] | None, *, advised: bool = False
 ) -> "list[str | CustomPlan] | None":
-    """Return the plans to request; None for the server's default. Raises BadParameter."""
-    named = [name for name in names or () if name not in (ALL, CUSTOM)]
+    """Return the plans to request; None for the server's default. Raises BadParameter.
+
+    `advised` adds the plan `advise`.
+    """
     everything = not names or ALL in names
+    named = [name for name in names or () if name != ALL and not (factors and name == CUSTOM)]
+    if advised and ADVISE not in named:
+        named.append(ADVISE)
+    if everything and (factors or named):
+        named = [*DEFAULT_PLANS, *(name for name in named if name not in DEFAULT_PLANS)]
     if not factors:
-        return None if everything else [*(names or ())]
+        return [*named] or None
     factor_of = {}
     for text in factors:
         layer, _, factor = text.rpartition("=")
@@ -59,7 +66,27 @@ def requested_plans(
                 f"{text!r} does not have the form LAYER=NUMBER, such as conv1=1.5.",
                 param_hint="--factor",
             )
-    return [*(PLANS if everything else named), {"name": CUSTOM, "factors": factor_of}]
+    return [*named, {"name": CUSTOM, "factors": factor_of}]
+
+
+def requested_advice(
+    budget: str | None, cost: str | None, multiple: int | None
+) -> dict[str, object] | None:
+    """Return the options of the plan `advise` that were given; None without any.
+
+    >>> requested_advice("10%", None, 8)
+    {'budget': 0.1, 'multiple': 8}
+    """
+    share: float | None = None
+    if budget is not None:
+        try:
+            share = float(budget.removesuffix("%")) / (100 if budget.endswith("%") else 1)
+        except ValueError:
+            raise typer.BadParameter(
+                f"{budget!r} is no share, such as 10%.", param_hint="--advise-budget"
+            ) from None
+    given = {"budget": share, "cost": cost, "multiple": multiple}
+    return {name: value for name, value in given.items() if value is not None} or None
 
 
 def prepare_output(output: Path, build: list[str] | None, sources: list[Path | str]) -> None:

@@ -33,6 +33,8 @@ def print_result(result: Result, edits_of: Collection[str] = ("double",)) -> Non
             print_text(console, _reason(layer), COLOURS[layer["verdict"]])
     print_removals(console, result["analysis"])
     print_plans(console, result["analysis"]["id"], result["plans"], edits_of)
+    if advice := summary_of(result["analysis"]).get("advice"):
+        print_text(console, f"Plan 'advise': {advice}")
     for built in result.get("artifacts", ()):
         print_text(console, f"Built {built['path']} ({short(built['size'])}B)")
 

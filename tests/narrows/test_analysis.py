@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 from copy import deepcopy
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -113,6 +115,37 @@ def test_networks_come_back_built() -> None:
     leaner = found.prune(0.5).module()
     assert leaner.get_parameter("stem.0.weight").shape[0] < 4
     assert leaner(x).shape == (4, 5)
+
+
+@pytest.mark.usefixtures("export_once")
+def test_a_plan_is_advised_and_built() -> None:
+    """These batches are noise, so the analysis is in doubt unless nothing is held against it."""
+    doubted = analyze(shared_module(ResidualNet), batches(), progress=False)
+    assert doubted.doubt is not None
+    assert doubted.advise().layers == ()
+    assert doubted.advise().because == f"It changes nothing: {doubted.doubt}"
+    found = replace(doubted, evaluation=None)
+    plan = found.advise(0.3, "macs")
+    assert plan.layers
+    assert plan.before.macs < plan.after.macs <= 1.3 * plan.before.macs
+    x = batches()[0][0]
+    wider = found.widen(plan).module()
+    torch.testing.assert_close(wider(x), shared_module(ResidualNet)(x), rtol=0, atol=1e-10)
+    by_name, asked = found.widen("advise").network, found.widen(found.advise()).network
+    assert [*map(torch.Tensor.size, by_name.tensors.values())] == [
+        *map(torch.Tensor.size, asked.tensors.values())
+    ]
+
+
+@pytest.mark.usefixtures("export_once")
+def test_advice_needs_worth_and_options_that_make_sense() -> None:
+    found = analyze(shared_module(PlainNet), batches(), method="sosp_h", progress=False)
+    with pytest.raises(ValueError, match="choose the method 'sosp_i', 'joint' or 'obs'"):
+        found.advise()
+    for wrong in ({"budget": 0}, {"budget": 10}, {"budget": "10%"}, {"cost": "structures"},
+                  {"multiple": 0}, {"multiple": 2.5}, {"budget": float("nan")}):  # fmt: skip
+        with pytest.raises(ValueError, match=next(iter(wrong))):
+            found.advise(**cast("Any", wrong))
 
 
 class TiedNet(nn.Module):

@@ -6,7 +6,7 @@ Each function raises RefusedError if the upload or the request is invalid.
 
 import io
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,9 +16,9 @@ import numpy as np
 from narrows.analysis import Analysis
 from narrows.graph.shapes import trace_shapes
 from narrows.methods.partial_sums import NothingMeasuredError, PartialSums
-from narrows.options import AnalysisOptions
+from narrows.options import AdviseOptions, AnalysisOptions
 from narrows.plans.planner import Plan
-from narrows.vocabulary import PRUNED
+from narrows.vocabulary import ADVISE, PRUNED
 from service.settings import get_settings
 from worker.errors import RefusedError
 from worker.formats import arrays
@@ -152,7 +152,7 @@ def reduce(
         "plans": [
             {**plan.to_dict(), **built_row(name, built.get(name))} for name, plan in plans.items()
         ],
-        "summary": {**summary, "built": verifications(built)},
+        "summary": {**summary, "advice": _advice(plans), "built": verifications(built)},
         "provenance": {
             **inspection.versions(),
             "model_sha256": Path(model_path).name,
@@ -166,8 +166,18 @@ def reduce(
 
 
 def _chosen_plans(analysis: Analysis, options: AnalysisOptions) -> dict[str, Plan]:
-    pruned = {PRUNED: analysis.pruned()} if PRUNED in options.build else {}
-    return {name: analysis.plans[name] for name in options.plan_names} | pruned
+    offered = dict(analysis.plans)
+    if PRUNED in options.build:
+        offered[PRUNED] = analysis.pruned()
+    if ADVISE in options.plans:
+        offered[ADVISE] = analysis.advise(**vars(options.advise or AdviseOptions()))
+    names = [*options.plan_names, *([PRUNED] if PRUNED in offered else ())]
+    return {name: offered[name] for name in names}
+
+
+def _advice(plans: Mapping[str, Plan]) -> str | None:
+    """Return what the widths of the plan `advise` rest on; None if it was not asked for."""
+    return plans[ADVISE].because if ADVISE in plans else None
 
 
 def _open(model_path: str, dataset_path: str, transform: Json, request: Json) -> AnalysisContext:

@@ -36,7 +36,7 @@ def random_factor(structures: int, seed: int = 0) -> Floats:
     few = rng.standard_normal((BATCHES * SAMPLES, max(1, structures // 2)))
     mixed = few @ rng.standard_normal((few.shape[1], structures))
     noisy = mixed + 0.1 * rng.standard_normal(mixed.shape)
-    return noisy * 10.0 ** rng.uniform(-2, 1, structures)
+    return noisy * 10.0 ** rng.uniform(-1, 1, structures)
 
 
 def sums_of(factor: Floats, batches: int = BATCHES) -> PartialSums:

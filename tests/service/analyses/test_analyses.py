@@ -59,8 +59,8 @@ class TestCreate:
             "method": "sosp_i", "gate": "channel", "loss": "cross_entropy", "pruning_ratio": 0.5,
             "curvature": None, "blocks": None,
             "max_samples": 4096, "batch_size": 64, "seed": 0, "exclude": [],
-            "cost": "structures", "plans": ["double", "uniform", "reallocate"], "build": [],
-            "init": "preserve", "time_limit_seconds": None, "memory_bytes": None,
+            "cost": "structures", "plans": ["double", "uniform", "reallocate"], "advise": None,
+            "build": [], "init": "preserve", "time_limit_seconds": None, "memory_bytes": None,
         }  # fmt: skip
         wait_until(lambda: waiting("analyze") == 1)
         assert ann.get(answer.headers["location"]).json() == made
@@ -89,6 +89,9 @@ class TestCreate:
             ({"plans": ["double", {"name": "x", "factors": {"a/b": 17}}]}, "/plans/1/factors/a~1b"),
             ({"plans": [{"name": "x", "factors": {"a": 0}}]}, "/plans/0/factors/a"),
             ({"plans": [{"name": "x", "factors": {"a": "2"}}]}, "/plans/0/factors/a"),
+            ({"plans": ["advise"], "advise": {"budget": 0.0}}, "/advise/budget"),
+            ({"plans": ["advise"], "advise": {"cost": "structures"}}, "/advise/cost"),
+            ({"plans": ["advise"], "advise": {"multiple": 0}}, "/advise/multiple"),
             ({"build": ["../x"]}, "/build/0"),
             ({"other": 1}, "/other"),
             ({"model_id": None}, "/model_id"),

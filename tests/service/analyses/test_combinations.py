@@ -74,6 +74,15 @@ def test_nothing_but_a_pruned_network(ann: httpx.Client, body: Json) -> None:
     created(ann.post(PATH, json=body | {"plans": [], "build": ["pruned"]}))
 
 
+def test_advice_is_asked_for(ann: httpx.Client, body: Json) -> None:
+    advised = {"plans": ["advise"], "advise": {"budget": 0.2, "cost": "macs"}, "build": ["advise"]}
+    request = created(ann.post(PATH, json=body | advised))["request"]
+    assert request["advise"] == {"budget": 0.2, "cost": "macs", "multiple": None}
+    assert created(ann.post(PATH, json=request))["request"] == request
+    default = created(ann.post(PATH, json=body | {"plans": ["advise"]}))["request"]
+    assert created(ann.post(PATH, json=default))["request"]["advise"] is None
+
+
 @pytest.mark.parametrize(
     ("change", "pointer", "detail"),
     [
@@ -93,6 +102,18 @@ def test_nothing_but_a_pruned_network(ann: httpx.Client, body: Json) -> None:
             "choose from 'double', 'pruned', or add it to `plans`",
         ),
         ({"build": ["double", "double"]}, "/build/1", "twice"),
+        (
+            {"plans": ["double", "advise"], "method": "sosp_h"},
+            "/plans/1",
+            "needs worth, which 'sosp_h' does not measure; choose the method 'sosp_i', 'joint' or",
+        ),
+        ({"plans": ["advise"], "loss": "model"}, "/plans/0", "which 'sosp_h' does not measure"),
+        ({"advise": {"budget": 0.1}}, "/advise", "no plan 'advise'; add it to `plans`"),
+        (
+            {"plans": [{"name": "advise", "factors": {"stem": 2}}]},
+            "/plans/0/name",
+            "choose another",
+        ),
         (
             {"plans": [mine(neck=2)], "exclude": ["neck"]},
             "/plans/0/factors/neck",

@@ -11,7 +11,8 @@ from typer import BadParameter
 
 from narrows.client import Client
 from narrows.client.types import Analysis
-from service.cli.options import prepare_output, requested_plans
+from service.cli.checks import checked_request
+from service.cli.options import prepare_output, requested_advice, requested_plans
 from service.cli.progress import Steps
 from service.cli.report import print_result
 from service.cli.run_analysis import Result, result_of
@@ -81,9 +82,26 @@ def test_plans_to_ask_for() -> None:
     assert requested_plans(["all"], factors) == ["double", "uniform", "reallocate", custom]
     assert requested_plans(None, factors) == ["double", "uniform", "reallocate", custom]
     assert requested_plans(["custom", "double"], factors) == ["double", custom]
+    assert requested_plans(["advise"], None) == ["advise"]
+    default = ["double", "uniform", "reallocate"]
+    assert requested_plans(None, None, advised=True) == [*default, "advise"]
+    assert requested_plans(["all", "advise"], None) == [*default, "advise"]
+    assert requested_plans(["uniform"], factors, advised=True) == ["uniform", "advise", custom]
     for wrong in ("a", "a=", "=2", "a=b"):
         with pytest.raises(BadParameter, match="LAYER=NUMBER"):
             requested_plans(None, [wrong])
+
+
+def test_what_to_advise() -> None:
+    assert requested_advice(None, None, None) is None
+    assert requested_advice("0.25", "macs", None) == {"budget": 0.25, "cost": "macs"}
+    assert requested_advice("7.5%", None, 4) == {"budget": 0.075, "multiple": 4}
+    for wrong in ("", "%", "ten", "5%%"):
+        with pytest.raises(BadParameter, match="is no share, such as 10%"):
+            requested_advice(wrong, None, None)
+    with pytest.raises(BadParameter) as raised:
+        checked_request({"plans": ["advise"], "advise": {"budget": 10.0}})
+    assert raised.value.param_hint == "--advise-budget"
 
 
 def test_what_was_given_is_not_replaced(tmp_path: Path) -> None:

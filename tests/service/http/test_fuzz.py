@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 FIELDS = [
     "model_id", "dataset_id", "method", "gate", "loss", "pruning_ratio", "max_samples",
-    "batch_size", "seed", "exclude", "cost", "plans", "build", "init", "other",
+    "batch_size", "seed", "exclude", "cost", "plans", "advise", "build", "init", "other",
 ]  # fmt: skip
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -18,7 +18,7 @@ JSON = st.recursive(
     max_leaves=8,
 )
 PLANS = st.lists(
-    st.sampled_from(["double", "uniform", "treble"])
+    st.sampled_from(["double", "uniform", "advise", "treble"])
     | st.fixed_dictionaries(
         {
             "name": st.text("ab-", max_size=3) | st.sampled_from(["double", "pruned"]),

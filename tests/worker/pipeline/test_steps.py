@@ -275,6 +275,26 @@ def test_the_first_look_holds_the_network_against_a_constant_answer(
     assert [row["ratio"] for row in summary["removals"]] == list(RATIOS)
 
 
+def test_advice_rests_on_an_analysis_that_is_not_in_doubt(model: str, tmp_path: Path) -> None:
+    asked = {"method": "sosp_i", "plans": ["advise"], "build": ["advise"],
+             "advise": {"budget": 0.5, "cost": "macs"}}  # fmt: skip
+    noise = data(tmp_path / "noise.npz")
+    result = analyze(model, noise, **asked)
+    assert result["summary"]["advice"].startswith("It changes nothing: ")
+    assert result["plans"][0]["layers"] == []
+    assert analyze(model, noise)["summary"]["advice"] is None
+
+    x = torch.from_numpy(np.load(noise)["x"])
+    own = small().eval()(x).argmax(1).numpy()
+    result = analyze(model, data(tmp_path / "own.npz", y=own), **asked)
+    (plan,) = result["plans"]
+    before, after = plan["macs"]
+    assert before < after <= 1.5 * before
+    assert plan["error"] is None
+    assert plan["artifact"] == "advise.pt2"
+    assert "widths promise" in result["summary"]["advice"]
+
+
 def test_a_network_that_mixes_samples_is_refused(tmp_path: Path) -> None:
     mixing = nn.Sequential(
         nn.Conv2d(1, 6, 3), nn.BatchNorm2d(6, track_running_stats=False), nn.ReLU(),
