@@ -205,10 +205,7 @@ class Analysis:
         if self.doubt:
             return advise.unchanged(self._planner, self.doubt)
         groups = self.channels.groups
-        values = {
-            group: self.worth.above_price(np.flatnonzero(groups == group))
-            for group in np.unique(groups).tolist()
-        }
+        values = {g: self.worth.of(np.flatnonzero(groups == g)) for g in np.unique(groups).tolist()}
         advisor = advise.Advisor(self._planner, values, budget, cost, multiple, self.seed)
         return advisor.plan()
 

@@ -1,9 +1,9 @@
 """The advised plan: widen where a channel is worth most for what it costs, within a budget.
 
-A group whose channels have the value v gains v times its growth at first. Wider by the factor k,
-its channels have the value v / k, since copies share what the channel was worth. So a group that
-grows from n to n' channels gains `v · log(n' / n)` in all. Steps are taken one by one, the largest
-gain over cost first.
+A layer gains what its channels are worth times its growth, the added channels over those that it
+has. Wider by the factor k, a channel is worth v / k, since copies share what it was worth, and one
+more is less growth. So from n to n' channels it gains `v · (1 − n / n')` in all. Steps are taken
+one by one, the largest gain over cost first.
 
 See docs/method.md, "Advise".
 """
@@ -71,7 +71,8 @@ class Advisor:
         if not better:
             why = "It widens all layers alike: by their worth, nothing else promises more."
         elif least:
-            why = f"By worth, its widths promise {promised / least:.2f} times what uniform ones do."
+            times = f"{promised / least:.1f} times what uniform ones do"
+            why = f"By worth, its widths promise {times}; no training has shown it yet."
         else:
             why = "By worth, its widths promise a gain; no uniform ones fit into the budget."
         copies = copies_for_widths(self.planner.channels, self.planner.rank, widths)
@@ -80,8 +81,7 @@ class Advisor:
     def gain(self, widths: Widths) -> float:
         """Return what these widths promise, in units of the loss; no forecast of a training."""
         return sum(
-            self.values[group] * math.log(widths[group] / start)
-            for group, start in self._start.items()
+            self.values[group] * (1 - start / widths[group]) for group, start in self._start.items()
         )
 
     def greedy(self) -> Widths:
@@ -124,7 +124,7 @@ class Advisor:
         wider = self.next_width(group, width)
         cost = self._cost(widths | {group: wider})
         more = cost - self._cost(widths)
-        gain = self.values[group] * math.log(wider / width)
+        gain = self.values[group] * self._start[group] * (1 / width - 1 / wider)
         if cost > self._limit or wider > MOST * self._start[group] or not more or not gain:
             return None
         return -float(f"{gain / more:.6g}"), priority, group  # equal up to rounding is equal

@@ -47,14 +47,10 @@ class LayerWorth(NamedTuple):
 
 @dataclass(frozen=True)
 class Worth:
-    """The worth of each structure, [S], and without each group of batches in turn, [groups, S].
-
-    `price` is λ / 2, what the gate of a structure alone costs to close: part of each worth.
-    """
+    """The worth of each structure, [S], and without each group of batches in turn, [groups, S]."""
 
     of_structures: Floats
     without: Floats
-    price: float = 0.0
 
     def of_layers(self, channels: Channels) -> dict[str, LayerWorth]:
         """Return the worth of each layer, by name; layers with the same structures count once.
@@ -66,7 +62,7 @@ class Worth:
         """
         own_of = {layer.name: own for layer in channels.layers if len(own := layer.own)}
         cases = {own.tobytes(): own for own in own_of.values()}
-        found = {case: self._of(own) for case, own in cases.items()}
+        found = {case: self._with_interval(own) for case, own in cases.items()}
         median = float(np.median([worth for worth, _ in found.values()])) if found else 0.0
         layers = {layer.name: LayerWorth() for layer in channels.layers}
         for name, own in own_of.items():
@@ -74,16 +70,12 @@ class Worth:
             layers[name] = LayerWorth(worth, limits, worth / median if median else None)
         return layers
 
-    def above_price(self, own: Ints) -> float:
-        """Return the worth of a layer with these structures without the price of a gate, or 0.
+    def of(self, own: Ints) -> float:
+        """Return the worth of a layer with these structures."""
+        return float(np.quantile(self.of_structures[own], QUANTILE))
 
-        >>> Worth(np.array([1.0, 5.0]), np.empty((0, 2)), price=0.5).above_price(np.array([0, 1]))
-        3.5
-        """
-        return max(0.0, float(np.quantile(self.of_structures[own], QUANTILE)) - self.price)
-
-    def _of(self, own: Ints) -> tuple[float, Interval | None]:
-        worth = float(np.quantile(self.of_structures[own], QUANTILE))
+    def _with_interval(self, own: Ints) -> tuple[float, Interval | None]:
+        worth = self.of(own)
         without = np.quantile(self.without[:, own], QUANTILE, axis=1).tolist()
         limits = interval(worth, without, high=np.inf)
         if limits is None:
@@ -145,7 +137,7 @@ class _Problem:
         found = self._by_columns() if by_columns else self._by_rows()
         largest = self._squares.max(1, keepdims=True, initial=0.0)
         found[self._squares <= ties.EPSILON * largest] = 0.0
-        return Worth(found[0], found[1:], 0.5 * float(self._ridges[0] / self._totals[0]))
+        return Worth(found[0], found[1:])
 
     def _by_rows(self) -> Floats:
         """Return the worth, of all samples and without each group, [1 + groups, S].
