@@ -86,7 +86,7 @@ class Advisor:
 
     def greedy(self) -> Widths:
         """Return the widths after steps in the order of their gain over cost, until none fits."""
-        widths = dict(self._start)
+        widths, cost = dict(self._start), self._cost({})
         priority = ties.priorities(len(widths), self.seed)
         places = dict(zip(widths, priority.tolist(), strict=True))
         offers = [(-math.inf, place, group) for group, place in places.items()]
@@ -94,11 +94,12 @@ class Advisor:
         while offers:
             *_, group = heappop(offers)
             # Gains over cost only fall, and costs only rise: what is known of others is a bound.
-            offer = self._offer(widths, group, places[group])
+            offer = self._offer(widths, cost, group, places[group])
             if offer is None:
                 continue
             if not offers or offer <= offers[0]:
                 widths[group] = self.next_width(group, widths[group])
+                cost = self._cost(widths)
             heappush(offers, offer)
         return widths
 
@@ -118,14 +119,16 @@ class Advisor:
         step = self._step(group, width + 1)
         return (width // step + 1) * step
 
-    def _offer(self, widths: Widths, group: int, priority: int) -> Offer | None:
-        """Return the group's next step; None where it is too dear, too wide or worth nothing."""
+    def _offer(self, widths: Widths, cost: int, group: int, priority: int) -> Offer | None:
+        """Return the group's next step; None where it is too dear, too wide or worth nothing.
+
+        `cost` is that of the present widths.
+        """
         width = widths[group]
         wider = self.next_width(group, width)
-        cost = self._cost(widths | {group: wider})
-        more = cost - self._cost(widths)
+        more = self._cost(widths | {group: wider}) - cost
         gain = self.values[group] * self._start[group] * (1 / width - 1 / wider)
-        if cost > self._limit or wider > MOST * self._start[group] or not more or not gain:
+        if cost + more > self._limit or wider > MOST * self._start[group] or not more or not gain:
             return None
         return -float(f"{gain / more:.6g}"), priority, group  # equal up to rounding is equal
 

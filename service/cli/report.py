@@ -32,9 +32,8 @@ def print_result(result: Result, edits_of: Collection[str] = ("double",)) -> Non
         elif layer["verdict"] == "suspected" or (_is_undecided(layer) and not withheld):
             print_text(console, _reason(layer), COLOURS[layer["verdict"]])
     print_removals(console, result["analysis"])
-    print_plans(console, result["analysis"]["id"], result["plans"], edits_of)
-    if advice := summary_of(result["analysis"]).get("advice"):
-        print_text(console, f"Plan 'advise': {advice}")
+    advice = summary_of(result["analysis"]).get("advice")
+    print_plans(console, result["analysis"]["id"], result["plans"], edits_of, advice)
     for built in result.get("artifacts", ()):
         print_text(console, f"Built {built['path']} ({short(built['size'])}B)")
 

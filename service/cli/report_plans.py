@@ -7,19 +7,29 @@ from rich.markup import escape
 from rich.table import Table
 
 from narrows.client.types import Plan
+from narrows.vocabulary import ADVISE
 from service.cli.options import ALL
 from service.cli.report_summary import quality
 from service.cli.tables import make_table, print_table, print_text
 
 
 def print_plans(
-    console: Console, identity: str, plans: Sequence[Plan], edits_of: Collection[str]
+    console: Console,
+    identity: str,
+    plans: Sequence[Plan],
+    edits_of: Collection[str],
+    advice: str | None = None,
 ) -> None:
-    """Print a line for each plan of the analysis, its remarks, and the edits of `edits_of`."""
+    """Print a line for each plan of the analysis, its remarks, and the edits of `edits_of`.
+
+    `advice` is what the plan `advise` rests on.
+    """
     if plans:
         print_table(console, _plans(plans))
     for plan in plans:
         _print_remarks(console, plan)
+    if advice:
+        print_text(console, f"Plan '{ADVISE}': {advice}")
     for plan in plans:
         if plan["name"] in edits_of or ALL in edits_of:
             _print_edits(console, plan)

@@ -76,11 +76,14 @@ class TestAnalyze:
         assert "Uploading digits.npz" not in done.stderr
 
     def test_factors_and_cost(self, narrows: Narrows, files: Files) -> None:
-        options = ("--cost", "macs", "--plan", "uniform", "--factor", "features.conv2=1.5")
+        options = ("--cost", "macs", "--plan", "uniform", "--factor", "features.conv2=1.5",
+                   "--advise-budget", "5%", "--advise-cost", "macs")  # fmt: skip
         request = json.loads(narrows("analyze", *files, *options, "--json").stdout)["analysis"]
         assert request["request"]["cost"] == "macs"
         custom = {"name": "custom", "factors": {"features.conv2": 1.5}}
-        assert request["request"]["plans"] == ["uniform", custom]
+        assert request["request"]["plans"] == ["uniform", "advise", custom]
+        advice = {"budget": 0.05, "cost": "macs", "multiple": None}
+        assert request["request"]["advise"] == advice
 
     def test_usage(self, narrows: Narrows, files: Files) -> None:
         assert narrows("analyze", "no-file", files[1]).returncode == 2

@@ -201,6 +201,7 @@ def test_what_a_result_rests_on(capsys: pytest.CaptureFixture[str]) -> None:
         "samples": 10, "structures": 20, "bottlenecks": [], "cliff": 0.3, "doubt": "Check labels.",
         "baseline": {"loss": 2.3, "accuracy": 0.1, "kind": "constant"},
         "removals": [score | {"ratio": 0.3}, {"ratio": 0.5, "loss": None, "accuracy": 0.14}],
+        "advice": "It changes nothing: check labels.",
     }  # fmt: skip
     pruned = plan("double", ("conv", 6, 12)) | {
         "evaluation": {
@@ -213,6 +214,7 @@ def test_what_a_result_rests_on(capsys: pytest.CaptureFixture[str]) -> None:
     print_result(cast("Result", {**RESULT, "analysis": analysis, "plans": [pruned, broken]}))
     out = " ".join(capsys.readouterr().out.split())
     for said in (
+        "Plan 'advise': It changes nothing: check labels.",
         "10 samples, loss 0.2, accuracy 85.0%; of 20 channels",
         "A constant answer would give loss 2.3, accuracy 10.0%.",
         "No verdict: Check labels.",
