@@ -1,12 +1,11 @@
 """The result of an analysis: ranking, verdicts and plans from the partial sums of all batches."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-import torch
 
 from narrows.arguments import (
     ArgumentError,
@@ -16,36 +15,26 @@ from narrows.arguments import (
     require_init,
     require_ratio,
 )
-from narrows.arrays import Floats, Ints
-from narrows.channels.structures import Channels
-from narrows.evaluation.evaluation import Evaluation
 from narrows.evaluation.removals import RATIOS, Effect, Removals
-from narrows.evaluation.score import Score
-from narrows.graph.network import Network
-from narrows.graph.shapes import Shapes
-from narrows.methods.partial_sums import PartialSums
-from narrows.methods.ranking import PruningOrder, require_measured
-from narrows.methods.table import DEFAULT, Method
+from narrows.evidence import Evidence
 from narrows.plans import advise, budget
-from narrows.plans.cost import Cost, network_cost
 from narrows.plans.planner import Plan, Planner
 from narrows.results import rows, table
 from narrows.surgery import SurgeryError, resize
 from narrows.surgery.built import Built, build
-from narrows.verdict.jackknife import replicates
-from narrows.verdict.rule import Verdict, judge
-from narrows.verdict.worth import CPU, LayerWorth, Worth, worth
 from narrows.vocabulary import ADVISE, BudgetKind, CostKind, Init
 
 
 @dataclass(frozen=True)
-class Analysis:
+class Analysis(Evidence):
     """The analysis of a network: its layers and structures, verdicts, and plans to change it.
 
     Below, magnitude ranks two neurons with the weights 1 and 2:
 
     >>> import numpy as np
     >>> from narrows.example import two_neurons
+    >>> from narrows.methods.partial_sums import PartialSums
+    >>> from narrows.methods.table import Method
     >>> sums = PartialSums(np.array([1.0]), np.array([1]), {"squares": np.array([[1.0, 4.0]])})
     >>> analysis = Analysis(*two_neurons(), sums, Method("magnitude"))
     >>> analysis.saliency, analysis.rank
@@ -58,101 +47,6 @@ class Analysis:
     >>> analysis.prune(0.5).network.tensors["hidden.weight"]
     tensor([[2.]])
     """
-
-    network: Network
-    shapes: Shapes
-    channels: Channels
-    partial_sums: PartialSums
-    method: Method = DEFAULT
-    pruning_ratio: float = 0.5
-    cost: CostKind = "structures"
-    seed: int = 0
-    factors: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    """Plans of one's own: for each name, factors for the widths of layers."""
-    evaluation: Evaluation | None = None
-    """The network's score on some of the samples, and what an answer without inputs gets."""
-    device: torch.device = CPU
-    """Where large matrices are inverted."""
-
-    @property
-    def loss(self) -> float:
-        """The mean loss of a sample."""
-        return self.partial_sums.averages.loss
-
-    @property
-    def score(self) -> Score:
-        """The mean loss of a sample, and the share of samples that are right."""
-        return Score(self.loss, self.partial_sums.accuracy)
-
-    @property
-    def doubt(self) -> str | None:
-        """Why network and data may not belong together, so that every verdict is withheld."""
-        baseline = self.evaluation and self.evaluation.baseline
-        return baseline.doubt(self.score) if baseline else None
-
-    @cached_property
-    def order(self) -> PruningOrder:
-        """The order of removal, by saliency over cost.
-
-        Raises NothingMeasuredError where every saliency is 0.
-        """
-        order = self.method.order(self.partial_sums.averages, self.structure_costs)
-        require_measured(order)
-        return order
-
-    @property
-    def saliency(self) -> Floats:
-        """The saliency of each structure, [S], in units of the loss.
-
-        For `fisher` the unit is the loss squared, for `magnitude` that of the weights.
-        """
-        return self.order.saliency
-
-    @property
-    def rank(self) -> Ints:
-        """The rank of each structure, [S], 0 being the first to go."""
-        return self.order.rank
-
-    @cached_property
-    def structure_costs(self) -> Floats:
-        """The cost of each structure, [S], in units of `cost`."""
-        return budget.structure_costs(self.channels, self._cost_of, self.cost)
-
-    @cached_property
-    def network_cost(self) -> Cost:
-        """The parameters and MACs of the network, in all and by layer."""
-        return network_cost(self.network, self.shapes, self.channels)
-
-    @cached_property
-    def verdicts(self) -> dict[str, Verdict]:
-        """The verdict on each layer, by name."""
-        return judge(
-            self.channels,
-            self.order,
-            replicates(self.method, self.partial_sums, self.structure_costs),
-            self.pruning_ratio,
-            int(self.partial_sums.samples.sum()),
-            self.doubt,
-        )
-
-    @cached_property
-    def worth(self) -> Worth | None:
-        """What each structure is worth once all others have adapted; None for other methods.
-
-        Only `sosp_i`, `joint` and `obs` measure what it needs.
-        """
-        return worth(self.partial_sums, self.device)
-
-    @cached_property
-    def layer_worth(self) -> dict[str, LayerWorth]:
-        """What a channel of each layer is worth, by name."""
-        if self.worth is None:
-            return {layer.name: LayerWorth() for layer in self.channels.layers}
-        return self.worth.of_layers(self.channels)
-
-    def named(self, verdict: str) -> list[str]:
-        """Return the names of the layers with this verdict."""
-        return [name for name, of_layer in self.verdicts.items() if of_layer.verdict == verdict]
 
     @cached_property
     def removals(self) -> Removals:
@@ -278,9 +172,6 @@ class Analysis:
     def _repr_html_(self) -> str:
         """Return the table that a notebook shows."""
         return table.as_html(self)
-
-    def _cost_of(self, copies: Ints) -> Cost:
-        return network_cost(self.network, self.shapes, self.channels, copies)
 
     @property
     def _planner(self) -> Planner:
