@@ -1,7 +1,7 @@
 """What the partial sums say of a network: its score, the ranking, the verdicts and worth."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import torch
@@ -103,8 +103,8 @@ class Evidence:
 
     @cached_property
     def verdicts(self) -> dict[str, Verdict]:
-        """The verdict on each layer, by name."""
-        return judge(
+        """The verdict on each layer, by name, because of its ranks and of the network's score."""
+        verdicts = judge(
             self.channels,
             self.order,
             replicates(self.method, self.partial_sums, self.structure_costs),
@@ -112,6 +112,15 @@ class Evidence:
             int(self.partial_sums.samples.sum()),
             self.doubt,
         )
+        baseline = self.evaluation and self.evaluation.baseline
+        against = f"; {baseline}" if baseline else ""
+        score = f"; the network has {self.score}{against}"
+        return {
+            name: replace(verdict, because=f"{verdict.because}{score}")
+            if verdict.because and not self.doubt  # which names the score itself
+            else verdict
+            for name, verdict in verdicts.items()
+        }
 
     @cached_property
     def worth(self) -> Worth | None:

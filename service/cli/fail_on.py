@@ -4,7 +4,7 @@ import typer
 
 from narrows.client.types import Layer
 from service.cli.options import Verdict
-from service.cli.report_summary import summary_of
+from service.cli.report_summary import of_layer_alone, summary_of
 from service.cli.run_analysis import Result
 
 FOUND = 3
@@ -31,7 +31,7 @@ def exit_if(result: Result, verdict: Verdict | None) -> None:
 def _without_numbers(layer: Layer) -> str:
     """Return why a layer is undecided, without its own score, which comes first."""
     reason = str(layer["because"] or layer["reason"] or "no reason given")
-    return reason.partition("; ")[2] or reason
+    return of_layer_alone(reason.partition("; ")[2] or reason)
 
 
 def _nothing_decided(result: Result) -> str:

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from narrows.client.types import Layer
 from service.cli.report_plans import print_plans, short
-from service.cli.report_summary import print_removals, print_summary, summary_of
+from service.cli.report_summary import of_layer_alone, print_removals, print_summary, summary_of
 from service.cli.run_analysis import Result
 from service.cli.tables import broken_name, fits, make_table, print_table, print_text, width_of
 
@@ -45,7 +45,8 @@ def _is_undecided(layer: Layer) -> bool:
 def _reason(layer: Layer) -> str:
     """Return why a layer has no certain verdict, and how many samples would settle it."""
     reason = layer["because"] or layer["reason"] or "the server does not say why"
-    text = f"{layer['name']} is {layer['verdict']}: {reason.rstrip('.')}."
+    reason = of_layer_alone(reason).rstrip(".")
+    text = f"{layer['name']} is {layer['verdict']}: {reason}."
     if layer["samples_needed"]:
         text += f" About {layer['samples_needed']:,} samples would settle it."
     return text

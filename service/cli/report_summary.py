@@ -63,6 +63,15 @@ def summary_of(analysis: Analysis) -> Summary:
     return summary
 
 
+def of_layer_alone(because: str) -> str:
+    """Return what a layer's `because` says without the network's score, which is printed above.
+
+    >>> of_layer_alone("score 0.95, p 0.01; the network has loss 0.2")
+    'score 0.95, p 0.01'
+    """
+    return because.partition("; the network has")[0]
+
+
 def quality(measured: Any) -> str:
     """Return loss and accuracy, as far as they are there.
 

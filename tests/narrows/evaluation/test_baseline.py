@@ -102,6 +102,8 @@ def test_verdicts_are_given_where_network_and_data_belong_together() -> None:
     assert found.score.accuracy == pytest.approx(float(right))
     assert found.doubt is None
     assert not is_undecided(found)
+    because = str(found.verdicts["2"].because)
+    assert f"; the network has {found.score}; the best constant answer has loss" in because
 
 
 def test_verdicts_are_withheld_where_they_do_not() -> None:
