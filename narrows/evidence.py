@@ -8,6 +8,7 @@ import torch
 
 from narrows.arrays import Floats, Ints
 from narrows.channels.structures import Channels
+from narrows.evaluation.baseline import Baseline
 from narrows.evaluation.evaluation import Evaluation
 from narrows.evaluation.score import Score
 from narrows.graph.network import Network
@@ -63,10 +64,19 @@ class Evidence:
         return Score(self.loss, self.partial_sums.accuracy)
 
     @property
+    def samples(self) -> int:
+        """The number of samples."""
+        return int(self.partial_sums.samples.sum())
+
+    @property
+    def baseline(self) -> Baseline | None:
+        """What an answer that ignores the input would give; None where that can't be told."""
+        return self.evaluation.baseline if self.evaluation else None
+
+    @property
     def doubt(self) -> str | None:
         """Why network and data may not belong together, so that every verdict is withheld."""
-        baseline = self.evaluation and self.evaluation.baseline
-        return baseline.doubt(self.score) if baseline else None
+        return self.baseline.doubt(self.score) if self.baseline else None
 
     @cached_property
     def order(self) -> PruningOrder:
@@ -109,11 +119,10 @@ class Evidence:
             self.order,
             replicates(self.method, self.partial_sums, self.structure_costs),
             self.pruning_ratio,
-            int(self.partial_sums.samples.sum()),
+            self.samples,
             self.doubt,
         )
-        baseline = self.evaluation and self.evaluation.baseline
-        against = f"; {baseline}" if baseline else ""
+        against = f"; {self.baseline}" if self.baseline else ""
         score = f"; the network has {self.score}{against}"
         return {
             name: replace(verdict, because=f"{verdict.because}{score}")

@@ -1,12 +1,9 @@
 """Collects from the batches of an analysis what evaluating it needs: first samples, all targets."""
 
-import torch
-
 from narrows.batch import Batch
 from narrows.evaluation.baseline import Targets
 from narrows.evaluation.evaluation import EVALUATED, Evaluation
-from narrows.evaluation.independence import require_independent_samples
-from narrows.evaluation.log_probabilities import require_log_probabilities
+from narrows.evaluation.sound_loss import require_sound_loss
 from narrows.graph.network import Network
 from narrows.graph.shapes import Shapes
 from narrows.losses import Loss
@@ -26,18 +23,10 @@ class Collector:
         self._is_checked = False
 
     def add(self, batch: Batch) -> None:
-        """Take a batch.
-
-        Raises ValueError if its samples influence each other, if the program's loss is no mean, and
-        for `nll` if the outputs are no log-probabilities.
-        """
-        if not self._is_checked and len(batch) > 1:
-            require_independent_samples(self._network, batch, scalar=self._loss == "model")
-            self._is_checked = True
-        if self._loss == "nll" and not self._first:
-            with torch.no_grad():
-                outputs = self._network(*batch.inputs)[0]
-            require_log_probabilities(outputs, batch.targets)
+        """Take a batch; raise ValueError unless its loss is sound (`require_sound_loss`)."""
+        if not self._is_checked:
+            require_sound_loss(self._network, batch, self._loss)
+            self._is_checked = len(batch) > 1  # a single sample has none that could influence it
         self._targets.add(batch.targets)
         self._samples += len(batch)
         if not self._first or self._samples <= EVALUATED:

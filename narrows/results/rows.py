@@ -26,14 +26,13 @@ def layer_rows(analysis: "Analysis") -> list[dict[str, Any]]:
 
 def summary(analysis: "Analysis") -> dict[str, Any]:
     """Return the score, what it is held against, what removals cost, and the layers by verdict."""
-    baseline = analysis.evaluation and analysis.evaluation.baseline
     return {
         **analysis.score.to_dict(),
-        "baseline": baseline.to_dict() if baseline else None,
+        "baseline": analysis.baseline and analysis.baseline.to_dict(),
         "doubt": analysis.doubt,
         **analysis.removals.to_dict(),
         "structures": len(analysis.channels),
-        "samples": int(analysis.partial_sums.samples.sum()),
+        "samples": analysis.samples,
         "pruning_ratio": analysis.pruning_ratio,
         "bottlenecks": analysis.named("bottleneck"),
         "suspected": analysis.named("suspected"),

@@ -38,10 +38,10 @@ def cells(row: Mapping[str, Any]) -> tuple[str, ...]:
 
 def foot(analysis: "Analysis") -> list[str]:
     """Return the lines below the table: what was measured, and what to know about it."""
-    samples = counted(int(analysis.partial_sums.samples.sum()), "sample")
+    samples = counted(analysis.samples, "sample")
     lines = [f"{samples}, {analysis.score}"]
-    if baseline := analysis.evaluation and analysis.evaluation.baseline:
-        lines[0] += f"; {baseline}"
+    if analysis.baseline:
+        lines[0] += f"; {analysis.baseline}"
     if analysis.doubt:
         lines.append(f"No verdict: {analysis.doubt}.")
     cliff = analysis.removals.cliff

@@ -15,8 +15,8 @@ from narrows.channels.groups import find_channels
 from narrows.channels.structures import Channels
 from narrows.evaluation.baseline import Baseline, Targets
 from narrows.evaluation.evaluation import EVALUATED, Evaluation
-from narrows.evaluation.independence import DependentSamplesError, require_independent_samples
-from narrows.evaluation.log_probabilities import require_log_probabilities
+from narrows.evaluation.independence import DependentSamplesError
+from narrows.evaluation.sound_loss import require_sound_loss
 from narrows.gates.call import MixedSamplesError
 from narrows.gates.gated_network import GatedNetwork, gate
 from narrows.graph.network import Network
@@ -158,10 +158,7 @@ class AnalysisContext:
         batch = self.load(0, self.network.fixed_batch or min(len(self.drawn), PROBED))
         network = self.network.to(self.device)
         try:
-            require_independent_samples(network, batch, scalar=self.options.loss == "model")
-            if self.options.loss == "nll":
-                with torch.no_grad():
-                    require_log_probabilities(network(*batch.inputs)[0], batch.targets)
+            require_sound_loss(network, batch, self.options.loss)
         except DependentSamplesError as error:
             raise RefusedError(
                 "samples-mixed", "The network mixes the samples of a batch", f"{error}."
