@@ -1,7 +1,7 @@
 """The tables: API keys, workers, files, uploads, analyses, their shards, results and events."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import (
     ForeignKey,
@@ -14,6 +14,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.database.base import Base, Leased, utc_now
+from service.database.jobs import Job, JobArtifact, JobEvent, JobKind
 
 
 class Lease(Base):
@@ -97,29 +98,12 @@ class Dataset(Upload, Base):
     transform: Mapped[dict[str, Any]] = mapped_column(default=dict)
 
 
-class Analysis(Leased, Base):
-    """An analysis: `queued → planning → running → reducing → succeeded | failed | cancelled`."""
-
+class Analysis(Job, Base):
     __tablename__ = "analyses"
     __table_args__ = (UniqueConstraint("owner", "idempotency_key"),)
-    id: Mapped[str] = mapped_column(String(32), primary_key=True)
-    owner: Mapped[str] = mapped_column(String(128), index=True)
-    model_id: Mapped[str] = mapped_column(ForeignKey("models.id"), index=True)
-    dataset_id: Mapped[str] = mapped_column(ForeignKey("datasets.id"), index=True)
-    request: Mapped[dict[str, Any]]
-    idempotency_key: Mapped[str | None] = mapped_column(String(255))
-    request_id: Mapped[str | None] = mapped_column(String(128))
-    """The id of the HTTP request that created it, for the log."""
     shards: Mapped[int] = mapped_column(default=0)
-    remaining: Mapped[int] = mapped_column(default=0)
-    cancel_requested: Mapped[bool] = mapped_column(default=False)
     first_look: Mapped[dict[str, Any] | None]
     """The network's score on the first samples, known as soon as the analysis was planned."""
-    summary: Mapped[dict[str, Any] | None]
-    provenance: Mapped[dict[str, Any] | None]
-    created_at: Mapped[datetime] = mapped_column(default=utc_now)
-    started_at: Mapped[datetime | None]
-    finished_at: Mapped[datetime | None]
 
 
 def _of_analysis() -> Mapped[str]:
@@ -192,26 +176,19 @@ class Plan(Base):
     incomplete: Mapped[list[Any] | None]
 
 
-class Artifact(Base):
-    """A file that an analysis has built, such as a wider network."""
-
+class Artifact(JobArtifact, Base):
     __tablename__ = "artifacts"
     __table_args__ = (UniqueConstraint("analysis_id", "name"),)
     analysis_id: Mapped[str] = _of_analysis()
-    index: Mapped[int] = mapped_column(primary_key=True)
-    name: Mapped[str] = mapped_column(String(64))
-    sha256: Mapped[str] = mapped_column(ForeignKey("files.sha256"), index=True)
-    size: Mapped[int]
 
 
-class Event(Base):
-    """An event of an analysis; `…/events` streams them in the order of their ids."""
-
+class Event(JobEvent, Base):
     __tablename__ = "events"
-    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
     analysis_id: Mapped[str] = mapped_column(
         ForeignKey("analyses.id", ondelete="CASCADE"), index=True
     )
-    at: Mapped[datetime] = mapped_column(default=utc_now)
-    kind: Mapped[str] = mapped_column(String(32))
-    data: Mapped[dict[str, Any]]
+
+
+ANALYSES: Final = JobKind(
+    "analysis", "ana", Analysis, Shard, Event, Artifact, "analysis_id", {"result": None}
+)

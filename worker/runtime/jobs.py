@@ -10,14 +10,14 @@ from sqlalchemy import Engine, update
 
 from narrows.vocabulary import ACTIVE
 from service.database.clock import epoch_now
-from service.database.tables import Analysis
+from service.database.jobs import JobKind
 from worker.errors import RefusedError
 from worker.runtime import leases
 from worker.runtime.artifacts import Artifacts
 from worker.runtime.leases import CancelledWorkError, Claim, LeaseLostError, ProblemJson, Work
 from worker.runtime.messages import Ids, Message
 from worker.runtime.task_inputs import TaskInputs
-from worker.runtime.work import analysis
+from worker.runtime.work import job
 
 
 class Jobs:
@@ -70,7 +70,7 @@ class Jobs:
             return claim.work.commit(connection, claim, result, artifacts)
 
     def fail(self, claim: Claim, problem: ProblemJson) -> list[Message]:
-        """End the claimed work, and the analysis that it is part of, with a problem document."""
+        """End the claimed work, and the job that it is part of, with a problem document."""
         with self.engine.begin() as connection:
             return claim.work.fail(connection, claim, problem)
 
@@ -100,18 +100,12 @@ class Jobs:
             work.put_back(connection, claim.ids)
             return [] if delay else leases.mark_sent(connection, work, work.row(claim.ids))
 
-    def cancel(self, analysis_id: str) -> bool:
-        """Cancel the analysis if that was requested; return whether this call did it."""
+    def cancel(self, kind: JobKind[Any], identity: str | int) -> bool:
+        """Cancel the job if that was requested; return whether this call did it."""
+        table = kind.table
+        asked = table.id == identity, table.cancel_requested, table.state.in_(ACTIVE)
         with self.engine.begin() as connection:
-            cancelled = connection.execute(
-                update(Analysis)
-                .where(
-                    Analysis.id == analysis_id,
-                    Analysis.cancel_requested,
-                    Analysis.state.in_(ACTIVE),
-                )
-                .values(state="cancelled")
-            )
+            cancelled = connection.execute(update(table).where(*asked).values(state="cancelled"))
             if cancelled.rowcount:
-                analysis.end(connection, analysis_id, "cancelled")
+                job.end(connection, kind, identity, "cancelled")
             return bool(cancelled.rowcount)

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Mapper
 from narrows.vocabulary import TaskName
 from service.database.base import Leased
 from service.database.clock import epoch_now
+from service.database.jobs import JobKind
 from worker.runtime.artifacts import Artifacts
 from worker.runtime.messages import Ids, Message
 from worker.runtime.task_inputs import TaskInputs
@@ -43,6 +44,8 @@ class Work(ABC):
     """
 
     task: TaskName
+    job: JobKind[Any] | None = None
+    """The kind of job that the work is part of, if any; the first of its ids is the job's."""
     table: type[Leased]
     waiting: str
     held: str
@@ -76,11 +79,6 @@ class Work(ABC):
     def is_cancelled(self, connection: Connection, ids: Ids) -> bool:
         """Return whether work whose lease is lost is no longer wanted, rather than with others."""
         return connection.scalar(select(self.table.state).where(self.row(ids))) is None
-
-    def analysis_id(self, ids: Ids) -> str | None:
-        """Return the id of the analysis that the work is part of, if any."""
-        del ids
-        return None
 
     @property
     def key(self) -> tuple[ColumnElement[Any], ...]:

@@ -21,26 +21,27 @@ WORK = Histogram(
     buckets=SECONDS,
 )
 RETRIES = Counter("narrows_work_retries", "Attempts after the first", ["task"])
-ANALYSES = Histogram(
-    "narrows_analysis_seconds",
-    "How long analyses took from the request to their last state",
-    ["state"],
-    buckets=SECONDS,
-)
-STAGES = Histogram(
-    "narrows_analysis_stage_seconds",
-    "How long analyses were in a state, each time that they were in it",
-    ["state"],
-    buckets=SECONDS,
-)
 
 
-def count_analysis(history: Sequence[tuple[str, datetime]]) -> None:
-    """Count an ended analysis; `history` has its states in order, each with its start time."""
+def _of_jobs(suffix: str, text: str) -> dict[str, Histogram]:
+    """Return a histogram for each kind of job."""
+    kinds = (("analysis", "analyses"), ("trial", "trials"))
+    return {
+        noun: Histogram(f"narrows_{noun}_{suffix}", text % nouns, ["state"], buckets=SECONDS)
+        for noun, nouns in kinds
+    }
+
+
+JOBS = _of_jobs("seconds", "How long %s took from the request to their last state")
+STAGES = _of_jobs("stage_seconds", "How long %s were in a state, each time that they were in it")
+
+
+def count_job(noun: str, history: Sequence[tuple[str, datetime]]) -> None:
+    """Count an ended job; `history` has its states in order, each with its start time."""
     for (state, since), (_, until) in pairwise(history):
-        STAGES.labels(state).observe((until - since).total_seconds())
+        STAGES[noun].labels(state).observe((until - since).total_seconds())
     (_, begun), (state, ended) = history[0], history[-1]
-    ANALYSES.labels(state).observe((ended - begun).total_seconds())
+    JOBS[noun].labels(state).observe((ended - begun).total_seconds())
 
 
 def serve_metrics(settings: Settings) -> None:

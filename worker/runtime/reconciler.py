@@ -16,18 +16,18 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from narrows.vocabulary import ACTIVE
 from service.broker.celery_app import Broker, BrokerUnavailableError
 from service.database.clock import epoch_now
-from service.database.tables import Analysis, Lease, Shard
+from service.database.tables import Lease
 from service.logs import first_line
 from worker.runtime import leases
 from worker.runtime.jobs import Jobs
 from worker.runtime.leases import LeaseLostError, Work
 from worker.runtime.messages import send_all
-from worker.runtime.work.analysis import add_event
-from worker.runtime.work.table import ALL_WORK
+from worker.runtime.work.job import UNFINISHED, add_event
+from worker.runtime.work.table import ALL_WORK, JOB_KINDS
 
 DUTY: Final = "reconcile"
 INTERVAL_SECONDS: Final = 1.0
-"""Also how long it takes to cancel an analysis that no worker works on."""
+"""Also how long it takes to cancel a job that no worker works on."""
 LEADER_SECONDS: Final = 6 * INTERVAL_SECONDS
 RESEND_SECONDS: Final = 30.0
 RESEND_SECONDS_IF_EMPTY: Final = 2.0
@@ -87,21 +87,22 @@ class Reconciler:
         self._send()
 
     def _cancel(self) -> None:
-        """Cancel the analyses that clients cancelled, and shards whose analysis has ended."""
-        requested = select(Analysis.id).where(Analysis.cancel_requested, Analysis.state.in_(ACTIVE))
-        with self._jobs.engine.begin() as connection:
-            ids = connection.scalars(requested.with_for_update(skip_locked=True)).all()
-        for id_ in ids:
-            self._jobs.cancel(id_)
-        of_active = exists(
-            select(Analysis.id).where(Analysis.id == Shard.analysis_id, Analysis.state.in_(ACTIVE))
-        )
-        with self._jobs.engine.begin() as connection:
-            connection.execute(
-                update(Shard)
-                .where(Shard.state.in_(("queued", "leased")), ~of_active)
-                .values(state="cancelled", **leases.FREE)
-            )
+        """Cancel the jobs that clients cancelled, and the parts of those that have ended."""
+        for kind in JOB_KINDS:
+            table, part = kind.table, kind.part
+            active = table.state.in_(ACTIVE)
+            requested = select(table.id).where(table.cancel_requested, active)
+            with self._jobs.engine.begin() as connection:
+                ids = connection.scalars(requested.with_for_update(skip_locked=True)).all()
+            for id_ in ids:
+                self._jobs.cancel(kind, id_)
+            of_active = exists(select(table.id).where(kind.refers(part, table.id), active))
+            with self._jobs.engine.begin() as connection:
+                connection.execute(
+                    update(part)
+                    .where(part.state.in_(UNFINISHED), ~of_active)
+                    .values(state="cancelled", **leases.FREE)
+                )
 
     def _expire(self) -> None:
         """Release the work of expired leases."""
@@ -117,20 +118,16 @@ class Reconciler:
                 send_all(self._broker, messages)
 
     def _fan_in(self) -> None:
-        """Move analyses to `reducing` if all their shards are done, even if the counter differs."""
-        unfinished = exists(
-            select(Shard.index).where(Shard.analysis_id == Analysis.id, Shard.state != "done")
-        )
+        """Move jobs to `reducing` if all their parts have ended, even if the counter differs."""
         reducing = {"state": "reducing", "remaining": 0, "sent_at": None}
-        with self._jobs.engine.begin() as connection:
-            repaired = connection.scalars(
-                update(Analysis)
-                .where(Analysis.state == "running", ~unfinished)
-                .values(reducing)
-                .returning(Analysis.id)
-            )
-            for analysis_id in repaired.all():
-                add_event(connection, analysis_id, "reducing")
+        for kind in JOB_KINDS:
+            table, part = kind.table, kind.part
+            of_job = kind.refers(part, table.id)
+            unfinished = exists(select(part.state).where(of_job, part.state.in_(UNFINISHED)))
+            ended = update(table).where(table.state == "running", ~unfinished).values(reducing)
+            with self._jobs.engine.begin() as connection:
+                for id_ in connection.scalars(ended.returning(table.id)).all():
+                    add_event(connection, kind, id_, "reducing")
 
     def _send(self) -> None:
         """Send messages for waiting work again, unless they are probably still in the queue."""

@@ -75,8 +75,8 @@ class Runner:
             cancelled = isinstance(lost, CancelledWorkError)
             why = "it was cancelled" if cancelled else "its lease is lost"
             log.info("%s %s: dropped, since %s", work.task, ids, why)
-            if analysis_id := work.analysis_id(ids):
-                self._jobs.cancel(analysis_id)
+            if work.job:
+                self._jobs.cancel(work.job, ids[0])
         except (OperationalError, InternalError) as error:
             reason = first_line(error.orig)
             log.warning("%s %s waits, the database does not answer: %s", work.task, ids, reason)

@@ -5,7 +5,16 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, delete
 
-from service.database.tables import Analysis, Dataset, Event, Layer, Model, Shard, Structure
+from service.database.tables import (
+    ANALYSES,
+    Analysis,
+    Dataset,
+    Event,
+    Layer,
+    Model,
+    Shard,
+    Structure,
+)
 from service.database.tables import Plan as PlanRow
 from tests.support.jobs import (
     MakeAnalysis,
@@ -218,8 +227,8 @@ class TestCancel:
         analysis = make_analysis()
         ask_to_cancel(engine, analysis)
         assert jobs.claim(PLAN, (analysis,)) is None
-        assert jobs.cancel(analysis)
-        assert not jobs.cancel(analysis)
+        assert jobs.cancel(ANALYSES, analysis)
+        assert not jobs.cancel(ANALYSES, analysis)
         assert history(engine, analysis) == ["cancelled"]
 
     @pytest.mark.parametrize("work", [PLAN, SHARD, REDUCE], ids=lambda work: work.task)
@@ -236,7 +245,7 @@ class TestCancel:
         with pytest.raises(LeaseLostError):
             jobs.retry(held, "it fell silent")
 
-        assert jobs.cancel(analysis)
+        assert jobs.cancel(ANALYSES, analysis)
         assert state_of(engine, analysis) == "cancelled"
         assert None not in read(engine, Analysis.finished_at)
         assert set(shard_states(engine, analysis)) <= {"done", "cancelled"}
@@ -251,7 +260,7 @@ class TestCancel:
         analysis = make_analysis()
         held = claim(jobs, work, *_bring_to(jobs, work, analysis))
         ask_to_cancel(engine, analysis)
-        assert jobs.cancel(analysis)
+        assert jobs.cancel(ANALYSES, analysis)
         with engine.begin() as connection:
             connection.execute(delete(Analysis).where(Analysis.id == analysis))
         with pytest.raises(LeaseLostError):
@@ -261,7 +270,7 @@ class TestCancel:
         self, engine: Engine, jobs: Jobs, make_analysis: MakeAnalysis
     ) -> None:
         analysis = make_analysis()
-        assert not jobs.cancel(analysis)
+        assert not jobs.cancel(ANALYSES, analysis)
         assert state_of(engine, analysis) == "queued"
 
 

@@ -7,12 +7,12 @@ from sqlalchemy.orm import Mapped
 from sqlalchemy.sql.elements import ColumnElement
 
 from service.database.base import utc_now
-from service.database.tables import Analysis, Dataset, Model, Shard
+from service.database.tables import ANALYSES, Analysis, Dataset, Model, Shard
 from worker.runtime import leases
 from worker.runtime.artifacts import Artifacts
 from worker.runtime.leases import Claim
 from worker.runtime.messages import Ids, Message
-from worker.runtime.work.analysis import NOT_CANCELLED, AnalysisWork, add_event
+from worker.runtime.work.job import JobWork, add_event, not_cancelled
 from worker.runtime.work.shard import SHARD
 
 
@@ -20,22 +20,23 @@ def _inspected(upload: type[Model | Dataset], used: Mapped[str]) -> ColumnElemen
     return ~exists(select(upload.id).where(upload.id == used, upload.state == "inspecting"))
 
 
-class PlanWork(AnalysisWork):
+class PlanWork(JobWork):
     """Moves an analysis from `queued` through `planning` to `running`."""
 
     task = "plan"
+    job = ANALYSES
     table = Analysis
     waiting, held = "queued", "planning"
-    wanted = NOT_CANCELLED
+    wanted = not_cancelled(ANALYSES)
     ready = and_(_inspected(Model, Analysis.model_id), _inspected(Dataset, Analysis.dataset_id))
 
     def begin(self, connection: Connection, ids: Ids) -> None:
         started = func.coalesce(Analysis.started_at, utc_now())
         connection.execute(update(Analysis).where(self.row(ids)).values(started_at=started))
-        add_event(connection, ids[0], self.held)
+        add_event(connection, self.job, ids[0], self.held)
 
     def put_back(self, connection: Connection, ids: Ids) -> None:
-        add_event(connection, ids[0], self.waiting)
+        add_event(connection, self.job, ids[0], self.waiting)
 
     def commit(
         self, connection: Connection, claim: Claim, result: Any, _artifacts: Artifacts | None
@@ -48,7 +49,7 @@ class PlanWork(AnalysisWork):
         counts = {"shards": len(shards), "remaining": len(shards)}
         looked = {"first_look": result["first_look"]}
         leases.end(connection, claim, state="running", **counts, **looked, **fresh)
-        add_event(connection, analysis_id, "running")
+        add_event(connection, self.job, analysis_id, "running")
         rows = [
             {
                 "analysis_id": analysis_id,

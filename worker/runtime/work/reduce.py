@@ -5,30 +5,31 @@ from typing import Any, Final
 from sqlalchemy import Connection, insert, select
 
 from service.database.base import Base
-from service.database.tables import Analysis, Layer, Plan, Shard, Structure
+from service.database.tables import ANALYSES, Analysis, Layer, Plan, Shard, Structure
 from worker.runtime import leases
 from worker.runtime.artifacts import Artifacts
 from worker.runtime.leases import Claim
 from worker.runtime.messages import Ids, Message
 from worker.runtime.task_inputs import TaskInputs
-from worker.runtime.work.analysis import NOT_CANCELLED, AnalysisWork, end, load
+from worker.runtime.work.job import JobWork, end, not_cancelled
 
 RESULTS: Final[dict[str, type[Base]]] = {"layers": Layer, "structures": Structure, "plans": Plan}
 
 
-class ReduceWork(AnalysisWork):
+class ReduceWork(JobWork):
     """Moves an analysis from `reducing` to `succeeded`."""
 
     task = "reduce"
+    job = ANALYSES
     table = Analysis
     waiting = held = "reducing"
-    wanted = NOT_CANCELLED
+    wanted = not_cancelled(ANALYSES)
     builds_files = True
 
     def load(self, connection: Connection, ids: Ids) -> TaskInputs:
         # Ordered by index: sums of floats must not depend on which shard was done first.
         results = select(Shard.result).where(Shard.analysis_id == ids[0]).order_by(Shard.index)
-        return load(connection, ids[0]).followed_by(list(connection.scalars(results)))
+        return super().load(connection, ids).followed_by(list(connection.scalars(results)))
 
     def commit(
         self, connection: Connection, claim: Claim, result: Any, artifacts: Artifacts | None
@@ -43,7 +44,7 @@ class ReduceWork(AnalysisWork):
             if rows:
                 connection.execute(insert(table), rows)
         columns = {name: result[name] for name in ("summary", "provenance")}
-        end(connection, analysis_id, "succeeded", **columns)
+        end(connection, self.job, analysis_id, "succeeded", **columns)
         if artifacts:
             artifacts.add(connection, analysis_id)
         return []

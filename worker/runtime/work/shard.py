@@ -2,33 +2,30 @@
 
 from typing import Any, Final
 
-from sqlalchemy import Connection, case, exists, select, update
+from sqlalchemy import Connection, case, select, update
 
-from service.database.tables import Analysis, Shard
+from service.database.tables import ANALYSES, Analysis, Shard
 from worker.runtime import leases
 from worker.runtime.artifacts import Artifacts
 from worker.runtime.leases import Claim
 from worker.runtime.messages import Ids, Message
 from worker.runtime.task_inputs import TaskInputs
-from worker.runtime.work.analysis import NOT_CANCELLED, AnalysisWork, add_event, load, lock
+from worker.runtime.work.job import JobWork, add_event, lock, runs
 from worker.runtime.work.reduce import REDUCE
 from worker.runtime.work.rows import one_row
 
 
-class ShardWork(AnalysisWork):
+class ShardWork(JobWork):
     """Moves a shard from `queued` through `leased` to `done`; the last one starts the reduce."""
 
     task = "shard"
+    job = ANALYSES
     table = Shard
     waiting, held = "queued", "leased"
-    wanted = exists(
-        select(Analysis.id).where(
-            Analysis.id == Shard.analysis_id, Analysis.state == "running", NOT_CANCELLED
-        )
-    )
+    wanted = runs(ANALYSES)
 
     def load(self, connection: Connection, ids: Ids) -> TaskInputs:
-        inputs = load(connection, ids[0])
+        inputs = super().load(connection, ids)
         limits = one_row(connection, select(Shard.start, Shard.stop).where(self.row(ids)))
         return inputs.followed_by(*limits)
 
@@ -36,7 +33,7 @@ class ShardWork(AnalysisWork):
         self, connection: Connection, claim: Claim, result: Any, _artifacts: Artifacts | None
     ) -> list[Message]:
         """Write the partial sums, `result`, an `.npz` as bytes."""
-        lock(connection, claim.ids[0])
+        lock(connection, self.job, claim.ids[0])
         leases.end(connection, claim, state="done", result=result)
         is_analysis = Analysis.id == claim.ids[0]
         last = case((Analysis.remaining == 1, "reducing"), else_=Analysis.state)
@@ -45,7 +42,7 @@ class ShardWork(AnalysisWork):
         )
         messages = leases.mark_sent(connection, REDUCE, is_analysis)
         if messages:
-            add_event(connection, claim.ids[0], "reducing")
+            add_event(connection, self.job, claim.ids[0], "reducing")
         return messages
 
 

@@ -1,7 +1,9 @@
 """All kinds of work. To add one, write a file, a row here, and a task in `service.broker`."""
 
-from typing import Final
+from typing import Any, Final
 
+from service.database.jobs import JobKind
+from service.database.tables import ANALYSES
 from worker.runtime.leases import Work
 from worker.runtime.work.inspection import INSPECT_DATASET, INSPECT_MODEL
 from worker.runtime.work.plan import PLAN
@@ -9,3 +11,5 @@ from worker.runtime.work.reduce import REDUCE
 from worker.runtime.work.shard import SHARD
 
 ALL_WORK: Final[tuple[Work, ...]] = (INSPECT_MODEL, INSPECT_DATASET, PLAN, SHARD, REDUCE)
+
+JOB_KINDS: Final[tuple[JobKind[Any], ...]] = (ANALYSES,)

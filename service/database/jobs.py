@@ -1,0 +1,78 @@
+"""What analyses and trials share: the columns of a job, its events and its built files."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import ColumnElement, ForeignKey, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from service.database.base import Leased, utc_now
+
+
+class Job(Leased):
+    """An owner's request that workers compute in parts.
+
+    States: `queued → planning → running → reducing → succeeded | failed | cancelled`.
+    """
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    owner: Mapped[str] = mapped_column(String(128), index=True)
+    model_id: Mapped[str] = mapped_column(ForeignKey("models.id"), index=True)
+    dataset_id: Mapped[str] = mapped_column(ForeignKey("datasets.id"), index=True)
+    request: Mapped[dict[str, Any]]
+    idempotency_key: Mapped[str | None] = mapped_column(String(255))
+    request_id: Mapped[str | None] = mapped_column(String(128))
+    """The id of the HTTP request that created it, for the log."""
+    remaining: Mapped[int] = mapped_column(default=0)
+    """How many of its parts have not ended."""
+    cancel_requested: Mapped[bool] = mapped_column(default=False)
+    summary: Mapped[dict[str, Any] | None]
+    provenance: Mapped[dict[str, Any] | None]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+
+
+class JobEvent:
+    """An event of a job; `…/events` streams them in the order of their ids."""
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    at: Mapped[datetime] = mapped_column(default=utc_now)
+    kind: Mapped[str] = mapped_column(String(32))
+    data: Mapped[dict[str, Any]]
+
+
+class JobArtifact:
+    """A file that a job has built, such as a wider network."""
+
+    index: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(64))
+    sha256: Mapped[str] = mapped_column(ForeignKey("files.sha256"), index=True)
+    size: Mapped[int]
+
+
+J = TypeVar("J", bound=Job)
+
+
+@dataclass(frozen=True)
+class JobKind(Generic[J]):
+    """The tables of a kind of job: its own, and those that refer to it by their column `key`."""
+
+    noun: str
+    prefix: str
+    """The prefix of its ids."""
+    table: type[J]
+    part: type[Leased]
+    """What its parts are: shards or runs."""
+    event: type[JobEvent]
+    artifact: type[JobArtifact]
+    key: str
+    spent: Mapping[str, None]
+    """The columns of parts that are cleared when the job ends."""
+
+    def refers(self, table: type[Any], identity: Any) -> ColumnElement[bool]:
+        """Return whether a row of `table` is of the job with this id."""
+        refers: ColumnElement[bool] = getattr(table, self.key) == identity
+        return refers
