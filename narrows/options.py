@@ -74,7 +74,7 @@ class AnalysisOptions:
         options = {f.name: request[f.name] for f in fields(cls) if f.name in request}
         options |= {name: tuple(options[name]) for name in ("exclude", "build") if name in options}
         if "plans" in options:
-            options["plans"] = tuple(map(_plan, options["plans"]))
+            options["plans"] = tuple(map(as_plan, options["plans"]))
         if options.get("advise"):
             options["advise"] = AdviseOptions(**options["advise"])
         return cls(**options)
@@ -91,7 +91,12 @@ class AnalysisOptions:
         return [plan.name if isinstance(plan, CustomPlan) else plan for plan in self.plans]
 
 
-def _plan(plan: Any) -> Any:
+def as_plan(plan: Any) -> Any:
+    """Return a plan of a request: its name, or the factors of one's own.
+
+    >>> as_plan({"name": "mine", "factors": {"conv1": 1.5}})
+    CustomPlan(name='mine', factors=(('conv1', 1.5),))
+    """
     if isinstance(plan, str):
         return plan
     return CustomPlan(plan["name"], tuple(plan["factors"].items()))

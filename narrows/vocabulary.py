@@ -55,6 +55,25 @@ PRUNED: Final = "pruned"
 Init = Literal["preserve", "fresh"]
 """The initial numbers of copies: the channel's own, with readers that divide, or new ones."""
 
+SMOOTHED_LOSSES: Final[frozenset[LossName]] = frozenset({"cross_entropy", "nll"})
+"""The losses of class numbers, which may be smoothed."""
+OptimizerName = Literal["sgd", "adamw"]
+OPTIMIZERS: Final[tuple[OptimizerName, ...]] = get_args(OptimizerName)
+"""How trials train: stochastic gradient descent with momentum, or AdamW."""
+ScheduleName = Literal["constant", "cosine", "linear"]
+SCHEDULES: Final[tuple[ScheduleName, ...]] = get_args(ScheduleName)
+"""How the learning rate of a trial falls, after its warm-up."""
+StartName = Literal["scratch", "upload"]
+STARTS: Final[tuple[StartName, ...]] = get_args(StartName)
+"""What a trial trains: new initial weights, or the upload's."""
+ORIGINAL: Final = "original"
+"""The variant of a trial that all others are held against: the network with its own widths."""
+VariantKind = Literal["plan", "uniform", "expand_prune"]
+VARIANT_KINDS: Final[tuple[VariantKind, ...]] = get_args(VariantKind)
+"""What is trained for each plan. `plan`: its widths. `uniform`: all layers wider by one factor,
+with at most the plan's parameters. `expand_prune`: its widths, trained, pruned back to the
+original's size, and trained on."""
+
 # --- results --------------------------------------------------------------------------------------
 
 VerdictName = Literal[

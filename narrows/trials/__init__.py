@@ -1,0 +1,1 @@
+"""Trials: train what plans build, and say what was gained."""
