@@ -1,0 +1,1 @@
+"""A zoo of networks that others wrote: which of them Narrows reads, follows and rebuilds."""
