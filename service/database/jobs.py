@@ -8,15 +8,16 @@ from typing import Any, Generic, TypeVar
 from sqlalchemy import ColumnElement, ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.database.base import Leased, utc_now
+from service.database.base import Base, Leased, utc_now
 
 
-class Job(Leased):
+class Job(Leased, Base):
     """An owner's request that workers compute in parts.
 
     States: `queued → planning → running → reducing → succeeded | failed | cancelled`.
     """
 
+    __abstract__ = True
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     owner: Mapped[str] = mapped_column(String(128), index=True)
     model_id: Mapped[str] = mapped_column(ForeignKey("models.id"), index=True)
@@ -35,18 +36,20 @@ class Job(Leased):
     finished_at: Mapped[datetime | None]
 
 
-class JobEvent:
+class JobEvent(Base):
     """An event of a job; `…/events` streams them in the order of their ids."""
 
+    __abstract__ = True
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
     at: Mapped[datetime] = mapped_column(default=utc_now)
     kind: Mapped[str] = mapped_column(String(32))
     data: Mapped[dict[str, Any]]
 
 
-class JobArtifact:
+class JobArtifact(Base):
     """A file that a job has built, such as a wider network."""
 
+    __abstract__ = True
     index: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(64))
     sha256: Mapped[str] = mapped_column(ForeignKey("files.sha256"), index=True)

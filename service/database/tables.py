@@ -98,7 +98,7 @@ class Dataset(Upload, Base):
     transform: Mapped[dict[str, Any]] = mapped_column(default=dict)
 
 
-class Analysis(Job, Base):
+class Analysis(Job):
     __tablename__ = "analyses"
     __table_args__ = (UniqueConstraint("owner", "idempotency_key"),)
     shards: Mapped[int] = mapped_column(default=0)
@@ -176,13 +176,13 @@ class Plan(Base):
     incomplete: Mapped[list[Any] | None]
 
 
-class Artifact(JobArtifact, Base):
+class Artifact(JobArtifact):
     __tablename__ = "artifacts"
     __table_args__ = (UniqueConstraint("analysis_id", "name"),)
     analysis_id: Mapped[str] = _of_analysis()
 
 
-class Event(JobEvent, Base):
+class Event(JobEvent):
     __tablename__ = "events"
     analysis_id: Mapped[str] = mapped_column(
         ForeignKey("analyses.id", ondelete="CASCADE"), index=True

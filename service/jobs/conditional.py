@@ -2,11 +2,9 @@
 
 import hashlib
 import re
-from typing import Annotated
+from typing import Annotated, Protocol
 
 from fastapi import Header
-
-from service.analyses.schemas import AnalysisOut
 
 IfNoneMatch = Annotated[
     str | None,
@@ -15,9 +13,15 @@ IfNoneMatch = Annotated[
 MAX_WAIT_SECONDS = 60
 
 
-def entity_tag(analysis: AnalysisOut) -> str:
+class Dumped(Protocol):
+    """A pydantic model."""
+
+    def model_dump_json(self, *, exclude: dict[str, set[str]]) -> str: ...
+
+
+def entity_tag(job: Dumped) -> str:
     """Return a weak tag (RFC 9110, section 8.8.3); the estimated time left does not change it."""
-    text = analysis.model_dump_json(exclude={"progress": {"seconds_left"}})
+    text = job.model_dump_json(exclude={"progress": {"seconds_left"}})
     return f'W/"{hashlib.sha256(text.encode()).hexdigest()[:32]}"'
 
 

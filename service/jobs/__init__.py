@@ -1,0 +1,1 @@
+"""What analyses and trials share: jobs that workers compute in parts."""
