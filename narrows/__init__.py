@@ -14,14 +14,20 @@ if TYPE_CHECKING:
     from narrows.analyze_module import analyze
     from narrows.client import Client
     from narrows.surgery.built import Built
+    from narrows.trials.options import TrialOptions
+    from narrows.trials.trial import Trial
+    from narrows.trials.try_plans import trial
 
-__all__ = ["Analysis", "Built", "Client", "analyze"]
+__all__ = ["Analysis", "Built", "Client", "Trial", "TrialOptions", "analyze", "trial"]
 
 _HOMES = {
     "Analysis": "narrows.analysis",
     "Built": "narrows.surgery.built",
     "Client": "narrows.client",
+    "Trial": "narrows.trials.trial",
+    "TrialOptions": "narrows.trials.options",
     "analyze": "narrows.analyze_module",
+    "trial": "narrows.trials.try_plans",
 }
 
 

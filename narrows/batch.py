@@ -33,6 +33,14 @@ class Batch:
         """
         return torch.Generator().manual_seed(self.seed)
 
+    def with_first(self, first: Tensor) -> "Batch":
+        """Return the batch with another first input, such as an augmented one.
+
+        >>> Batch((torch.zeros(1),), torch.zeros(1)).with_first(torch.ones(1)).inputs
+        (tensor([1.]),)
+        """
+        return Batch((first, *self.inputs[1:]), self.targets, self.seed)
+
     def split(self, size: int) -> list["Batch"]:
         """Return the batch in parts of at most `size` samples, in order."""
         return [self.part(start, start + size) for start in range(0, len(self), size)]

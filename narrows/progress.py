@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 from typing import TextIO
 
 Report = Callable[[int, int | None], object]
-"""Called with the number of batches done, and of all where that is known."""
+"""Called with the number of batches, or of steps, done, and of all where that is known."""
 
 
 @contextlib.contextmanager
-def reporting(progress: bool | Report) -> Iterator[Report]:
-    """Yield what to call after each batch: `progress` itself, or what rewrites a line.
+def reporting(progress: bool | Report, noun: str = "batch") -> Iterator[Report]:
+    """Yield what to call after each batch, or `noun`: `progress` itself, or what rewrites a line.
 
     The line is on standard error, and ends however the block ends.
     """
@@ -26,7 +26,7 @@ def reporting(progress: bool | Report) -> Iterator[Report]:
         nonlocal begun
         if shown:
             begun = True
-            stream.write(f"\rbatch {done}" + (f" of {total}" if total else ""))
+            stream.write(f"\r{noun} {done}" + (f" of {total}" if total else ""))
             stream.flush()
 
     try:

@@ -111,7 +111,15 @@ class Planner:
         It has at most the parameters of `double`. Groups that norms over channels read stay as they
         are, unless there are no others.
         """
-        budget = self.double(bottlenecks).after.parameters
+        return self.uniform_within(self.double(bottlenecks).after.parameters)
+
+    def uniform_within(self, budget: int, name: str = "uniform") -> Plan:
+        """Return the plan with every group wider by one factor, and at most `budget` parameters.
+
+        >>> from narrows.example import two_neurons
+        >>> Planner(*two_neurons(), rank=np.array([0, 1])).uniform_within(11).after.parameters
+        10
+        """
 
         def widths(factor: float) -> dict[int, int]:
             return {group: int(factor * self.width(group)) for group in sorted(self.widenable())}
@@ -119,7 +127,7 @@ class Planner:
         def fits(factor: float) -> bool:
             return self.cost_of(self._copies(widths(factor))).parameters <= budget
 
-        return self._plan("uniform", widths(largest_factor(fits, low=1.0, high=MOST)))
+        return self._plan(name, widths(largest_factor(fits, low=1.0, high=MOST)))
 
     def widenable(self) -> set[int]:
         """Return the groups that no norm over channels reads, or all if there are no others."""

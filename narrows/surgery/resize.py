@@ -63,7 +63,7 @@ def resize(
     if copied and init == "fresh":
         generator = torch.Generator().manual_seed(seed)
         for name, drawn in draw(network, before, tensors, generator).items():
-            is_new = _is_new(tensors[name], channels.tensors.get(name, ()), counts)
+            is_new = belongs_to_copies(tensors[name], name, counts)
             tensors[name] = torch.where(is_new, drawn, tensors[name])
     nodes: list[Node] = []
     for index, node in enumerate(network.nodes):
@@ -107,10 +107,20 @@ def _divide(tensor: Tensor, axis: int, dims: Dims, counts: ChannelCounts) -> Ten
     return tensor / times.view(_along(axis, tensor)).to(tensor)
 
 
-def _is_new(tensor: Tensor, dims: Dims, counts: ChannelCounts) -> Tensor:
-    """Return a mask of the numbers that belong to a second or later copy of a channel."""
+def belongs_to_copies(tensor: Tensor, name: str, counts: ChannelCounts) -> Tensor:
+    """Return a mask of the numbers that belong to a second or later copy of a channel.
+
+    `tensor` is the resized one of this name.
+
+    >>> import numpy as np
+    >>> from narrows.example import two_neurons
+    >>> _, shapes, channels = two_neurons()
+    >>> counts = ChannelCounts(channels, shapes, np.array([1, 2]))
+    >>> belongs_to_copies(torch.zeros(3, 1), "hidden.weight", counts).flatten()
+    tensor([False, False,  True])
+    """
     result = torch.zeros(tensor.shape, dtype=torch.bool)
-    for axis, labels in enumerate(dims):
+    for axis, labels in enumerate(counts.tensor_dims(name, tensor.dim())):
         if labels is not None:
             _, copy = counts.sources(labels)
             result |= torch.from_numpy(copy > 0).view(_along(axis, tensor))

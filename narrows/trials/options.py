@@ -47,9 +47,9 @@ class TrialOptions:
     """The options of a trial, with their defaults.
 
     `variants` are the kinds that are trained beside `original`, for each of `plans`. `inits` say
-    how new channels begin where training starts from the upload's weights. `holdout` is the share
-    of the samples that each seed holds out, of `max_samples` that it draws. `threads` is the number
-    that one training uses: the bits of a sum depend on it.
+    how new channels begin where training starts from the upload's weights (then by default
+    `preserve`). `holdout` is the share of the samples that each seed holds out, of `max_samples`
+    that it draws. `threads` is the number that one training uses: the bits of a sum depend on it.
 
     >>> options = TrialOptions.from_json({"recipe": {"epochs": 5}, "seeds": [0, 1]})
     >>> options.recipe.epochs, options.seeds, options.plan_names
@@ -65,7 +65,7 @@ learning_rate, prune_to
     plans: tuple[PlanName | CustomPlan, ...] = ("double", "advise")
     advise: AdviseOptions | None = None
     variants: tuple[VariantKind, ...] = VARIANT_KINDS
-    inits: tuple[Init, ...] = ("fresh",)
+    inits: tuple[Init, ...] = ()
     recipe: Recipe = field(default_factory=Recipe)
     fine_tune: FineTune = field(default_factory=FineTune)
     seeds: tuple[int, ...] = (0, 1, 2)
@@ -85,11 +85,7 @@ learning_rate, prune_to
         if self.advise:
             _require_advice(self.advise)
         self._require_choices("variants", VARIANT_KINDS)
-        self._require_choices("inits", get_args(Init))
-        if self.recipe.start == "scratch" and self.inits != ("fresh",):
-            raise TrialOptionError(
-                "inits", 'are for recipe.start "upload": from scratch, all weights are new'
-            )
+        self._require_inits()
         require_several("seeds", self.seeds, MOST_SEEDS)
         for seed in self.seeds:
             require_whole("seeds", seed, 0, LARGEST_NUMBER)
@@ -103,6 +99,16 @@ learning_rate, prune_to
         for name, least, most in _OPTIONAL:
             if (value := getattr(self, name)) is not None:
                 require_whole(name, value, least, most)
+
+    def _require_inits(self) -> None:
+        if self.recipe.start == "upload":
+            if self.inits == ():
+                object.__setattr__(self, "inits", ("preserve",))
+            self._require_choices("inits", get_args(Init))
+        elif self.inits != ():
+            raise TrialOptionError(
+                "inits", 'are for recipe.start "upload": from scratch, all weights are new'
+            )
 
     def _require_choices(self, name: str, choices: tuple[str, ...]) -> None:
         values = getattr(self, name)

@@ -1,0 +1,158 @@
+"""What a trial trains: a network with its channels, the data, and the options."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import torch
+
+from narrows.arrays import Ints
+from narrows.batch import Batch
+from narrows.channels.groups import find_channels
+from narrows.channels.structures import Channels
+from narrows.evaluation.score import Score
+from narrows.evaluation.sound_loss import require_sound_loss
+from narrows.graph.network import Network
+from narrows.graph.shapes import FREE_BATCH, Shapes, trace_shapes
+from narrows.graph.tracing import summary
+from narrows.isolated import isolated
+from narrows.losses import CLASS_LOSSES, LOSSES, Loss
+from narrows.targets import as_loss_takes
+from narrows.trials.augment import require_augmentable
+from narrows.trials.data import Split, TrialData, split
+from narrows.trials.errors import TrialError
+from narrows.trials.objective import Objective
+from narrows.trials.options import TrialOptions
+from narrows.trials.trainable import Trainable
+
+PROBED = 16
+"""The samples of the first try."""
+
+
+@dataclass(frozen=True)
+class TrialSubject:
+    """A network that can be trained on these data; half precision has become single precision.
+
+    `shapes` and `channels` are those of the network before any plan. `loss` is that of the options,
+    or a function of the user's own.
+    """
+
+    network: Network = field(repr=False)
+    shapes: Shapes = field(repr=False)
+    channels: Channels = field(repr=False)
+    data: TrialData = field(repr=False)
+    options: TrialOptions
+    loss: Loss
+    device: torch.device
+
+    @classmethod
+    def prepare(
+        cls,
+        network: Network,
+        data: TrialData,
+        options: TrialOptions,
+        *,
+        loss: Loss | None = None,
+        device: torch.device | None = None,
+    ) -> "TrialSubject":
+        """Return the subject, after a first try on some samples.
+
+        Raises TrialError, or another ValueError with the reason, where the network can't be
+        trained, where data, loss or recipe do not fit it, and where no layer can be widened.
+        """
+        network = network.in_single_precision()
+        inputs, targets = data.load(np.arange(min(len(data), network.fixed_batch or FREE_BATCH)))
+        batch = network.fixed_batch or FREE_BATCH
+        samples = (inputs, targets)[: len(network.inputs)]
+        shapes = trace_shapes(network, [(batch, *x.shape[1:]) for x in samples])
+        channels = find_channels(network, shapes)
+        if not len(channels):
+            raise TrialError("no layer of the network can be widened, so there is nothing to try")
+        criterion, home = loss or LOSSES[options.loss], device or torch.device("cpu")
+        subject = cls(network, shapes, channels, data, options, criterion, home)
+        subject._require_batch_size()
+        require_augmentable(inputs, options.recipe)
+        if loss is None and not criterion.by_program:
+            outputs = shapes.of(network.outputs[0])
+            as_loss_takes(torch.from_numpy(data.targets), outputs, network.precision, options.loss)
+        subject._try(None if loss else options.loss)
+        return subject
+
+    def split(self, seed: int) -> Split:
+        """Return the samples that the seed trains on, and those that it holds out."""
+        options = self.options
+        return split(
+            self.data.targets,
+            options.holdout,
+            seed,
+            classes=options.loss in CLASS_LOSSES,
+            most=options.max_samples,
+        )
+
+    def load(self, index: Ints) -> Batch:
+        """Return some samples as a batch on the device, in the types that network and loss take."""
+        inputs, targets = self.data.load(index)
+        inputs = inputs.to(self.device, self.network.inputs[0].dtype)
+        if self.loss.by_program:
+            targets = targets.to(self.device, self.network.inputs[1].dtype)
+            return Batch((inputs, targets), targets)
+        integers = self.options.loss in CLASS_LOSSES
+        dtype = torch.int64 if integers else self.network.precision
+        return Batch((inputs,), targets.to(self.device, dtype))
+
+    def score(self, network: Network, index: Ints) -> Score | None:
+        """Return the network's score on some samples, in eval mode; None if none counts.
+
+        A program for batches of one size leaves out those that fill no batch.
+        """
+        size = self.options.recipe.batch_size
+        last = len(index) // size * size if network.fixed_batch else len(index)
+        losses = []
+        with torch.no_grad(), self.device:
+            for start in range(0, last, size):
+                batch = self.load(index[start : start + size])
+                outputs = network(*batch.inputs)[0]
+                value = self.loss(outputs, batch.targets).double().item()
+                losses.append((value, self.loss.count(outputs, batch.targets)))
+        return Score.of_batches(losses)
+
+    @cached_property
+    def trainable(self) -> Trainable:
+        """The network in train mode: what is put back."""
+        return Trainable.of(self.network)
+
+    @property
+    def objective(self) -> Objective:
+        """What training minimizes."""
+        return Objective(self.loss, self.options.recipe.label_smoothing)
+
+    def _require_batch_size(self) -> None:
+        fixed, asked = self.network.fixed_batch, self.options.recipe.batch_size
+        if fixed is not None and fixed != asked:
+            raise TrialError(
+                f"the program takes batches of exactly {fixed} samples, but recipe.batch_size is "
+                f"{asked}; ask for {fixed}, or export the network with a free batch"
+            )
+
+    def _try(self, loss: str | None) -> None:
+        """Run a batch in both modes; raise where network, data and loss do not fit."""
+        train = self.split(0).train
+        size = self.network.fixed_batch or min(PROBED, self.options.recipe.batch_size)
+        if len(train) < size:
+            raise TrialError(f"there are {len(train)} samples to train on, fewer than a batch")
+        batch = self.load(train[:size])
+        network = self.network.to(self.device)
+        trainable = self.trainable
+        tensors = {name: tensor.clone() for name, tensor in network.tensors.items()}
+        for name in trainable.parameters:
+            tensors[name].requires_grad_()
+        try:
+            with isolated(self.device):
+                require_sound_loss(network, batch, loss)
+                with self.device:
+                    value = self.objective(trainable(tensors, batch.inputs), batch.targets)
+                torch.autograd.backward(value)
+        except (RuntimeError, IndexError, TypeError) as error:  # as operators raise them
+            raise TrialError(
+                f"the network can't be trained on these data: {summary(error)}"
+            ) from error

@@ -1,0 +1,136 @@
+"""The entry point for notebooks: `trial(module, data)` returns a Trial."""
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import nn
+from torch.export import ExportedProgram
+from torch.utils.data import Dataset
+
+from narrows.analysis import Analysis
+from narrows.analyze_module import analyze
+from narrows.arguments import as_loss
+from narrows.arrays import Ints
+from narrows.graph.from_export import as_network
+from narrows.isolated import isolated
+from narrows.loader import BatchError, Loader, as_batches
+from narrows.losses import LOSSES, Loss, LossFunction
+from narrows.options import AdviseOptions
+from narrows.progress import reporting
+from narrows.subject import home
+from narrows.trials.data import TrialData
+from narrows.trials.errors import TrialError
+from narrows.trials.options import TrialOptions
+from narrows.trials.result import RunResult, Trained
+from narrows.trials.run import TrainingRun
+from narrows.trials.subject import TrialSubject
+from narrows.trials.trial import Trial
+from narrows.trials.variants import variants
+from narrows.vocabulary import ADVISE
+
+AT_ONCE = 20
+"""The steps between two looks at the clock."""
+
+
+def trial(
+    model: nn.Module | ExportedProgram,
+    batches: Iterable[Any] | Dataset[Any],
+    options: TrialOptions | None = None,
+    *,
+    analysis: Analysis | None = None,
+    loss: Loss | LossFunction | None = None,
+    progress: bool | Callable[[int, int | None], object] = True,
+    **changes: Any,
+) -> Trial:
+    """Train what plans make of a network, and return what was gained.
+
+    `batches` are as in `analyze`; all samples are kept in memory. `options`, or single ones as
+    keywords in the shape of the API (`seeds=[0, 1]`, `recipe={"epochs": 10}`), say what is tried
+    and how. The plans are those of `analysis`, or of a new one of the network with these samples.
+    `loss` is a function of the user's own (outputs, targets) → sum over the batch. `progress` shows
+    a counter of steps, or is called with those done and of all.
+
+    The network, the generators of random numbers and what torch is set to are left as they are.
+
+    Raises ValueError, with what is allowed, for wrong options, for data that do not fit, and for a
+    network that can't be trained.
+    """
+    options = _changed(options or TrialOptions(), changes)
+    criterion = as_loss(loss) if loss is not None else LOSSES[options.loss]
+    device, precision = home(model)
+    pairs = list(Loader(as_batches(batches), device, precision))
+    if not pairs:
+        raise BatchError("there are no batches")
+    inputs, targets = (torch.cat(parts).cpu() for parts in zip(*pairs, strict=True))
+    own = pairs[0] if criterion.by_program else pairs[0][:1]
+    with isolated(device):
+        network = as_network(model, tuple(own)).to(torch.device("cpu"))
+        data = TrialData.of_tensors(inputs, targets)
+        subject = TrialSubject.prepare(
+            network, data, options, loss=loss and criterion, device=device
+        )
+    if analysis is None:
+        analysis = analyze(
+            model,
+            pairs,
+            loss=loss or options.loss,
+            factors=options.custom_plans,
+            progress=False,
+        )
+    return _run(subject, plans_of(analysis, options), analysis.rank, progress)
+
+
+def plans_of(analysis: Analysis, options: TrialOptions) -> dict[str, Ints]:
+    """Return how often each structure [S] exists in each plan of the options, by name.
+
+    Raises TrialError for a plan that the analysis does not have.
+    """
+    found = {}
+    for name in options.plan_names:
+        if name == ADVISE:
+            found[name] = analysis.advise(**vars(options.advise or AdviseOptions())).copies
+        elif name in analysis.plans:
+            found[name] = analysis.plans[name].copies
+        else:
+            raise TrialError(f"the analysis has no plan {name!r}")
+    return found
+
+
+def _run(
+    subject: TrialSubject,
+    plans: dict[str, Ints],
+    rank: Ints,
+    progress: bool | Callable[[int, int | None], object],
+) -> Trial:
+    options = subject.options
+    chosen, left_out = variants(subject, plans, rank)
+    results: list[RunResult] = []
+    networks: dict[tuple[str, int], Trained] = {}
+    began = time.monotonic()
+    with reporting(progress, "step") as report:
+        pairs = [(variant, seed) for seed in options.seeds for variant in chosen]
+        for number, (variant, seed) in enumerate(pairs):
+            run = TrainingRun.start(subject, variant, seed)
+            while not run.done:
+                run.advance(AT_ONCE)
+                report(number * run.steps + run.step, len(pairs) * run.steps)
+                limit = options.time_limit_seconds
+                if limit is not None and time.monotonic() - began > limit:
+                    raise TrialError(f"the trial took longer than its limit of {limit} s")
+            results.append(run.result())
+            if run.error is None:
+                networks[variant.name, seed] = run.trained()
+    return Trial(results, left_out, subject.trainable.put_back, networks)
+
+
+def _changed(options: TrialOptions, changes: dict[str, Any]) -> TrialOptions:
+    """Return the options with changes, in the shape of the API or as objects."""
+    if not changes:
+        return options
+    given = {
+        name: value.to_json() if hasattr(value, "to_json") else value
+        for name, value in changes.items()
+    }
+    return TrialOptions.from_json({**options.to_json(), **given})
