@@ -1,5 +1,6 @@
 """From a module to an archive (`.pt2`) that the service accepts as an upload."""
 
+import contextlib
 from pathlib import Path
 
 import torch
@@ -7,6 +8,8 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from narrows.graph.exported_outputs import outputs_of
+from narrows.graph.from_export import read_program
+from narrows.graph.functionalization import UnsupportedError
 from narrows.graph.saving import save_program
 from narrows.graph.tracing import TraceError, trace
 
@@ -21,14 +24,18 @@ def export_module(
     path: Path,
     *,
     dynamic_batch: bool = True,
-) -> None:
-    """Write `module`, in eval mode, to `path`.
+) -> list[str]:
+    """Write `module`, in eval mode, to `path`; return the operators written in simpler ones.
 
-    With `dynamic_batch` the first dimension of every input is free. The module stays in the mode
-    that it is in. Raises ExportError where torch can't export the module, and OSError where the
-    file can't be written.
+    These are operators that Narrows lacks and torch can decompose. With `dynamic_batch` the first
+    dimension of every input is free. The module stays in the mode that it is in. Raises ExportError
+    where torch can't export the module, and OSError where the file can't be written.
     """
-    save_program(_trace(module, example_inputs, dynamic_batch), path)
+    program, decomposed = _trace(module, example_inputs, dynamic_batch), list[str]()
+    with contextlib.suppress(UnsupportedError):  # the reader of the file says why
+        _, program, decomposed = read_program(program)
+    save_program(program, path)
+    return decomposed
 
 
 def _trace(module: nn.Module, inputs: tuple[Tensor, ...], dynamic_batch: bool) -> ExportedProgram:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from narrows.export_module import ExportError, export_module
 from narrows.graph.exported_outputs import outputs_of
+from narrows.graph.from_export import as_decomposed
 from narrows.graph.tracing import summary
 
 
@@ -51,7 +52,9 @@ def export_target(request: ExportRequest) -> None:
         _example(sizes, dtype, at_least=2 if dynamic else 1)
         for sizes, dtype in zip(request.sizes, request.dtypes, strict=True)
     )
-    export_module(module, inputs, Path(request.archive), dynamic_batch=dynamic)
+    decomposed = export_module(module, inputs, Path(request.archive), dynamic_batch=dynamic)
+    if decomposed:
+        sys.stderr.write(f"Note: {as_decomposed(decomposed)}.\n")
     inputs = grown(inputs) if dynamic else inputs
     torch.save({"inputs": inputs, "outputs": outputs_of(module, inputs)}, request.samples)
 

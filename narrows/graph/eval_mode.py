@@ -109,6 +109,31 @@ def _view(self: Tensor, size: Sequence[int]) -> Tensor:
     return self.reshape(size)
 
 
+def _copy(self: Tensor, src: Tensor, **_: Any) -> Tensor:
+    return src.to(self.dtype).expand_as(self)
+
+
+def _fill(self: Tensor, value: Tensor) -> Tensor:
+    return value.to(self.dtype).expand_as(self)
+
+
+def _index_put(
+    self: Tensor, indices: Sequence[Tensor | None], values: Tensor, accumulate: bool = False
+) -> Tensor:
+    """Write `self[mask] = number` as a choice, which needs no positions of the mask."""
+    (mask, *others) = indices
+    if others or mask is None or mask.dtype != torch.bool or values.numel() > 1 or accumulate:
+        result: Tensor = aten.index_put(self, indices, values, accumulate)
+        return result
+    mask = mask.reshape(*mask.shape, *(1,) * (self.dim() - mask.dim()))
+    return torch.where(mask, values.to(self.dtype).reshape(()), self)
+
+
+def _to(self: Tensor, dtype: torch.dtype | None = None, **_: Any) -> Tensor:
+    """Convert the number type; a network's tensors are all on the device of its inputs."""
+    return self if dtype is None else self.to(dtype)
+
+
 def _on_default_device(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     def make(**arguments: Any) -> Tensor:
         return function(**arguments, device=torch.get_default_device())
@@ -158,6 +183,11 @@ REWRITES: Mapping[str, Callable[..., Any]] = {
     "std": deviation(aten.var.default),
     "std.correction": deviation(aten.var.correction),
     "std.dim": deviation(aten.var.dim),
+    "copy": _copy,
+    "fill.Tensor": _fill,
+    "index_put": _index_put,
+    "to.device": _to,
+    "to.dtype_layout": _to,
     "view": _view,
     "_unsafe_view": _view,
     **{name: _on_default_device(factory) for name, factory in _FACTORIES.items()},

@@ -3,23 +3,26 @@
 Uploads are not read here, but by `worker.formats.pt2`.
 """
 
-import operator
+import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch._ops import OpOverload
 from torch.export import ExportedProgram
 from torch.export.graph_signature import InputKind, InputSpec, OutputKind, TensorArgument
 from torch.fx import Node as FxNode
 
-from narrows.graph import operators
+from narrows.graph.exported_calls import Calls, unknown_operators
 from narrows.graph.exported_outputs import outputs_of, require_same
-from narrows.graph.module_types import function_name, module_path, type_name
+from narrows.graph.functionalization import UnsupportedError
 from narrows.graph.network import Network
-from narrows.graph.node import Argument, Input, Node, Ref
+from narrows.graph.node import Input
 from narrows.graph.output_tree import Nesting
 from narrows.graph.tracing import TraceError, quiet, reason_of, trace
+
+MAX_DECOMPOSITIONS = 4
+"""How often torch may write a program in simpler operators: those can have such, too."""
 
 
 def as_network(model: nn.Module | ExportedProgram, inputs: tuple[Tensor, ...]) -> Network:
@@ -36,12 +39,52 @@ def as_network(model: nn.Module | ExportedProgram, inputs: tuple[Tensor, ...]) -
     (3, None)
     """
     program = model if isinstance(model, ExportedProgram) else trace(model, inputs)
-    with quiet():
-        program = program.run_decompositions({})  # which makes in-place operators pure
-    network = _Reader(program).read()
+    try:
+        network, _, decomposed = read_program(program)
+    except UnsupportedError as error:
+        raise TraceError(str(error)) from error
+    if decomposed:
+        warnings.warn(as_decomposed(decomposed), stacklevel=3)
     if isinstance(model, nn.Module):
         _require_same_outputs(model, inputs, network)
     return network
+
+
+def read_program(program: ExportedProgram) -> tuple[Network, ExportedProgram, list[str]]:
+    """Return the network of a program, the program that it was read from, and what differs.
+
+    Where Narrows lacks operators, torch writes them in simpler ones; these are listed by name.
+    Raises UnsupportedError, about the program as it is, where that does not help.
+    """
+    decomposed: list[str] = []
+    refusals: list[UnsupportedError] = []
+    while True:
+        try:
+            return _Reader(program).read(), program, decomposed
+        except UnsupportedError as error:
+            refusals.append(error)
+        if refusals[-1].final or len(refusals) > MAX_DECOMPOSITIONS:
+            raise refusals[0]
+        missing = unknown_operators(program.graph_module)
+        try:
+            with quiet():
+                table = torch.export.default_decompositions()
+                simpler = {target: table[target] for target in missing if target in table}
+                program = program.run_decompositions(simpler)
+        except Exception as error:  # torch raises many types
+            raise refusals[0] from error
+        decomposed += sorted(map(str, simpler)) or ["writes into tensors"]
+
+
+def as_decomposed(operators: Sequence[str]) -> str:
+    """Return a sentence that says which operators torch has written in simpler ones.
+
+    >>> as_decomposed(["aten.lerp.Scalar"])
+    'torch wrote aten.lerp.Scalar in simpler operators, since Narrows does not follow it'
+    """
+    what = "them" if len(operators) > 1 else "it"
+    names = ", ".join(operators)
+    return f"torch wrote {names} in simpler operators, since Narrows does not follow {what}"
 
 
 def _require_same_outputs(module: nn.Module, inputs: tuple[Tensor, ...], network: Network) -> None:
@@ -64,33 +107,32 @@ class _Reader:
         self._transient: set[str] = set()
         self._names: dict[int, str] = {}  # by identity: tied tensors have the name of the first
         self._aliases: dict[str, str] = {}
-        self._modules: dict[str, str] = {}
         self._inputs: list[Input] = []
-        self._pieces: dict[str, dict[int, str]] = {}  # of a node with several results: their names
 
     def read(self) -> Network:
+        calls = Calls()
         for spec, node in zip(
             self._program.graph_signature.input_specs, self._placeholders(), strict=True
         ):
             self._read_input(spec, node)
+            calls.pure.define(node.name, self._leaves.get(node.name))
         for name, tensor in self._program.state_dict.items():
             self._store(name, tensor)  # what the program does not read, in a strict export
-        calls = [node for node in self._program.graph.nodes if node.op == "call_function"]
-        for node in calls:
-            if node.target is operator.getitem:
-                source, index = node.args
-                self._pieces.setdefault(source.name, {})[index] = node.name
-        nodes = [self._node(node) for node in calls if node.target is not operator.getitem]
-        outputs = tuple(
-            spec.arg.name
+        calls.read(self._program.graph_module)
+        returned = [
+            spec.arg
             for spec in self._program.graph_signature.output_specs
             if spec.kind in (OutputKind.USER_OUTPUT, OutputKind.LOSS_OUTPUT)
-            and isinstance(spec.arg, TensorArgument)  # and not None
+        ]
+        outputs = tuple(
+            calls.pure.read(argument.name).name
+            for argument in returned
+            if isinstance(argument, TensorArgument)
         )
         if not outputs:
             raise TraceError("the network returns no tensor")
         return Network(
-            tuple(node for node in nodes if node.op not in operators.DROPPED),
+            calls.pure.live_nodes(outputs),
             self._tensors,
             self._leaves,
             frozenset(self._parameters),
@@ -99,7 +141,7 @@ class _Reader:
             frozenset(self._transient),
             self._aliases,
             self._nesting(len(outputs)),
-            self._modules,
+            calls.modules,
         )
 
     def _placeholders(self) -> list[FxNode]:
@@ -134,59 +176,6 @@ class _Reader:
         nesting = spec.unflatten(range(outputs)) if spec and spec.num_leaves == outputs else None
         return nesting if _is_plain(nesting) else None
 
-    def _node(self, node: FxNode) -> Node:
-        op, inputs = _call(node)
-        value = node.meta.get("val")
-        outputs: tuple[str | None, ...] = (node.name,)
-        if isinstance(value, list | tuple):
-            pieces = self._pieces.get(node.name, {})
-            outputs = tuple(pieces.get(index) for index in range(len(value)))
-        self._modules |= {path: type_name(kind) for path, kind in _stack(node)}
-        _, function = node.meta.get("torch_fn") or ("", "")
-        return Node(op, inputs, outputs, _module(node), function_name(function))
-
-
-def _module(node: FxNode) -> str:
-    """Return the name of the module that made a call."""
-    return _stack(node)[-1][0]
-
-
-def _stack(node: FxNode) -> list[tuple[str, str]]:
-    """Return the paths and classes of the modules that a call is made in, the outermost first."""
-    stack: Any = node.meta.get("nn_module_stack") or {"": ("", "")}
-    return [(module_path(path), str(kind)) for path, kind in stack.values()]
-
-
-def _call(node: FxNode) -> tuple[str, dict[str, Argument]]:
-    """Return the operator's name, and its arguments by the names of its schema."""
-    target = node.target
-    if not isinstance(target, OpOverload):
-        name = f"operator.{getattr(target, '__name__', target)}"
-        return _known(name, node), dict(zip("ab", map(_argument, node.args), strict=False))
-    packet, overload = target._schema.name.removeprefix("aten::"), target._overloadname
-    name = packet if overload == "default" else f"{packet}.{overload}"
-    names = [argument.name for argument in target._schema.arguments]
-    arguments = dict(zip(names, node.args, strict=False)) | node.kwargs
-    inputs = {
-        key: _argument(value) for key, value in arguments.items() if key not in operators.PLACEMENT
-    }
-    return _known(name, node), inputs
-
-
-def _known(op: str, node: FxNode) -> str:
-    if op in operators.OPERATORS or op in operators.SYMBOLIC or op in operators.DROPPED:
-        return op
-    raise TraceError(f"the operator {node.target} is not supported{_where(node)}")
-
-
-def _where(node: FxNode) -> str:
-    """Return the module and the line of source that a call comes from, where they are known."""
-    module = _module(node)
-    lines = str(node.meta.get("stack_trace") or "").strip().splitlines()
-    place = " ".join(line.strip() for line in lines[-2:])
-    where = f"; module {module!r} calls it" if module else ""
-    return f"{where} ({place})" if place else where
-
 
 def _is_plain(nesting: Any) -> bool:
     """Tell whether outputs are nested in tuples, lists and dicts with names for keys."""
@@ -195,12 +184,3 @@ def _is_plain(nesting: Any) -> bool:
     return isinstance(nesting, int) or (
         isinstance(nesting, list | tuple) and all(map(_is_plain, nesting))
     )
-
-
-def _argument(value: Any) -> Argument:
-    if isinstance(value, FxNode):
-        return Ref(value.name)
-    if isinstance(value, list | tuple):
-        return [_argument(item) for item in value]
-    plain: Argument = value  # a number, text or a dtype
-    return plain

@@ -141,7 +141,7 @@ def _pieces(total: int, size: int) -> list[int]:
     return [min(size, total - start) for start in range(0, total, max(1, size))]
 
 
-@rule("slice.Tensor")
+@rule("slice.Tensor", "slice_scatter")
 def _slice(node: Node, counts: ChannelCounts) -> Sequence[Node]:
     if (labels := _along(node, counts)) is None:
         return [node]

@@ -9,7 +9,7 @@ from narrows.channels.channel_graph import ChannelGraph
 from narrows.channels.labels import Labelling, Labels, independent, spanned
 from narrows.channels.records import Meeting
 from narrows.channels.rules.registry import result_shape, rule, subject, tensors_of
-from narrows.graph.node import Node, as_int
+from narrows.graph.node import Node, as_int, as_ref
 
 Operand = tuple[tuple[int, ...], Labelling]
 """A shape and its labels."""
@@ -17,12 +17,13 @@ Operand = tuple[tuple[int, ...], Labelling]
 
 @rule(
     *"abs acos alias asin atan bitwise_not ceil celu clamp clamp_max clamp_min clone contiguous "
-    "cos cosh detach elu erf exp expm1 eq.Scalar floor full_like ge.Scalar gelu gt.Scalar "
+    "cos cosh detach elu erf exp expm1 eq.Scalar fill.Scalar fill.Tensor floor full_like ge.Scalar "
+    "gelu gt.Scalar "
     "hardshrink hardsigmoid hardswish hardtanh le.Scalar leaky_relu lift_fresh_copy log log1p log2 "
-    "log_sigmoid logical_not lt.Scalar mish ne.Scalar neg ones_like pow.Scalar pow.Tensor_Scalar "
+    "log_sigmoid logical_not lt.Scalar mish ne.Scalar neg ones_like pow.Tensor_Scalar "
     "reciprocal relu relu6 round rsqrt rsub.Scalar selu sigmoid sign silu sin sinh softplus "
     "softshrink sqrt square tan tanh threshold to.device to.dtype to.dtype_layout _to_copy "
-    "isnan zeros_like add.Scalar sub.Scalar mul.Scalar div.Scalar tril triu".split()
+    "isnan zero zeros_like add.Scalar sub.Scalar mul.Scalar div.Scalar tril triu".split()
 )
 def _unary(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]:
     if node.op in ("alias", "detach", "clone", "contiguous", "lift_fresh_copy"):
@@ -48,12 +49,17 @@ def _first_alone(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Label
     return [graph.labelling(subject(node))]
 
 
+@rule("pow.Scalar")
+def _exponential(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]:
+    return [graph.labelling(as_ref(node.inputs["exponent"]))]
+
+
 @rule(
     *"add.Tensor sub.Tensor mul.Tensor div.Tensor div.Tensor_mode maximum minimum "
     "pow.Tensor_Tensor eq.Tensor ne.Tensor ge.Tensor gt.Tensor le.Tensor lt.Tensor "
     "bitwise_and.Tensor bitwise_or.Tensor logical_and logical_or masked_fill.Scalar "
     "masked_fill.Tensor where.self where.Scalar where.ScalarOther where.ScalarSelf "
-    "clamp.Tensor".split()
+    "clamp.Tensor copy".split()
 )
 def _broadcast(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]:
     operands = [(graph.shape(ref), graph.labelling(ref)) for ref in tensors_of(graph, node)]

@@ -14,14 +14,14 @@ from narrows.graph.node import Node, as_int, as_ref
 
 @rule(
     *"view reshape flatten.using_ints unflatten.int squeeze squeeze.dim squeeze.dims unsqueeze "
-    "_unsafe_view view_as".split()
+    "_unsafe_view view_as reshape_as".split()
 )
 def _view(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]:
     source, shape = subject(node), result_shape(graph, node)
     if graph.shape(source) == shape and source.name in graph.weights and node.outputs[0]:
         graph.weights[node.outputs[0]] = graph.weights[source.name]
     result = reshape(graph, graph.labelling(source), graph.shape(source), shape, node.op)
-    if node.op == "view_as":
+    if node.op in ("view_as", "reshape_as"):
         like = as_ref(node.inputs["other"])
         return [combine(graph, [(shape, result), (shape, graph.labelling(like))], node.op)]
     return [result]

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from narrows.forward_mode import rules
 from narrows.forward_mode.dual import Dual, constant
-from narrows.graph import eval_mode, operators
+from narrows.graph import eval_mode, operator_names, operators
 
 pytestmark = [
     # torch.func.jvp warns when it is first used.
@@ -389,6 +389,15 @@ CASES: list[Case] = [
     *each("reshape", self=X, shape=[4, -1]),
     *each("view _unsafe_view", self=X, size=[4, -1]),
     *each("roll", self=X, shifts=[1]),
+    *each("copy", self=X, src=ROW),
+    *each("fill.Tensor", self=X, value=NUMBER),
+    *each("index_put", self=X, indices=[None, torch.tensor([2, 0, 1])], values=ROW),
+    *each("index_put", self=X, indices=[INDEX % 2, INDEX], values=NUMBER, accumulate=True),
+    *each("index_put", self=X, indices=[X[..., 0] > 0], values=NUMBER),
+    *each("reshape_as", self=X, other=real(4, 6)),
+    *each("select_scatter", self=X, src=real(2, 3), dim=1, index=-2),
+    *each("slice_scatter", self=X, src=real(2, 2, 3), dim=1, start=-3, end=3),
+    *each("slice_scatter", self=X, src=real(2, 2, 3), dim=1, start=1, end=9, step=2),
     *each("roll", self=X, shifts=[1, -1], dims=[0, 2]),
     *each("select.int", self=X, dim=-1, index=-1),
     *each("slice.Tensor", self=X, dim=1, start=-3, end=9, step=2),
@@ -523,6 +532,8 @@ PLAIN: list[Case] = [
     *each("where.Scalar", condition=MASK, self=0.5, other=1.5),
     *each("to.dtype to.dtype_layout _to_copy", self=X, dtype=torch.long),
     *each("full_like", self=X, fill_value=0.5),
+    *each("fill.Scalar", self=X, value=0.5),
+    *each("zero", self=X),
     *each("new_full", self=X, size=[2], fill_value=0.5),
     *each("new_ones new_zeros", self=X, size=[2]),
     *each("full", size=[2], fill_value=0.5),
@@ -644,7 +655,7 @@ class Run:
 
 
 def test_every_operator_is_here() -> None:
-    assert {op for op, _ in (*CASES, *PLAIN)} == set(operators._NAMES.split())
+    assert {op for op, _ in (*CASES, *PLAIN)} == set(operator_names.NAMES.split())
 
 
 @parametrized(CASES)

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from narrows.graph import operators
-from narrows.graph.operators import INPLACE, OPERATORS, VIEWS, run
+from narrows.graph.operator_names import NAMES, VIEWS
+from narrows.graph.operators import INPLACE, OPERATORS, run
 
 # torch.func.jvp warns when it is first used.
 pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit.script:DeprecationWarning")
@@ -19,7 +19,7 @@ aten: Any = torch.ops.aten
 
 @pytest.mark.skipif(torch.__version__ < "2.13", reason="older versions lack some")
 def test_every_operator_exists() -> None:
-    assert list(OPERATORS) == operators._NAMES.split()
+    assert list(OPERATORS) == NAMES.split()
 
 
 def test_tables_agree() -> None:

@@ -136,11 +136,11 @@ def output_that_is_not_defined(upload: Upload) -> None:
     assert upload.graph["outputs"][0] == tensor(name)
 
 
-@attack("operator-not-supported", "reads before")
+@attack("operator-not-supported", "before is read after")
 def reads_an_overwritten_view(upload: Upload) -> None:
     upload.describe("before", "batch_norm")
     inputs = {"self": tensor("batch_norm")}
-    upload.insert(3, "torch.ops.aten.detach.default", inputs, tensor("before"))
+    upload.insert(3, "torch.ops.aten.contiguous.default", inputs, tensor("before"))
     upload.set_argument("max_pool2d", "self", **tensor("before"))
 
 

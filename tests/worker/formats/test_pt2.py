@@ -162,9 +162,10 @@ class Overwriting(nn.Module):
     """Writes into a view, and then reads what it was a view of."""
 
     def forward(self, x: Tensor) -> Tensor:
-        y = x * 2
+        y = (x * 2).t()
+        z = y.contiguous()  # a view in other networks
         y[:, 0].add_(1.0)
-        return y
+        return z
 
 
 class UnknownOperator(nn.Module):

@@ -10,7 +10,7 @@ from typing import Protocol
 from torch._ops import OpOverload
 
 from narrows.graph.node import Argument, Ref
-from narrows.graph.operators import PLACEMENT
+from narrows.graph.operator_names import PLACEMENT
 from worker.formats.pt2 import tensors
 from worker.formats.pt2.strict_json import Value
 
@@ -40,21 +40,19 @@ class Scope(Protocol):
 Reader = Callable[[Value, Scope], Argument]
 
 
-def read_arguments(entries: Value, overload: OpOverload, scope: Scope) -> dict[str, Argument]:
-    """Return the arguments by their names in the schema, without those that choose a device.
+def read_arguments(
+    entries: Value, overload: OpOverload, names: Mapping[str, str], scope: Scope
+) -> dict[str, Argument]:
+    """Return the arguments, without those that choose a device, by `names` for those of the schema.
 
-    The first argument may be called `self`, whatever its name in the schema: `dropout_` has `self`,
-    `dropout` has `input`. Raises RefusedError for arguments that the schema does not allow.
+    Raises RefusedError for arguments that the schema does not allow.
     """
     schema = {argument.name: argument for argument in overload._schema.arguments}
-    first = next(iter(schema))
     arguments: dict[str, Argument] = {}
     numbers = {"self", "other"} <= schema.keys()  # in arithmetic, torch writes Python numbers
-    for i, entry in enumerate(entries.items(MAX_ARGUMENTS)):
+    for entry in entries.items(MAX_ARGUMENTS):
         fields = entry.fields("name", "arg", optional=("kind",))
         name = fields["name"].text(_NAME)
-        if i == 0 and name == "self":
-            name = first
         if name not in schema or name in arguments:
             raise entry.refuse(f"passes {name}, which {overload} does not take, or takes only once")
         kind = str(schema[name].real_type)
@@ -64,7 +62,11 @@ def read_arguments(entries: Value, overload: OpOverload, scope: Scope) -> dict[s
     for name, argument in schema.items():
         if name not in arguments and not argument.has_default_value():
             raise entries.refuse(f"lacks the argument {name} of {overload}")
-    return {name: arguments[name] for name in schema if name in arguments and name not in PLACEMENT}
+    return {
+        names[name]: arguments[name]
+        for name in schema
+        if name in arguments and name not in PLACEMENT
+    }
 
 
 def read_sizes(entries: Value, names: tuple[str, ...], scope: Scope) -> dict[str, Argument]:

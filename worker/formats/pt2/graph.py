@@ -8,14 +8,14 @@ from narrows.graph.node import Input
 from narrows.graph.output_tree import numbers
 from worker.formats.pt2 import envelope, strict_json
 from worker.formats.pt2.archive import Archive
+from worker.formats.pt2.bodies import read_body
 from worker.formats.pt2.payloads import Stored, load, read_stored
-from worker.formats.pt2.program import NAME, Program
-from worker.formats.pt2.refusals import unsafe, unsupported
+from worker.formats.pt2.program import MAX_NODES, Program
+from worker.formats.pt2.refusals import unsupported
 from worker.formats.pt2.strict_json import Value
-from worker.formats.pt2.tensors import Meta, read_meta, read_size
+from worker.formats.pt2.tensors import Meta
 
 MAX_TENSORS = 20_000
-MAX_NODES = 20_000
 MAX_ENDS = 64  # inputs of the network, and outputs
 _USER_NAME = re.compile(r"\w[\w.]{0,299}", re.ASCII)
 _STORES = {
@@ -33,31 +33,20 @@ _IGNORED_OUTPUTS = {"buffer_mutation", "user_input_mutation"}  # updates that on
 def read_graph(archive: Archive) -> tuple[Network, Mapping[str, Meta]]:
     """Return the network, and the graph's description of each of its values; raise RefusedError."""
     module, nesting = envelope.read_module(archive)
-    graph = module["graph"].fields(
-        "inputs", "outputs", "nodes", "tensor_values", "sym_int_values", "sym_bool_values",
-        "is_single_tensor_return", "custom_obj_values", "sym_float_values",
-    )  # fmt: skip
-    for kind in ("custom_obj_values", "sym_float_values"):
-        if graph[kind].raw != {}:
-            raise unsafe(f"{graph[kind].where} is not empty; Narrows reads tensors and integers.")
-    metas = {
-        name: read_meta(value, stored=False)
-        for name, value in graph["tensor_values"].table(NAME).items()
-    }
-    sizes = _read_sizes(graph["sym_int_values"], graph["sym_bool_values"])
+    body = read_body(module["graph"])
     signature = module["signature"].fields("input_specs", "output_specs")
 
-    program = Program(metas, sizes)
+    program = Program(body.metas, body.sizes)
     leaves, parameters, transient, users = _read_inputs(
-        graph["inputs"], signature["input_specs"], program
+        body.inputs, signature["input_specs"], program
     )
-    for node in graph["nodes"].items(MAX_NODES):
+    for node in body.nodes.items(MAX_NODES):
         program.add(node)
-    outputs = _read_outputs(graph["outputs"], signature["output_specs"], program)
+    outputs = _read_outputs(body.outputs, signature["output_specs"], program)
     if nesting is not None and len(list(numbers(nesting))) != len(outputs):
         raise module["module_call_graph"].refuse(f"does not nest {len(outputs)} outputs")
 
-    stored = _read_stored(archive, leaves, metas)
+    stored = _read_stored(archive, leaves, body.metas)
     read = {value.raw for value in leaves.values()}
     parameters += [n for n, tensor in stored.items() if tensor.is_parameter and n not in read]
     tensors, names = load(archive, stored)
@@ -66,27 +55,14 @@ def read_graph(archive: Archive) -> tuple[Network, Mapping[str, Meta]]:
         tensors=tensors,
         leaves={leaf: names[value.raw] for leaf, value in leaves.items()},
         parameters=frozenset(names[name] for name in parameters),
-        inputs=tuple(_input(name, value, metas[name]) for name, value in users.items()),
+        inputs=tuple(_input(name, value, body.metas[name]) for name, value in users.items()),
         outputs=outputs,
         transient=frozenset(name for name in transient if names[name] == name),
         aliases={name: first for name, first in names.items() if name != first},
         nesting=nesting,
         modules=program.modules,
     )
-    return network, metas
-
-
-def _read_sizes(*tables: Value) -> frozenset[str]:
-    names = set()
-    for table in tables:
-        for name, value in table.table(NAME).items():
-            kind, content = value.union()
-            if kind == "as_bool":
-                content.flag()
-            else:
-                read_size(value)
-            names.add(name)
-    return frozenset(names)
+    return network, program.metas
 
 
 def _read_inputs(
@@ -140,7 +116,7 @@ def _read_outputs(ends: Value, specs: Value, program: Program) -> tuple[str, ...
             name,
             _tensor_name(argument) if kind == "user_output" else argument.fields("name")["name"],
         )
-        outputs.append(program.tensor(name).name)
+        outputs.append(program.output(name))
     if not 1 <= len(outputs) <= MAX_ENDS:
         raise specs.refuse(f"gives the network {len(outputs)} outputs, not 1 to {MAX_ENDS}")
     return tuple(outputs)

@@ -4,71 +4,93 @@ See docs/security.md, "Rules for archives", 5 and 6.
 """
 
 import re
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import count
 
+import torch
+from torch._ops import OpOverload
+
+from narrows.graph.functionalization import Functionalization, UnsupportedError
 from narrows.graph.module_types import function_name, module_path, type_name
 from narrows.graph.node import Node, Ref
-from narrows.graph.operators import DROPPED, INPLACE, OPERATORS, SYMBOLIC, VIEWS
-from worker.formats.pt2.aliases import Aliases
+from narrows.graph.operator_names import DROPPED, INLINED, SAME
+from narrows.graph.operators import INPLACE, OPERATORS, SYMBOLIC, argument_names
 from worker.formats.pt2.arguments import read_arguments, read_sizes
+from worker.formats.pt2.bodies import NAME, read_block
 from worker.formats.pt2.refusals import unsupported
 from worker.formats.pt2.strict_json import Value
 from worker.formats.pt2.tensors import Meta
 
 MAX_OUTPUTS = 4096
-NAME = re.compile(r"[A-Za-z_]\w{0,255}", re.ASCII)
+MAX_NODES = 20_000
 _TARGET = re.compile(r"[\w.:]{1,200}", re.ASCII)
 _FREE_TEXT = re.compile(r".*", re.DOTALL)
 _MODULE = re.compile(r"[\w.]{0,300}", re.ASCII)
 _STACK_KEY = re.compile(r"(?:L__self__|\d+).*", re.ASCII | re.DOTALL)
 _OPERANDS = {"sym_size.int": ("self", "dim"), "operator.neg": ("a",)}
 
-_TARGETS: Mapping[str, str] = {
-    **{
-        f"torch.ops.aten.{key}" if "." in key else f"torch.ops.aten.{key}.default": key
-        for key in (*OPERATORS, *INPLACE, *DROPPED, "sym_size.int")
-    },
-    "torch.ops.aten.detach_.default": "detach",  # it writes nothing
-    **{f"_{key}": key for key in SYMBOLIC if key.startswith("operator.")},
-    **{f"torch.{key}": key for key in SYMBOLIC if key in ("sym_max", "sym_min")},
-}
-"""Every target that a node may name, with the operator's key in our tables."""
+
+def _targets() -> Iterator[tuple[str, tuple[str, OpOverload | None]]]:
+    """Yield every target that a node may name, with the operator's name in our tables."""
+    names = {name: name for name in (*OPERATORS, *INPLACE, *DROPPED, "sym_size.int")}
+    for name, op in (names | dict(SAME)).items():
+        packet, _, overload = name.partition(".")
+        full = f"{packet}.{overload or 'default'}"
+        target = getattr(getattr(torch.ops.aten, packet, None), overload or "default", None)
+        if target is not None:  # else this torch is too old to have it
+            yield f"torch.ops.aten.{full}", (op, target)
+    for op in SYMBOLIC:
+        if op != "sym_size.int":
+            yield (f"_{op}" if op.startswith("operator.") else f"torch.{op}"), (op, None)
+
+
+_TARGETS: Mapping[str, tuple[str, OpOverload | None]] = dict(_targets())
 
 
 class Program:
     """The nodes read so far, and the values of their names: assigned once, defined before use.
 
-    In-place operators are replaced by pure ones. The program is the `Scope` of its arguments.
+    The program is the `Scope` of its arguments. A block of a `whole` program is a program whose
+    names begin with a prefix of its own.
     """
 
-    def __init__(self, metas: Mapping[str, Meta], sizes: Collection[str]) -> None:
-        self.nodes: list[Node] = []
-        self.modules: dict[str, str] = {}  # the classes of modules by path
-        self._metas, self._sizes = metas, sizes
+    def __init__(
+        self,
+        metas: Mapping[str, Meta],
+        sizes: Collection[str],
+        whole: "Program | None" = None,
+    ) -> None:
+        self._blocks: Iterator[int] = whole._blocks if whole else count(1)
+        self._prefix = prefix = f"block{next(self._blocks)}." if whole else ""
+        self.metas: dict[str, Meta] = whole.metas if whole else {}
+        """What the graph says of the tensors, by the names of the network's values."""
+        self.metas |= {prefix + name: meta for name, meta in metas.items()}
+        self.modules: dict[str, str] = whole.modules if whole else {}  # the classes by path
+        self._dtypes: dict[str, torch.dtype | None] = whole._dtypes if whole else {}
+        self._dtypes |= {prefix + name: meta.dtype for name, meta in metas.items()}
+        self._pure: Functionalization = whole._pure if whole else Functionalization(self._dtypes)
+        self._tensors, self._sizes = metas, sizes
         self._defined: set[str] = set()
-        self._stored: dict[str, str] = {}  # the user names of parameters, buffers and constants
-        self._aliases = Aliases()
 
     def define_input(self, name: Value, user_name: str | None = None) -> str:
         """Define an input of the graph; a tensor in the archive has a `user_name`."""
-        text = self._define(name, self._metas)
-        self._aliases.add(text)
-        if user_name is not None:
-            self._stored[text] = user_name
+        text = self._define(name, self._tensors)
+        self._pure.define(text, user_name)
         return text
 
     def tensor(self, name: Value) -> Ref:
-        """Return the current tensor of that name, after the nodes so far; raise RefusedError."""
-        text = self._use(name, self._metas)
-        value = self._aliases.resolve(text)
-        if self._aliases.is_stale(value):
-            raise unsupported(f"{name.where} reads {text} after a part of it was overwritten.")
-        return Ref(value)
+        """Return the tensor of that name; raise RefusedError unless it is defined."""
+        return Ref(self._use(name, self._tensors))
 
     def size(self, name: Value) -> Ref:
         """Return the size of that name; raise RefusedError."""
         return Ref(self._use(name, self._sizes))
+
+    def output(self, name: Value) -> str:
+        """Return the name of a tensor's value at the end; raise RefusedError."""
+        with _explained():
+            return self._pure.read(self.tensor(name).name).name
 
     def add(self, entry: Value) -> None:
         """Read one node; raise RefusedError unless it is a valid call of a known operator."""
@@ -79,68 +101,65 @@ class Program:
         target = fields["target"].text(_TARGET)
         stack, function = read_origin(fields["metadata"])
         module, _ = stack[-1]
-        key = _TARGETS.get(target)
-        if key is None:
+        if (block := target.removeprefix("torch.ops.higher_order.")) in INLINED:
+            self._inline(block, fields)
+            return
+        if target not in _TARGETS:
             raise unsupported(f"{target} in {describe(module)} is not supported.")
-        if key in DROPPED:
+        op, overload = _TARGETS[target]
+        if op in DROPPED:
             return
         self.modules.update(stack)
-        op = INPLACE.get(key, key)
-        if op in SYMBOLIC:
+        if op in SYMBOLIC or overload is None:
             inputs = read_sizes(fields["inputs"], _OPERANDS.get(op, ("a", "b")), self)
         else:
-            inputs = read_arguments(fields["inputs"], OPERATORS[op], self)
-        node = Node(op, inputs, self._outputs(fields["outputs"]), module, function)
-        if key in INPLACE:
-            self._write(node, fields["outputs"])
-        else:
-            self._append(node)
+            inputs = read_arguments(fields["inputs"], overload, argument_names(op, overload), self)
+        with _explained():
+            self._pure.add(Node(op, inputs, self._outputs(fields["outputs"]), module, function))
 
     def live_nodes(self, outputs: Sequence[str]) -> tuple[Node, ...]:
         """Return the nodes that the outputs depend on; results that no node reads become None."""
-        wanted, live = set(outputs), []
-        for node in reversed(self.nodes):
-            if wanted.isdisjoint(node.outputs):
-                continue
-            wanted.update(node.references())
-            read = tuple(name if name in wanted else None for name in node.outputs)
-            live.append(replace(node, outputs=read))
-        return tuple(reversed(live))
+        return self._pure.live_nodes(outputs)
 
-    def _append(self, node: Node) -> None:
-        read = (name for name in node.references() if name in self._metas)
-        viewed = next(read, None) if node.op in VIEWS else None
-        for name in filter(None, node.outputs):
-            self._aliases.add(name, viewed)
-        self.nodes.append(node)
+    def _inline(self, op: str, fields: Mapping[str, Value]) -> None:
+        """Read the calls in a block that only switches gradients, or autocast, off."""
+        body, operands = read_block(op, fields["inputs"])
+        inner = Program(body.metas, body.sizes, whole=self)
+        ends = body.inputs.items(MAX_OUTPUTS)
+        if len(ends) != len(operands):
+            raise body.inputs.refuse(f"has {len(ends)} inputs for {len(operands)} operands")
+        for end, operand in zip(ends, operands, strict=True):
+            name, kind = inner._end(end)
+            self._pure.bind(inner._define(name, kind), self._use(*self._end(operand)))
+        for node in body.nodes.items(MAX_NODES):
+            inner.add(node)
+        results = [inner._use(*inner._end(end)) for end in body.outputs.items(MAX_OUTPUTS)]
+        names = self._outputs(fields["outputs"])
+        if len(names) != len(results):
+            raise fields["outputs"].refuse(f"has {len(names)} names for {len(results)} results")
+        for result_name, result in zip(names, results, strict=True):
+            if result_name is not None:
+                self._pure.bind(result_name, result)
 
-    def _write(self, node: Node, outputs: Value) -> None:
-        """Add the pure form of a node that writes its result into its first argument."""
-        target, (result, *others) = next(iter(node.inputs.values())), node.outputs
-        if not isinstance(target, Ref) or target.name not in self._metas or not result or others:
-            raise outputs.refuse("must be one result of an operator that writes a tensor in place")
-        stored = self._stored.get(self._aliases.memory(target.name))
-        if stored is None:
-            self.nodes.append(node)
-            self._aliases.write(target.name, result)
-        elif stored.endswith("num_batches_tracked"):  # batch norm's counter, used only in training
-            self._aliases.rename(result, target.name)
-        else:
-            raise unsupported(
-                f"{node.op}_ in {describe(node.module)} overwrites {stored!r}, but Narrows needs a "
-                "network that keeps its state. Exporting after `model.eval()` often helps."
-            )
+    def _end(self, argument: Value) -> tuple[Value, Collection[str]]:
+        """Return the name of an input or output of a block, and all names of its kind."""
+        kind, content = argument.union()
+        if kind == "as_tensor":
+            return content.fields("name")["name"], self._tensors
+        if kind == "as_sym_int":
+            return content.fields("as_name")["as_name"], self._sizes
+        raise argument.refuse(f"is of the kind {kind}, which Narrows does not read")
 
     def _outputs(self, entries: Value) -> tuple[str | None, ...]:
         names: list[str | None] = []
         for entry in entries.items(MAX_OUTPUTS):
             kind, content = entry.union()
             if kind == "as_tensor":
-                names.append(self._define(content.fields("name")["name"], self._metas))
+                names.append(self._define(content.fields("name")["name"], self._tensors))
             elif kind == "as_tensors":
                 tensors = content.items(MAX_OUTPUTS)
                 names += [
-                    self._define(item.fields("name")["name"], self._metas) for item in tensors
+                    self._define(item.fields("name")["name"], self._tensors) for item in tensors
                 ]
             elif kind in ("as_sym_int", "as_sym_bool"):
                 names.append(self._define(content.fields("as_name")["as_name"], self._sizes))
@@ -159,13 +178,13 @@ class Program:
         if text not in kind:
             raise name.refuse(f"defines {text}, which the graph does not describe")
         self._defined.add(text)
-        return text
+        return self._prefix + text
 
     def _use(self, name: Value, kind: Collection[str]) -> str:
         text = name.text(NAME)
         if text not in self._defined or text not in kind:
             raise name.refuse(f"reads {text}, which is not defined there")
-        return text
+        return self._prefix + text
 
 
 def read_origin(metadata: Value) -> tuple[Sequence[tuple[str, str]], str]:
@@ -190,6 +209,14 @@ def read_origin(metadata: Value) -> tuple[Sequence[tuple[str, str]], str]:
     ]
     name = function_name(function.partition(";")[2])
     return modules or [("", "")], name if _MODULE.fullmatch(name) else ""
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
+    except UnsupportedError as error:
+        raise unsupported(f"{error}.") from None
 
 
 def describe(module: str) -> str:

@@ -1,0 +1,267 @@
+"""Functionalization: a program that writes into tensors, in place, becomes one that does not.
+
+A plain export keeps the writes of its source, such as `mask[:2].fill_(1)`. A written tensor gets a
+new value; what it is a view of gets one, too, by the inverse of the view; and every other view of
+that is taken anew, where something reads it afterwards.
+
+See docs/architecture.md, "The network".
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import count
+
+import torch
+
+from narrows.graph.inverse_views import INVERSES
+from narrows.graph.node import Argument, Node, Ref
+from narrows.graph.operator_names import VIEWS
+from narrows.graph.operators import INPLACE
+
+MAX_NODES = 100_000
+MAX_VIEWS = 64
+"""The most views of views: each write and each read goes through all of them."""
+
+_OF_EACH = frozenset({"broadcast_tensors", "meshgrid.indexing", "meshgrid"})
+"""Operators whose every result is a view of one of their arguments."""
+
+
+class UnsupportedError(ValueError):
+    """The error for a program that Narrows can't follow; the text says what, where and why.
+
+    `final` tells that it is not a matter of the operators in which the program is written.
+    """
+
+    def __init__(self, detail: str, *, final: bool = False) -> None:
+        super().__init__(detail)
+        self.final = final
+
+
+@dataclass(eq=False)
+class _Variable:
+    """A tensor of the source: `value` is the name of its value, computed at `time`."""
+
+    value: str
+    view: "_View | None" = None
+    depth: int = 0
+    time: int = 0
+    stored: str | None = None
+    lost: bool = False
+
+
+@dataclass(eq=False)
+class _View:
+    """A call whose results share the memory of `parent`."""
+
+    call: Node
+    parent: _Variable
+    results: list[_Variable | None] = field(default_factory=list)
+
+
+class Functionalization:
+    """The calls so far, none of which writes; and the current value of each of the source's names.
+
+    `dtypes` are the number types of the source's tensors by name.
+
+    >>> program = Functionalization({"x": torch.float32, "y": torch.float32})
+    >>> program.define("x")
+    >>> program.add(Node("slice.Tensor", {"self": Ref("x"), "dim": 1, "end": 2}, ("y",), ""))
+    >>> program.add(Node("relu_", {"self": Ref("y")}, ("z",), ""))
+    >>> program.read("x")
+    Ref(name='x.1')
+    >>> [(node.op, *node.references(), *node.outputs) for node in program.nodes]
+    [('slice.Tensor', 'x', 'y'), ('relu', 'y', 'z'), ('slice_scatter', 'x', 'z', 'x.1')]
+    """
+
+    def __init__(self, dtypes: Mapping[str, torch.dtype | None]) -> None:
+        self.nodes: list[Node] = []
+        self._dtypes = dtypes
+        self._variables: dict[str, _Variable] = {}
+        self._sizes: dict[str, str] = {}
+        self._time = 0
+        self._numbers = count(1)
+
+    def define(self, name: str, stored: str | None = None) -> None:
+        """Define an input; a parameter, buffer or constant is `stored` under its user's name."""
+        self._variables[name] = _Variable(name, stored=stored)
+
+    def bind(self, name: str, other: str) -> None:
+        """Define another name of a tensor, or of a size."""
+        if other in self._variables:
+            self._variables[name] = self._variables[other]
+        else:
+            self._sizes[name] = self._sizes.get(other, other)
+
+    def read(self, name: str) -> Ref:
+        """Return the current value of a tensor; take a view anew if need be.
+
+        A name that is no tensor, but a size, is its own value. Raises UnsupportedError where the
+        value is not known.
+        """
+        if variable := self._variables.get(name):
+            return Ref(self._current(variable, name))
+        return Ref(self._sizes.get(name, name))
+
+    def add(self, node: Node) -> None:
+        """Add a call of the source, in its names; its operator may be one of `INPLACE`.
+
+        Raises UnsupportedError where it overwrites a stored tensor, or reads what is not known.
+        """
+        if node.op == "sym_size.int":  # a write changes no size
+            self.nodes.append(self._with_last_values(node))
+            return
+        pure = replace(node, inputs={k: self._resolved(a) for k, a in node.inputs.items()})
+        if node.op in INPLACE:
+            self._write(node, replace(pure, op=INPLACE[node.op]))
+        else:
+            self._emit(pure)
+            self._define_results(node, pure)
+
+    def live_nodes(self, outputs: Sequence[str]) -> tuple[Node, ...]:
+        """Return the calls that the outputs depend on; results that no call reads become None."""
+        wanted, live = set(outputs), []
+        for node in reversed(self.nodes):
+            if wanted.isdisjoint(node.outputs):
+                continue
+            wanted.update(node.references())
+            read = tuple(name if name in wanted else None for name in node.outputs)
+            live.append(replace(node, outputs=read))
+        return tuple(reversed(live))
+
+    def _resolved(self, argument: Argument) -> Argument:
+        if isinstance(argument, Ref):
+            return self.read(argument.name)
+        return [self._resolved(a) for a in argument] if isinstance(argument, list) else argument
+
+    def _with_last_values(self, node: Node) -> Node:
+        def last(argument: Argument) -> Argument:
+            known = isinstance(argument, Ref) and self._variables.get(argument.name)
+            return Ref(known.value) if known else argument
+
+        return replace(node, inputs={name: last(a) for name, a in node.inputs.items()})
+
+    def _emit(self, *nodes: Node) -> None:
+        self.nodes += nodes
+        if len(self.nodes) > MAX_NODES:
+            raise UnsupportedError(f"the program has more than {MAX_NODES} calls")
+
+    # --- views ------------------------------------------------------------------------------------
+
+    def _define_results(self, node: Node, pure: Node) -> None:
+        parents = self._parents(node)
+        view = None
+        for name, parent in zip(node.outputs, parents, strict=True):
+            if view is None or view.parent is not parent:
+                view = _View(pure, parent) if parent else None
+            variable = None
+            if name is not None:
+                depth = parent.depth + 1 if parent else 0
+                if depth > MAX_VIEWS:
+                    raise UnsupportedError(f"{name} is a view of more than {MAX_VIEWS} views")
+                variable = _Variable(name, view, depth, self._time)
+                self._variables[name] = variable
+            if view is not None:
+                view.results.append(variable)
+
+    def _parents(self, node: Node) -> Sequence[_Variable | None]:
+        """Return for each result of a call the tensor that it may be a view of."""
+        if node.op not in VIEWS:
+            return [None] * len(node.outputs)
+        tensors = [v for name in node.references() if (v := self._variables.get(name))]
+        if node.op in _OF_EACH and len(tensors) == len(node.outputs):
+            return tensors
+        return tensors[:1] * len(node.outputs) or [None] * len(node.outputs)
+
+    def _current(self, variable: _Variable, name: str) -> str:
+        """Return the name of the current value; take the view anew if its memory was written."""
+        root = _root(variable)
+        view = variable.view
+        if root.lost or (view and variable.time < root.time and view.call.op not in INVERSES):
+            raise UnsupportedError(
+                f"{name} is read after it was overwritten, perhaps, under another name: copy it "
+                "with clone() before"
+            )
+        if view is not None and variable.time < root.time:
+            again = self._taken_anew(view, self._current(view.parent, name))
+            self._emit(again)
+            for result, value in zip(view.results, again.outputs, strict=True):
+                if result is not None and value is not None:
+                    result.value, result.time = value, self._time
+        return variable.value
+
+    def _taken_anew(self, view: _View, parent: str) -> Node:
+        first = next(name for name, a in view.call.inputs.items() if isinstance(a, Ref))
+        outputs = tuple(name and self._new(name) for name in view.call.outputs)
+        return replace(view.call, inputs={**view.call.inputs, first: Ref(parent)}, outputs=outputs)
+
+    def _new(self, name: str) -> str:
+        """Return a name that no source has: a source's names have no dots."""
+        return f"{name.partition('.')[0]}.{next(self._numbers)}"
+
+    # --- writes -----------------------------------------------------------------------------------
+
+    def _write(self, node: Node, pure: Node) -> None:
+        """Add the pure form of a call that writes its result into its first argument."""
+        target, result = next(node.references(), None), node.outputs[0] if node.outputs else None
+        if target not in self._variables or len(node.outputs) != 1 or result is None:
+            raise UnsupportedError(f"{node.op} must write one tensor, in place")
+        variable = self._variables[target]
+        stored = _root(variable).stored
+        self.bind(result, target)
+        if stored is None:
+            self._emit(*self._in_own_type(node, pure, target))
+            self._time += 1
+            self._assign(variable, result, node.module)
+        elif not stored.endswith("num_batches_tracked"):  # batch norm's counter, for training only
+            where = f"module {node.module!r}" if node.module else "the network itself"
+            raise UnsupportedError(
+                f"{node.op} in {where} overwrites {stored!r}, but Narrows needs a network that "
+                "keeps its state. Exporting after `model.eval()` often helps",
+                final=True,
+            )
+
+    def _in_own_type(self, node: Node, pure: Node, target: str) -> Iterator[Node]:
+        """Yield the pure call, and a cast to the number type of its target where it may differ."""
+        own, others = self._dtypes.get(target), map(self._dtypes.get, node.references())
+        if all(dtype in (own, None) for dtype in others):
+            yield pure
+            return
+        (result,) = node.outputs
+        wide = self._new(result or "")
+        yield replace(pure, outputs=(wide,))
+        yield Node(
+            "type_as", {"self": Ref(wide), "other": self.read(target)}, (result,), node.module
+        )
+
+    def _assign(self, variable: _Variable, value: str, module: str) -> None:
+        """Give a tensor a new value, and what it is a view of, too."""
+        view = variable.view
+        if view is not None:
+            inverse = INVERSES.get(view.call.op)
+            parent = self._current(view.parent, value) if inverse else ""
+            call = inverse(view.call, parent, value) if inverse else None
+            if call is None:  # it may be a view or a copy: what it was taken from is not known
+                _root(view.parent).lost, variable.view = True, None
+            elif isinstance(call, str):
+                self._assign(view.parent, call, module)
+            else:
+                whole = self._new(view.parent.value)
+                self._emit(replace(call, outputs=(whole,), module=module))
+                self._assign(view.parent, whole, module)
+        variable.value, variable.time = value, self._time
+
+
+def is_made(name: str) -> bool:
+    """Tell whether a value is not one of the source, but stands for a write.
+
+    >>> is_made("x.1"), is_made("block1.x"), is_made("x")
+    (True, False, False)
+    """
+    return name.rpartition(".")[2].isdigit()
+
+
+def _root(variable: _Variable) -> _Variable:
+    """Return the tensor whose memory this one shares."""
+    while variable.view is not None:
+        variable = variable.view.parent
+    return variable
