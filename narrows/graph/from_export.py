@@ -4,21 +4,31 @@ Uploads are not read here, but by `worker.formats.pt2`.
 """
 
 import warnings
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from itertools import count
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.export import ExportedProgram
-from torch.export.graph_signature import InputKind, InputSpec, OutputKind, TensorArgument
+from torch.export.graph_signature import (
+    ArgumentSpec,
+    ConstantArgument,
+    InputKind,
+    InputSpec,
+    OutputKind,
+    TensorArgument,
+)
 from torch.fx import Node as FxNode
+from torch.utils._pytree import TreeSpec
 
 from narrows.graph.exported_calls import Calls, unknown_operators
 from narrows.graph.exported_outputs import outputs_of, require_same
 from narrows.graph.functionalization import UnsupportedError
 from narrows.graph.network import Network
 from narrows.graph.node import Input
-from narrows.graph.output_tree import Nesting
+from narrows.graph.output_tree import Constant, Nesting, collection, renumbered
 from narrows.graph.tracing import TraceError, quiet, reason_of, trace
 
 MAX_DECOMPOSITIONS = 4
@@ -119,28 +129,25 @@ class _Reader:
         for name, tensor in self._program.state_dict.items():
             self._store(name, tensor)  # what the program does not read, in a strict export
         calls.read(self._program.graph_module)
-        returned = [
-            spec.arg
-            for spec in self._program.graph_signature.output_specs
-            if spec.kind in (OutputKind.USER_OUTPUT, OutputKind.LOSS_OUTPUT)
-        ]
-        outputs = tuple(
-            calls.pure.read(argument.name).name
-            for argument in returned
-            if isinstance(argument, TensorArgument)
-        )
+        outputs: list[str] = []
+        leaves: list[int | Constant | None] = []
+        for spec in self._program.graph_signature.output_specs:
+            if spec.kind in (OutputKind.USER_OUTPUT, OutputKind.LOSS_OUTPUT):
+                leaves.append(_leaf(spec.arg, len(outputs)))
+                if isinstance(spec.arg, TensorArgument):
+                    outputs.append(calls.pure.read(spec.arg.name).name)
         if not outputs:
-            raise TraceError("the network returns no tensor")
+            raise UnsupportedError("the network returns no tensor", final=True)
         return Network(
             calls.pure.live_nodes(outputs),
             self._tensors,
             self._leaves,
             frozenset(self._parameters),
             tuple(self._inputs),
-            outputs,
+            tuple(outputs),
             frozenset(self._transient),
             self._aliases,
-            self._nesting(len(outputs)),
+            self._nesting(leaves),
             calls.modules,
         )
 
@@ -171,16 +178,36 @@ class _Reader:
                 self._parameters.add(name)
         return first
 
-    def _nesting(self, outputs: int) -> Nesting | None:
+    def _nesting(self, leaves: Sequence[int | Constant | None]) -> Nesting:
         spec = self._program.call_spec.out_spec
-        nesting = spec.unflatten(range(outputs)) if spec and spec.num_leaves == outputs else None
-        return nesting if _is_plain(nesting) else None
+        if spec is None or spec.num_leaves != len(leaves):
+            return None
+        return renumbered(_nesting(spec, count()), leaves)
 
 
-def _is_plain(nesting: Any) -> bool:
-    """Tell whether outputs are nested in tuples, lists and dicts with names for keys."""
-    if isinstance(nesting, dict):
-        return all(isinstance(name, str) and _is_plain(nesting[name]) for name in nesting)
-    return isinstance(nesting, int) or (
-        isinstance(nesting, list | tuple) and all(map(_is_plain, nesting))
-    )
+def _leaf(argument: ArgumentSpec, number: int) -> int | Constant | None:
+    """Return the number of an output that is a tensor, or what else it is."""
+    if isinstance(argument, TensorArgument):
+        return number
+    if isinstance(argument, ConstantArgument) and argument.value is None:
+        return None
+    if isinstance(argument, ConstantArgument) and isinstance(argument.value, int | float | str):
+        return Constant(argument.value)
+    raise UnsupportedError("the network returns a size: let it return tensors", final=True)
+
+
+def _nesting(spec: TreeSpec, numbers: Iterator[int]) -> Nesting:
+    """Return how torch nests the outputs, in plain collections; see `collection`."""
+    if spec.is_leaf():
+        return next(numbers)
+    children = [_nesting(child, numbers) for child in spec.children()]
+    if spec.type is list:
+        return children
+    context: Any = spec.context
+    if spec.type is defaultdict:
+        _, context = context
+    fields = getattr(context, "_fields", None)  # of a named tuple, whose class is its context
+    try:
+        return collection(fields or context, children)
+    except (ValueError, TypeError):
+        return tuple(children)

@@ -14,7 +14,7 @@ from itertools import count
 import torch
 
 from narrows.graph.inverse_views import INVERSES
-from narrows.graph.node import Argument, Node, Ref
+from narrows.graph.node import Argument, Node, Ref, as_ref
 from narrows.graph.operator_names import VIEWS
 from narrows.graph.operators import INPLACE
 
@@ -202,9 +202,10 @@ class Functionalization:
 
     def _write(self, node: Node, pure: Node) -> None:
         """Add the pure form of a call that writes its result into its first argument."""
-        target, result = next(node.references(), None), node.outputs[0] if node.outputs else None
-        if target not in self._variables or len(node.outputs) != 1 or result is None:
-            raise UnsupportedError(f"{node.op} must write one tensor, in place")
+        target = as_ref(next(iter(node.inputs.values()))).name
+        (result,) = node.outputs
+        if result is None:
+            raise UnsupportedError(f"what {node.op} writes has no name")
         variable = self._variables[target]
         stored = _root(variable).stored
         self.bind(result, target)
@@ -227,7 +228,7 @@ class Functionalization:
             yield pure
             return
         (result,) = node.outputs
-        wide = self._new(result or "")
+        wide = self._new(str(result))
         yield replace(pure, outputs=(wide,))
         yield Node(
             "type_as", {"self": Ref(wide), "other": self.read(target)}, (result,), node.module

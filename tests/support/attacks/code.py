@@ -180,3 +180,23 @@ def writes_into_a_number(upload: Upload) -> None:
     upload.set_argument("relu_", "self", as_int=1)
     upload.set_argument("relu_", "other", **tensor("batch_norm"))
     upload.describe("relu_", "batch_norm")
+
+
+@attack("malformed-archive", "context")
+def treespec_of_names_that_are_code(upload: Upload) -> None:
+    _nest_outputs(upload, '["a", {"__import__": "os"}]', _LEAF, _LEAF)
+
+
+@attack("malformed-archive", "which is not allowed here")
+def treespec_of_names_that_write_lines(upload: Upload) -> None:
+    _nest_outputs(upload, '["a\\nb"]', _LEAF)
+
+
+@attack("malformed-archive", "does not nest 1 outputs")
+def treespec_of_a_dataclass_of_fewer(upload: Upload) -> None:
+    _nest_outputs(upload, '[[], ["a", "b"]]')
+
+
+@attack("malformed-archive", "not a plain name")
+def module_name_that_writes_lines(upload: Upload) -> None:
+    upload.weights["config"]["head\nweight"] = upload.weights["config"].pop("head.weight")

@@ -7,7 +7,7 @@ from worker.formats.pt2 import strict_json, tripwires
 from worker.formats.pt2.archive import Archive
 from worker.formats.pt2.refusals import EXPORT_AGAIN, archive_version, malformed, quoted
 from worker.formats.pt2.strict_json import Value
-from worker.formats.pt2.treespec import read_treespec
+from worker.formats.pt2.treespec import Fields, read_fields, read_treespec
 
 SCHEMA = 8  # the major version of torch's export schema, since torch 2.5
 MEMBERS = re.compile(
@@ -23,10 +23,10 @@ _MAX_SAMPLE = 256 << 20
 _FREE_TEXT = re.compile(r".*", re.DOTALL)
 _SYMBOL = re.compile(r"[suz]\w{1,12}", re.ASCII)
 _NAME = re.compile(r"[A-Za-z_]\w{0,255}", re.ASCII)
-_MODULE = re.compile(r"[\w.@]{0,300}", re.ASCII)
+_MODULE = re.compile(r"[^\x00-\x1f\x7f]{0,300}")
 
 
-def read_module(archive: Archive) -> tuple[dict[str, Value], Nesting | None]:
+def read_module(archive: Archive) -> tuple[dict[str, Value], Nesting]:
     """Check all that is around the graph module; return it, and how its outputs are nested.
 
     Raises RefusedError: archive-version for another version of torch, unsafe-archive for data that
@@ -52,9 +52,9 @@ def read_module(archive: Archive) -> tuple[dict[str, Value], Nesting | None]:
         "graph", "signature", "module_call_graph",
         optional=("metadata", "treespec_namedtuple_fields"),
     )  # fmt: skip
-    if "treespec_namedtuple_fields" in module:
-        module["treespec_namedtuple_fields"].fields()
-    nestings = [_read_call(call) for call in module["module_call_graph"].items(20_000)]
+    named = module.get("treespec_namedtuple_fields")
+    names = {} if named is None else read_fields(named)
+    nestings = [_read_call(call, names) for call in module["module_call_graph"].items(20_000)]
     return module, nestings[0] if nestings else None
 
 
@@ -85,7 +85,7 @@ def _check_schema(model: Value) -> Value:
     return model
 
 
-def _read_call(call: Value) -> Nesting | None:
+def _read_call(call: Value, fields_of: Fields) -> Nesting:
     """Check the call of a module (the first is the network); return its outputs' nesting."""
     fields = call.fields("fqn", "signature")
     fields["fqn"].text(_MODULE)
@@ -94,9 +94,9 @@ def _read_call(call: Value) -> Nesting | None:
     signature = fields["signature"].fields(
         "inputs", "outputs", "in_spec", "out_spec", optional=("forward_arg_names",)
     )
-    read_treespec(signature["in_spec"])
+    read_treespec(signature["in_spec"], fields_of)
     names = signature.get("forward_arg_names")
     if names is not None and names.raw is not None:
         for name in names.items(256):
             name.text(_NAME)
-    return read_treespec(signature["out_spec"])
+    return read_treespec(signature["out_spec"], fields_of)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from narrows.graph.network import Network
 from narrows.graph.node import Input
-from narrows.graph.output_tree import numbers
+from narrows.graph.output_tree import Constant, numbers, renumbered
 from worker.formats.pt2 import envelope, strict_json
 from worker.formats.pt2.archive import Archive
 from worker.formats.pt2.bodies import read_body
@@ -17,7 +17,8 @@ from worker.formats.pt2.tensors import Meta
 
 MAX_TENSORS = 20_000
 MAX_ENDS = 64  # inputs of the network, and outputs
-_USER_NAME = re.compile(r"\w[\w.]{0,299}", re.ASCII)
+_USER_NAME = re.compile(r"[^\x00-\x1f\x7f]{1,300}")
+_TEXT = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{0,1000}")
 _STORES = {
     "data/weights/model_weights_config.json": ("data/weights", "weight"),
     "data/constants/model_constants_config.json": ("data/constants", "tensor"),
@@ -42,9 +43,11 @@ def read_graph(archive: Archive) -> tuple[Network, Mapping[str, Meta]]:
     )
     for node in body.nodes.items(MAX_NODES):
         program.add(node)
-    outputs = _read_outputs(body.outputs, signature["output_specs"], program)
-    if nesting is not None and len(list(numbers(nesting))) != len(outputs):
-        raise module["module_call_graph"].refuse(f"does not nest {len(outputs)} outputs")
+    outputs, leaves_of = _read_outputs(body.outputs, signature["output_specs"], program)
+    if nesting is not None:
+        if len(list(numbers(nesting))) != len(leaves_of):
+            raise module["module_call_graph"].refuse(f"does not nest {len(leaves_of)} outputs")
+        nesting = renumbered(nesting, leaves_of)
 
     stored = _read_stored(archive, leaves, body.metas)
     read = {value.raw for value in leaves.values()}
@@ -102,8 +105,12 @@ def _read_inputs(
     return leaves, parameters, transient, users
 
 
-def _read_outputs(ends: Value, specs: Value, program: Program) -> tuple[str, ...]:
-    outputs = []
+def _read_outputs(
+    ends: Value, specs: Value, program: Program
+) -> tuple[tuple[str, ...], list[int | Constant | None]]:
+    """Return the tensors among the outputs, and for each output its number, or what else it is."""
+    outputs: list[str] = []
+    leaves: list[int | Constant | None] = []
     for end, spec in _pair(ends, specs, MAX_TENSORS):
         kind, content = spec.union()
         if kind in _IGNORED_OUTPUTS:
@@ -111,7 +118,11 @@ def _read_outputs(ends: Value, specs: Value, program: Program) -> tuple[str, ...
         if kind not in ("user_output", "loss_output"):
             raise unsupported(f"{spec.where} is an output of the kind {kind}.")
         argument = content.fields("arg")["arg"]
+        if kind == "user_output" and argument.union()[0] in _CONSTANTS:
+            leaves.append(_read_constant(argument))
+            continue
         name = _tensor_name(end)
+        leaves.append(len(outputs))
         _check_same(
             name,
             _tensor_name(argument) if kind == "user_output" else argument.fields("name")["name"],
@@ -119,7 +130,25 @@ def _read_outputs(ends: Value, specs: Value, program: Program) -> tuple[str, ...
         outputs.append(program.output(name))
     if not 1 <= len(outputs) <= MAX_ENDS:
         raise specs.refuse(f"gives the network {len(outputs)} outputs, not 1 to {MAX_ENDS}")
-    return tuple(outputs)
+    return tuple(outputs), leaves
+
+
+_CONSTANTS = ("as_none", "as_int", "as_float", "as_bool", "as_string")
+
+
+def _read_constant(argument: Value) -> Constant | None:
+    kind, content = argument.union()
+    match kind:
+        case "as_int":
+            return Constant(content.integer())
+        case "as_float":
+            return Constant(content.real())
+        case "as_bool":
+            return Constant(content.flag())
+        case "as_string":
+            return Constant(content.text(_TEXT))
+    content.flag()
+    return None
 
 
 def _pair(ends: Value, specs: Value, limit: int) -> list[tuple[Value, Value]]:

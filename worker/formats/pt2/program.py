@@ -13,7 +13,7 @@ from torch._ops import OpOverload
 
 from narrows.graph.functionalization import Functionalization, UnsupportedError
 from narrows.graph.module_types import function_name, module_path, type_name
-from narrows.graph.node import Node, Ref
+from narrows.graph.node import Argument, Node, Ref
 from narrows.graph.operator_names import DROPPED, INLINED, SAME
 from narrows.graph.operators import INPLACE, OPERATORS, SYMBOLIC, argument_names
 from worker.formats.pt2.arguments import read_arguments, read_sizes
@@ -26,7 +26,8 @@ MAX_OUTPUTS = 4096
 MAX_NODES = 20_000
 _TARGET = re.compile(r"[\w.:]{1,200}", re.ASCII)
 _FREE_TEXT = re.compile(r".*", re.DOTALL)
-_MODULE = re.compile(r"[\w.]{0,300}", re.ASCII)
+_MODULE = re.compile(r"[^\x00-\x1f\x7f]{0,300}")
+_CLASS = re.compile(r"[\w.]{0,300}", re.ASCII)
 _STACK_KEY = re.compile(r"(?:L__self__|\d+).*", re.ASCII | re.DOTALL)
 _OPERANDS = {"sym_size.int": ("self", "dim"), "operator.neg": ("a",)}
 
@@ -114,8 +115,20 @@ class Program:
             inputs = read_sizes(fields["inputs"], _OPERANDS.get(op, ("a", "b")), self)
         else:
             inputs = read_arguments(fields["inputs"], overload, argument_names(op, overload), self)
+        outputs = self._outputs(fields["outputs"])
+        if op in INPLACE and not self._writes_one(inputs, outputs):
+            raise fields["outputs"].refuse("must be one tensor, which is written in place")
         with _explained():
-            self._pure.add(Node(op, inputs, self._outputs(fields["outputs"]), module, function))
+            self._pure.add(Node(op, inputs, outputs, module, function))
+
+    def _writes_one(self, inputs: Mapping[str, Argument], outputs: Sequence[str | None]) -> bool:
+        target = next(iter(inputs.values()), None)
+        return (
+            isinstance(target, Ref)
+            and target.name in self.metas
+            and len(outputs) == 1
+            and outputs[0] is not None
+        )
 
     def live_nodes(self, outputs: Sequence[str]) -> tuple[Node, ...]:
         """Return the nodes that the outputs depend on; results that no node reads become None."""
@@ -201,14 +214,14 @@ def read_origin(metadata: Value) -> tuple[Sequence[tuple[str, str]], str]:
     )
     entries = [tuple(entry.split(",", 2)) for entry in stack.split(";")]
     modules = [
-        (module_path(entry[1]), type_name(entry[2]) if _MODULE.fullmatch(entry[2]) else "")
+        (module_path(entry[1]), type_name(entry[2]) if _CLASS.fullmatch(entry[2]) else "")
         for entry in entries
         if len(entry) == 3
         and _STACK_KEY.fullmatch(entry[0])
         and _MODULE.fullmatch(module_path(entry[1]))
     ]
     name = function_name(function.partition(";")[2])
-    return modules or [("", "")], name if _MODULE.fullmatch(name) else ""
+    return modules or [("", "")], name if _CLASS.fullmatch(name) else ""
 
 
 @contextmanager
