@@ -65,6 +65,9 @@ class Settings(BaseSettings):
     """How long a lease lasts without renewal; workers renew it three times as often."""
     max_attempts: int = Field(default=5, ge=1)
     """How many attempts a piece of work gets, for example if its worker is killed each time."""
+    sandbox: Literal["auto", "require", "off"] = "auto"
+    """Whether uploads are read and computed in a sandbox: with the layers that the system allows
+    (`auto`), only with all (`require`), or not (`off`)."""
     time_limit_seconds: float = Field(default=3600.0, gt=0, allow_inf_nan=False)
     """How many seconds the computation of one piece of work (such as a shard) may take."""
     memory_bytes: int | None = Field(default=None, ge=1)

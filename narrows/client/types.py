@@ -136,6 +136,7 @@ class Worker(TypedDict):
     host: str
     queues: list[str]
     device: str | None
+    sandbox: list[str] | None
     state: WorkerState
     work: Work | None
     version: str

@@ -38,6 +38,8 @@ class Worker(Base):
     queues: Mapped[list[Any]]
     device: Mapped[str | None] = mapped_column(String(200))
     """The device that it computes on; unknown until its child process has started."""
+    sandbox: Mapped[list[Any] | None]
+    """The layers of its children's sandbox that hold; unknown until then, too."""
     version: Mapped[str] = mapped_column(String(64))
     torch_version: Mapped[str] = mapped_column(String(64))
     started_at: Mapped[datetime] = mapped_column(default=utc_now)

@@ -30,6 +30,12 @@ class WorkerOut(BaseModel):
         description="The device that it computes on; null until that is known",
         examples=["NVIDIA H100"],
     )
+    sandbox: list[str] | None = Field(
+        description="The layers of the sandbox in which it reads uploads: `user` (an unprivileged "
+        "one), `landlock` (no files but its own, no TCP), `seccomp` (no programs, no sockets); "
+        "null until that is known",
+        examples=[["user", "landlock", "seccomp"]],
+    )
     state: WorkerState = Field(
         description="`gone`: its heartbeat has stopped. It leaves this list after an hour"
     )

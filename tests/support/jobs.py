@@ -90,11 +90,15 @@ def wait_until(condition: Callable[[], object], seconds: float = 60.0) -> None:
         time.sleep(0.05)
 
 
-def alive(pids: Path) -> list[int]:
-    """Return which of the processes listed in `pids` run; a zombie waits for its parent only."""
+def family(scratch: Path) -> list[int]:
+    """Return which of the processes run that `loop_with_grandchild` lists in files "pids".
+
+    A zombie waits for its parent only.
+    """
     running = []
-    for pid in map(int, pids.read_text().split()):
-        with suppress(psutil.NoSuchProcess):
-            if psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
-                running.append(pid)
+    for pids in scratch.glob("narrows-*/pids"):
+        for pid in map(int, pids.read_text().split()):
+            with suppress(psutil.NoSuchProcess):
+                if psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+                    running.append(pid)
     return running

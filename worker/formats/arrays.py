@@ -19,6 +19,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from worker.errors import RefusedError
+from worker.formats.files import open_file
 from worker.formats.samples import Samples, Transform
 
 MAX_BYTES = 4 << 30
@@ -53,7 +54,7 @@ def read(path: Path, transform: Transform) -> Samples:
     different numbers of samples or none, or if `x` or `y` holds NaN or infinity.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_file(path) as file, zipfile.ZipFile(file) as archive:
             inputs, targets = (_read_array(archive, name) for name in ("x", "y"))
     except zipfile.BadZipFile as error:
         raise _invalid(f"It is not an .npz archive ({error}). {_HOW_TO}") from None

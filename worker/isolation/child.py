@@ -8,11 +8,12 @@ import importlib
 import json
 import os
 import signal
-import threading
+import sys
+import tempfile
 import traceback
-from multiprocessing import parent_process
-from multiprocessing.connection import Connection, wait
-from typing import Any
+from multiprocessing import reduction
+from multiprocessing.connection import Connection
+from typing import Any, NoReturn, TypeAlias
 
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
@@ -20,29 +21,60 @@ from service.logs import configure_logging
 from service.settings import get_settings
 from service.storage.disk_full import is_disk_full
 from worker.errors import RefusedError
+from worker.formats import files
 from worker.hardware.memory import is_out_of_memory
+from worker.isolation import privileges
+from worker.isolation.sandbox import Sandbox
+
+AnyConnection: TypeAlias = "Connection[Any, Any]"
 
 
-def serve(connection: "Connection[Any, Any]") -> None:
-    """Receive calls `(module, function, arguments, context)`, run them and send their results.
+def run(connection: AnyConnection, folder: str, sandbox: dict[str, Any] | None) -> NoReturn:
+    """Serve calls in a sandbox, in a process that was just forked; then end the process.
 
-    A result is a JSON head `[kind, value]`, followed by the bytes if `kind` is "bytes". The context
-    has the log's variables, such as the ids of the request and the work.
+    It works in `folder`. First it sends which layers of the sandbox are missing, and why.
     """
-    os.setsid()  # so that processes that a function starts can be killed, too
-    threading.Thread(target=_die_with_parent, daemon=True).start()
-    for number in (signal.SIGINT, signal.SIGTERM):  # only the parent ends the child
-        signal.signal(number, signal.SIG_IGN)
-    os.dup2(2, 1)  # libraries print to the log
-    configure_logging(get_settings())
+    code = 1
+    try:
+        os.setsid()  # so that processes that a function starts can be killed, too
+        for number in (signal.SIGINT, signal.SIGTERM):  # only the parent ends the child
+            signal.signal(number, signal.SIG_IGN)
+        os.dup2(2, 1)  # libraries print to the log
+        configure_logging(get_settings())
+        os.chdir(folder)  # before the user changes, who may not look into the folders above
+        missing = None if sandbox is None else Sandbox(**sandbox).enter()
+        tempfile.tempdir = os.curdir
+        privileges.end_with_parent()
+        connection.send_bytes(json.dumps(missing).encode())
+        serve(connection)
+        code = 0
+    except SystemExit as ending:
+        code = ending.code if isinstance(ending.code, int) else 1
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def serve(connection: AnyConnection) -> None:
+    """Receive calls, run them and send their results.
+
+    A call is `(module, function, arguments, context, paths)`, followed by a descriptor for each of
+    the paths. A result is a JSON head `[kind, value]`, followed by the bytes if `kind` is "bytes".
+    The context has the log's variables, such as the ids of the request and the work.
+    """
     while True:
         try:
-            module, function, arguments, context = connection.recv()
+            module, function, arguments, context, paths = connection.recv()
+            given = {path: reduction.recv_handle(connection) for path in paths}
         except EOFError:
             return
         clear_contextvars()
         bind_contextvars(**context)
-        for part in _answer(module, function, arguments):
+        with files.given(given):
+            answer = _answer(module, function, arguments)
+        for part in answer:
             connection.send_bytes(part)
 
 
@@ -64,10 +96,3 @@ def _kind(error: Exception) -> str:
 
 def _head(kind: str, value: Any = None) -> bytes:
     return json.dumps([kind, value], allow_nan=False).encode()
-
-
-def _die_with_parent() -> None:
-    parent = parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
-    os.killpg(0, signal.SIGKILL)

@@ -1,51 +1,35 @@
-"""Runs the heavy work in a child process, within limits of time and memory.
+"""Runs the heavy work in a child process, in a sandbox, within limits of time and memory.
 
-A fork server, which has imported torch, starts the child: a new child takes a tenth of a second, a
+A fork server, which has imported torch, forks the child: a new child takes a tenth of a second, a
 call into a running one less than a millisecond. This process never imports torch itself, since a
 process must not fork after torch has run in it.
 """
 
-import json
-import logging
-import multiprocessing
-import os
-import secrets
-import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from multiprocessing.context import ForkServerProcess
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any, Final
 
-import psutil
 from structlog.contextvars import get_contextvars
 
 from worker.errors import RefusedError
-from worker.isolation import child
-from worker.isolation.errors import (
-    ChildCrashedError,
-    ChildDiskFullError,
-    ChildExitedError,
-    ChildFailedError,
-    ChildKilledError,
-    ChildOutOfMemoryError,
-    ChildTimeLimitError,
-    ChildUnexpectedError,
-)
+from worker.isolation import privileges, sandbox
+from worker.isolation.child_process import ChildProcess
+from worker.isolation.errors import ChildOutOfMemoryError, ChildTimeLimitError
+from worker.isolation.fork_server import ForkServer, ForkServerGoneError
+from worker.isolation.scratch import Scratch
 
 TICK: Final = 0.25
-FORK_SERVER_GONE: Final = 255  # multiprocessing then reports this exit code for all children
-DYING_TRIES: Final = 4
-CALLS_PER_CHILD: Final = 100  # leaked memory counts in the budgets of later calls
-
-log = logging.getLogger(__name__)
+FORK_TRIES: Final = 4
 
 
 class Supervisor:
     """Runs functions in a child process, each within a time limit and a memory budget.
 
-    `preload` names the modules that the fork server imports, for all the supervisors of a process.
+    `preload` names the modules that the fork server imports. The child writes to a folder below
+    `scratch` only, if it is `sandboxed`.
     """
 
     def __init__(
@@ -54,38 +38,55 @@ class Supervisor:
         preload: Sequence[str] = ("torch", "worker.pipeline.steps"),
         seconds: float | None = None,
         memory_bytes: int | None = None,
+        scratch: Path | None = None,
+        sandboxed: bool = True,
     ) -> None:
-        self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload([child.__name__, *preload])
+        user = privileges.unprivileged_user(sandbox.needed()) if sandboxed else None
+        self._preload = preload
         self._seconds = seconds
         self._memory_bytes = memory_bytes
+        self._scratch = Scratch(scratch, user)
+        self._sandbox = {"user": user, "memory_bytes": memory_bytes} if sandboxed else None
         self._lock = threading.Lock()
-        self._child: _Child | None = None
+        self._server: ForkServer | None = None
+        self._child: ChildProcess | None = None
 
-    def warm(self) -> None:
-        """Start the child before the first call."""
+    def missing_layers(self) -> dict[str, str] | None:
+        """Start a child; return the reasons why layers of its sandbox are missing, by layer.
+
+        None: it is not in a sandbox.
+        """
         with self._lock:
-            self._ready_child()
+            return self._ready_child(None).missing
+
+    @contextmanager
+    def folder(self) -> Iterator[Path]:
+        """Yield a new folder that calls can write to, for the child by its name; then delete it."""
+        with self._scratch.folder() as folder:
+            yield folder
 
     def call(
         self,
         module: str,
         function: str,
         *arguments: Any,
+        files: Sequence[str] = (),
+        owner: str | None = None,
         watch: Callable[[], None] = lambda: None,
         memory_bytes: int | None = None,
     ) -> Any:
         """Run the function in the child; return its result, which must be bytes or plain JSON.
 
-        `watch` is called repeatedly; if it raises, the child is killed and the error passed on.
-        `memory_bytes` applies if it is less than the supervisor's own budget. Raises RefusedError
-        if the function does, and ChildFailedError if it ends without a result.
+        The function can read `files`. A child serves one `owner`, and another one gets another
+        child. `watch` is called repeatedly; if it raises, the child is killed and the error passed
+        on. `memory_bytes` applies if it is less than the supervisor's own budget. Raises
+        RefusedError if the function does, and ChildFailedError if it ends without a result.
         """
         budget = min(filter(None, (memory_bytes, self._memory_bytes)), default=None)
         with self._lock:
-            warm = self._ready_child()
+            warm = self._ready_child(owner)
             try:
-                warm.send((module, function, arguments, get_contextvars()))
+                warm.send((module, function, arguments, get_contextvars()), files)
                 self._wait(warm, watch, budget)
                 return warm.receive()
             except RefusedError:
@@ -95,28 +96,39 @@ class Supervisor:
                 raise
 
     def close(self) -> None:
+        """End the child and the fork server, and delete what they have written."""
         with self._lock:
             self._end_child()
+            self._end_server()
+            self._scratch.close()
 
-    def _ready_child(self) -> "_Child":
-        if self._child is None or not self._child.is_usable():
+    def _ready_child(self, owner: str | None) -> ChildProcess:
+        if self._child is None or not self._child.serves(owner):
             self._end_child()
             self._child = self._new_child()
+        self._child.owner = owner or self._child.owner
         return self._child
 
-    def _new_child(self) -> "_Child":
-        for _ in range(DYING_TRIES):
-            with suppress(ConnectionError):
-                return _Child(self._context)
-            time.sleep(TICK)  # the fork server is dying, and multiprocessing does not know it yet
-        return _Child(self._context)
+    def _new_child(self) -> ChildProcess:
+        for _ in range(FORK_TRIES):
+            if self._server is None:
+                self._server = ForkServer(self._preload)
+            with suppress(ForkServerGoneError):
+                return ChildProcess(self._server, self._sandbox, self._scratch.path)
+            self._end_server()
+        raise RuntimeError("the process that starts children ends by itself; the log says why")
 
     def _end_child(self) -> None:
         if self._child is not None:
             self._child.kill()
             self._child = None
 
-    def _wait(self, warm: "_Child", watch: Callable[[], None], budget: int | None) -> None:
+    def _end_server(self) -> None:
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+
+    def _wait(self, warm: ChildProcess, watch: Callable[[], None], budget: int | None) -> None:
         """Return when the child has sent something, or has ended."""
         started = time.monotonic()
         while not warm.poll(TICK):
@@ -128,78 +140,3 @@ class Supervisor:
                     f"It needed more than the {budget / (1 << 20):,.0f} MiB of its budget. "
                     "An analysis needs less with a smaller `batch_size`."
                 )
-
-
-class _Child:
-    def __init__(self, context: multiprocessing.context.ForkServerContext) -> None:
-        self._connection, theirs = context.Pipe()
-        self._process: ForkServerProcess = context.Process(target=child.serve, args=(theirs,))
-        self._process.start()
-        theirs.close()
-        self._calls = 0
-
-    def is_usable(self) -> bool:
-        return self._process.is_alive() and self._calls < CALLS_PER_CHILD
-
-    def send(self, call: tuple[Any, ...]) -> None:
-        self._calls += 1
-        with suppress(ConnectionError):  # the child has died; `receive` raises the reason
-            self._connection.send(call)
-
-    def poll(self, seconds: float) -> bool:
-        return self._connection.poll(seconds)
-
-    def receive(self) -> Any:
-        try:
-            kind, value = json.loads(self._connection.recv_bytes())
-            if kind == "bytes":
-                return self._connection.recv_bytes()
-        except (EOFError, ConnectionResetError):
-            raise self._post_mortem() from None
-        if kind == "json":
-            return value
-        if kind == "refused":
-            raise RefusedError(*value)
-        reference = secrets.token_hex(4)
-        log.error("fault %s, the child reports:\n%s", reference, value)
-        if kind == "memory":
-            raise ChildOutOfMemoryError(
-                "An allocation failed, even with smaller batches if the network allows them."
-            )
-        if kind == "disk":
-            raise ChildDiskFullError("The worker's disk was full while it wrote what it built.")
-        raise ChildUnexpectedError(f"The worker's log has the cause, under fault {reference}.")
-
-    def _post_mortem(self) -> ChildFailedError:
-        self._process.join(5)
-        code = self._process.exitcode or 0
-        if code == FORK_SERVER_GONE:
-            return ChildKilledError("Its process and the fork server are gone; why is unknown.")
-
-        if code >= 0:
-            return ChildExitedError(f"Its process exited with code {code}.")
-        name = signal.Signals(-code).name
-        if -code == signal.SIGKILL:
-            return ChildKilledError(
-                f"Its process was ended by {name}, as the system does when memory runs out."
-            )
-        return ChildCrashedError(f"Its process was ended by {name}.")
-
-    def memory(self) -> int:
-        """Return the resident memory of the child and its descendants, in bytes."""
-        try:
-            process = psutil.Process(self._process.pid)
-            family = [process, *process.children(recursive=True)]
-            return sum(member.memory_info().rss for member in family)
-        except psutil.Error:
-            return 0  # it is ending, which the connection will show
-
-    def kill(self) -> None:
-        pid = self._process.pid
-        if pid is not None:
-            with suppress(ProcessLookupError):  # it has ended, or does not lead its group yet
-                os.killpg(pid, signal.SIGKILL)
-        self._process.kill()
-        self._process.join()
-        self._process.close()
-        self._connection.close()

@@ -24,11 +24,12 @@ from service.settings import Settings, SettingsError, get_settings
 from service.storage.objects import Storage
 from worker.errors import ExplainedError
 from worker.hardware.memory import memory_budget
+from worker.isolation.sandbox import LAYERS
+from worker.isolation.scratch import sweep
 from worker.isolation.supervisor import Supervisor
-from worker.runtime.artifacts import sweep
 from worker.runtime.heartbeat import StoppingError
 from worker.runtime.jobs import Jobs
-from worker.runtime.metrics import serve_metrics
+from worker.runtime.metrics import SANDBOX, serve_metrics
 from worker.runtime.reconciler import Reconciler
 from worker.runtime.registration import Registration
 from worker.runtime.tasks import Runner, register
@@ -68,17 +69,18 @@ def run_worker(settings: Settings, engine: Engine, queues: str, pipeline: str) -
         lease_seconds=settings.lease_seconds,
         max_attempts=settings.max_attempts,
     )
+    scratch = settings.data / "scratch"
+    sweep(scratch)
     supervisor = Supervisor(
         preload=("torch", pipeline),
         seconds=settings.time_limit_seconds,
         memory_bytes=settings.memory_bytes or memory_budget(),
+        scratch=scratch,
+        sandboxed=settings.sandbox != "off",
     )
     storage = Storage(settings.resolved_storage_url, cache_bytes=settings.cache_bytes)
-    cache, scratch = settings.data / "cache", settings.data / "scratch"
-    sweep(scratch)
-    runner = Runner(
-        jobs, broker, storage, supervisor, cache=cache, scratch=scratch, pipeline=pipeline
-    )
+    cache = settings.data / "cache"
+    runner = Runner(jobs, broker, storage, supervisor, cache=cache, pipeline=pipeline)
     register(app, runner)
     reconciler = Reconciler(jobs, broker)
 
@@ -90,11 +92,14 @@ def run_worker(settings: Settings, engine: Engine, queues: str, pipeline: str) -
 
     def warm() -> None:
         with suppress(ExplainedError, StoppingError):  # then the device stays unknown
+            registration.sandbox = _active_layers(supervisor)
             device = supervisor.call(
                 "worker.hardware.device", "device_name", watch=registration.raise_if_stopping
             )
             registration.device = device
 
+    if settings.sandbox == "require":
+        _require_sandbox(supervisor)
     registration.start()
     threading.Thread(target=warm, name="warm", daemon=True).start()
     reconciler.start()
@@ -114,6 +119,26 @@ def run_worker(settings: Settings, engine: Engine, queues: str, pipeline: str) -
     reconciler.stop()
     supervisor.close()
     return int(worker.exitcode or 0)
+
+
+def _require_sandbox(supervisor: Supervisor) -> None:
+    """End the process with the reasons if a layer of the sandbox is missing."""
+    if missing := supervisor.missing_layers():
+        supervisor.close()
+        reasons = "; ".join(f"{layer}: {reason}" for layer, reason in missing.items())
+        sys.exit(f"NARROWS_SANDBOX=require, but the sandbox lacks layers here. {reasons}")
+
+
+def _active_layers(supervisor: Supervisor) -> list[str]:
+    """Return the layers of the sandbox that hold here; put them into the log and the metrics."""
+    missing = supervisor.missing_layers()
+    active = [] if missing is None else [layer for layer in LAYERS if layer not in missing]
+    for layer in LAYERS:
+        SANDBOX.labels(layer).set(layer in active)
+    log.info("sandbox: %s", ", ".join(active) or "none (NARROWS_SANDBOX is off)")
+    for layer, reason in (missing or {}).items():
+        log.warning("sandbox: without %s: %s", layer, reason)
+    return active
 
 
 def _parse_arguments() -> argparse.Namespace:

@@ -5,13 +5,10 @@ object without a row; the next attempt builds the same object and uses it.
 """
 
 import re
-import shutil
-import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from sqlalchemy import Connection, insert
@@ -20,24 +17,7 @@ from service.database.files import FileRepository
 from service.database.tables import Artifact
 from service.storage.objects import Storage, Stored
 
-DAY: Final = 24 * 60 * 60
 NAME: Final = r"[a-z0-9][a-z0-9-]{0,59}\.pt2"
-
-
-@contextmanager
-def scratch_folder(parent: Path) -> Iterator[Path]:
-    """Yield a new folder that a child writes to; delete it afterwards."""
-    parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=parent, ignore_cleanup_errors=True) as folder:
-        yield Path(folder)
-
-
-def sweep(parent: Path) -> None:
-    """Delete scratch folders older than a day, which killed workers have left."""
-    for path in parent.glob("*"):
-        with suppress(FileNotFoundError):  # other workers sweep as well
-            if path.stat().st_mtime < time.time() - DAY:
-                shutil.rmtree(path, ignore_errors=True)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import pairwise
 
-from prometheus_client import REGISTRY, Counter, Histogram, start_http_server
+from prometheus_client import REGISTRY, Counter, Gauge, Histogram, start_http_server
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -21,6 +21,9 @@ WORK = Histogram(
     buckets=SECONDS,
 )
 RETRIES = Counter("narrows_work_retries", "Attempts after the first", ["task"])
+SANDBOX = Gauge(
+    "narrows_sandbox_layer", "1 if this layer of the children's sandbox holds, else 0", ["layer"]
+)
 
 
 def _of_jobs(suffix: str, text: str) -> dict[str, Histogram]:

@@ -28,6 +28,7 @@ class Registration:
 
     def __init__(self, engine: Engine, *, name: str, queues: str, seconds: float) -> None:
         self.device: str | None = None
+        self.sandbox: list[str] | None = None
         self._engine, self._name, self._seconds = engine, name, seconds
         self._fixed: dict[str, Any] = {
             "host": socket.gethostname(),
@@ -58,6 +59,7 @@ class Registration:
         """Write this worker's row; delete workers that have been gone for KEEP_SECONDS."""
         seen = {
             "device": self.device,
+            "sandbox": self.sandbox,
             "seen_at": epoch_now(),
             "alive_until": epoch_now() + self._seconds,
         }

@@ -14,6 +14,7 @@ class TaskInputs:
 
     files: tuple[str, ...]
     arguments: tuple[Any, ...]
+    owner: str
     deadline: datetime | None = None
     memory_bytes: int | None = None
     request_id: str | None = None

@@ -17,7 +17,7 @@ from service.storage.objects import Storage, StorageError
 from worker.errors import RefusedError
 from worker.isolation.errors import ChildDiskFullError, ChildFailedError, ChildKilledError
 from worker.isolation.supervisor import Supervisor
-from worker.runtime.artifacts import built, scratch_folder, stage
+from worker.runtime.artifacts import built, stage
 from worker.runtime.heartbeat import Heartbeat, StoppingError
 from worker.runtime.instrumentation import timed
 from worker.runtime.jobs import Jobs
@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 class Runner:
     """Does leased work in the child of a supervisor, with the functions of the module `pipeline`.
 
-    `cache` is the folder for copies of remote files, `scratch` the one for files being built.
+    `cache` is the folder for copies of remote files.
     """
 
     def __init__(
@@ -48,12 +48,11 @@ class Runner:
         supervisor: Supervisor,
         *,
         cache: Path,
-        scratch: Path,
         pipeline: str = "worker.pipeline.steps",
     ) -> None:
         self._jobs, self._broker, self._storage = jobs, broker, storage
         self._supervisor = supervisor
-        self._cache, self._scratch, self._pipeline = cache, scratch, pipeline
+        self._cache, self._pipeline = cache, pipeline
         self._stopping = threading.Event()
 
     def stop(self) -> None:
@@ -118,8 +117,8 @@ class Runner:
         """Compute and commit; if the work builds files, in a scratch folder."""
         if not claim.work.builds_files:
             return self._jobs.commit(claim, self._compute(claim, heartbeat))
-        with scratch_folder(self._scratch) as folder:
-            result = self._compute(claim, heartbeat, str(folder))
+        with self._supervisor.folder() as folder:
+            result = self._compute(claim, heartbeat, folder.name)
             with stage(self._storage, folder, built(result)) as artifacts:
                 return self._jobs.commit(claim, result, artifacts)
 
@@ -139,6 +138,8 @@ class Runner:
             *paths,
             *inputs.arguments,
             *folders,
+            files=paths,
+            owner=inputs.owner,
             watch=watch,
             memory_bytes=inputs.memory_bytes,
         )

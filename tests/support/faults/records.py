@@ -105,7 +105,7 @@ class Records:
         files = self._data / "files"
         stored = {path.name for path in files.glob("[0-9a-f][0-9a-f]/*")}
         known = {row["sha256"] for row in self.rows(select(File.sha256))}
-        left = [*files.glob("staging/*"), *(self._data / "scratch").glob("*")]
+        left = [*files.glob("staging/*"), *(self._data / "scratch").glob("*/*")]
         left += [*(self._data / "broker").glob("*/*.new")]
         return [f"lost or leaked: {sha256}" for sha256 in sorted(stored ^ known)] + [
             f"left over: {path}" for path in left

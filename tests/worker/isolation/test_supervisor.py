@@ -11,8 +11,9 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.support.jobs import alive, wait_until
+from tests.support.jobs import family, wait_until
 from worker.errors import RefusedError
+from worker.isolation import child_process
 from worker.isolation import supervisor as supervisor_module
 from worker.isolation.errors import (
     ChildCrashedError,
@@ -24,14 +25,15 @@ from worker.isolation.errors import (
     ChildTimeLimitError,
     ChildUnexpectedError,
 )
+from worker.isolation.fork_server import ForkServerGoneError
 from worker.isolation.supervisor import Supervisor
 
 FAKE = "tests.support.fake_pipeline"
 
 
 @pytest.fixture
-def supervisor() -> Iterator[Supervisor]:
-    made = Supervisor(preload=[FAKE])
+def supervisor(tmp_path: Path) -> Iterator[Supervisor]:
+    made = Supervisor(preload=[FAKE], scratch=tmp_path)
     yield made
     made.close()
 
@@ -45,7 +47,6 @@ def test_results_come_back_and_prints_do_not(
 
 
 def test_calls_share_a_warm_child(supervisor: Supervisor) -> None:
-    supervisor.warm()
     assert supervisor.call(FAKE, "pid") == supervisor.call(FAKE, "pid") != os.getpid()
 
 
@@ -119,55 +120,66 @@ def test_ending_the_child_is_its_parents_business(supervisor: Supervisor) -> Non
 
 
 def test_the_fork_server_may_go_with_the_child(supervisor: Supervisor, tmp_path: Path) -> None:
-    pids = tmp_path / "pids"
-
     def watch() -> None:
-        if pids.exists():
-            child, _ = alive(pids)
+        if len(running := family(tmp_path)) == 2:
+            child, _ = running
             os.kill(psutil.Process(child).ppid(), signal.SIGKILL)
             os.kill(child, signal.SIGKILL)
 
     with pytest.raises(ChildKilledError, match="gone"):
-        supervisor.call(FAKE, "loop_with_grandchild", str(pids), watch=watch)
+        supervisor.call(FAKE, "loop_with_grandchild", "pids", watch=watch)
     assert supervisor.call(FAKE, "add", 1, 2) == 3
-    wait_until(lambda: not alive(pids))
+    wait_until(lambda: not family(tmp_path))
+
+
+def test_a_child_ends_with_the_fork_server(supervisor: Supervisor) -> None:
+    child = psutil.Process(supervisor.call(FAKE, "pid"))
+    psutil.Process(child.ppid()).kill()
+    wait_until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
+    assert supervisor.call(FAKE, "add", 1, 2) == 3
 
 
 def test_a_fork_server_that_is_just_dying(
     supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    make, refusals = supervisor_module._Child, iter([True, True, False])
+    make, refusals = child_process.ChildProcess, iter([True, True, False])
 
     def refused_at_first(*arguments: Any) -> Any:
         if next(refusals):
-            raise ConnectionRefusedError
+            raise ForkServerGoneError
         return make(*arguments)
 
-    monkeypatch.setattr(supervisor_module, "_Child", refused_at_first)
+    monkeypatch.setattr(supervisor_module, "ChildProcess", refused_at_first)
     assert supervisor.call(FAKE, "add", 1, 2) == 3
 
 
-def test_watch_ends_the_child_and_what_it_started(supervisor: Supervisor, tmp_path: Path) -> None:
-    pids = tmp_path / "pids"
+def test_a_fork_server_that_can_not_start(capfd: pytest.CaptureFixture[str]) -> None:
+    supervisor = Supervisor(preload=["no_such_module"])
+    with pytest.raises(RuntimeError, match="log"):
+        supervisor.call(FAKE, "add", 1, 2)
+    supervisor.close()
+    assert "no_such_module" in capfd.readouterr().err
 
+
+def test_watch_ends_the_child_and_what_it_started(supervisor: Supervisor, tmp_path: Path) -> None:
     def watch() -> None:
-        if pids.exists():
+        if family(tmp_path):
             raise InterruptedError("cancelled")
 
     with pytest.raises(InterruptedError, match="cancelled"):
-        supervisor.call(FAKE, "loop_with_grandchild", str(pids), watch=watch)
-    wait_until(lambda: not alive(pids))
+        supervisor.call(FAKE, "loop_with_grandchild", "pids", watch=watch)
+    wait_until(lambda: not family(tmp_path))
 
 
 def test_child_dies_with_its_parent(tmp_path: Path) -> None:
-    pids = tmp_path / "pids"
     script = (
+        "from pathlib import Path\n"
         "from worker.isolation.supervisor import Supervisor\n"
-        f"Supervisor(preload=[]).call({FAKE!r}, 'loop_with_grandchild', {str(pids)!r})\n"
+        f"supervisor = Supervisor(preload=[{FAKE!r}], scratch=Path({str(tmp_path)!r}))\n"
+        f"supervisor.call({FAKE!r}, 'loop_with_grandchild', 'pids')\n"
     )
     parent = subprocess.Popen([sys.executable, "-c", script])
-    wait_until(pids.exists)
-    assert len(alive(pids)) == 2
+    wait_until(lambda: len(family(tmp_path)) == 2)
     parent.send_signal(signal.SIGKILL)
     parent.wait()
-    wait_until(lambda: not alive(pids))
+    wait_until(lambda: not family(tmp_path))

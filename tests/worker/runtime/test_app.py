@@ -17,7 +17,7 @@ from service.database.migrate import upgrade
 from service.database.tables import Analysis, Artifact, Dataset, File, Model, Shard, Worker
 from service.settings import Settings
 from service.storage.objects import Storage
-from tests.support.jobs import Start, alive, wait_until
+from tests.support.jobs import Start, family, wait_until
 
 
 class Service:
@@ -112,7 +112,7 @@ def test_what_is_built_is_stored(service: Service, start: Start, tmp_path: Path)
         for sha256 in service.read(Artifact.sha256)
     }
     assert contents == {"uniform network", "pruned network"}
-    wait_until(lambda: not list((tmp_path / "scratch").iterdir()))
+    wait_until(lambda: not list((tmp_path / "scratch").glob("*/*")))
 
 
 def test_a_rejected_model_fails_the_analysis_that_waits_for_it(
@@ -130,9 +130,8 @@ def test_a_rejected_model_fails_the_analysis_that_waits_for_it(
 
 def test_sigterm_gives_the_work_back(service: Service, start: Start, tmp_path: Path) -> None:
     worker = start_worker(start)
-    pids = tmp_path / "pids"
-    service.analyse(shards=3, hang_from=4, pids=str(pids))
-    wait_until(pids.exists)
+    service.analyse(shards=3, hang_from=4, pids="pids")
+    wait_until(lambda: family(tmp_path / "scratch"))
 
     worker.send_signal(signal.SIGTERM)
     _, log = worker.communicate(timeout=30)
@@ -142,18 +141,17 @@ def test_sigterm_gives_the_work_back(service: Service, start: Start, tmp_path: P
     assert sorted(service.read(Shard.state)) == ["done", "queued", "queued"]
     assert sorted(service.read(Shard.attempt)) == [0, 0, 1]
     assert service.broker.depth() == 2  # others hear of both at once
-    wait_until(lambda: not alive(pids))
+    wait_until(lambda: not family(tmp_path / "scratch"))
 
 
 def test_cancel_ends_the_child(service: Service, start: Start, tmp_path: Path) -> None:
     start_worker(start)
-    pids = tmp_path / "pids"
-    service.analyse(shards=1, hang_from=0, pids=str(pids))
-    wait_until(pids.exists)
+    service.analyse(shards=1, hang_from=0, pids="pids")
+    wait_until(lambda: family(tmp_path / "scratch"))
     with service.engine.begin() as connection:
         connection.execute(update(Analysis).values(cancel_requested=True))
     service.wait_for(Analysis.state, "cancelled")
-    wait_until(lambda: not alive(pids))
+    wait_until(lambda: not family(tmp_path / "scratch"))
     service.analyse(b"another model", b"other data", shards=1)
     service.wait_for(Analysis.state, "succeeded")
 
@@ -162,14 +160,12 @@ def test_another_worker_takes_over_from_a_killed_one(
     service: Service, start: Start, tmp_path: Path
 ) -> None:
     killed = start_worker(start)
-    pids = tmp_path / "pids"
-    service.analyse(shards=1, hang_from=0, pids=str(pids))
-    wait_until(pids.exists)
+    service.analyse(shards=1, hang_from=0, pids="pids")
+    wait_until(lambda: family(tmp_path / "scratch"))
     killed.kill()
-    wait_until(lambda: not alive(pids))
-    pids.unlink()
+    wait_until(lambda: not family(tmp_path / "scratch"))
     start_worker(start)
-    wait_until(pids.exists)
+    wait_until(lambda: family(tmp_path / "scratch"))
     assert service.read(Shard.attempt) == [2]
 
 

@@ -1,8 +1,7 @@
 """What a reduce builds: there with its result, byte for byte, or nowhere at all."""
 
 import hashlib
-import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,8 +12,8 @@ from service.broker.celery_app import Broker
 from service.database.tables import Analysis, Artifact, File, Plan
 from service.storage.objects import Storage
 from tests.support.jobs import FakeBroker, MakeAnalysis, ask_to_cancel, claim, plan, read, state_of
+from worker.isolation.scratch import Scratch
 from worker.isolation.supervisor import Supervisor
-from worker.runtime.artifacts import scratch_folder, sweep
 from worker.runtime.jobs import Jobs
 from worker.runtime.tasks import Runner
 from worker.runtime.work.reduce import REDUCE
@@ -48,10 +47,12 @@ class Worker:
     def __init__(self, jobs: Jobs, data: Path) -> None:
         self.jobs, self.data = jobs, data
         self.storage = Storage((data / "files").as_uri())
+        self.scratch = Scratch(data / "scratch")
+        self.folder = self.scratch.folder
 
     def call(self, *arguments: Any, watch: Callable[[], None], **_: Any) -> Any:
         watch()
-        return self._build(Path(arguments[-1]))
+        return self._build(self.scratch.path / arguments[-1])
 
     def reduce(self, analysis: str, build: Build) -> None:
         plan(self.jobs, analysis, shards=1)
@@ -66,7 +67,6 @@ class Worker:
             self.storage,
             cast("Supervisor", self),
             cache=self.data / "cache",
-            scratch=self.data / "scratch",
         )
         runner.run(REDUCE, analysis)
 
@@ -77,8 +77,10 @@ class Worker:
 
 
 @pytest.fixture
-def worker(jobs: Jobs, tmp_path: Path) -> Worker:
-    return Worker(jobs, tmp_path)
+def worker(jobs: Jobs, tmp_path: Path) -> Iterator[Worker]:
+    made = Worker(jobs, tmp_path)
+    yield made
+    made.scratch.close()
 
 
 @pytest.fixture
@@ -96,7 +98,7 @@ def test_files_come_with_the_result(engine: Engine, worker: Worker, analysis: st
     assert set(read(engine, Plan.artifact)) == {"double.pt2", None, "pruned.pt2"}
     assert worker.objects() == {digest(WIDER), digest(b"leaner")}
     assert worker.storage.fetch(digest(WIDER), worker.data).read_bytes() == WIDER
-    assert list((worker.data / "scratch").iterdir()) == []
+    assert list(worker.scratch.path.iterdir()) == []
 
 
 def test_the_same_content_is_one_file(engine: Engine, worker: Worker, analysis: str) -> None:
@@ -127,7 +129,7 @@ def test_a_lost_lease_leaves_nothing_behind(
     assert state_of(engine, analysis) == ("reducing" if outside else "cancelled")
     assert read(engine, Artifact.name) == read(engine, Plan.name) == []
     assert worker.objects() == set()
-    assert list((worker.data / "scratch").iterdir()) == []
+    assert list(worker.scratch.path.iterdir()) == []
 
 
 def test_an_attempt_that_died_between_file_and_row_is_made_good(
@@ -155,7 +157,7 @@ def test_an_attempt_that_died_between_file_and_row_is_made_good(
 def test_files_that_the_child_did_not_write_are_not_taken(
     name: str, engine: Engine, worker: Worker, analysis: str
 ) -> None:
-    secret = worker.data / "scratch" / "secret"
+    secret = worker.scratch.path / "secret"
 
     def build(folder: Path) -> dict[str, Any]:
         secret.write_bytes(b"secret")
@@ -165,18 +167,3 @@ def test_files_that_the_child_did_not_write_are_not_taken(
     worker.reduce(analysis, build)
     assert state_of(engine, analysis) == "reducing"
     assert worker.objects() == set()
-
-
-def test_what_killed_workers_left_is_swept(tmp_path: Path) -> None:
-    parent = tmp_path / "scratch"
-    sweep(parent)
-    old, new = parent / "old", parent / "new"
-    for folder in (old, new):
-        folder.mkdir(parents=True)
-        (folder / "half").write_bytes(b"x")
-    os.utime(old, (0, 0))
-    sweep(parent)
-    assert [path.name for path in parent.iterdir()] == ["new"]
-    with pytest.raises(KeyError), scratch_folder(parent) as folder:
-        raise KeyError
-    assert not folder.exists()

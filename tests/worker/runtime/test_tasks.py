@@ -1,6 +1,7 @@
 import errno
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
@@ -49,6 +50,10 @@ class FakeSupervisor:
     def __init__(self, act: Callable[[], Any]) -> None:
         self._act = act
 
+    @contextmanager
+    def folder(self) -> Iterator[Path]:
+        yield Path("folder")
+
     def call(self, *_: Any, watch: Callable[[], None], **__: Any) -> Any:
         result = self._act()
         watch()
@@ -64,7 +69,6 @@ def make_runner(
         cast("Storage", FakeStorage(fault)),
         cast("Supervisor", FakeSupervisor(act)),
         cache=Path("cache"),
-        scratch=Path("scratch"),
     )
 
 

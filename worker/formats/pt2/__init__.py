@@ -9,6 +9,7 @@ See docs/security.md: "Rules for archives", and the attacks behind them, "What r
 from pathlib import Path
 
 from narrows.graph.network import Network
+from worker.formats.files import open_file
 from worker.formats.pt2 import dry_run, envelope, sniff
 from worker.formats.pt2.archive import Archive, read_directory
 from worker.formats.pt2.graph import read_graph
@@ -22,7 +23,7 @@ def read(path: Path) -> Network:
     not-an-archive, archive-version, unsafe-archive, malformed-archive, operator-not-supported,
     operator-out-of-bounds or too-large.
     """
-    with path.open("rb") as file:
+    with open_file(path) as file:
         sniff.check_head(file)
         entries = read_directory(file)
         sniff.check_members(entries)

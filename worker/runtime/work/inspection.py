@@ -26,7 +26,7 @@ class InspectionWork(Work):
     def load(self, connection: Connection, ids: Ids) -> TaskInputs:
         row = one_row(connection, select(self.table).where(self.row(ids)))
         declared = (row.transform,) if self.table is Dataset else ()
-        return TaskInputs((row.sha256,), declared, request_id=row.request_id)
+        return TaskInputs((row.sha256,), declared, row.owner, request_id=row.request_id)
 
     def commit(
         self, connection: Connection, claim: Claim, result: Any, _artifacts: Artifacts | None

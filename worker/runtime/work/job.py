@@ -61,6 +61,7 @@ def load(connection: Connection, kind: JobKind[Any], identity: str | int) -> Tas
         connection,
         select(
             job.request,
+            job.owner,
             job.started_at,
             job.request_id,
             Model.sha256.label("model"),
@@ -79,6 +80,7 @@ def load(connection: Connection, kind: JobKind[Any], identity: str | int) -> Tas
     return TaskInputs(
         (row.model, row.dataset),
         (row.transform, row.request),
+        row.owner,
         deadline=row.started_at + timedelta(seconds=seconds) if seconds else None,
         memory_bytes=row.request.get("memory_bytes"),
         request_id=row.request_id,
