@@ -105,9 +105,9 @@ class ChildProcess:
 
     def kill(self) -> None:
         """End the child and what it has started."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._pid, signal.SIGKILL)
         if self._exit_code is None:
-            with suppress(ProcessLookupError):
-                os.killpg(self._pid, signal.SIGKILL)
             with suppress(ForkServerGoneError):
                 self._exit_code = self._server.exit_code(ENDING_SECONDS)
         self._connection.close()

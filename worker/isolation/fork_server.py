@@ -116,14 +116,13 @@ def serve(control: socket.socket) -> None:
 
 
 def _exit_code(pid: int, control: socket.socket) -> int:
-    """Wait for the end of the child; end it, and what it has started, when our parent ends."""
+    """Wait until the child or our parent ends; then end the child and what it has started."""
     ended = os.pidfd_open(pid)
-    ready, _, _ = select.select([ended, control.fileno()], [], [])  # it says nothing meanwhile
-    if ended not in ready:
-        with suppress(ProcessLookupError):
-            os.killpg(pid, signal.SIGKILL)
-        os.kill(pid, signal.SIGKILL)
+    select.select([ended, control.fileno()], [], [])  # our parent says nothing meanwhile
     os.close(ended)
+    with suppress(ProcessLookupError):  # until `waitpid`, its number is not another process'
+        os.killpg(pid, signal.SIGKILL)
+    os.kill(pid, signal.SIGKILL)  # if it did not lead its group yet
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
