@@ -14,6 +14,13 @@ class ExplainedError(Exception):
     title: str
     detail: str
 
+    def __init__(self, slug: str, title: str, detail: str) -> None:
+        super().__init__(slug, title, detail)  # pickling needs all arguments
+        self.slug, self.title, self.detail = slug, title, detail
+
+    def __str__(self) -> str:
+        return f"{self.title}: {self.detail}"
+
     def as_problem(self) -> dict[str, Any]:
         """Return the problem document (RFC 9457) for an `error` column."""
         return {
@@ -23,12 +30,9 @@ class ExplainedError(Exception):
         }
 
 
+class StoredFileError(ExplainedError):
+    """A stored upload is missing, or is not what was uploaded."""
+
+
 class RefusedError(ExplainedError):
     """An upload or a request is invalid; the text is for the person who sent it."""
-
-    def __init__(self, slug: str, title: str, detail: str) -> None:
-        super().__init__(slug, title, detail)  # pickling needs all arguments
-        self.slug, self.title, self.detail = slug, title, detail
-
-    def __str__(self) -> str:
-        return f"{self.title}: {self.detail}"

@@ -1,6 +1,5 @@
 """A cache of remote objects on the local disk; the least recently used copies are deleted first."""
 
-import errno
 import hashlib
 import secrets
 import time
@@ -8,6 +7,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
+
+from service.storage.damage import DamagedFileError
 
 IN_USE_SECONDS: Final = 15 * 60
 """A copy that was used more recently may be about to be opened: it stays, even beyond the limit."""
@@ -17,7 +18,7 @@ def save(pieces: Iterable[bytes], size: int, path: Path, limit: int) -> None:
     """Write an object of `size` bytes atomically to `path`, whose name is the object's SHA-256.
 
     Older copies in the folder are deleted so that all copies have at most `limit` bytes, except
-    those in use. Raises OSError if the pieces have another hash.
+    those in use. Raises DamagedFileError if the pieces have another hash.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     _make_room(path.parent, limit - size)
@@ -29,7 +30,7 @@ def save(pieces: Iterable[bytes], size: int, path: Path, limit: int) -> None:
                 digest.update(piece)
                 file.write(piece)
         if digest.hexdigest() != path.name:
-            raise OSError(errno.EIO, "the stored object differs from its hash", path.name)
+            raise DamagedFileError(path.name)
         partial.rename(path)
     finally:
         partial.unlink(missing_ok=True)

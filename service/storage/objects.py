@@ -24,6 +24,7 @@ from obstore.store import LocalStore, ObjectStore, from_url
 
 from service.logs import first_line
 from service.storage import cache, disk_full
+from service.storage.damage import Verified
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, RetryConfig
@@ -62,6 +63,7 @@ class Storage:
 
     def __init__(self, url: str, *, cache_bytes: int = 0) -> None:
         self._cache_bytes = cache_bytes
+        self._verified = Verified()
         self._store: ObjectStore
         if url.startswith("file:"):
             # Not `from_url`, which refuses some of the characters that a folder may have.
@@ -115,13 +117,14 @@ class Storage:
         """Return the path of an object's file: the object itself in a local folder, else a copy.
 
         The copy stays in the folder `into` until other copies need its space. Raises
-        FileNotFoundError if there is no such object, and OSError if its content has another hash.
+        FileNotFoundError if there is no such object, and DamagedFileError if its content is another.
         """
         address = _address(sha256)
         if isinstance(self._store, LocalStore):
             path = Path(str(self._store.prefix)) / address
             if not path.is_file():
                 raise FileNotFoundError(errno.ENOENT, "no such object", sha256)
+            self._verified.require(path, sha256)
             return path
         path = into / sha256
         try:
@@ -130,6 +133,7 @@ class Storage:
             with _as_os_error(FileNotFoundError):
                 content = obstore.get(self._store, address)
                 cache.save(content, content.meta["size"], path, self._cache_bytes)
+        self._verified.require(path, sha256)
         return path
 
     async def read(self, sha256: str, start: int, stop: int) -> AsyncIterator[bytes]:

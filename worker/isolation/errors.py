@@ -7,8 +7,7 @@ class ChildFailedError(ExplainedError):
     """The child gave no result."""
 
     def __init__(self, detail: str) -> None:
-        super().__init__(detail)
-        self.detail = detail
+        super().__init__(self.slug, self.title, detail)
 
 
 class ChildCrashedError(ChildFailedError):

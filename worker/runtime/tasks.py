@@ -12,9 +12,10 @@ from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from service.broker.celery_app import Broker
 from service.logs import first_line
+from service.storage.damage import DamagedFileError
 from service.storage.disk_full import is_disk_full
 from service.storage.objects import Storage, StorageError
-from worker.errors import RefusedError
+from worker.errors import RefusedError, StoredFileError
 from worker.isolation.errors import ChildDiskFullError, ChildFailedError, ChildKilledError
 from worker.isolation.supervisor import Supervisor
 from worker.runtime.artifacts import built, stage
@@ -98,7 +99,7 @@ class Runner:
             except ChildDiskFullError as ending:
                 log.warning("%s %s waits for space: %s", claim.work.task, claim.ids, ending)
                 return self._jobs.give_back(claim, delay=FULL_SECONDS)
-            except (RefusedError, ChildFailedError) as ending:
+            except (RefusedError, StoredFileError, ChildFailedError) as ending:
                 log.info("%s %s: %s", claim.work.task, claim.ids, ending)
                 return self._jobs.fail(claim, ending.as_problem())
             except StoppingError:
@@ -131,7 +132,7 @@ class Runner:
             inputs.require_time_left()
 
         watch()
-        paths = [str(self._storage.fetch(sha256, into=self._cache)) for sha256 in inputs.files]
+        paths = [self._fetch(sha256) for sha256 in inputs.files]
         return self._supervisor.call(
             self._pipeline,
             claim.work.task,
@@ -143,6 +144,25 @@ class Runner:
             watch=watch,
             memory_bytes=inputs.memory_bytes,
         )
+
+    def _fetch(self, sha256: str) -> str:
+        """Return the path of a stored file; raise StoredFileError if it is not there as stored."""
+        try:
+            return str(self._storage.fetch(sha256, into=self._cache))
+        except FileNotFoundError:
+            raise StoredFileError(
+                "file-missing",
+                "A stored file is missing",
+                f"The upload with the SHA-256 {sha256} is not in the storage of this worker. "
+                "Upload it again; or its operator has to give API and workers the same storage.",
+            ) from None
+        except DamagedFileError:
+            raise StoredFileError(
+                "file-damaged",
+                "A stored file is damaged",
+                f"The upload with the SHA-256 {sha256} has another content now than when it was "
+                "uploaded. Upload it again; its operator should know.",
+            ) from None
 
 
 def _patience(claim: Claim) -> float:

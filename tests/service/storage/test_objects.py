@@ -8,6 +8,7 @@ import pytest
 from obstore.exceptions import GenericError
 from obstore.store import MemoryStore
 
+from service.storage.damage import DamagedFileError
 from service.storage.objects import Storage, Stored
 
 DATA = b"some bytes" * 1000
@@ -112,6 +113,20 @@ def test_remote_objects_are_copied_once(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         storage.fetch(SHA256, tmp_path / "another")
     assert files(tmp_path) == [copy]
+
+
+@pytest.mark.parametrize("url", ["file", "memory:///"])
+def test_a_file_that_was_swapped_is_refused(tmp_path: Path, url: str) -> None:
+    storage = Storage((tmp_path / "files").as_uri() if url == "file" else url)
+    storage.keep(storage.put(DATA))
+    path = storage.fetch(SHA256, tmp_path / "cache")
+    assert storage.fetch(SHA256, tmp_path / "cache") == path
+    path.write_bytes(DATA[::-1])
+    for _ in range(2):
+        with pytest.raises(DamagedFileError, match="differs"):
+            storage.fetch(SHA256, tmp_path / "cache")
+    path.write_bytes(DATA)
+    assert storage.fetch(SHA256, tmp_path / "cache") == path
 
 
 def test_a_copy_that_differs_is_refused(tmp_path: Path) -> None:

@@ -123,7 +123,7 @@ def test_the_fork_server_may_go_with_the_child(supervisor: Supervisor, tmp_path:
     def watch() -> None:
         if len(running := family(tmp_path)) == 2:
             child, _ = running
-            psutil.Process(child).parent().kill()  # and so the child
+            psutil.Process(psutil.Process(child).ppid()).kill()  # and so the child
 
     with pytest.raises(ChildKilledError, match="gone"):
         supervisor.call(FAKE, "loop_with_grandchild", "pids", watch=watch)

@@ -13,6 +13,7 @@ from sqlalchemy.exc import OperationalError
 
 from service.broker.celery_app import Broker
 from service.database.tables import Analysis, Model, Shard
+from service.storage.damage import DamagedFileError
 from service.storage.objects import Storage, StorageError
 from tests.support.jobs import (
     FakeBroker,
@@ -144,21 +145,40 @@ def test_a_database_out_of_reach_leaves_the_work_where_it_is(
     assert "Traceback" not in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("fault", "slug"),
+    [
+        (FileNotFoundError("no such object"), "file-missing"),
+        (DamagedFileError("ab" * 32), "file-damaged"),
+    ],
+)
+def test_a_missing_or_damaged_file_ends_the_analysis_at_once(
+    engine: Engine, jobs: Jobs, make_analysis: MakeAnalysis, fault: OSError, slug: str
+) -> None:
+    analysis = make_analysis()
+    plan(jobs, analysis, shards=1)
+    make_runner(jobs, fault=fault).run(SHARD, analysis, 0)
+    assert state_of(engine, analysis) == "failed"
+    (error,) = read(engine, Analysis.error)
+    assert error["type"] == f"urn:narrows:problem:{slug}"
+    assert "Upload it again" in error["detail"]
+
+
 def test_a_file_out_of_reach_is_tried_again_and_then_given_up(
     engine: Engine, make_analysis: MakeAnalysis, caplog: pytest.LogCaptureFixture
 ) -> None:
     jobs = make_jobs(engine, max_attempts=2)
     analysis = make_analysis()
     plan(jobs, analysis, shards=1)
-    runner = make_runner(jobs, fault=FileNotFoundError("no such object"))
+    runner = make_runner(jobs, fault=PermissionError("not yours"))
     runner.run(SHARD, analysis, 0)
     assert shard_states(engine, analysis) == ["queued"]
     runner.run(SHARD, analysis, 0)
     assert state_of(engine, analysis) == "failed"
     (error,) = read(engine, Analysis.error)
     assert error["type"] == "urn:narrows:problem:attempts-exhausted"
-    assert "FileNotFoundError" in caplog.text
-    assert "FileNotFoundError" not in str(error)
+    assert "PermissionError" in caplog.text
+    assert "PermissionError" not in str(error)
 
 
 @pytest.mark.parametrize(
