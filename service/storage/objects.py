@@ -117,7 +117,7 @@ class Storage:
         """Return the path of an object's file: the object itself in a local folder, else a copy.
 
         The copy stays in the folder `into` until other copies need its space. Raises
-        FileNotFoundError if there is no such object, and DamagedFileError if its content is another.
+        FileNotFoundError if there is no such object, and DamagedFileError if it was changed.
         """
         address = _address(sha256)
         if isinstance(self._store, LocalStore):

@@ -70,7 +70,12 @@ class ChildProcess:
 
     def poll(self, seconds: float) -> bool:
         """Return whether the child has sent something, or has ended, within this time."""
-        return self._connection.poll(seconds)
+        if self._connection.poll(seconds):
+            return True
+        if self._is_alive():
+            return False
+        self._kill_group()  # what the child has started may still hold its end of the connection
+        return True
 
     def receive(self) -> Any:
         """Return the answer; raise RefusedError or a ChildFailedError."""
@@ -105,12 +110,15 @@ class ChildProcess:
 
     def kill(self) -> None:
         """End the child and what it has started."""
-        with suppress(ProcessLookupError):
-            os.killpg(self._pid, signal.SIGKILL)
+        self._kill_group()
         if self._exit_code is None:
             with suppress(ForkServerGoneError):
                 self._exit_code = self._server.exit_code(ENDING_SECONDS)
         self._connection.close()
+
+    def _kill_group(self) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self._pid, signal.SIGKILL)
 
     def _first_words(self) -> bytes:
         try:

@@ -24,7 +24,7 @@ NAMESPACES: Final = (
 PROGRAMS: Final = ("execve", "execveat")
 PROCESSES: Final = (
     "kcmp", "pidfd_getfd", "pidfd_open", "process_madvise", "process_vm_readv",
-    "process_vm_writev", "ptrace",
+    "process_vm_writev", "ptrace", "setpgid", "setsid",
 )  # fmt: skip
 KERNEL: Final = (
     "acct", "add_key", "bpf", "chroot", "clock_adjtime", "clock_settime", "delete_module",

@@ -98,7 +98,9 @@ def test_the_environment_has_no_secret(supervisor: Supervisor) -> None:
     assert SECRET not in supervisor.call(ESCAPES, "read", "/proc/self/environ")
 
 
-@pytest.mark.parametrize("attack", ["run_program", "listen", "send_packet", "new_namespace"])
+@pytest.mark.parametrize(
+    "attack", ["run_program", "listen", "send_packet", "new_namespace", "leave_the_group"]
+)
 def test_no_program_socket_or_namespace(
     supervisor: Supervisor, caplog: pytest.LogCaptureFixture, attack: str
 ) -> None:
