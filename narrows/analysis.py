@@ -19,7 +19,8 @@ from narrows.evaluation.removals import RATIOS, Effect, Removals
 from narrows.evidence import Evidence
 from narrows.plans import advise, budget
 from narrows.plans.planner import Plan, Planner
-from narrows.results import rows, table
+from narrows.results import expected_gains, rows, table
+from narrows.results.expected_gains import ExpectedGains
 from narrows.surgery import SurgeryError, resize
 from narrows.surgery.built import Built, build
 from narrows.vocabulary import ADVISE, BudgetKind, CostKind, Init
@@ -77,6 +78,19 @@ class Analysis(Evidence):
         for name, factors in self.factors.items():
             plans.append(planner.custom(self._group_factors(factors), name))
         return {plan.name: plan for plan in plans}
+
+    @cached_property
+    def expected_gains(self) -> dict[str, ExpectedGains]:
+        """What layers gain for one percent more parameters or MACs, by name, where that is known.
+
+        `gain_basis` says what this rests on, or why there is none.
+        """
+        return expected_gains.expected_gains(self)
+
+    @property
+    def gain_basis(self) -> str:
+        """What expected gains rest on, and how this network differs, or why there are none."""
+        return expected_gains.basis(self)
 
     def advise(
         self, budget: float = 0.1, cost: BudgetKind = "parameters", multiple: int | None = None
@@ -137,7 +151,7 @@ class Analysis(Evidence):
             self.channels,
             self.rank,
             self.pruning_ratio if ratio is None else ratio,
-            self._cost_of,
+            self.cost_of,
             cost or self.cost,
         )
         return self._planner.resized("pruned", copies)

@@ -117,6 +117,7 @@ def analyze(
         factors or {},
         collector.evaluation(subject.shapes, function),
         device,
+        gate,
     )
     require_measured(analysis.order)
     return analysis

@@ -21,7 +21,7 @@ from narrows.plans.cost import Cost, network_cost
 from narrows.verdict.jackknife import replicates
 from narrows.verdict.rule import Verdict, judge
 from narrows.verdict.worth import CPU, LayerWorth, Worth, worth
-from narrows.vocabulary import CostKind
+from narrows.vocabulary import CostKind, GateKind
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,8 @@ class Evidence:
     """The network's score on some of the samples, and what an answer without inputs gets."""
     device: torch.device = CPU
     """Where large matrices are inverted."""
+    gate: GateKind = "channel"
+    """What the gates sat on when the partial sums were measured."""
 
     @property
     def loss(self) -> float:
@@ -104,7 +106,7 @@ class Evidence:
     @cached_property
     def structure_costs(self) -> Floats:
         """The cost of each structure, [S], in units of `cost`."""
-        return budget.structure_costs(self.channels, self._cost_of, self.cost)
+        return budget.structure_costs(self.channels, self.cost_of, self.cost)
 
     @cached_property
     def network_cost(self) -> Cost:
@@ -150,5 +152,6 @@ class Evidence:
         """Return the names of the layers with this verdict."""
         return [name for name, of_layer in self.verdicts.items() if of_layer.verdict == verdict]
 
-    def _cost_of(self, copies: Ints) -> Cost:
+    def cost_of(self, copies: Ints) -> Cost:
+        """Return the network's cost with `copies` [S] of each structure."""
         return network_cost(self.network, self.shapes, self.channels, copies)

@@ -46,7 +46,8 @@ class Summary(TypedDict):
     """The summary of an analysis; `doubt` is why every verdict is withheld, if it is.
 
     `cliff` is the largest ratio of `removals` that keeps half of what the network has learned,
-    `advice` what the plan `advise` rests on, if it was asked for.
+    `advice` what the plan `advise` rests on, if it was asked for, and `gain_basis` what expected
+    gains rest on, or why there are none.
     Older servers have no more than the first four.
     """
 
@@ -60,6 +61,7 @@ class Summary(TypedDict):
     removals: NotRequired[list[Removal]]
     cliff: NotRequired[float | None]
     advice: NotRequired[str | None]
+    gain_basis: NotRequired[str]
     suspected: NotRequired[list[str]]
     redundant: NotRequired[list[str]]
     undecided: NotRequired[list[str]]
@@ -84,11 +86,26 @@ class Analysis(TypedDict):
     finished_at: str | None
 
 
+class Gain(TypedDict):
+    """The fall of the held-out loss that is expected, with its 95 % interval."""
+
+    gain: float
+    interval: list[float]
+
+
+class ExpectedGain(TypedDict):
+    """What a layer gains for each percent of the network's parameters, or MACs, that go into it."""
+
+    parameters: Gain | None
+    macs: Gain | None
+
+
 class Layer(TypedDict):
     """A layer with its verdict; `macs` are for one sample, intervals have a level of 95 %.
 
     `worth` is what the loss rises by without one of its channels once all others have adapted, and
-    `worth_ratio` how many times that of the median layer. Older servers have no worth.
+    `worth_ratio` how many times that of the median layer. `expected_gain` is null where none can be
+    told; `gain_basis` in the summary says why. Older servers have neither.
     """
 
     name: str
@@ -105,6 +122,7 @@ class Layer(TypedDict):
     worth: NotRequired[float | None]
     worth_interval: NotRequired[list[float] | None]
     worth_ratio: NotRequired[float | None]
+    expected_gain: NotRequired[ExpectedGain | None]
     because: str | None
     samples_needed: int | None
     verdict: VerdictName

@@ -41,7 +41,7 @@ class Evaluation:
         loss: Loss,
         constant: Baseline | None = None,
     ) -> None:
-        self._network, self._batches, self._loss = network, batches, loss
+        self._network, self._batches, self.loss = network, batches, loss
         self._constant = constant
 
     @cached_property
@@ -75,12 +75,12 @@ class Evaluation:
             on_device = on_device or network.to(device)
             with isolated(device), torch.no_grad(), device:
                 outputs = on_device(*batch.inputs)[0]
-                value = self._loss(outputs, batch.targets).double().item()
-                count = self._loss.count(outputs, batch.targets)
+                value = self.loss(outputs, batch.targets).double().item()
+                count = self.loss.count(outputs, batch.targets)
             yield value, count
 
     def _with_other_targets(self) -> Iterator[Batch]:
         for batch in self._batches():
             targets = batch.targets.roll(max(1, len(batch) // 2), 0)
-            inputs = (batch.inputs[0], targets) if self._loss.by_program else batch.inputs
+            inputs = (batch.inputs[0], targets) if self.loss.by_program else batch.inputs
             yield Batch(inputs, targets, batch.seed)

@@ -7,7 +7,7 @@ import numpy as np
 from narrows.arrays import Floats, Ints
 from narrows.channels.structures import Channels
 from narrows.plans.cost import Cost
-from narrows.vocabulary import CostKind
+from narrows.vocabulary import BUDGET_KINDS, BudgetKind, CostKind
 
 CostOf = Callable[[Ints], Cost]
 """copies [S] → the cost of the network with them."""
@@ -40,6 +40,33 @@ def structure_costs(channels: Channels, cost_of: CostOf, kind: CostKind) -> Floa
         keep[members[0]] = 0
         result[members] = whole - getattr(cost_of(keep), kind)
         keep[members[0]] = 1
+    return result
+
+
+def growth_per_percent(channels: Channels, cost_of: CostOf) -> dict[BudgetKind, dict[int, float]]:
+    """Return by what share each group grows if one percent of the network's cost goes into it.
+
+    Groups that cost nothing are left out. Below, one more than two neurons is half as many again,
+    and so are its parameters:
+
+    >>> from narrows.example import two_neurons
+    >>> from narrows.plans.cost import network_cost
+    >>> network, shapes, channels = two_neurons()
+    >>> cost_of = lambda copies: network_cost(network, shapes, channels, copies)
+    >>> growth_per_percent(channels, cost_of)["parameters"]
+    {0: 0.01}
+    """
+    result: dict[BudgetKind, dict[int, float]] = {kind: {} for kind in BUDGET_KINDS}
+    copies = np.ones(len(channels), np.int64)
+    whole = cost_of(copies)
+    for group in np.unique(channels.groups).tolist():
+        members = np.flatnonzero(channels.groups == group)
+        copies[members[0]] = 2
+        wider = cost_of(copies)
+        copies[members[0]] = 1
+        for kind, of_group in result.items():
+            if more := getattr(wider, kind) - getattr(whole, kind):
+                of_group[group] = 0.01 * getattr(whole, kind) / (more * len(members))
     return result
 
 

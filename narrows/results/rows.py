@@ -6,6 +6,7 @@ from narrows.channels.structures import Layer
 from narrows.methods import ranking
 from narrows.methods.table import second_order
 from narrows.plans.cost import Cost
+from narrows.results import expected_gains
 
 if TYPE_CHECKING:
     from narrows.analysis import Analysis
@@ -18,6 +19,7 @@ def layer_rows(analysis: "Analysis") -> list[dict[str, Any]]:
             **describe_layer(layer, analysis.network_cost),
             **vars(analysis.verdicts[layer.name]),
             **analysis.layer_worth[layer.name]._asdict(),
+            "expected_gain": expected_gains.row(analysis.expected_gains.get(layer.name)),
             "sweep": ranking.sweep(analysis.rank, layer) if layer.group is not None else [],
         }
         for layer in analysis.channels.layers
@@ -30,6 +32,7 @@ def summary(analysis: "Analysis") -> dict[str, Any]:
         **analysis.score.to_dict(),
         "baseline": analysis.baseline and analysis.baseline.to_dict(),
         "doubt": analysis.doubt,
+        "gain_basis": analysis.gain_basis,
         **analysis.removals.to_dict(),
         "structures": len(analysis.channels),
         "samples": analysis.samples,

@@ -51,7 +51,24 @@ def foot(analysis: "Analysis") -> list[str]:
             if cliff
             else "Even a global pruning by 10% loses half of what the network has learned."
         )
-    return lines
+    return lines + _gains(analysis)
+
+
+def _gains(analysis: "Analysis") -> list[str]:
+    """Return which layer is expected to gain most by more parameters, and what that rests on."""
+    found = {
+        name: gains["parameters"]
+        for name, gains in analysis.expected_gains.items()
+        if "parameters" in gains
+    }
+    if not found:
+        return []
+    name, (gain, (low, high)) = max(found.items(), key=lambda item: item[1].gain)
+    return [
+        f"Widening {name} is expected to gain most: {gain:.2g} less loss ({low:.2g} to {high:.2g}) "
+        f"for each 1% more parameters.",
+        analysis.gain_basis,
+    ]
 
 
 def as_text(analysis: "Analysis") -> str:

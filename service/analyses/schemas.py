@@ -73,7 +73,8 @@ class AnalysisOut(BaseModel):
     )
     summary: dict[str, Any] | None = Field(
         description="`loss`, `accuracy` and `baseline` (what an answer that ignores the input "
-        "gets); `doubt`, the reason if every verdict is withheld; `removals`, the measured score "
+        "gets); `doubt`, the reason if every verdict is withheld; `gain_basis`, what the layers' "
+        "expected gains rest on, or why there are none; `removals`, the measured score "
         "after global prunings, and `cliff`, the largest ratio that keeps half of what the network "
         "gains over the baseline; `advice`, what the plan `advise` rests on, if it was asked for; "
         "the layers by verdict",
@@ -113,6 +114,22 @@ class _Result(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
 
+class GainOut(_Result):
+    gain: float = Field(description="The expected fall of the held-out loss")
+    interval: tuple[float, float] = Field(description="Its prediction interval, at 95 %")
+
+
+class ExpectedGain(_Result):
+    """What a layer gains per percent, on average over a widening by a fifth to a half."""
+
+    parameters: GainOut | None = Field(
+        description="For each percent of the network's parameters that it is widened by"
+    )
+    macs: GainOut | None = Field(
+        description="For each percent of the network's MACs that it is widened by"
+    )
+
+
 class LayerOut(_Result):
     name: str = Field(description="The module's own name in the network", examples=["features.3"])
     op: str = Field(description="The operator that computes it", examples=["conv2d"])
@@ -146,6 +163,10 @@ class LayerOut(_Result):
         description="Its worth over that of the median layer: a channel here is worth so many "
         "typical channels",
         examples=[3.6],
+    )
+    expected_gain: ExpectedGain | None = Field(
+        description="What widening it gains, by a calibration on small networks; null where none "
+        "can be told. `gain_basis` in the summary says what it rests on, or why there is none"
     )
     verdict: str = Field(
         description="bottleneck, suspected, balanced, redundant, undecided or not_prunable",

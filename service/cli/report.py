@@ -8,7 +8,13 @@ from rich.table import Table
 
 from narrows.client.types import Layer
 from service.cli.report_plans import print_plans, short
-from service.cli.report_summary import of_layer_alone, print_removals, print_summary, summary_of
+from service.cli.report_summary import (
+    of_layer_alone,
+    print_gains,
+    print_removals,
+    print_summary,
+    summary_of,
+)
 from service.cli.run_analysis import Result
 from service.cli.tables import broken_name, fits, make_table, print_table, print_text, width_of
 
@@ -31,6 +37,7 @@ def print_result(result: Result, edits_of: Collection[str] = ("double",)) -> Non
             print_text(console, text, "dim")
         elif layer["verdict"] == "suspected" or (_is_undecided(layer) and not withheld):
             print_text(console, _reason(layer), COLOURS[layer["verdict"]])
+    print_gains(console, result["analysis"], result["layers"])
     print_removals(console, result["analysis"])
     advice = summary_of(result["analysis"]).get("advice")
     print_plans(console, result["analysis"]["id"], result["plans"], edits_of, advice)

@@ -1,10 +1,11 @@
 """Prints what a result rests on: loss and accuracy, a doubt of them, and what pruning costs."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from rich.console import Console
 
-from narrows.client.types import Analysis, FirstLook, Summary
+from narrows.client.types import Analysis, FirstLook, Layer, Summary
 from service.cli.tables import make_table, print_table, print_text
 
 
@@ -54,6 +55,20 @@ def print_removals(console: Console, analysis: Analysis) -> None:
     else:
         text = "No removal that was tried leaves half of what the network has learned."
     print_text(console, text)
+
+
+def print_gains(console: Console, analysis: Analysis, layers: Iterable[Layer]) -> None:
+    """Print which layer is expected to gain most by more parameters, and what that rests on."""
+    expected = ((layer["name"], layer.get("expected_gain")) for layer in layers)
+    found = [(g, name) for name, gains in expected if gains and (g := gains["parameters"])]
+    if not found:
+        return
+    gain, name = max(found, key=lambda one: one[0]["gain"])
+    low, high = gain["interval"]
+    text = f"Widening {name} is expected to gain most: {gain['gain']:.2g} less loss"
+    print_text(console, f"{text} ({low:.2g} to {high:.2g}) for each 1% more parameters.")
+    if basis := summary_of(analysis).get("gain_basis"):
+        print_text(console, basis, "dim")
 
 
 def summary_of(analysis: Analysis) -> Summary:

@@ -143,6 +143,7 @@ class Layer(Base):
     worth: Mapped[float | None]
     worth_interval: Mapped[list[Any] | None]
     worth_ratio: Mapped[float | None]
+    expected_gain: Mapped[dict[str, Any] | None]
     because: Mapped[str | None] = mapped_column(Text)
     samples_needed: Mapped[int | None]
     verdict: Mapped[str] = mapped_column(String(16))

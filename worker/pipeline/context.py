@@ -200,6 +200,7 @@ class AnalysisContext:
             factors=self.options.custom_plans,
             evaluation=self.evaluation(),
             device=self.device,
+            gate=self.options.gate,
         )
 
     def load(self, start: int, stop: int) -> Batch:

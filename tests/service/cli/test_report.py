@@ -175,6 +175,29 @@ def test_worth_is_shown_in_typical_channels(
     assert shown in " ".join(capsys.readouterr().out.split())
 
 
+def test_the_layer_that_is_expected_to_gain_most(capsys: pytest.CaptureFixture[str]) -> None:
+    def layer(name: str, gain: float | None) -> dict[str, object]:
+        of_one = gain and {"gain": gain, "interval": [gain / 4, 3 * gain]}
+        return {
+            "name": name, "op": "conv2d", "group": 0, "width": 6, "pruning_ratio": 0.1,
+            "interval": [0.0, 0.3], "score": 0.7, "p_value": 0.2, "verdict": "balanced",
+            "because": None, "samples_needed": None, "reason": None,
+            "expected_gain": {"parameters": of_one, "macs": None},
+        }  # fmt: skip
+
+    layers = [layer("a", 0.01), layer("b", 0.04), layer("c", None), layer("d", 0.02)]
+    analysis = RESULT["analysis"]
+    summary = {**(analysis["summary"] or {}), "gain_basis": "Calibrated on small networks."}
+    result = {**RESULT, "analysis": {**analysis, "summary": summary}, "layers": layers}
+    print_result(cast("Result", result))
+    out = " ".join(capsys.readouterr().out.split())
+    said = "Widening b is expected to gain most: 0.04 less loss (0.01 to 0.12) for each 1% more"
+    assert f"{said} parameters. Calibrated on small networks." in out
+    older = [{**one, "expected_gain": None} for one in layers]
+    print_result(cast("Result", {**result, "layers": older}))
+    assert "expected" not in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("columns", [60, 80, 200])
 def test_a_terminal_breaks_names_behind_dots_alone(
     columns: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
