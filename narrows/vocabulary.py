@@ -89,11 +89,23 @@ AnalysisState = Literal[
     "queued", "planning", "running", "reducing", "succeeded", "failed", "cancelled"
 ]
 ENDED: Final[frozenset[AnalysisState]] = frozenset({"succeeded", "failed", "cancelled"})
-"""The states that an analysis does not leave."""
+"""The states that an analysis or a trial does not leave."""
 ACTIVE: Final[tuple[AnalysisState, ...]] = tuple(
     state for state in get_args(AnalysisState) if state not in ENDED
 )
 Stage = Literal["queued", "plan", "shards", "reduce", "done"]
-TaskName = Literal["inspect_model", "inspect_dataset", "plan", "shard", "reduce"]
+TrialStage = Literal["queued", "analysis", "plan", "train", "reduce", "done"]
+PartState = Literal["queued", "leased", "done", "failed", "cancelled"]
+"""The states of a shard of an analysis, and of a run of a trial."""
+TaskName = Literal[
+    "inspect_model",
+    "inspect_dataset",
+    "plan",
+    "shard",
+    "reduce",
+    "plan_trial",
+    "train",
+    "reduce_trial",
+]
 """The kinds of work, as in messages."""
 WorkerState = Literal["idle", "busy", "gone"]

@@ -34,7 +34,7 @@ class Metrics:
         )
         self.queue = Gauge(
             "narrows_queue_depth",
-            "Uploads, analyses and shards that have not ended",
+            "Uploads, analyses, trials and their parts that have not ended",
             ["kind", "state"],
             registry=self.registry,
         )

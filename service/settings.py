@@ -61,6 +61,8 @@ class Settings(BaseSettings):
     max_upload_bytes: int = Field(default=4 << 30, ge=1)
     shard_samples: int = Field(default=512, ge=1)
     """About how many samples a shard has: seconds of work, so that a crash loses little."""
+    checkpoint_seconds: float = Field(default=30.0, gt=0, allow_inf_nan=False)
+    """How long a run of a trial trains between checkpoints, where other work may go first."""
     lease_seconds: float = Field(default=15.0, gt=0, allow_inf_nan=False)
     """How long a lease lasts without renewal; workers renew it three times as often."""
     max_attempts: int = Field(default=5, ge=1)

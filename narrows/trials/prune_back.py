@@ -76,4 +76,4 @@ def size_of(subject: TrialSubject, network: Network) -> Cost:
 
 def _structures(subject: TrialSubject, network: Network) -> tuple[Shapes, Channels]:
     shapes = trace_shapes(network, [subject.shapes.of(spec.name) for spec in network.inputs])
-    return shapes, find_channels(network, shapes)
+    return shapes, find_channels(network, shapes, subject.exclude)

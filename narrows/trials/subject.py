@@ -44,6 +44,8 @@ class TrialSubject:
     options: TrialOptions
     loss: Loss
     device: torch.device
+    exclude: tuple[str, ...] = ()
+    """The layers whose width stays as it is, as in an analysis."""
 
     @classmethod
     def prepare(
@@ -53,6 +55,7 @@ class TrialSubject:
         options: TrialOptions,
         *,
         loss: Loss | None = None,
+        exclude: tuple[str, ...] = (),
         device: torch.device | None = None,
     ) -> "TrialSubject":
         """Return the subject, after a first try on some samples.
@@ -65,11 +68,11 @@ class TrialSubject:
         batch = network.fixed_batch or FREE_BATCH
         samples = (inputs, targets)[: len(network.inputs)]
         shapes = trace_shapes(network, [(batch, *x.shape[1:]) for x in samples])
-        channels = find_channels(network, shapes)
+        channels = find_channels(network, shapes, exclude)
         if not len(channels):
             raise TrialError("no layer of the network can be widened, so there is nothing to try")
         criterion, home = loss or LOSSES[options.loss], device or torch.device("cpu")
-        subject = cls(network, shapes, channels, data, options, criterion, home)
+        subject = cls(network, shapes, channels, data, options, criterion, home, exclude)
         subject._require_batch_size()
         require_augmentable(inputs, options.recipe)
         if loss is None and not criterion.by_program:

@@ -21,10 +21,25 @@ TASKS: Final = {
     "plan": "analyze",
     "shard": "analyze",
     "reduce": "analyze",
+    "plan_trial": "analyze",
+    "train": "analyze",
+    "reduce_trial": "analyze",
 }
 """The queue of each task; inspections have their own, so that they never wait behind analyses."""
-PRIORITIES: Final = {"inspect_model": 0, "inspect_dataset": 0, "reduce": 0, "shard": 3, "plan": 6}
-"""The priority of each task, 0 first: started analyses are finished before others are started."""
+PRIORITIES: Final = {
+    "inspect_model": 0,
+    "inspect_dataset": 0,
+    "reduce": 0,
+    "shard": 3,
+    "plan": 6,
+    "reduce_trial": 0,
+    "plan_trial": 6,
+    "train": 9,
+}
+"""The priority of each task, 0 first: started analyses are finished before others are started.
+
+Training comes last: a trial takes far longer than an analysis, which waits for one segment at most.
+"""
 SHUN_SECONDS: Final = 5.0
 
 

@@ -1,15 +1,33 @@
 """All SQL about files, which uploads and artifacts refer to; workers use it, too."""
 
-from typing import Final
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any, Final
 
-from sqlalchemy import Connection, delete, exists, func, or_, select
+from sqlalchemy import ColumnElement, Connection, delete, exists, func, or_, select
 from sqlalchemy.orm import Session
 
+from service.database.base import utc_now
 from service.database.dialect import insert, is_postgresql
 from service.database.tables import Artifact, Dataset, File, Model
+from service.database.trials import TrialArtifact, TrialRun
 
 MOVING_SECONDS: Final = 300
 """How long a transaction may be idle while its process moves or deletes a large object."""
+
+
+_REFERRING: Final = (
+    Model.sha256,
+    Dataset.sha256,
+    Artifact.sha256,
+    TrialArtifact.sha256,
+    TrialRun.checkpoint,
+)
+"""The columns that refer to files."""
+
+
+def _is_used(sha256: Any) -> ColumnElement[bool]:
+    return or_(*(exists().where(column == sha256) for column in _REFERRING))
 
 
 class FileRepository:
@@ -34,11 +52,16 @@ class FileRepository:
         self._take_time()
         is_file = File.sha256 == sha256
         self._session.execute(select(File.sha256).where(is_file).with_for_update())
-        used = (exists().where(table.sha256 == sha256) for table in (Model, Dataset, Artifact))
-        if self._session.scalar(select(or_(*used))):
+        if self._session.scalar(select(_is_used(sha256))):
             return False
         self._session.execute(delete(File).where(is_file))
         return True
+
+    def unused(self, older_than: timedelta) -> Sequence[str]:
+        """Return the hashes of files of that age that nothing refers to, such as checkpoints."""
+        old = File.created_at < utc_now() - older_than
+        query = select(File.sha256).where(old, ~_is_used(File.sha256))
+        return self._session.scalars(query.order_by(File.sha256)).all()
 
     def _take_time(self) -> None:
         """Raise the idle limit of `make_engine` for this transaction.

@@ -36,6 +36,13 @@ class Job(Leased, Base):
     finished_at: Mapped[datetime | None]
 
 
+class Part(Leased, Base):
+    """A part of a job, which one worker computes: `queued → leased → done | failed | cancelled`."""
+
+    __abstract__ = True
+    index: Mapped[int] = mapped_column(primary_key=True)
+
+
 class JobEvent(Base):
     """An event of a job; `…/events` streams them in the order of their ids."""
 
@@ -67,7 +74,7 @@ class JobKind(Generic[J]):
     prefix: str
     """The prefix of its ids."""
     table: type[J]
-    part: type[Leased]
+    part: type[Part]
     """What its parts are: shards or runs."""
     event: type[JobEvent]
     artifact: type[JobArtifact]

@@ -8,12 +8,15 @@ from sqlalchemy.orm import Session
 from narrows.vocabulary import ACTIVE
 from service.database.base import Leased
 from service.database.tables import Analysis, Dataset, Model, Shard
+from service.database.trials import Trial, TrialRun
 
 UNFINISHED: Final[dict[str, tuple[type[Leased], tuple[str, ...]]]] = {
     "model": (Model, ("inspecting",)),
     "dataset": (Dataset, ("inspecting",)),
     "analysis": (Analysis, ACTIVE),
     "shard": (Shard, ("queued", "leased")),
+    "trial": (Trial, ACTIVE),
+    "run": (TrialRun, ("queued", "leased")),
 }
 
 

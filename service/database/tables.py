@@ -13,8 +13,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
+import service.database.trials  # noqa: F401 - the metadata have all tables
 from service.database.base import Base, Leased, utc_now
-from service.database.jobs import Job, JobArtifact, JobEvent, JobKind
+from service.database.jobs import Job, JobArtifact, JobEvent, JobKind, Part
 
 
 class Lease(Base):
@@ -112,13 +113,12 @@ def _of_analysis() -> Mapped[str]:
     return mapped_column(ForeignKey("analyses.id", ondelete="CASCADE"), primary_key=True)
 
 
-class Shard(Leased, Base):
-    """A range of samples of one analysis: `queued → leased → done | failed | cancelled`."""
+class Shard(Part):
+    """A range of samples of one analysis."""
 
     __tablename__ = "shards"
     __table_args__ = (Index(None, "state", "lease_until"),)
     analysis_id: Mapped[str] = _of_analysis()
-    index: Mapped[int] = mapped_column(primary_key=True)
     start: Mapped[int]
     stop: Mapped[int]
     result: Mapped[bytes | None] = mapped_column(LargeBinary)
@@ -177,6 +177,8 @@ class Plan(Base):
     evaluation: Mapped[dict[str, Any] | None]
     error: Mapped[str | None] = mapped_column(Text)
     incomplete: Mapped[list[Any] | None]
+    copies: Mapped[list[Any] | None]
+    """How often each structure exists afterwards; null for analyses of older versions."""
 
 
 class Artifact(JobArtifact):

@@ -1,4 +1,4 @@
-"""The functions that the child process runs: inspect, plan, shard, reduce.
+"""The functions that the child process runs: inspect, plan, shard, reduce, and those of trials.
 
 Files are content-addressed, so what was read from a path stays valid and is cached for later calls.
 Each function raises RefusedError if the upload or the request is invalid.
@@ -28,6 +28,18 @@ from worker.pipeline import inspection
 from worker.pipeline.artifact import build_all, built_row, verifications
 from worker.pipeline.context import AnalysisContext, find_structures, open_network
 from worker.pipeline.microbatches import measure_in_microbatches, within_memory
+from worker.pipeline.trials import plan_trial, reduce_trial, train
+
+__all__ = [
+    "inspect_dataset",
+    "inspect_model",
+    "plan",
+    "plan_trial",
+    "reduce",
+    "reduce_trial",
+    "shard",
+    "train",
+]
 
 T = TypeVar("T")
 Json = dict[str, Any]
@@ -150,7 +162,12 @@ def reduce(
         "layers": analysis.layers,
         "structures": analysis.structures,
         "plans": [
-            {**plan.to_dict(), **built_row(name, built.get(name))} for name, plan in plans.items()
+            {
+                **plan.to_dict(),
+                **built_row(name, built.get(name)),
+                "copies": plan.copies.tolist(),
+            }
+            for name, plan in plans.items()
         ],
         "summary": {**summary, "advice": _advice(plans), "built": verifications(built)},
         "provenance": {

@@ -82,7 +82,7 @@ def run_worker(settings: Settings, engine: Engine, queues: str, pipeline: str) -
     cache = settings.data / "cache"
     runner = Runner(jobs, broker, storage, supervisor, cache=cache, pipeline=pipeline)
     register(app, runner)
-    reconciler = Reconciler(jobs, broker)
+    reconciler = Reconciler(jobs, broker, storage)
 
     def stop(**_: Any) -> None:
         runner.stop()

@@ -1,4 +1,4 @@
-"""The files that a reduce builds: written to a scratch folder, staged in storage, then committed.
+"""The files that work builds: written to a scratch folder, staged in storage, then committed.
 
 Only the commit makes them visible: a worker that dies before leaves no row. At worst it leaves an
 object without a row; the next attempt builds the same object and uses it.
@@ -14,10 +14,10 @@ from typing import Any, Final
 from sqlalchemy import Connection, insert
 
 from service.database.files import FileRepository
-from service.database.tables import Artifact
+from service.database.jobs import JobKind
 from service.storage.objects import Storage, Stored
 
-NAME: Final = r"[a-z0-9][a-z0-9-]{0,59}\.pt2"
+NAME: Final = r"[a-z0-9][a-z0-9-]{0,59}\.(pt2|checkpoint)"
 
 
 @dataclass(frozen=True)
@@ -27,14 +27,28 @@ class Artifacts:
     storage: Storage
     staged: Mapping[str, Stored]
 
-    def add(self, connection: Connection, analysis_id: str | int) -> None:
-        """Insert the rows and move the files to their addresses, at the end of a transaction."""
+    @property
+    def only(self) -> Stored | None:
+        """The file, where there is at most one."""
+        return next(iter(self.staged.values()), None)
+
+    def hold(self, connection: Connection) -> None:
+        """Lock the rows of the files until the transaction ends, in the order of their hashes."""
         files = FileRepository(connection)
         for file in sorted(self.staged.values(), key=lambda file: file.sha256):
             files.hold(file.sha256, file.size)
+
+    def keep(self) -> None:
+        """Move the files to their addresses, at the end of the transaction."""
+        for file in self.staged.values():
+            self.storage.keep(file)
+
+    def add(self, connection: Connection, kind: JobKind[Any], identity: str | int) -> None:
+        """Insert the rows and move the files to their addresses, at the end of a transaction."""
+        self.hold(connection)
         rows = [
             {
-                "analysis_id": analysis_id,
+                kind.key: identity,
                 "index": index,
                 "name": name,
                 "sha256": file.sha256,
@@ -43,9 +57,8 @@ class Artifacts:
             for index, (name, file) in enumerate(self.staged.items())
         ]
         if rows:
-            connection.execute(insert(Artifact), rows)
-        for file in self.staged.values():
-            self.storage.keep(file)
+            connection.execute(insert(kind.artifact), rows)
+        self.keep()
 
 
 @contextmanager
@@ -59,11 +72,6 @@ def stage(storage: Storage, folder: Path, names: Iterable[str]) -> Iterator[Arti
     finally:
         for file in staged.values():
             storage.discard(file)
-
-
-def built(result: Mapping[str, Any]) -> list[str]:
-    """Return the file names of the plans of a result that were built."""
-    return [plan["artifact"] for plan in result["plans"] if plan.get("artifact")]
 
 
 def _inside(folder: Path, name: str) -> Path:

@@ -70,6 +70,11 @@ class Work(ABC):
     def fail(self, connection: Connection, claim: "Claim", problem: ProblemJson) -> list[Message]:
         """End the work, and the analysis that it is part of, with a problem document."""
 
+    def files(self, result: Any) -> list[str]:
+        """Return the names of the files that the function has written to its folder."""
+        del result
+        return []
+
     def begin(self, connection: Connection, ids: Ids) -> None:  # noqa: B027 - for most, nothing
         """Write what changes when the work is claimed."""
 

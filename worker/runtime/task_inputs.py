@@ -1,4 +1,4 @@
-"""The inputs of claimed work: files, and arguments from the rows."""
+"""The inputs of claimed work: files, and values from the rows."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -9,10 +9,16 @@ from worker.isolation.errors import ChildTimeLimitError
 
 
 @dataclass(frozen=True)
-class TaskInputs:
-    """What a function of the pipeline gets: the paths of `files` (SHA-256), then `arguments`."""
+class StoredFile:
+    """A file in storage; the function of the pipeline gets its path."""
 
-    files: tuple[str, ...]
+    sha256: str
+
+
+@dataclass(frozen=True)
+class TaskInputs:
+    """The arguments of a function of the pipeline."""
+
     arguments: tuple[Any, ...]
     owner: str
     deadline: datetime | None = None
@@ -25,6 +31,6 @@ class TaskInputs:
         return replace(self, arguments=(*self.arguments, *arguments))
 
     def require_time_left(self) -> None:
-        """Raise ChildTimeLimitError if the deadline of the analysis has passed."""
+        """Raise ChildTimeLimitError if the deadline of the job has passed."""
         if self.deadline is not None and utc_now() > self.deadline:
-            raise ChildTimeLimitError("The analysis took longer than its `time_limit_seconds`.")
+            raise ChildTimeLimitError("It took longer than its `time_limit_seconds`, in all.")

@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable
+from itertools import compress
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,12 +19,13 @@ from service.storage.objects import Storage, StorageError
 from worker.errors import RefusedError, StoredFileError
 from worker.isolation.errors import ChildDiskFullError, ChildFailedError, ChildKilledError
 from worker.isolation.supervisor import Supervisor
-from worker.runtime.artifacts import built, stage
+from worker.runtime.artifacts import stage
 from worker.runtime.heartbeat import Heartbeat, StoppingError
 from worker.runtime.instrumentation import timed
 from worker.runtime.jobs import Jobs
 from worker.runtime.leases import CancelledWorkError, Claim, LeaseLostError, Work
 from worker.runtime.messages import Message, send_all
+from worker.runtime.task_inputs import StoredFile
 from worker.runtime.work.table import ALL_WORK
 
 RETRY_SECONDS: Final = 5.0
@@ -120,7 +122,7 @@ class Runner:
             return self._jobs.commit(claim, self._compute(claim, heartbeat))
         with self._supervisor.folder() as folder:
             result = self._compute(claim, heartbeat, folder.name)
-            with stage(self._storage, folder, built(result)) as artifacts:
+            with stage(self._storage, folder, claim.work.files(result)) as artifacts:
                 return self._jobs.commit(claim, result, artifacts)
 
     def _compute(self, claim: Claim, heartbeat: Heartbeat, *folders: str) -> Any:
@@ -132,36 +134,42 @@ class Runner:
             inputs.require_time_left()
 
         watch()
-        paths = [self._fetch(sha256) for sha256 in inputs.files]
+        arguments = [self._fetched(argument) for argument in inputs.arguments]
+        stored = [isinstance(argument, StoredFile) for argument in inputs.arguments]
         return self._supervisor.call(
             self._pipeline,
             claim.work.task,
-            *paths,
-            *inputs.arguments,
+            *arguments,
             *folders,
-            files=paths,
+            files=[*compress(arguments, stored)],
             owner=inputs.owner,
             watch=watch,
             memory_bytes=inputs.memory_bytes,
         )
 
-    def _fetch(self, sha256: str) -> str:
-        """Return the path of a stored file; raise StoredFileError if it is not there as stored."""
+    def _fetched(self, argument: Any) -> Any:
+        """Return the path of a stored file, and other arguments as they are.
+
+        Raises StoredFileError if the file is not there as it was stored.
+        """
+        if not isinstance(argument, StoredFile):
+            return argument
         try:
-            return str(self._storage.fetch(sha256, into=self._cache))
+            return str(self._storage.fetch(argument.sha256, into=self._cache))
         except FileNotFoundError:
             raise StoredFileError(
                 "file-missing",
                 "A stored file is missing",
-                f"The upload with the SHA-256 {sha256} is not in the storage of this worker. "
-                "Upload it again; or its operator has to give API and workers the same storage.",
+                f"The file with the SHA-256 {argument.sha256} is not in the storage of this "
+                "worker. Upload it again; or its operator has to give API and workers the same "
+                "storage.",
             ) from None
         except DamagedFileError:
             raise StoredFileError(
                 "file-damaged",
                 "A stored file is damaged",
-                f"The upload with the SHA-256 {sha256} has another content now than when it was "
-                "uploaded. Upload it again; its operator should know.",
+                f"The file with the SHA-256 {argument.sha256} has another content now than when it "
+                "was stored. Upload it again; its operator should know.",
             ) from None
 
 

@@ -12,10 +12,27 @@ from typing import Any
 
 import torch
 
-from worker.pipeline.steps import inspect_dataset, inspect_model, plan, reduce
+from worker.pipeline.steps import (
+    inspect_dataset,
+    inspect_model,
+    plan,
+    plan_trial,
+    reduce,
+    reduce_trial,
+    train,
+)
 from worker.pipeline.steps import shard as _shard
 
-__all__ = ["inspect_dataset", "inspect_model", "plan", "reduce", "shard"]
+__all__ = [
+    "inspect_dataset",
+    "inspect_model",
+    "plan",
+    "plan_trial",
+    "reduce",
+    "reduce_trial",
+    "shard",
+    "train",
+]
 
 SECONDS_A_SHARD = 0.05
 

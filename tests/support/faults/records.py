@@ -1,11 +1,14 @@
 """What the database and the disk say of the service's work, and whether all of it is in order."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, func, select
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 
+from service.database.files import FileRepository
 from service.database.tables import (
     Analysis,
     Dataset,
@@ -17,6 +20,7 @@ from service.database.tables import (
     Shard,
     Structure,
 )
+from service.database.trials import Trial, TrialArtifact, TrialRun
 
 ENDED = ("succeeded", "failed", "cancelled")
 
@@ -81,11 +85,35 @@ class Records:
         states = (row["data"]["state"] for row in self.rows(told.order_by(Event.id)))
         return [state for state in states if state in ENDED]
 
+    def trial(self, identity: str) -> Any:
+        (row,) = self.rows(select(Trial.__table__).where(Trial.id == identity))
+        return row
+
+    def runs(self, identity: str) -> list[Any]:
+        query = select(TrialRun.__table__).where(TrialRun.trial_id == identity)
+        return self.rows(query.order_by(TrialRun.index))
+
+    def trial_results(self, identity: str) -> dict[str, Any]:
+        """Return all that a trial found; floats to the last bit, networks by their hash."""
+        columns = ("variant", "seed", "state", "step", "curve", "loss", "accuracy", "parameters")
+        query = select(TrialArtifact.name, TrialArtifact.sha256)
+        networks = self.rows(query.where(TrialArtifact.trial_id == identity))
+        return {
+            "summary": self.trial(identity)["summary"],
+            "runs": [{name: run[name] for name in columns} for run in self.runs(identity)],
+            "networks": {row["name"]: row["sha256"] for row in networks},
+        }
+
+    def unused(self) -> list[str]:
+        """Return the files that nothing refers to."""
+        with Session(self._engine) as session, session.begin():
+            return list(FileRepository(session).unused(timedelta(0)))
+
     def disorder(self) -> list[str]:
         """Return what is stuck or left over while no work is under way."""
         wrong = [
             f"{table.__tablename__} {tuple(row.values())}"
-            for table in (Analysis, Shard, Model, Dataset)
+            for table in (Analysis, Shard, Model, Dataset, Trial, TrialRun)
             for row in self.rows(
                 select(*table.__mapper__.primary_key, table.state, table.leased_by).where(
                     table.token.is_not(None)
@@ -96,6 +124,8 @@ class Records:
                 )
             )
         ]
+        checkpoints = select(TrialRun.trial_id).where(TrialRun.checkpoint.is_not(None))
+        wrong += [f"{row['trial_id']} kept a checkpoint" for row in self.rows(checkpoints)]
         kept = select(Shard.analysis_id).where(Shard.result.is_not(None))
         wrong += [f"the shards of {row['analysis_id']} kept results" for row in self.rows(kept)]
         return wrong + self.leaks()

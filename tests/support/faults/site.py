@@ -70,6 +70,7 @@ class Site:
             NARROWS_BROKER_URL=self.settings.broker_url,
             NARROWS_DEVICE="cpu",
             NARROWS_SHARD_SAMPLES="1",
+            NARROWS_CHECKPOINT_SECONDS="0.2",
             NARROWS_LEASE_SECONDS="4",
             OMP_NUM_THREADS="1",
         )

@@ -57,7 +57,7 @@ class TestTheWholeWay:
         assert messages == [("shard", (analysis, 0)), ("shard", (analysis, 1))]
 
         first = claim(jobs, SHARD, analysis, 1)
-        assert jobs.inputs(first).arguments == ({}, {"method": "sosp_h"}, 1, 2)
+        assert jobs.inputs(first).arguments[2:] == ({}, {"method": "sosp_h"}, 1, 2)
         assert jobs.commit(first, b"one") == []
         last = claim(jobs, SHARD, analysis, 0)
         assert jobs.commit(last, b"zero") == [("reduce", (analysis,))]

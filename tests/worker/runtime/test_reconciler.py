@@ -28,8 +28,17 @@ def broker() -> FakeBroker:
     return FakeBroker()
 
 
-def make_reconciler(jobs: Jobs, broker: Any) -> Reconciler:
-    return Reconciler(jobs, broker)
+class FakeStorage:
+    def __init__(self) -> None:
+        self.deleted: list[str] = []
+
+    def delete(self, sha256: str) -> None:
+        self.deleted.append(sha256)
+
+
+def make_reconciler(jobs: Jobs, broker: Any, storage: Any = None) -> Reconciler:
+    held: Any = storage or FakeStorage()
+    return Reconciler(jobs, broker, held)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from worker.runtime import leases
 from worker.runtime.artifacts import Artifacts
 from worker.runtime.leases import Claim, ProblemJson, Work
 from worker.runtime.messages import Ids, Message
-from worker.runtime.task_inputs import TaskInputs
+from worker.runtime.task_inputs import StoredFile, TaskInputs
 from worker.runtime.work.plan import PLAN
 from worker.runtime.work.rows import one_row
 
@@ -26,7 +26,8 @@ class InspectionWork(Work):
     def load(self, connection: Connection, ids: Ids) -> TaskInputs:
         row = one_row(connection, select(self.table).where(self.row(ids)))
         declared = (row.transform,) if self.table is Dataset else ()
-        return TaskInputs((row.sha256,), declared, row.owner, request_id=row.request_id)
+        arguments = (StoredFile(row.sha256), *declared)
+        return TaskInputs(arguments, row.owner, request_id=row.request_id)
 
     def commit(
         self, connection: Connection, claim: Claim, result: Any, _artifacts: Artifacts | None

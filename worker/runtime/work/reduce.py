@@ -6,12 +6,14 @@ from sqlalchemy import Connection, insert, select
 
 from service.database.base import Base
 from service.database.tables import ANALYSES, Analysis, Layer, Plan, Shard, Structure
+from service.database.trials import Trial
 from worker.runtime import leases
 from worker.runtime.artifacts import Artifacts
 from worker.runtime.leases import Claim
 from worker.runtime.messages import Ids, Message
 from worker.runtime.task_inputs import TaskInputs
 from worker.runtime.work.job import JobWork, end, not_cancelled
+from worker.runtime.work.plan_trial import PLAN_TRIAL
 
 RESULTS: Final[dict[str, type[Base]]] = {"layers": Layer, "structures": Structure, "plans": Plan}
 
@@ -31,6 +33,9 @@ class ReduceWork(JobWork):
         results = select(Shard.result).where(Shard.analysis_id == ids[0]).order_by(Shard.index)
         return super().load(connection, ids).followed_by(list(connection.scalars(results)))
 
+    def files(self, result: Any) -> list[str]:
+        return [plan["artifact"] for plan in result["plans"] if plan.get("artifact")]
+
     def commit(
         self, connection: Connection, claim: Claim, result: Any, artifacts: Artifacts | None
     ) -> list[Message]:
@@ -46,8 +51,8 @@ class ReduceWork(JobWork):
         columns = {name: result[name] for name in ("summary", "provenance")}
         end(connection, self.job, analysis_id, "succeeded", **columns)
         if artifacts:
-            artifacts.add(connection, analysis_id)
-        return []
+            artifacts.add(connection, self.job, analysis_id)
+        return leases.mark_sent(connection, PLAN_TRIAL, Trial.analysis_id == analysis_id)
 
 
 REDUCE: Final = ReduceWork()

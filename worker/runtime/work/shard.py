@@ -2,15 +2,15 @@
 
 from typing import Any, Final
 
-from sqlalchemy import Connection, case, select, update
+from sqlalchemy import Connection, select
 
-from service.database.tables import ANALYSES, Analysis, Shard
+from service.database.tables import ANALYSES, Shard
 from worker.runtime import leases
 from worker.runtime.artifacts import Artifacts
 from worker.runtime.leases import Claim
 from worker.runtime.messages import Ids, Message
 from worker.runtime.task_inputs import TaskInputs
-from worker.runtime.work.job import JobWork, add_event, lock, runs
+from worker.runtime.work.job import JobWork, lock, part_ended, runs
 from worker.runtime.work.reduce import REDUCE
 from worker.runtime.work.rows import one_row
 
@@ -35,15 +35,7 @@ class ShardWork(JobWork):
         """Write the partial sums, `result`, an `.npz` as bytes."""
         lock(connection, self.job, claim.ids[0])
         leases.end(connection, claim, state="done", result=result)
-        is_analysis = Analysis.id == claim.ids[0]
-        last = case((Analysis.remaining == 1, "reducing"), else_=Analysis.state)
-        connection.execute(
-            update(Analysis).where(is_analysis).values(remaining=Analysis.remaining - 1, state=last)
-        )
-        messages = leases.mark_sent(connection, REDUCE, is_analysis)
-        if messages:
-            add_event(connection, self.job, claim.ids[0], "reducing")
-        return messages
+        return part_ended(connection, self.job, claim.ids[0], REDUCE)
 
 
 SHARD: Final = ShardWork()

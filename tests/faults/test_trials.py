@@ -1,0 +1,90 @@
+"""kill -9 while networks are trained: every run goes on from its last checkpoint, bit by bit."""
+
+import random
+import time
+from typing import Any
+
+import pytest
+
+from tests.support.faults.figures import Say
+from tests.support.faults.job import Jobs
+from tests.support.faults.site import PATIENCE, Site, Stopwatch
+from tests.support.jobs import wait_until
+
+KILLS = 8
+SEED = 20261
+RECIPE: Any = {"steps": 240, "batch_size": 32, "learning_rate": 0.01}
+
+
+class Trial:
+    """A trial to disturb."""
+
+    def __init__(self, site: Site, jobs: Jobs) -> None:
+        self.site, self.records = site, jobs.records
+        factors: Any = [{"name": "wider", "factors": {"0": 2.0, "3": 2.0}}]
+        made = site.client.create_trial(
+            model_id=jobs.model, dataset_id=jobs.dataset, plans=factors, recipe=RECIPE, seeds=[0, 1]
+        )
+        self.id = made["id"]
+
+    @property
+    def segments(self) -> int:
+        return sum(run["segment"] for run in self.records.runs(self.id))
+
+    @property
+    def state(self) -> str:
+        return str(self.records.trial(self.id)["state"])
+
+    def succeeds(self) -> dict[str, Any]:
+        """Wait for its success; return what it found."""
+        wait_until(lambda: self.state in ("succeeded", "failed"), PATIENCE)
+        assert self.state == "succeeded", self.records.trial(self.id)["error"]
+        return self.records.trial_results(self.id)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(whole_site: Site, all_jobs: Jobs) -> dict[str, Any]:
+    found = Trial(whole_site, all_jobs).succeeds()
+    assert [run["state"] for run in found["runs"]] == ["done"] * 8
+    return found
+
+
+def test_killed_workers(site: Site, jobs: Jobs, undisturbed: dict[str, Any], say: Say) -> None:
+    rng = random.Random(SEED)
+    trial = Trial(site, jobs)
+    kills, resumed = 0, 0
+    while kills < KILLS:
+        if trial.state == "succeeded":
+            assert trial.succeeds() == undisturbed
+            trial = Trial(site, jobs)
+        leased = [run for run in trial.records.runs(trial.id) if run["state"] == "leased"]
+        if not leased:
+            time.sleep(0.01)
+            continue
+        run = rng.choice(leased)
+        worker = site.holder(run["leased_by"])
+        if worker is None:
+            continue
+        time.sleep(rng.uniform(0.0, 0.2))
+        victims = [worker.process, *filter(None, [worker.child])]
+        for victim in rng.choice([victims, victims[:1], victims[1:]]):
+            victim.kill()
+        kills += 1
+        resumed += run["checkpoint"] is not None
+        wait_until(site.warm_workers, PATIENCE)
+    assert trial.succeeds() == undisturbed
+    assert resumed > 0
+    say(
+        f"{KILLS} kills of workers that train (seed {SEED}), {resumed} of them after a checkpoint: "
+        "curves, gains and networks bit-identical"
+    )
+
+
+def test_a_cancelled_training(site: Site, jobs: Jobs, say: Say) -> None:
+    trial = Trial(site, jobs)
+    wait_until(lambda: trial.segments > 2, PATIENCE)
+    watch = Stopwatch()
+    site.client.cancel_trial(trial.id)
+    recorded = watch.until(lambda: trial.state == "cancelled")
+    deleted = watch.until(lambda: not jobs.records.unused())
+    say(f"a training cancelled: recorded after {recorded:.2f} s, files gone after {deleted:.0f} s")
