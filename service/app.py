@@ -27,6 +27,8 @@ from service.models import endpoints as models
 from service.settings import Settings
 from service.startup import checked_settings
 from service.storage.objects import Storage
+from service.trials import endpoints as trials
+from service.trials import results as trial_results
 from service.workers import endpoints as workers
 
 SWEEP_SECONDS = 60 * 60
@@ -73,6 +75,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         analyses,
         results,
         artifacts,
+        trials,
+        trial_results,
         workers,
     ):
         app.include_router(resource.router)

@@ -7,6 +7,7 @@ from narrows.losses import LOSSES
 from narrows.methods import gauss_newton
 from narrows.methods.table import CRITERIA
 from narrows.options import AdviseOptions, AnalysisOptions
+from narrows.trials.options import FineTune, Recipe, TrialOptions
 from narrows.vocabulary import (
     CURVATURE_METHODS,
     LOSS_NAMES,
@@ -15,6 +16,8 @@ from narrows.vocabulary import (
 )
 from service.analyses.request import AnalysisRequest
 from service.broker.celery_app import PRIORITIES, TASKS
+from service.trials.request import FineTuneRequest, RecipeRequest, TrialRequest, options_of
+from service.trials.terms import own_terms
 
 IDS = {"model_id": "mdl_1", "dataset_id": "dst_1"}
 
@@ -38,6 +41,15 @@ def test_a_request_has_the_options_and_their_defaults() -> None:
     assert names == {field.name for field in fields(AnalysisOptions)}
     asked = AnalysisRequest.model_validate(IDS).model_dump(mode="json")
     assert AnalysisOptions.from_json(asked) == AnalysisOptions()
+
+
+def test_a_trial_has_the_options_and_their_defaults() -> None:
+    names = TrialRequest.model_fields.keys() - {*IDS, "analysis_id"}
+    assert names == {field.name for field in fields(TrialOptions)}
+    for request, options in ((RecipeRequest, Recipe), (FineTuneRequest, FineTune)):
+        assert list(request.model_fields) == [field.name for field in fields(options)]
+    terms = own_terms(TrialRequest.model_validate(IDS))
+    assert options_of(terms) == TrialOptions()
 
 
 def test_options_are_parsed_whole() -> None:

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from service.database.dialect import insert
 from service.database.jobs import J, JobArtifact, JobEvent, JobKind
+from service.database.trials import Trial
 
 
 class JobRepository(Generic[J]):
@@ -74,6 +75,11 @@ class JobRepository(Generic[J]):
     def add_event(self, identity: str, event: str, **data: Any) -> None:
         of_job = {self._kind.key: identity}
         self._session.add(self._kind.event(**of_job, kind=event, data=data))
+
+    def trials_of(self, identity: str) -> Sequence[str]:
+        """Return the ids of the trials of an analysis."""
+        query = select(Trial.id).where(Trial.analysis_id == identity)
+        return self._session.scalars(query.order_by(Trial.created_at)).all()
 
     def delete(self, identity: str) -> None:
         """Delete a job; the foreign keys delete its results and events, too."""

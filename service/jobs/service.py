@@ -155,12 +155,17 @@ def remove(
 ) -> None:
     """Delete an ended job with its results, and its files that nothing else refers to.
 
-    Raises NotFoundError, and InUseError if it has not ended.
+    Raises NotFoundError, and InUseError if it has not ended, or trials refer to it.
     """
     row = find(session, kind, owner, identity, to_change=True)
     if row.state not in ENDED:
         raise InUseError(f"The {kind.noun} is {row.state}; cancel it first.", state=row.state)
     jobs, files = JobRepository(session, kind), FileRepository(session)
+    if trials := jobs.trials_of(identity):
+        raise InUseError(
+            f"Trials refer to this {kind.noun}; delete them first: {', '.join(trials)}.",
+            trials=trials,
+        )
     hashes = sorted({built.sha256 for built in jobs.artifacts(identity)})
     jobs.delete(identity)
     for sha256 in [sha256 for sha256 in hashes if files.delete_unused(sha256)]:

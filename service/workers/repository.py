@@ -1,16 +1,37 @@
 """All SQL about workers."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import Integer, case, cast, func, literal, null, select, union_all
+from sqlalchemy import Integer, Select, case, cast, func, literal, null, select, union_all
 from sqlalchemy.orm import Session
 
 from service.database.clock import epoch_now
-from service.database.tables import Analysis, Dataset, Model, Shard, Worker
+from service.database.jobs import JobKind
+from service.database.tables import ANALYSES, Dataset, Model, Worker
+from service.database.trials import TRIALS
 
 _ALIVE = Worker.alive_until > epoch_now()
 _NO_SHARD = cast(null(), Integer)
+
+
+def _of_jobs(kind: JobKind[Any], first: str, each: str, last: str) -> tuple[Select[Any], ...]:
+    """Return the queries for the work on jobs of a kind, by the tasks of its stages."""
+    job, part = kind.table, kind.part
+    return (
+        select(
+            job.leased_by,
+            case((job.state == "planning", first), else_=last),
+            job.owner,
+            job.id,
+            _NO_SHARD,
+        ).where(job.state.in_(("planning", "reducing"))),
+        select(part.leased_by, literal(each), job.owner, job.id, part.index)
+        .join(job, kind.refers(part, job.id))
+        .where(part.state == "leased"),
+    )
+
+
 _HELD = union_all(
     select(
         Model.leased_by.label("worker"),
@@ -22,16 +43,8 @@ _HELD = union_all(
     select(
         Dataset.leased_by, literal("inspect_dataset"), Dataset.owner, Dataset.id, _NO_SHARD
     ).where(Dataset.state == "inspecting"),
-    select(
-        Analysis.leased_by,
-        case((Analysis.state == "planning", "plan"), else_="reduce"),
-        Analysis.owner,
-        Analysis.id,
-        _NO_SHARD,
-    ).where(Analysis.state.in_(("planning", "reducing"))),
-    select(Shard.leased_by, literal("shard"), Analysis.owner, Analysis.id, Shard.index)
-    .join(Analysis, Analysis.id == Shard.analysis_id)
-    .where(Shard.state == "leased"),
+    *_of_jobs(ANALYSES, "plan", "shard", "reduce"),
+    *_of_jobs(TRIALS, "plan_trial", "train", "reduce_trial"),
 ).subquery()
 
 

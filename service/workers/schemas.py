@@ -8,11 +8,11 @@ class WorkOut(BaseModel):
 
     task: TaskName = Field(description="The kind of work")
     job: str | None = Field(
-        description="The id of the model, dataset or analysis; null if it is not yours",
+        description="The id of the model, dataset, analysis or trial; null if it is not yours",
         examples=["ana_9d5e4f60718293040b3fa1c0"],
     )
     shard: int | None = Field(
-        description="The index of the shard; null unless it is a shard of yours"
+        description="The index of the shard or run; null unless it is one of yours"
     )
 
 

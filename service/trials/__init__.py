@@ -1,0 +1,1 @@
+"""Trials: what the networks of plans gain when they are trained."""

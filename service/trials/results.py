@@ -1,0 +1,67 @@
+"""`/v1/trials/{trial_id}`: `/runs`, and `/artifacts` of a trial that succeeded."""
+
+from fastapi import APIRouter
+from fastapi.responses import Response, StreamingResponse
+
+from service.database.trials import TRIALS, TrialArtifact, TrialRun
+from service.http.dependencies import FromApp, Session
+from service.http.ids import Id
+from service.http.pagination import Page, PageSize, PageToken, Slice
+from service.http.problem_schema import responses
+from service.http.problems import NoResultError
+from service.http.security import Reader
+from service.jobs import service as jobs
+from service.jobs.conditional import IfNoneMatch
+from service.jobs.downloads import RESPONSES, FileName, IfRange, RangeHeader, download
+from service.trials.schemas import TrialArtifactOut, TrialRunOut
+
+router = APIRouter(
+    prefix="/v1/trials/{trial_id}",
+    tags=["trials"],
+    responses=responses(401, 403, 404, 422, 500, 503),
+)
+
+
+@router.get("/runs", response_model=Page[TrialRunOut])
+def list_trial_runs(
+    trial_id: Id,
+    caller: Reader,
+    session: Session,
+    page_size: PageSize = 100,
+    page_token: PageToken = None,
+) -> Slice[TrialRun]:
+    """List the runs of a trial with their loss curves, also while it trains."""
+    jobs.find(session, TRIALS, caller.owner, trial_id)
+    return jobs.results(session, TRIALS, trial_id, TrialRun, page_size, page_token)
+
+
+@router.get("/artifacts", response_model=Page[TrialArtifactOut], responses=responses(NoResultError))
+def list_trial_artifacts(
+    trial_id: Id,
+    caller: Reader,
+    session: Session,
+    page_size: PageSize = 1000,
+    page_token: PageToken = None,
+) -> Slice[TrialArtifact]:
+    """List the trained networks: one `.pt2` file for each run that succeeded."""
+    jobs.require_success(jobs.find(session, TRIALS, caller.owner, trial_id), TRIALS)
+    return jobs.results(session, TRIALS, trial_id, TrialArtifact, page_size, page_token)
+
+
+@router.get(
+    "/artifacts/{name}",
+    response_class=StreamingResponse,
+    responses={**RESPONSES, **responses(NoResultError)},
+)
+async def download_trial_artifact(
+    trial_id: Id,
+    name: FileName,
+    caller: Reader,
+    services: FromApp,
+    range_header: RangeHeader = None,
+    if_range: IfRange = None,
+    if_none_match: IfNoneMatch = None,
+) -> Response:
+    """Download a trained network, or one range of its bytes; its entity tag is its SHA-256."""
+    wanted = range_header, if_range, if_none_match
+    return await download(services, TRIALS, caller.owner, trial_id, name, *wanted)
