@@ -3,19 +3,12 @@
 On the embedded pair (SQLite, folder broker) and on PostgreSQL with Redis.
 """
 
-import os
-import signal
-import socket
-import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import httpx
 import numpy as np
 import pytest
 import torch
@@ -24,6 +17,7 @@ from torch import nn
 from narrows.client import Client
 from narrows.client.types import Transform
 from tests.support.made_once import made_once
+from tests.support.running import running, wait_until
 from tests.support.s3 import s3_server
 from worker.cli.export import export_module
 from worker.demo import network as demo_network
@@ -55,39 +49,6 @@ def train_and_save(network: DigitsNet, path: Path) -> None:
     *_, accuracy = train(network)
     assert accuracy > 0.85
     torch.save(network.state_dict(), path)
-
-
-@contextmanager
-def running(environment: dict[str, str], data: Path) -> Iterator[Client]:
-    """Run `narrows up` and stop it; yield a client once it answers."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "narrows", "up", "--port", str(port)],
-        env={**os.environ, "NARROWS_DATA": str(data), **environment},
-    )
-    try:
-        url = f"http://127.0.0.1:{port}"
-        wait_until(lambda: (data / "api-key").exists() and answers(url))
-        with Client(url, (data / "api-key").read_text().strip()) as client:
-            yield client
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(30)
-
-
-def wait_until(condition: Any, seconds: float = 60) -> None:
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until, "the service does not answer"
-        time.sleep(0.1)
-
-
-def answers(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/livez").is_success
-    except httpx.TransportError:
-        return False
 
 
 @pytest.fixture(scope="module")

@@ -8,19 +8,18 @@ with Client() as narrows:
     print(narrows.layers(analysis["id"]))
 """
 
-import itertools
 import json
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self, Unpack, cast
-from urllib.parse import quote
 
 from narrows.client.address import address_of, key_for
-from narrows.client.downloads import download
-from narrows.client.errors import TimedOutError, UnreachableError
+from narrows.client.calls import path_of
+from narrows.client.errors import UnreachableError
 from narrows.client.http import Connection, OnRetry
 from narrows.client.limits import Limits
+from narrows.client.trials import TrialCalls
 from narrows.client.types import (
     Analysis,
     Artifact,
@@ -33,14 +32,11 @@ from narrows.client.types import (
     Worker,
 )
 from narrows.client.uploads import OnRead, upload
-from narrows.client.waiting import watch, watch_upload
+from narrows.client.waiting import ANALYSES, read, watch, watch_upload
 from narrows.vocabulary import AnalysisState
 
-MOST_ITEMS = 1000
-"""The largest page that the server gives."""
 
-
-class Client:
+class Client(TrialCalls):
     """A connection to a Narrows server.
 
     `url` defaults to `NARROWS_URL` or this machine, `api_key` to `NARROWS_API_KEY` or, on this
@@ -91,15 +87,15 @@ class Client:
 
     def model(self, model_id: str) -> Upload:
         """Return a model as it is."""
-        return cast("Upload", self._connection.send("GET", _path("models", model_id)).json())
+        return cast("Upload", self._connection.send("GET", path_of("models", model_id)).json())
 
     def watch_model(self, model_id: str) -> Iterator[Upload]:
         """Yield the model until it is inspected; the last is `ready` or `rejected`."""
-        return watch_upload(self._connection, _path("models", model_id))
+        return watch_upload(self._connection, path_of("models", model_id))
 
     def watch_dataset(self, dataset_id: str) -> Iterator[Upload]:
         """Yield the dataset until it is inspected; the last is `ready` or `rejected`."""
-        return watch_upload(self._connection, _path("datasets", dataset_id))
+        return watch_upload(self._connection, path_of("datasets", dataset_id))
 
     def analyze(self, model_id: str, dataset_id: str, **options: Unpack[Options]) -> Analysis:
         """Request an analysis; return it, queued. The server has defaults for all `options`."""
@@ -114,40 +110,29 @@ class Client:
 
     def analysis(self, analysis_id: str, wait: float = 0) -> Analysis:
         """Return an analysis as it is, or when it has ended, after at most `wait` seconds."""
-        analysis = None
-        try:
-            for analysis in watch(self._connection, analysis_id, wait):  # noqa: B007 - the last
-                pass
-        except TimedOutError as error:
-            if error.phase is not None:  # the call itself took too long
-                raise
-        assert analysis is not None  # noqa: S101 - it is yielded before the time is over
-        return analysis
+        return cast("Analysis", read(self._connection, ANALYSES, analysis_id, wait))
 
     def analyses(
         self, limit: int | None = None, state: AnalysisState | None = None
     ) -> list[Analysis]:
         """Return the analyses, or those in a state: the newest first, at most `limit`."""
-        parameters: dict[str, Any] = {"page_size": min(limit or MOST_ITEMS, MOST_ITEMS)}
-        if state is not None:
-            parameters["state"] = state
-        return list(itertools.islice(self._items("/v1/analyses", parameters), limit))
+        return self._list("analyses", limit, state)
 
     def watch(self, analysis_id: str) -> Iterator[Analysis]:
         """Yield an analysis now, on each change and every few seconds, until it has ended."""
-        return watch(self._connection, analysis_id)
+        return cast("Iterator[Analysis]", watch(self._connection, ANALYSES, analysis_id))
 
     def wait(self, analysis_id: str, seconds: float | None = None) -> Analysis:
         """Return an analysis when it has ended, which may be `failed` or `cancelled`.
 
         Raises TimedOutError if it takes more than `seconds`. The analysis then goes on.
         """
-        *_, analysis = watch(self._connection, analysis_id, seconds)
-        return analysis
+        *_, analysis = watch(self._connection, ANALYSES, analysis_id, seconds)
+        return cast("Analysis", analysis)
 
     def cancel(self, analysis_id: str) -> Analysis:
         """Cancel an analysis; one that has ended stays as it is."""
-        path = f"{_path('analyses', analysis_id)}/cancel"
+        path = f"{path_of('analyses', analysis_id)}/cancel"
         return cast("Analysis", self._connection.send("POST", path).json())
 
     def layers(self, analysis_id: str) -> list[Layer]:
@@ -178,22 +163,7 @@ class Client:
         The file appears, or is replaced, when it is complete and its SHA-256 is right. Raises
         OSError where it can't be written, or arrived damaged.
         """
-        target = Path(path)
-        if target.is_dir():
-            target /= Path(name).name
-        artifacts = f"{_path('analyses', analysis_id)}/artifacts"
-        return download(self._connection, artifacts, name, target, on_read)
+        return self._download("analyses", analysis_id, name, path, on_read)
 
     def _results(self, analysis_id: str, kind: str) -> list[Any]:
-        return list(self._items(f"{_path('analyses', analysis_id)}/{kind}"))
-
-    def _items(self, path: str, parameters: dict[str, Any] | None = None) -> Iterator[Any]:
-        page = {"next_page_token": ""}
-        while (token := page["next_page_token"]) is not None:
-            more = {"page_token": token} if token else {}
-            page = self._connection.send("GET", path, params={**(parameters or {}), **more}).json()
-            yield from page["items"]
-
-
-def _path(kind: str, identity: str) -> str:
-    return f"/v1/{kind}/{quote(identity, safe='')}"
+        return list(self._items(f"{path_of('analyses', analysis_id)}/{kind}"))

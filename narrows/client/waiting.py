@@ -1,16 +1,18 @@
-"""Waits for the end of an analysis or an inspection, also while the server is away for a while."""
+"""Waits for the end of a job or an inspection, also while the server is away for a while."""
 
 import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from urllib.parse import quote
+from dataclasses import dataclass
+from typing import Any
 
 import httpx
 
+from narrows.client.calls import path_of
 from narrows.client.errors import ApiError, TimedOutError, UnreachableError
 from narrows.client.http import Connection
-from narrows.client.types import Analysis, Upload
+from narrows.client.types import Upload
 from narrows.vocabulary import ENDED
 
 WATCH_SECONDS = 10
@@ -19,30 +21,54 @@ WATCH_SECONDS = 10
 POLL_SECONDS = 0.2
 
 
+@dataclass(frozen=True)
+class JobKind:
+    """A kind of job: what one is called, and the name of their list."""
+
+    noun: str
+    path: str
+
+
+ANALYSES = JobKind("analysis", "analyses")
+TRIALS = JobKind("trial", "trials")
+
+
 def watch(
-    connection: Connection, analysis_id: str, seconds: float | None = None
-) -> Iterator[Analysis]:
-    """Yield an analysis now, on each change and every few seconds, until it has ended.
+    connection: Connection, kind: JobKind, identity: str, seconds: float | None = None
+) -> Iterator[Any]:
+    """Yield an analysis or a trial now, on each change and every few seconds, until it has ended.
 
     Raises TimedOutError if it takes more than `seconds`, if these are given.
     """
     until = math.inf if seconds is None else time.monotonic() + seconds
-    analysis, wait, tag = None, 0, ""
-    with _hint(analysis_id):
+    job, wait, tag = None, 0, ""
+    with _hint(kind, identity):
         while True:
-            answer = _ask(connection, analysis_id, wait, tag)
+            answer = _ask(connection, kind, identity, wait, tag)
             tag = answer.headers.get("ETag", "")  # a proxy may remove it
-            if analysis is None or answer.status_code != httpx.codes.NOT_MODIFIED:
-                analysis = _analysis(answer)
-            yield analysis
-            if analysis["state"] in ENDED:
+            if job is None or answer.status_code != httpx.codes.NOT_MODIFIED:
+                job = answer.json()
+            yield job
+            if job["state"] in ENDED:
                 return
             left = until - time.monotonic()
             wait = math.ceil(min(left, WATCH_SECONDS))
             if left <= 0:
                 raise TimedOutError(
-                    f"The analysis {analysis_id} is {analysis['state']} after {seconds:g} s."
+                    f"The {kind.noun} {identity} is {job['state']} after {seconds:g} s."
                 )
+
+
+def read(connection: Connection, kind: JobKind, identity: str, wait: float) -> Any:
+    """Return a job as it is, or when it has ended, after at most `wait` seconds."""
+    job = None
+    try:
+        for job in watch(connection, kind, identity, wait):  # noqa: B007 - the last
+            pass
+    except TimedOutError as error:
+        if error.phase is not None:  # the call itself took too long
+            raise
+    return job
 
 
 def watch_upload(connection: Connection, path: str) -> Iterator[Upload]:
@@ -55,27 +81,24 @@ def watch_upload(connection: Connection, path: str) -> Iterator[Upload]:
         time.sleep(POLL_SECONDS)
 
 
-def _ask(connection: Connection, analysis_id: str, wait: int, tag: str) -> httpx.Response:
+def _ask(
+    connection: Connection, kind: JobKind, identity: str, wait: int, tag: str
+) -> httpx.Response:
     headers = {"Prefer": f"wait={wait}"} if wait else {}
     if tag:
         headers["If-None-Match"] = tag
     return connection.send(
         "GET",
-        f"/v1/analyses/{quote(analysis_id, safe='')}",
+        path_of(kind.path, identity),
         patient=True,
         headers=headers,
         timeout=connection.limits.timeout(wait + connection.limits.answer),
     )
 
 
-def _analysis(answer: httpx.Response) -> Analysis:
-    analysis: Analysis = answer.json()
-    return analysis
-
-
 @contextmanager
-def _hint(analysis_id: str) -> Iterator[None]:
-    """Add to an error how to come back, unless it says that there is no such analysis."""
+def _hint(kind: JobKind, identity: str) -> Iterator[None]:
+    """Add to an error how to come back, unless it says that there is no such job."""
     try:
         yield
     except (ApiError, UnreachableError) as error:
@@ -85,6 +108,6 @@ def _hint(analysis_id: str) -> Iterator[None]:
             or error.may_pass
         ):
             error.hint = (
-                f"The analysis {analysis_id} goes on; come back with: narrows show {analysis_id}"
+                f"The {kind.noun} {identity} goes on; come back with: narrows show {identity}"
             )
         raise

@@ -36,7 +36,7 @@ def analyses(
     from service.cli.progress import Steps
 
     with connected(Steps()) as client:
-        listed = client.analyses(limit, _state(state))
+        listed = client.analyses(limit, known_state(state))
         if as_json:
             print_json(listed)
         elif listed:
@@ -47,7 +47,8 @@ def analyses(
             typer.echo("There are no such analyses. Start one with: narrows analyze")
 
 
-def _state(text: str | None) -> AnalysisState | None:
+def known_state(text: str | None) -> AnalysisState | None:
+    """Return a state; raise BadParameter for what is none."""
     for state in get_args(AnalysisState):
         if state == text:
             known: AnalysisState = state

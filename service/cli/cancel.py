@@ -1,4 +1,4 @@
-"""`narrows cancel`: cancels an analysis."""
+"""`narrows cancel`: cancels an analysis or a trial."""
 
 from typing import Annotated
 
@@ -6,21 +6,21 @@ import typer
 
 
 def cancel(
-    analysis: Annotated[str, typer.Argument(help="The id of an analysis: ana_…")],
+    job: Annotated[str, typer.Argument(help="The id of an analysis or a trial: ana_… or trl_…")],
 ) -> None:
-    """Cancel an analysis. One that has ended stays as it is.
+    """Cancel an analysis or a trial. One that has ended stays as it is.
 
     Example: narrows cancel ana_9d5e4f60718293040b3fa1c0
     """
     from narrows.vocabulary import ENDED
-    from service.cli.following import connected
+    from service.cli.following import cancel_job, connected, noun_of
     from service.cli.progress import Steps
     from service.cli.uploading import require_id
 
-    identity = require_id(analysis, "ana")
+    identity = require_id(job, "ana", "trl")
     with connected(Steps()) as client:
-        left = client.cancel(identity)
+        left = cancel_job(client, identity)
     if left["state"] in ENDED and left["state"] != "cancelled":
-        typer.echo(f"The analysis {identity} had {left['state']} before.")
+        typer.echo(f"The {noun_of(identity)} {identity} had {left['state']} before.")
     else:
-        typer.echo(f"Cancelled the analysis {identity}.")
+        typer.echo(f"Cancelled the {noun_of(identity)} {identity}.")

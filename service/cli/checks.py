@@ -13,6 +13,8 @@ from service.analyses.request import AnalysisRequest
 from service.datasets.schemas import Transform as TransformSchema
 from service.http.problems import InvalidError
 from service.plain_errors import explain
+from service.trials.request import TrialRequest
+from service.trials.terms import own_terms
 
 
 def checked_request(options: Options) -> AnalysisRequest:
@@ -24,6 +26,18 @@ def checked_request(options: Options) -> AnalysisRequest:
         raise _bad([str(part) for part in first["loc"]], explain(first)) from None
     _explained(lambda: check_request(request))
     return request
+
+
+def checked_trial(request: dict[str, Any]) -> None:
+    """Check a request for a trial before its upload; raise BadParameter."""
+    ids = {} if "analysis_id" in request else {"model_id": "-", "dataset_id": "-"}
+    try:
+        asked = TrialRequest.model_validate({**ids, **request})
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise _bad([str(part) for part in first["loc"]], explain(first)) from None
+    if ids:
+        _explained(lambda: own_terms(asked))
 
 
 def check_against_model(request: AnalysisRequest, inspection: dict[str, Any]) -> None:
@@ -42,7 +56,7 @@ def checked_transform(text: str) -> Transform:
     return cast("Transform", transform.model_dump(exclude_none=True))
 
 
-def _explained(check: Callable[[], None]) -> None:
+def _explained(check: Callable[[], object]) -> None:
     try:
         check()
     except InvalidError as error:
@@ -51,7 +65,11 @@ def _explained(check: Callable[[], None]) -> None:
 
 
 def _bad(path: Sequence[str], detail: str) -> typer.BadParameter:
-    if path[0] == "plans":
+    if path[0] == "recipe" and len(path) > 1:
+        option = "--" + path[1].replace("_", "-")
+    elif path[0] in ("variants", "inits"):
+        option = f"--{path[0][:-1]}"
+    elif path[0] == "plans":
         option = "--factor" if len(path) > 2 else "--plan"  # only a custom plan has parts
     else:
         parts = path[:2] if path[0] == ADVISE else path[:1]

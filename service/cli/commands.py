@@ -16,6 +16,8 @@ from service.cli.inspect import inspect
 from service.cli.keys import keys
 from service.cli.migrate import migrate
 from service.cli.show import show
+from service.cli.trial import trial
+from service.cli.trials import trials
 from service.cli.up import up
 from service.cli.workers import workers
 from service.parent_watch import stop_at_end_of_input
@@ -75,8 +77,10 @@ _OWN: dict[str, Callable[..., None]] = {
     "demo": demo,
     "up": up,
     "analyze": analyze,
+    "trial": trial,
     "show": show,
     "analyses": analyses,
+    "trials": trials,
     "cancel": cancel,
     "inspect": inspect,
     "workers": workers,

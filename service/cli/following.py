@@ -1,10 +1,11 @@
-"""Follows an analysis to its end; whoever leaves is told how to come back."""
+"""Follows a job to its end; whoever leaves is told how to come back."""
 
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from narrows.client import ApiError, Client, UnreachableError
+from narrows.client.trial_types import Trial
 from narrows.client.types import Analysis
 from service.cli.errors import CommandError, TerminatedError
 from service.cli.progress import Pace, Steps
@@ -69,23 +70,33 @@ def said(analysis: Analysis, pace: Pace | None = None) -> str:
     return f"{text}, {left / 60:.0f} min left" if left >= 120 else f"{text}, {left:.0f} s left"
 
 
-def require_success(analysis: Analysis) -> None:
-    """Raise CommandError for an analysis that failed or was cancelled."""
-    if analysis["state"] == "failed":
-        raise CommandError(f"The analysis {analysis['id']} failed.\n{text_of(analysis['error'])}")
-    if analysis["state"] == "cancelled":
-        raise CommandError(f"The analysis {analysis['id']} was cancelled.")
+def require_success(job: Analysis | Trial) -> None:
+    """Raise CommandError for an analysis or a trial that failed or was cancelled."""
+    noun = noun_of(job["id"])
+    if job["state"] == "failed":
+        raise CommandError(f"The {noun} {job['id']} failed.\n{text_of(job['error'])}")
+    if job["state"] == "cancelled":
+        raise CommandError(f"The {noun} {job['id']} was cancelled.")
+
+
+def noun_of(identity: str) -> str:
+    """Return what has this id.
+
+    >>> noun_of("trl_9d5e4f60718293040b3fa1c0")
+    'trial'
+    """
+    return "trial" if identity.startswith("trl") else "analysis"
 
 
 @contextmanager
 def left_on_interrupt(steps: Steps, client: Client, identity: str) -> Iterator[None]:
-    """On Ctrl-C, say how to come back to an analysis; on a second one, or SIGTERM, cancel it."""
+    """On Ctrl-C, say how to come back to a job; on a second one, or SIGTERM, cancel it."""
     try:
         yield
     except KeyboardInterrupt:
         try:  # also the note, since Ctrl-C may come at once
             steps.note(
-                f"The analysis goes on; come back with: narrows show {identity}\n"
+                f"The {noun_of(identity)} goes on; come back with: narrows show {identity}\n"
                 f"Ctrl-C once more, within {SECOND_THOUGHTS:.0f} s, cancels it."
             )
             time.sleep(SECOND_THOUGHTS)
@@ -99,7 +110,7 @@ def left_on_interrupt(steps: Steps, client: Client, identity: str) -> Iterator[N
 
 @contextmanager
 def cancelled_on_interrupt(steps: Steps, client: Client, identity: str) -> Iterator[None]:
-    """Cancel an analysis on any interruption: its service ends, too."""
+    """Cancel a job on any interruption: its service ends, too."""
     try:
         yield
     except (KeyboardInterrupt, TerminatedError):
@@ -107,10 +118,18 @@ def cancelled_on_interrupt(steps: Steps, client: Client, identity: str) -> Itera
         raise
 
 
+def cancel_job(client: Client, identity: str) -> Analysis | Trial:
+    """Cancel an analysis or a trial, and return it."""
+    return (
+        client.cancel_trial(identity) if noun_of(identity) == "trial" else client.cancel(identity)
+    )
+
+
 def _cancel(steps: Steps, client: Client, identity: str) -> None:
+    noun = noun_of(identity)
     try:
-        client.cancel(identity)
+        cancel_job(client, identity)
     except (ApiError, UnreachableError) as error:
-        steps.note(f"The analysis {identity} could not be cancelled: {error}")
+        steps.note(f"The {noun} {identity} could not be cancelled: {error}")
     else:
-        steps.note(f"Cancelled the analysis {identity}.")
+        steps.note(f"Cancelled the {noun} {identity}.")

@@ -54,8 +54,25 @@ def requested_plans(
         named = [*DEFAULT_PLANS, *(name for name in named if name not in DEFAULT_PLANS)]
     if not factors:
         return [*named] or None
+    return [*named, {"name": CUSTOM, "factors": _factors(factors)}]
+
+
+def requested_trial_plans(
+    names: list[str] | None, factors: list[str] | None, *, advised: bool
+) -> "list[str | CustomPlan] | None":
+    """Return the plans that a trial tries; None for the server's default. Raises BadParameter."""
+    plans: list[str | CustomPlan] = [*(names or ())]
+    if advised and ADVISE not in plans:
+        plans.append(ADVISE)
+    if factors:
+        plans.append({"name": CUSTOM, "factors": _factors(factors)})
+    return plans or None
+
+
+def _factors(texts: list[str]) -> dict[str, float]:
+    """Return the factors of layers in texts such as conv1=1.5; raise BadParameter."""
     factor_of = {}
-    for text in factors:
+    for text in texts:
         layer, _, factor = text.rpartition("=")
         try:
             factor_of[layer] = float(factor)
@@ -66,7 +83,7 @@ def requested_plans(
                 f"{text!r} does not have the form LAYER=NUMBER, such as conv1=1.5.",
                 param_hint="--factor",
             )
-    return [*named, {"name": CUSTOM, "factors": factor_of}]
+    return factor_of
 
 
 def requested_advice(

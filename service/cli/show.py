@@ -1,4 +1,4 @@
-"""`narrows show`: an analysis again, from any machine."""
+"""`narrows show`: an analysis or a trial again, from any machine."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,10 +13,8 @@ if TYPE_CHECKING:
 
 
 def show(
-    analysis: Annotated[str, typer.Argument(help="The id of an analysis: ana_…")],
-    follow: Annotated[
-        bool, typer.Option(help="Wait for the end of an analysis that still runs.")
-    ] = True,
+    job: Annotated[str, typer.Argument(help="The id of an analysis or a trial: ana_… or trl_…")],
+    follow: Annotated[bool, typer.Option(help="Wait for the end of one that still runs.")] = True,
     plan: Annotated[
         list[str] | None,
         typer.Option(
@@ -32,25 +30,31 @@ def show(
     fail_on: FailOn = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show an analysis again, from any machine; follow one that still runs.
+    """Show an analysis or a trial again, from any machine; follow one that still runs.
 
     Example: narrows show ana_9d5e4f60718293040b3fa1c0 --plan all
 
-    `narrows analyses` lists the ids. Ctrl-C stops following, and the analysis goes on; a second
-    Ctrl-C cancels it. Exit status: 0 done or, with --no-follow, not yet; 1 failed; 2 wrong usage;
-    3 and 4 see --fail-on.
+    `narrows analyses` and `narrows trials` list the ids. Ctrl-C stops following, and the work goes
+    on; a second Ctrl-C cancels it. Exit status: 0 done or, with --no-follow, not yet; 1 failed; 2
+    wrong usage; 3 and 4 see --fail-on.
     """
     from service.cli.fail_on import exit_if
-    from service.cli.following import connected, left_on_interrupt, require_success
+    from service.cli.following import connected, left_on_interrupt, noun_of, require_success
     from service.cli.following import follow as follow_to_the_end
     from service.cli.printing import print_answer, print_json
     from service.cli.progress import Steps
     from service.cli.run_analysis import result_of
+    from service.cli.run_trial import show_trial
     from service.cli.uploading import require_id
 
-    identity = require_id(analysis, "ana")
+    identity = require_id(job, "ana", "trl")
     if fail_on and not follow:
         raise typer.BadParameter("--fail-on needs the result; leave out --no-follow.")
+    if noun_of(identity) == "trial":
+        if plan or fail_on:
+            raise typer.BadParameter("--plan and --fail-on are for analyses; this is a trial.")
+        show_trial(identity, output, follow=follow, as_json=as_json)
+        return
     steps = Steps()
     with connected(steps) as client:
         found = client.analysis(identity)

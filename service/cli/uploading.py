@@ -25,11 +25,17 @@ def source(text: str, prefix: str) -> Path | str:
     raise typer.BadParameter(f"{text} is neither an existing file nor an id ({prefix}_…).")
 
 
-def require_id(text: str, prefix: str) -> str:
-    """Return `text` if it is an id; raise BadParameter if it is not."""
-    if re.fullmatch(rf"{prefix}_[0-9a-f]{{24}}", text.strip()):
+def require_id(text: str, *prefixes: str) -> str:
+    """Return `text` if it is an id with one of the prefixes; raise BadParameter if it is not."""
+    if re.fullmatch(rf"({'|'.join(prefixes)})_[0-9a-f]{{24}}", text.strip()):
         return text.strip()
-    raise typer.BadParameter(f"{text} is not an id ({prefix}_…); `narrows analyses` lists them.")
+    lists = " and ".join(f"`narrows {_LISTS[prefix]}`" for prefix in prefixes)
+    ids = " or ".join(f"{prefix}_…" for prefix in prefixes)
+    verb = "list" if len(prefixes) > 1 else "lists"
+    raise typer.BadParameter(f"{text} is not an id ({ids}); {lists} {verb} them.")
+
+
+_LISTS = {"ana": "analyses", "trl": "trials"}
 
 
 def ready_model(

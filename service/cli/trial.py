@@ -1,0 +1,168 @@
+"""`narrows trial`: trains what plans build, and prints what was gained."""
+
+from pathlib import Path
+from typing import Annotated, Any, get_args
+
+import typer
+
+from narrows.vocabulary import (
+    BUDGET_KINDS,
+    LOSS_NAMES,
+    OPTIMIZERS,
+    PLANS,
+    SCHEDULES,
+    STARTS,
+    VARIANT_KINDS,
+    Init,
+)
+from service.cli.options import AsJson, one_of, requested_advice, requested_trial_plans
+
+RECIPE = (
+    "optimizer", "learning_rate", "momentum", "weight_decay", "schedule", "warmup", "epochs",
+    "steps", "batch_size", "flip", "crop", "label_smoothing", "start",
+)  # fmt: skip
+"""The options that are parts of the recipe."""
+
+
+def trial(
+    model: Annotated[
+        str | None, typer.Argument(help="A `.pt2` file, or the id of an uploaded model.")
+    ] = None,
+    dataset: Annotated[
+        str | None,
+        typer.Argument(help="An `.npz` file of x and y, or the id of an uploaded dataset."),
+    ] = None,
+    analysis: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="Try the plans of this analysis, instead of a new one."),
+    ] = None,
+    plan: Annotated[
+        list[str] | None,
+        typer.Option(help=f"{one_of(PLANS)}; may be repeated. Default: double and advise."),
+    ] = None,
+    factor: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="LAYER=NUMBER",
+            help="Multiply this layer's width, in a plan 'custom'; may be repeated.",
+        ),
+    ] = None,
+    advise_budget: Annotated[
+        str | None,
+        typer.Option(metavar="SHARE", help="How much the plan 'advise' may add, 10% by default."),
+    ] = None,
+    advise_cost: Annotated[
+        str | None, typer.Option(help=f"What 'advise' adds: {one_of(BUDGET_KINDS)}.")
+    ] = None,
+    variant: Annotated[
+        list[str] | None,
+        typer.Option(help=f"{one_of(VARIANT_KINDS)}; may be repeated. Default: all."),
+    ] = None,
+    init: Annotated[
+        list[str] | None,
+        typer.Option(help=f"{one_of(get_args(Init))}, for --start upload; may be repeated."),
+    ] = None,
+    seeds: Annotated[
+        int | None, typer.Option(min=1, help="Train everything with so many seeds. Default: 3.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="How long to train. Default: 20.")] = None,
+    steps: Annotated[int | None, typer.Option(help="How long, instead of --epochs.")] = None,
+    optimizer: Annotated[str | None, typer.Option(help=f"{one_of(OPTIMIZERS)}.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="The peak. Default: 0.001.")] = None,
+    momentum: Annotated[float | None, typer.Option(help="Of sgd. Default: 0.9.")] = None,
+    weight_decay: Annotated[float | None, typer.Option(help="Of all parameters.")] = None,
+    schedule: Annotated[str | None, typer.Option(help=f"{one_of(SCHEDULES)}.")] = None,
+    warmup: Annotated[
+        float | None, typer.Option(help="The share of the steps in which the rate rises.")
+    ] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Samples in a step.")] = None,
+    flip: Annotated[
+        bool | None, typer.Option("--flip", help="Mirror inputs by chance, along the last axis.")
+    ] = None,
+    crop: Annotated[
+        int | None, typer.Option(help="Move inputs by up to so many pixels, by chance.")
+    ] = None,
+    label_smoothing: Annotated[
+        float | None, typer.Option(help="The share of a label that goes to all classes.")
+    ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(help=f"{one_of(STARTS)}: new weights, or those of the model."),
+    ] = None,
+    holdout: Annotated[
+        float | None, typer.Option(help="The share of the samples to measure on. Default: 0.2.")
+    ] = None,
+    loss: Annotated[str | None, typer.Option(help=f"{one_of(LOSS_NAMES)}.")] = None,
+    max_samples: Annotated[
+        int | None, typer.Option(help="The largest number of samples to use.")
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(help="How many threads a training uses. Default: 1.")
+    ] = None,
+    time_limit_seconds: Annotated[
+        int | None, typer.Option(help="Runs that have not ended by then fail.")
+    ] = None,
+    transform: Annotated[
+        str | None,
+        typer.Option(help='Preprocessing, in JSON: {"scale": 0.00392, "mean": [0.5]}.'),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", file_okay=False, help="Download the trained networks into this folder."
+        ),
+    ] = None,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Print the id of the trial, and do not wait for it.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train what plans build, and see what was gained: a prediction is checked by training.
+
+    Example: narrows trial net.pt2 data.npz --plan double --epochs 30 --seeds 5
+
+    Without --analysis, the network is analysed first. Each variant is trained with each seed, and
+    held against the network with its own widths. Ctrl-C leaves the trial, which `narrows show`
+    finds again; a second Ctrl-C cancels it. Exit status: 0 done, 1 failed, 2 wrong usage.
+    """
+    given = dict(locals())
+
+    from service.cli.checks import checked_transform, checked_trial
+    from service.cli.following import connected
+    from service.cli.progress import Steps
+    from service.cli.run_trial import request_trial, show_trial_with
+    from service.cli.uploading import require_id, source
+
+    if (analysis is None) == (model is None) or (model is None) != (dataset is None):
+        raise typer.BadParameter("Give a model and a dataset, or else --analysis.")
+    sources = None if analysis else (source(str(model), "mdl"), source(str(dataset), "dst"))
+    preprocessing = None if transform is None else checked_transform(transform)
+    if preprocessing is not None and (sources is None or isinstance(sources[1], str)):
+        raise typer.BadParameter(
+            "--transform belongs to an upload, but this dataset has been uploaded; leave it out."
+        )
+    advice = requested_advice(advise_budget, advise_cost, None)
+    values: dict[str, Any] = {
+        "plans": requested_trial_plans(plan, factor, advised=advice is not None),
+        "advise": advice,
+        "variants": variant,
+        "inits": init,
+        "seeds": None if seeds is None else list(range(seeds)),
+        "recipe": {name: given[name] for name in RECIPE if given[name] is not None} or None,
+        "holdout": holdout,
+        "loss": loss,
+        "max_samples": max_samples,
+        "threads": threads,
+        "time_limit_seconds": time_limit_seconds,
+        "analysis_id": analysis and require_id(analysis, "ana"),
+    }
+    request = {name: value for name, value in values.items() if value is not None}
+    checked_trial(request)
+    steps_shown = Steps()
+    with connected(steps_shown) as client:
+        identity = request_trial(steps_shown, client, sources, preprocessing, request)
+        if detach:
+            steps_shown.note(f"Come back with: narrows show {identity}")
+            typer.echo(identity)
+            return
+        show_trial_with(steps_shown, client, identity, output, follow=True, as_json=as_json)
