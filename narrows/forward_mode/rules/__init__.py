@@ -7,8 +7,8 @@ the product rule. Operators that take little time are left to torch's forward mo
 See docs/method.md, "Dual numbers".
 """
 
-from narrows.forward_mode.rules import linear, piecewise, products
+from narrows.forward_mode.rules import linear, piecewise, products, shapes
 from narrows.forward_mode.rules.linear import batch_norm_map
 from narrows.forward_mode.rules.registry import RULES, run
 
-__all__ = ["RULES", "batch_norm_map", "linear", "piecewise", "products", "run"]
+__all__ = ["RULES", "batch_norm_map", "linear", "piecewise", "products", "run", "shapes"]

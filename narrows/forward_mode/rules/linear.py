@@ -10,7 +10,6 @@ from narrows.forward_mode.convolution import Convolution
 from narrows.forward_mode.dual import (
     Arguments,
     Dual,
-    constant,
     differentiate,
     map_linearly,
     substitute,
@@ -36,24 +35,10 @@ def _of_the_value_alone(op: str, arguments: Arguments) -> Any:
 
 # --- linear operators: one call for value and tangent ---------------------------------------------
 
-rule(
-    *"alias chunk clone contiguous div.Scalar expand flatten.using_ints flip mean mean.dim "
-    "movedim.int mT mul.Scalar narrow neg numpy_T permute pixel_shuffle pixel_unshuffle repeat "
-    "reshape roll select.int slice.Tensor split.Tensor split_with_sizes squeeze squeeze.dim "
-    "squeeze.dims sum sum.dim_IntList t to.dtype _to_copy transpose.int unbind.int unflatten.int "
-    "unsqueeze view _unsafe_view".split()
-)(map_linearly)
-
 
 @rule("constant_pad_nd")
 def _pad(op: str, arguments: Arguments) -> Any:
     return (differentiate if arguments.get("value") else map_linearly)(op, arguments)  # 0 is linear
-
-
-@rule("cat", "stack")
-def _join(op: str, arguments: Arguments) -> Any:
-    parts = [part if isinstance(part, Dual) else constant(part) for part in arguments["tensors"]]
-    return map_linearly(op, {**arguments, "tensors": parts})
 
 
 @rule(
