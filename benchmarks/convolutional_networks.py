@@ -9,9 +9,7 @@ def conv_norm(
     inside: int, outside: int, kernel: int = 1, stride: int = 1, groups: int = 1
 ) -> nn.Sequential:
     """Return a convolution without bias, padded to keep the size, and its batch norm."""
-    convolution = nn.Conv2d(
-        inside, outside, kernel, stride, kernel // 2, groups=groups, bias=False
-    )
+    convolution = nn.Conv2d(inside, outside, kernel, stride, kernel // 2, groups=groups, bias=False)
     return nn.Sequential(convolution, nn.BatchNorm2d(outside))
 
 

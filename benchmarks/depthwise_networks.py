@@ -29,7 +29,7 @@ class InvertedResidual(nn.Module):
     `squeeze` puts a squeeze-and-excitation behind the depthwise convolution.
     """
 
-    def __init__(  # noqa: PLR0913, the paper's numbers
+    def __init__(
         self,
         inside: int,
         outside: int,

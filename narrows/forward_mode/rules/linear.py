@@ -74,24 +74,6 @@ def _affine(op: str, arguments: Arguments) -> Any:
     return Dual(result.both + for_value(along_channels(op, bias, result.value.dim())))
 
 
-@rule("mm", "matmul", "bmm")
-def _matrix_product(op: str, arguments: Arguments) -> Any:
-    """Multiply both halves by a weight; in general, follow the product rule."""
-    if op == "mm" and varying(arguments) == {"self"}:
-        both = arguments["self"].both
-        return Dual(torch.matmul(both, arguments["mat2"]))
-    return (map_linearly if len(varying(arguments)) == 1 else differentiate)(op, arguments)
-
-
-@rule("addmm")
-def _add_matrix_product(op: str, arguments: Arguments) -> Any:
-    scaled = any(arguments.get(factor, 1) != 1 for factor in ("alpha", "beta"))
-    if scaled or varying(arguments) != {"mat1"}:
-        return differentiate(op, arguments)
-    product = torch.matmul(arguments["mat1"].both, arguments["mat2"])
-    return Dual(product + for_value(arguments["self"].expand_as(product[0])))
-
-
 @rule("_native_batch_norm_legit_no_training")
 def _core_batch_norm(_: str, arguments: Arguments) -> Any:
     return [_batch_norm("batch_norm", arguments), None, None]

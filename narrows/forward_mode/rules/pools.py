@@ -1,4 +1,4 @@
-"""Piecewise linear operators: tangents pass where the slope is one."""
+"""Pools of the largest value: value and tangent are taken at its index."""
 
 from typing import Any
 
@@ -9,24 +9,7 @@ from narrows.forward_mode.dual import (
     Arguments,
     Dual,
 )
-from narrows.forward_mode.rules.registry import for_value, rule
-
-
-@rule("relu")
-def _relu(_: str, arguments: Arguments) -> Any:
-    both = arguments["self"].both
-    return Dual(both * (both[0] > 0))
-
-
-@rule("relu6", "hardtanh")
-def _clamped(op: str, arguments: Arguments) -> Any:
-    both = arguments["self"].both
-    low, high = (0.0, 6.0) if op == "relu6" else (-1.0, 1.0)
-    low, high = arguments.get("min_val", low), arguments.get("max_val", high)
-    value = both[0].detach()
-    inside = (value > low) & (value < high)
-    outside = value.clamp(low, high) * ~inside
-    return Dual(both * inside + for_value(outside))
+from narrows.forward_mode.rules.registry import rule
 
 
 @rule("max_pool1d", "max_pool2d", "max_pool3d")

@@ -1,0 +1,38 @@
+"""Work on large tensors block by block, so that what is computed in between stays in the cache."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from torch import Tensor
+
+BLOCK = 1 << 15
+"""The numbers in a block: with a handful of tensors it fits a core's cache."""
+
+
+def in_blocks(*tensors: Tensor) -> Iterator[tuple[Any, ...]]:
+    """Yield flat views of the same part of contiguous tensors of one size, part by part.
+
+    >>> import torch
+    >>> for a, b in in_blocks(x := torch.ones(2, 3), y := torch.ones(2, 3)):
+    ...     a += b
+    >>> x.sum()
+    tensor(12.)
+    """
+    if tensors[0].numel() <= BLOCK:
+        yield tensors
+        return
+    yield from zip(*(tensor.view(-1).split(BLOCK) for tensor in tensors), strict=True)
+
+
+def in_blocks_of_rows(width: int, *tensors: Tensor) -> Iterator[tuple[Any, ...]]:
+    """Yield the same rows of tensors [rows, …], several at once; a row has `width` numbers.
+
+    >>> import torch
+    >>> [len(part) for (part,) in in_blocks_of_rows(BLOCK // 2, torch.ones(5, 1))]
+    [2, 2, 1]
+    """
+    rows = max(1, BLOCK // width)
+    if len(tensors[0]) <= rows:
+        yield tensors
+        return
+    yield from zip(*(tensor.split(rows) for tensor in tensors), strict=True)
