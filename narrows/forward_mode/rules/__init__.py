@@ -9,18 +9,19 @@ See docs/method.md, "Dual numbers".
 
 from narrows.forward_mode.rules import (
     attention,
-    functions_of_one_number,
     linear,
     norms,
+    piecewise,
     pools,
     products,
     shapes,
+    smooth,
     softmax,
 )
 from narrows.forward_mode.rules.linear import batch_norm_map
 from narrows.forward_mode.rules.registry import RULES, run
 
 __all__ = [
-    "RULES", "attention", "batch_norm_map", "functions_of_one_number", "linear", "norms", "pools",
-    "products", "run", "shapes", "softmax",
+    "RULES", "attention", "batch_norm_map", "linear", "norms", "piecewise", "pools", "products",
+    "run", "shapes", "smooth", "softmax",
 ]  # fmt: skip

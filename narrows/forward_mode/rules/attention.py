@@ -6,6 +6,7 @@ at a time, so that they stay in the cache.
 
 import math
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import torch
@@ -20,7 +21,10 @@ SCORES = 1 << 17
 
 
 class _Attention(torch.autograd.Function):
-    """q [2, batch, heads, n, d], k [2, …, m, d], v [2, …, m, e], a mask that adds → [2, …, n, e]."""
+    """q [2, batch, heads, n, d], k [2, …, m, d], v [2, …, m, e] → [2, …, n, e].
+
+    The mask [1, batch, heads, n, m] is added to the scores; it may be None.
+    """
 
     @staticmethod
     def forward(
@@ -29,38 +33,37 @@ class _Attention(torch.autograd.Function):
         ctx.save_for_backward(q, k, v, mask)
         ctx.scale = scale
         result = q.new_empty(*q.shape[:-1], v.shape[-1])
-        for q, k, v, mask, out in _parts(q, k, v, mask, result):
-            out.copy_(_product(_weights(q, k, mask, scale), v))
+        for part in _parts(q, k):
+            weights = _weights(part(q), part(k), part(mask), scale)
+            part(result).copy_(_product(weights, part(v)))
         return result
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         q, k, v, mask = ctx.saved_tensors
-        results = [torch.empty_like(x, memory_format=torch.contiguous_format) for x in (q, k, v)]
-        for q, k, v, mask, grad, of_q, of_k, of_v in _parts(q, k, v, mask, grad, *results):
-            weights = _weights(q, k, mask, ctx.scale)
-            of_v.copy_(_of_right(weights, grad))
-            of_scores = softmax_backward_(weights, _of_left(grad, v)).mul_(ctx.scale)
-            of_q.copy_(_of_left(of_scores, k.mT))
-            of_k.copy_(_of_right(q, of_scores).mT)
-        return *results, None, None
+        of_q, of_k, of_v = (q.new_empty(x.shape) for x in (q, k, v))
+        for part in _parts(q, k):
+            weights = _weights(part(q), part(k), part(mask), ctx.scale)
+            part(of_v).copy_(_of_right(weights, part(grad)))
+            of_scores = softmax_backward_(weights, _of_left(part(grad), part(v)))
+            of_scores.mul_(ctx.scale)
+            part(of_q).copy_(_of_left(of_scores, part(k).mT))
+            part(of_k).copy_(_of_right(part(q), of_scores).mT)
+        return of_q, of_k, of_v, None, None
 
 
-def _parts(
-    q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, *others: Tensor
-) -> Iterator[tuple[Any, ...]]:
-    """Yield some samples at a time, or some heads of one sample; `mask` may be None."""
+def _parts(q: Tensor, k: Tensor) -> Iterator[Callable[[Tensor | None], Any]]:
+    """Yield functions that select some samples, or some heads of one sample."""
     _, batch, heads, n, _ = q.shape
-    of_head = n * k.shape[-2]
-    samples, some = max(1, SCORES // (heads * of_head)), min(heads, max(1, SCORES // of_head))
+    scores = n * k.shape[-2]
+    samples, some = max(1, SCORES // (heads * scores)), min(heads, max(1, SCORES // scores))
     for first in range(0, batch, samples):
         for head in range(0, heads, some):
+            yield partial(_part, first=first, samples=samples, head=head, heads=some)
 
-            def part(x: Tensor) -> Tensor:
-                return x[:, first : first + samples, head : head + some]
 
-            masked = None if mask is None else part(mask.expand(1, batch, heads, *mask.shape[-2:]))
-            yield part(q), part(k), part(v), masked, *map(part, others)
+def _part(x: Tensor | None, first: int, samples: int, head: int, heads: int) -> Any:
+    return None if x is None else x[:, first : first + samples, head : head + heads]
 
 
 def _weights(q: Tensor, k: Tensor, mask: Tensor | None, scale: float) -> Tensor:
@@ -69,29 +72,37 @@ def _weights(q: Tensor, k: Tensor, mask: Tensor | None, scale: float) -> Tensor:
     if mask is None:
         return softmax_(scores)
     scores[0] += mask[0]
-    if mask.isneginf().all(-1).any():
-        hidden = mask[0].isneginf().all(-1, keepdim=True)
-        scores[0].masked_fill_(hidden, 0)
-        return softmax_(scores).masked_fill_(hidden, 0)
-    return softmax_(scores)
+    hidden = mask[0].isneginf().all(-1, keepdim=True)
+    scores[0].masked_fill_(hidden, 0)
+    return softmax_(scores).masked_fill_(hidden, 0)
 
 
-# --- products of pairs of matrices [2, …, n, k] and [2, …, k, m], and their gradients -----------------
+# --- products of matrices [2, …, n, k] and [2, …, k, m], and their gradients ----------------------
 
 
 def _product(a: Tensor, b: Tensor) -> Tensor:
-    value, tangent = a[0] @ b[0], a[0] @ b[1]
-    return torch.stack([value, tangent.add_(a[1] @ b[0])])
+    """Return `a b` and `a ḃ + ȧ b`."""
+    result = a.new_empty(*a.shape[:-1], b.shape[-1])
+    (value, tangent), (a0, a1), (b0, b1) = (x.flatten(1, -3) for x in (result, a, b))
+    torch.bmm(a0, b0, out=value)
+    torch.bmm(a0, b1, out=tangent).baddbmm_(a1, b0)
+    return result
 
 
 def _of_left(grad: Tensor, b: Tensor) -> Tensor:
-    of_value = (grad[0] @ b[0].mT).add_(grad[1] @ b[1].mT)
-    return torch.stack([of_value, grad[1] @ b[0].mT])
+    result = grad.new_empty(*grad.shape[:-1], b.shape[-2])
+    (value, tangent), (g0, g1), (b0, b1) = (x.flatten(1, -3) for x in (result, grad, b.mT))
+    torch.bmm(g0, b0, out=value).baddbmm_(g1, b1)
+    torch.bmm(g1, b0, out=tangent)
+    return result
 
 
 def _of_right(a: Tensor, grad: Tensor) -> Tensor:
-    of_value = (a[0].mT @ grad[0]).add_(a[1].mT @ grad[1])
-    return torch.stack([of_value, a[0].mT @ grad[1]])
+    result = grad.new_empty(*a.shape[:-2], a.shape[-1], grad.shape[-1])
+    (value, tangent), (a0, a1), (g0, g1) = (x.flatten(1, -3) for x in (result, a.mT, grad))
+    torch.bmm(a0, g0, out=value).baddbmm_(a1, g1)
+    torch.bmm(a0, g1, out=tangent)
+    return result
 
 
 def _additive(

@@ -1,8 +1,9 @@
 """Work on large tensors block by block, so that what is computed in between stays in the cache."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 
 BLOCK = 1 << 15
@@ -21,7 +22,7 @@ def in_blocks(*tensors: Tensor) -> Iterator[tuple[Any, ...]]:
     if tensors[0].numel() <= BLOCK:
         yield tensors
         return
-    yield from zip(*(tensor.view(-1).split(BLOCK) for tensor in tensors), strict=True)
+    yield from _pieces(BLOCK, [tensor.view(-1) for tensor in tensors])
 
 
 def in_blocks_of_rows(width: int, *tensors: Tensor) -> Iterator[tuple[Any, ...]]:
@@ -35,4 +36,8 @@ def in_blocks_of_rows(width: int, *tensors: Tensor) -> Iterator[tuple[Any, ...]]
     if len(tensors[0]) <= rows:
         yield tensors
         return
-    yield from zip(*(tensor.split(rows) for tensor in tensors), strict=True)
+    yield from _pieces(rows, tensors)
+
+
+def _pieces(size: int, tensors: Sequence[Tensor]) -> Iterator[tuple[Any, ...]]:
+    yield from zip(*(torch.split(tensor, size) for tensor in tensors), strict=True)

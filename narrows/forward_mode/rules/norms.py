@@ -16,7 +16,7 @@ from torch import Tensor
 
 from narrows.forward_mode.dual import Arguments, Dual, varying
 from narrows.forward_mode.rules.blocks import in_blocks_of_rows
-from narrows.forward_mode.rules.registry import rule
+from narrows.forward_mode.rules.registry import rule, run
 
 aten: Any = torch.ops.aten
 
@@ -45,11 +45,10 @@ class _LayerNorm(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         both, weight, mean, r = ctx.saved_tensors
         result = torch.empty_like(both)
-        rows = (*both, *grad, *result, mean, r)
-        for x, tangent, a, b, of_x, of_tangent, mean, r in in_blocks_of_rows(x_width(both), *rows):
+        rows, n = (*both, *grad, *result, mean, r), both.shape[-1]
+        for x, tangent, a, b, of_x, of_tangent, mean, r in in_blocks_of_rows(n, *rows):
             v = b if weight is None else b * weight
             normalized = (x - mean).mul_(r)
-            n = x.shape[-1]
             of_products, along_v = (
                 (p * q).sum(-1, keepdim=True).div_(n)
                 for p, q in ((tangent, normalized), (v, normalized))
@@ -61,10 +60,6 @@ class _LayerNorm(torch.autograd.Function):
             torch.addcmul(_jacobian(inner, x, mean, r), normalized, of_jacobian, value=-1, out=of_x)
             of_tangent.copy_(jv)
         return result, None, None, None
-
-
-def x_width(both: Tensor) -> int:
-    return both.shape[-1]
 
 
 def _jacobian(vector: Tensor, x: Tensor, mean: Tensor, r: Tensor) -> Tensor:
@@ -87,21 +82,17 @@ def normalize(
 
 @rule("layer_norm")
 def _layer_norm(_: str, arguments: Arguments) -> Any:
-    x, weight, bias = (arguments.get(name) for name in ("input", "weight", "bias"))
+    x, weight, bias = arguments["input"], arguments.get("weight"), arguments.get("bias")
     shape, eps = tuple(arguments["normalized_shape"]), arguments.get("eps", 1e-5)
     if varying(arguments) == {"input"}:
         return normalize(x, shape, weight, bias, eps)
-    if not isinstance(x, Dual):
-        x = torch.layer_norm(x, shape, None, None, eps)
-    else:
-        x = normalize(x, shape, None, None, eps)
-    return affine(x, weight, bias)
+    if isinstance(x, Dual):
+        return affine(normalize(x, shape, None, None, eps), weight, bias)
+    return affine(torch.layer_norm(x, shape, None, None, eps), weight, bias)
 
 
 def affine(x: Any, weight: Any, bias: Any) -> Any:
     """Return x · weight + bias, any of which may vary; weight and bias may be None."""
-    from narrows.forward_mode.rules.registry import run
-
     if weight is not None:
         x = run("mul.Tensor", {"self": x, "other": weight})
     return x if bias is None else run("add.Tensor", {"self": x, "other": bias})
@@ -140,8 +131,6 @@ def _native_group_norm(op: str, arguments: Arguments) -> Any:
 
 @rule("rms_norm")
 def _rms_norm(_: str, arguments: Arguments) -> Any:
-    from narrows.forward_mode.rules.registry import run
-
     x, dims = arguments["input"], list(range(-len(arguments["normalized_shape"]), 0))
     like = x.both if isinstance(x, Dual) else x
     eps = arguments.get("eps")

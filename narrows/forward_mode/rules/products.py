@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from narrows.forward_mode.dual import Arguments, Dual, differentiate, map_linearly, varying
-from narrows.forward_mode.rules import functions_of_one_number
+from narrows.forward_mode.rules import smooth
 from narrows.forward_mode.rules.registry import for_value, rule
-from narrows.forward_mode.rules.shapes import aligned
+from narrows.forward_mode.rules.shapes import aligned, shifted
 
 
 def product(a: Dual, b: Dual) -> Dual:
@@ -28,7 +29,7 @@ def product(a: Dual, b: Dual) -> Dual:
 class _Product(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, a: Tensor, b: Tensor) -> Tensor:
-        result = a.new_empty(2, *torch.broadcast_shapes(a.shape[1:], b.shape[1:]))
+        result = a.new_empty(2, *np.broadcast_shapes(a.shape[1:], b.shape[1:]))
         torch.mul(a[0], b[0], out=result[0])
         torch.mul(a[0], b[1], out=result[1]).addcmul_(a[1], b[0])
         ctx.save_for_backward(a, b)
@@ -57,7 +58,8 @@ def _sum_of_products(a: Tensor, b: Tensor, shape: torch.Size) -> Tensor:
     """Return the sum of a·b to this shape; a single pass where it goes over the last dimensions."""
     kept = max((dim + 1 for dim, size in enumerate(shape) if size != 1), default=0)
     if a.shape == b.shape and a.shape[:kept] == shape[:kept] and kept < a.dim():
-        return torch.linalg.vecdot(a.flatten(kept), b.flatten(kept)).view(shape)
+        dots: Tensor = torch.linalg.vecdot(a.flatten(kept), b.flatten(kept))
+        return dots.view(shape)
     return (a * b).sum_to_size(shape)
 
 
@@ -115,7 +117,7 @@ def _quotient(_: str, arguments: Arguments) -> Any:
     if not isinstance(b, Dual):
         rank = b.dim() if isinstance(b, Tensor) else 0
         return Dual(aligned(a.both, rank) / b)
-    inverse = functions_of_one_number.apply(functions_of_one_number.FUNCTIONS["reciprocal"](), b)
+    inverse = smooth.apply(smooth.reciprocal, b)
     return product(a, inverse) if isinstance(a, Dual) else scaled(inverse, a)
 
 
@@ -132,6 +134,12 @@ def _choose(_: str, arguments: Arguments) -> Any:
     a, b = both_operands(arguments["self"], arguments["other"])
     rank = max(a.dim() - 1, condition.dim())
     return Dual(torch.where(condition, aligned(a, rank), aligned(b, rank)))
+
+
+@rule("glu")
+def _gated_linear_unit(_: str, arguments: Arguments) -> Any:
+    halves = arguments["self"].both.chunk(2, shifted(arguments.get("dim", -1)))
+    return product(Dual(halves[0]), smooth.apply(smooth.sigmoid, Dual(halves[1])))
 
 
 # --- matrices -------------------------------------------------------------------------------------

@@ -82,8 +82,8 @@ def _reduce(op: str, arguments: Arguments) -> Any:
     rank = arguments["self"].value.dim()
     if rank == 0:
         return map_linearly(op, arguments)
-    dims = arguments.get("dim")
-    over = shifted(list(dims)) if dims else list(range(1, rank + 1))
+    dims = arguments.get("dim") or range(rank)
+    over = [shifted(dim) for dim in dims]
     name = {"sum": "sum.dim_IntList", "mean": "mean.dim"}.get(op, op)
     return run_on_both(name, {"self": arguments["self"], **arguments, "dim": over})
 
@@ -116,7 +116,8 @@ def _squeezed(both: Tensor, _: Arguments) -> Tensor:
 
 
 def _unflattened(both: Tensor, arguments: Arguments) -> Tensor:
-    return both.unflatten(shifted(arguments["dim"]), arguments["sizes"])
+    dim = shifted(arguments["dim"]) % both.dim()
+    return both.reshape(*both.shape[:dim], *arguments["sizes"], *both.shape[dim + 1 :])
 
 
 _CHANGES: dict[str, _Change] = {

@@ -1,7 +1,7 @@
 """Softmax and its logarithm.
 
-With y = softmax(x), the Jacobian `J = diag(y) − y yᵀ` is symmetric, and ẏ = J ẋ. With the gradients a
-of y and b of ẏ, and c = b − ⟨y, b⟩: `ẋ̄ = y c` and `x̄ = t − y Σt` with t = y a + ẏ c.
+With y = softmax(x), the Jacobian `J = diag(y) − y yᵀ` is symmetric, and ẏ = J ẋ. With the gradients
+a of y and b of ẏ, and c = b − ⟨y, b⟩: `ẋ̄ = y c` and `x̄ = t − y Σt` with t = y a + ẏ c.
 """
 
 from collections.abc import Callable
@@ -68,7 +68,7 @@ class _LogSoftmax(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> Tensor:
         ((value, tangent),) = ctx.saved_tensors
         p, (sum_a, sum_b) = value.exp(), grad.sum(-1, keepdim=True)
-        result = grad - p * torch.stack([sum_a, sum_b])
+        result: Tensor = grad - p * torch.stack([sum_a, sum_b])
         result[0].addcmul_(p * tangent, sum_b, value=-1)
         return result
 
