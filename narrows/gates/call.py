@@ -5,6 +5,7 @@ See docs/method.md, "Gates".
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from narrows.channels.structures import NO_STRUCTURE
 from narrows.forward_mode.dual import Dual
+from narrows.gates.derivatives import AlongAll, AtOne
 from narrows.graph.network import Network
 
 
@@ -23,7 +25,7 @@ class Gate:
 
     The channels lie along dimension `axis` of the value, samples along `batch_axis` (None: it is
     not known). `u` is a layer's product without bias, `bias` and `shift` have shape [width],
-    `shift` comes from a folded batch norm, and with `relu` a folded ReLU is applied last.
+    `shift` comes from a folded batch norm, and with `bounds` a folded ReLU or clamp comes last.
     `structures` [width] holds the structure of each channel, and `direction` [width], the tangent
     of m, is 1 for a channel of a structure and 0 for any other.
 
@@ -39,7 +41,12 @@ class Gate:
     structures: Tensor
     bias: Tensor | None = None
     shift: Tensor | None = None
-    relu: bool = False
+    bounds: tuple[float, float] | None = None
+
+    @cached_property
+    def gates_all(self) -> bool:
+        """Whether every channel belongs to a structure."""
+        return bool(self.direction.all())
 
     def along_channels(self, vector: Tensor, rank: int) -> Tensor:
         """View a vector [width] so that it broadcasts over a value of `rank` dimensions.
@@ -60,7 +67,7 @@ def gate_on(
 ) -> Gate:
     """Return a gate on channels of these structures [width], on the device of the network.
 
-    `taken_in` are the bias, shift and ReLU of a folded call.
+    `taken_in` are the bias, shift and bounds of a folded call.
 
     >>> from narrows.example import two_neurons
     >>> gate_on(two_neurons()[0], np.array([5, NO_STRUCTURE]), axis=1, batch_axis=0).direction
@@ -107,8 +114,24 @@ def apply_gate(gate: Gate, leaf: Leaf, u: Dual | Tensor) -> Dual:
     """
     dual = isinstance(u, Dual)
     both = u.both if isinstance(u, Dual) else u
-    apply: Callable[..., Tensor] = _ApplyGate.apply
-    return Dual(apply(both, leaf.value, leaf.tangent, gate, dual))
+    run: Callable[..., Tensor] = AlongAll.apply
+    return Dual(run(both, leaf.value, leaf.tangent, gate, dual))
+
+
+def read_gate(gate: Gate, m: Tensor, u: Tensor) -> Tensor:
+    """Return what `multiply` does at m = 1, [samples, width], with the gradient of m.
+
+    Raises MixedSamplesError where no dimension of `u` tells samples apart.
+
+    >>> gate = Gate(1, 0, torch.ones(2), torch.tensor([0, 1]))
+    >>> m = torch.ones(1, 2, requires_grad=True)
+    >>> torch.autograd.grad(read_gate(gate, m, torch.tensor([[3.0, 5.0]])).sum(), m)
+    (tensor([[3., 5.]]),)
+    """
+    if len(m) > 1 and (gate.batch_axis is None or u.shape[gate.batch_axis] % len(m)):
+        raise MixedSamplesError
+    run: Callable[..., Tensor] = AtOne.apply
+    return run(u, m, gate)
 
 
 def multiply(gate: Gate, m: Tensor, u: Tensor) -> Tensor:
@@ -135,7 +158,7 @@ def multiply(gate: Gate, m: Tensor, u: Tensor) -> Tensor:
     value = value * m.reshape(shape).to(u.dtype)
     if gate.shift is not None:
         value = value + gate.along_channels(gate.shift, rank)
-    return value.relu() if gate.relu else value
+    return value if gate.bounds is None else value.clamp(*gate.bounds)
 
 
 class MixedSamplesError(ValueError):
@@ -146,73 +169,3 @@ class MixedSamplesError(ValueError):
             "the program, exported for one size of batch, mixes its samples; export it with a "
             "dynamic batch, or choose the method 'sosp_h'"
         )
-
-
-class _ApplyGate(torch.autograd.Function):
-    """`y = m·u + shift`, `ẏ = m·u̇ + ṁ·u` at m = 1, ṁ = direction, and the ReLU of that.
-
-    `u`, here with its bias, is [2, batch, …], or [batch, …] (not `dual`) where nothing before the
-    layer varies. Written out for memory: the gradients of m and ṁ need u only where the ReLU is
-    positive, and there the result gives it, so only the result is kept. The gradients are summed
-    over space in the network's precision, and over the batch in float64.
-    """
-
-    @staticmethod
-    def forward(
-        ctx: Any, u: Tensor, _m: Tensor, _tangent: Tensor, gate: Gate, dual: bool
-    ) -> Tensor:
-        value = u[0] if dual else u
-        rank = value.dim()
-        if gate.bias is not None:
-            value = value + gate.along_channels(gate.bias, rank)
-        result = u.new_empty(2, *value.shape)
-        if dual:
-            torch.addcmul(u[1], value, gate.along_channels(gate.direction, rank), out=result[1])
-        else:
-            torch.mul(value, gate.along_channels(gate.direction, rank), out=result[1])
-        shift = value.new_zeros(()) if gate.shift is None else gate.along_channels(gate.shift, rank)
-        torch.add(value, shift, out=result[0])
-        if gate.relu:
-            _relu_gradient(result[1], result[0], out=result[1])
-            result[0].relu_()
-        ctx.save_for_backward(result)
-        ctx.gate, ctx.dual = gate, dual
-        return result
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        (result,) = ctx.saved_tensors
-        gate, rank = ctx.gate, result.dim() - 1
-        grad = _relu_gradient(grad, result[0]) if gate.relu else grad.clone()
-        u = result[0]
-        if gate.shift is not None:
-            u = u - gate.along_channels(gate.shift, rank)
-        of_tangent = _channel_sums(gate.axis, grad[1], u)
-        of_m = _channel_sums(gate.axis, grad[0], u)
-        if not ctx.dual:
-            return None, of_m, of_tangent, None, None
-        # Σ ẏ̄·u̇
-        of_m += _channel_sums(gate.axis, grad[1], result[1]) - gate.direction * of_tangent
-        grad[0].addcmul_(grad[1], gate.along_channels(gate.direction, rank))
-        return grad, of_m, of_tangent, None, None
-
-
-def _relu_gradient(grad: Tensor, value: Tensor, out: Tensor | None = None) -> Tensor:
-    """Return `grad` where `value` is positive and 0 elsewhere."""
-    operator: Any = torch.ops.aten.threshold_backward
-    result: Tensor = (
-        operator(grad, value, 0)
-        if out is None
-        else operator.grad_input(grad, value, 0, grad_input=out)
-    )
-    return result
-
-
-def _channel_sums(axis: int, a: Tensor, b: Tensor) -> Tensor:
-    """Return `Σ a·b` over all dimensions but the channels: float64 of shape [channels]."""
-    if axis == 1 and a.dim() > 2:
-        per_sample: Tensor = torch.linalg.vecdot(a.flatten(2), b.flatten(2))
-    else:
-        product = (a * b).movedim(axis, -1)
-        per_sample = product.reshape(len(product), -1, product.shape[-1]).sum(1)
-    return per_sample.sum(0, dtype=torch.float64)

@@ -5,6 +5,7 @@ See docs/method.md, "Gates".
 
 from collections.abc import Iterator
 from dataclasses import replace
+from math import inf
 from typing import Any
 
 from narrows.channels.structures import NO_STRUCTURE, Channels
@@ -17,6 +18,8 @@ from narrows.graph.shapes import Shapes, batch_axes
 
 BATCH_NORMS = ("batch_norm", "_native_batch_norm_legit_no_training")
 """Batch norms that a gated convolution includes; the second, of core ATen, has three results."""
+CLAMPS = ("relu", "relu6", "hardtanh")
+"""Piecewise linear activations that a gated call includes."""
 
 
 def gate_layers(
@@ -61,7 +64,7 @@ def gate_layers(
 
 
 def _gate_call(network: Network, node: Node, chain: list[int]) -> tuple[Node, dict[str, Any]]:
-    """Return the call without its bias, and the bias, norm and ReLU that the gate takes in."""
+    """Return the call without its bias, and the bias, norm and clamp that the gate takes in."""
     tensors = arguments_of(_Tensors(network), node)
     bias, shift = tensors.get("self" if node.op == "addmm" else "bias"), None
     inputs = dict(node.inputs)
@@ -70,15 +73,26 @@ def _gate_call(network: Network, node: Node, chain: list[int]) -> tuple[Node, di
         scale, shift = batch_norm_map(arguments_of(_Tensors(network), norm))
         inputs["weight"] = scale_channels(node.op, tensors, scale)
         bias = None if bias is None else bias * scale
-    relu = any(follower.op == "relu" for follower in behind)
+    bounds = next((bounds_of(follower) for follower in behind if follower.op in CLAMPS), None)
     op = node.op
     if op == "addmm":  # its bias is the first argument
         op, inputs = "mm", {"self": inputs["mat1"], "mat2": inputs["mat2"]}
     elif "bias" in inputs:
         inputs["bias"] = None
-    taken_in = {"bias": bias, "shift": shift, "relu": relu}
+    taken_in = {"bias": bias, "shift": shift, "bounds": bounds}
     outputs = ([node, *behind][-1].outputs[0],)
     return replace(node, op=op, inputs=inputs, outputs=outputs), taken_in
+
+
+def bounds_of(clamp: Node) -> tuple[float, float]:
+    """Return the least and the largest result of an operator of `CLAMPS`.
+
+    >>> bounds_of(Node("hardtanh", {"max_val": 2.0}, ("y",), ""))
+    (-1.0, 2.0)
+    """
+    least, largest = {"relu": (0.0, inf), "relu6": (0.0, 6.0), "hardtanh": (-1.0, 1.0)}[clamp.op]
+    options: dict[str, Any] = dict(clamp.inputs)
+    return float(options.get("min_val", least)), float(options.get("max_val", largest))
 
 
 class _Tensors(dict[str, Any]):
@@ -99,7 +113,8 @@ def _is_fixed(network: Network, norm: Node, source: str) -> bool:
 
 def _chain(network: Network, index: int) -> Iterator[int]:
     """Yield the batch norm and the ReLU behind call `index`, if each is the only reader."""
-    foldable = [*BATCH_NORMS, "relu"] if network.nodes[index].op.startswith("conv") else ["relu"]
+    conv = network.nodes[index].op.startswith("conv")
+    foldable: tuple[str, ...] = (*BATCH_NORMS, *CLAMPS) if conv else CLAMPS
     while foldable:
         result = network.nodes[index].outputs[0]
         match network.readers.get(result or "", []):
@@ -107,7 +122,7 @@ def _chain(network: Network, index: int) -> Iterator[int]:
                 node = network.nodes[reader]
                 if node.op in BATCH_NORMS and not _is_fixed(network, node, str(result)):
                     return
-                foldable = ["relu"] if node.op in BATCH_NORMS else []
+                foldable = CLAMPS if node.op in BATCH_NORMS else ()
                 index = reader
                 yield index
             case _:

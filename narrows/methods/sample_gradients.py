@@ -4,7 +4,7 @@ See docs/method.md, "Gates".
 """
 
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -71,18 +71,18 @@ def sample_gradients(
 
 
 def _together(gated: GatedNetwork, batch: Batch, loss: Loss, columns: Columns) -> SampleGradients:
-    device, dtype = batch.targets.device, gated.network.precision
-    m = torch.ones(len(batch), gated.structures, device=device, dtype=dtype, requires_grad=True)
-    outputs = gated.at(m, *batch.inputs)
+    outputs, leaves = gated.at_one(*batch.inputs)
     value = loss(outputs, batch.targets)
-    if not value.requires_grad:  # no structure reaches the output
-        value, outputs = value + 0 * m.sum(), outputs + 0 * m.sum()
-    rows = [
-        torch.autograd.grad(outputs, m, direction, retain_graph=True)[0]
-        for direction in columns(outputs.detach(), batch)
-    ]
-    gradient = torch.autograd.grad(value, m)[0]
-    stacked = torch.stack(rows, 1) if rows else m.new_zeros(len(m), 0, m.shape[1])
+
+    def along(result: Tensor, direction: Tensor | None = None) -> Tensor:
+        if not result.requires_grad:  # no structure reaches the output
+            return outputs.new_zeros(len(batch), gated.structures)
+        options: Any = {"retain_graph": True, "materialize_grads": True}
+        return gated.by_structure(torch.autograd.grad(result, leaves, direction, **options))
+
+    rows = [along(outputs, direction) for direction in columns(outputs.detach(), batch)]
+    gradient = along(value)
+    stacked = torch.stack(rows, 1) if rows else gradient.new_zeros(len(batch), 0, gated.structures)
     count = loss.count(outputs.detach(), batch.targets)
     return SampleGradients(value.item(), gradient, stacked, count)
 

@@ -6,12 +6,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-BLOCK = 1 << 15
+BLOCK = 1 << 16
 """The numbers in a block: with a handful of tensors it fits a core's cache."""
 
 
 def in_blocks(*tensors: Tensor) -> Iterator[tuple[Any, ...]]:
-    """Yield flat views of the same part of contiguous tensors of one size, part by part.
+    """Yield flat parts of tensors of one size, the same of each; the first is contiguous.
 
     >>> import torch
     >>> for a, b in in_blocks(x := torch.ones(2, 3), y := torch.ones(2, 3)):
@@ -22,7 +22,7 @@ def in_blocks(*tensors: Tensor) -> Iterator[tuple[Any, ...]]:
     if tensors[0].numel() <= BLOCK:
         yield tensors
         return
-    yield from _pieces(BLOCK, [tensor.view(-1) for tensor in tensors])
+    yield from _pieces(BLOCK, [tensor.reshape(-1) for tensor in tensors])
 
 
 def in_blocks_of_rows(width: int, *tensors: Tensor) -> Iterator[tuple[Any, ...]]:

@@ -117,7 +117,7 @@ def _quotient(_: str, arguments: Arguments) -> Any:
     if not isinstance(b, Dual):
         rank = b.dim() if isinstance(b, Tensor) else 0
         return Dual(aligned(a.both, rank) / b)
-    inverse = smooth.apply(smooth.reciprocal, b)
+    inverse = smooth.apply(smooth.FUNCTIONS["reciprocal"], b)
     return product(a, inverse) if isinstance(a, Dual) else scaled(inverse, a)
 
 
@@ -139,7 +139,7 @@ def _choose(_: str, arguments: Arguments) -> Any:
 @rule("glu")
 def _gated_linear_unit(_: str, arguments: Arguments) -> Any:
     halves = arguments["self"].both.chunk(2, shifted(arguments.get("dim", -1)))
-    return product(Dual(halves[0]), smooth.apply(smooth.sigmoid, Dual(halves[1])))
+    return product(Dual(halves[0]), smooth.apply(smooth.FUNCTIONS["sigmoid"], Dual(halves[1])))
 
 
 # --- matrices -------------------------------------------------------------------------------------

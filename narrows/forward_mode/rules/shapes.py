@@ -94,7 +94,8 @@ _Change = Callable[[Tensor, Arguments], Tensor]
 
 
 def _resized(both: Tensor, arguments: Arguments) -> Tensor:
-    return both.reshape(2, *arguments.get("size", arguments.get("shape", ())))
+    size: list[int] = arguments["shape" if "shape" in arguments else "size"]
+    return both.reshape(2, *size)
 
 
 def _expanded(both: Tensor, arguments: Arguments) -> Tensor:

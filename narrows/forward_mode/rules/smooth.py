@@ -5,7 +5,8 @@ Backward, with the gradients a of y and b of ẏ: `x̄ = f'(x) a + f''(x) ẋ b`
 
 import math
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,14 +17,20 @@ from narrows.forward_mode.rules.registry import rule
 
 aten: Any = torch.ops.aten
 
-Smooth = Callable[[Tensor, int], tuple[Tensor, ...]]
-"""(x, order) → f(x) and f'(x) for order 0, f'(x) and f''(x) for order 1, as new tensors."""
+
+class Smooth(NamedTuple):
+    """f, with `slope(g, x)`, which is `g f'(x)`, and `curvature(g, x)`, which is `g f''(x)`."""
+
+    value: Callable[[Tensor], Tensor]
+    slope: Callable[[Tensor, Tensor], Tensor]
+    curvature: Callable[[Tensor, Tensor], Tensor]
 
 
 def apply(function: Smooth, x: Dual) -> Dual:
     """Return f of a dual number.
 
-    >>> apply(square, Dual.of(torch.tensor([3.0]), torch.tensor([1.0]))).both  # x² = 9, 2 x = 6
+    >>> x = Dual.of(torch.tensor([3.0]), torch.tensor([1.0]))
+    >>> apply(FUNCTIONS["square"], x).both  # x² = 9, 2 x = 6
     tensor([[9.],
             [6.]])
     """
@@ -34,146 +41,120 @@ def apply(function: Smooth, x: Dual) -> Dual:
 class _Apply(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, both: Tensor, function: Smooth) -> Tensor:
-        both = both.contiguous()
-        result = torch.empty_like(both)
-        for x, tangent, y, of_tangent in in_blocks(*both, *result):
-            value, slope = function(x, 0)
-            y.copy_(value)
-            torch.mul(slope, tangent, out=of_tangent)
         ctx.save_for_backward(both)
         ctx.function = function
-        return result
+        x, tangent = both
+        return torch.stack([function.value(x), function.slope(tangent, x)])
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
-        (both,) = ctx.saved_tensors
-        grad = grad.contiguous()
-        result = torch.empty_like(grad)
-        for x, tangent, a, b, of_x, of_tangent in in_blocks(*both, *grad, *result):
-            slope, curvature = ctx.function(x, 1)
-            torch.mul(slope, a, out=of_x).addcmul_(curvature.mul_(tangent), b)
-            torch.mul(slope, b, out=of_tangent)
+        ((x, tangent),) = ctx.saved_tensors
+        result = ctx.function.slope(grad, x.expand_as(grad)).contiguous()
+        for part, *of_slope in in_blocks(result[0], grad[1] * tangent, x):
+            part.add_(ctx.function.curvature(*of_slope))
         return result, None
 
 
-# --- the functions --------------------------------------------------------------------------------
+# --- slopes and curvatures ------------------------------------------------------------------------
 
 
-def gelu(x: Tensor, order: int) -> tuple[Tensor, ...]:
-    """`x Φ`, `Φ + x φ` and `φ (2 − x²)`, with the normal distribution Φ and its density φ."""
-    distribution = x.mul(math.sqrt(0.5)).erf_().add_(1).mul_(0.5)
-    square = x.square()
-    density = square.mul(-0.5).exp_().mul_(1 / math.sqrt(2 * math.pi))
-    slope = torch.addcmul(distribution, x, density)
-    if order == 0:
-        return distribution.mul_(x), slope
-    return slope, square.neg_().add_(2).mul_(density)
+def _gelu_curvature(g: Tensor, x: Tensor) -> Tensor:
+    square = x.square()  # φ(x) (2 − x²)
+    density = square.mul(-0.5).exp_()
+    return square.sub_(2).mul_(density).mul_(g).mul_(-1 / math.sqrt(2 * math.pi))
 
 
-def gelu_by_tanh(x: Tensor, order: int) -> tuple[Tensor, ...]:
-    """`x (1 + t) / 2` with `t = tanh(z)`, `z = k (x + c x³)`."""
+def _tanh_gelu_curvature(g: Tensor, x: Tensor) -> Tensor:
+    """Return g times the curvature of `x (1 + t) / 2`, with `t = tanh(z)`, `z = k (x + c x³)`."""
     k, c = math.sqrt(2 / math.pi), 0.044715
     square = x.square()
     t = square.mul(c).add_(1).mul_(x).mul_(k).tanh_()
-    z1 = square.mul(3 * c).add_(1).mul_(k)
-    t1 = (1 - t.square()).mul_(z1)
-    slope = (t + 1).addcmul_(x, t1).mul_(0.5)
-    if order == 0:
-        return t.add_(1).mul_(x).mul_(0.5), slope
-    t2 = (1 - t.square()).mul_(x).mul_(6 * k * c).addcmul_(t.mul_(t1), z1, value=-2)
-    return slope, t2.mul_(x).mul_(0.5).add_(t1)
+    z1 = square.mul_(3 * c).add_(1).mul_(k)
+    t2 = x.mul(6 * k * c).addcmul_(t, z1.square(), value=-2)  # of t'' / (1 − t²)
+    return t2.mul_(x).mul_(0.5).add_(z1).mul_(g).mul_(t.square_().neg_().add_(1))
 
 
-def sigmoid(x: Tensor, order: int) -> tuple[Tensor, ...]:
-    """`s = 1 / (1 + e⁻ˣ)`, `s (1 − s)` and `s (1 − s) (1 − 2 s)`."""
+def _sigmoid_slope(g: Tensor, x: Tensor) -> Tensor:
+    result: Tensor = aten.sigmoid_backward(g, x.sigmoid())
+    return result
+
+
+def _sigmoid_curvature(g: Tensor, x: Tensor) -> Tensor:
     s = x.sigmoid()
-    slope = s.addcmul(s, s, value=-1)
-    return (s, slope) if order == 0 else (slope, s.mul_(-2).add_(1).mul_(slope))
+    slope: Tensor = aten.sigmoid_backward(g, s)
+    return slope.mul_(s.mul_(-2).add_(1))
 
 
-def silu(x: Tensor, order: int) -> tuple[Tensor, ...]:
-    """`x s`, `s + x s (1 − s)` and `s (1 − s) (2 + x (1 − 2 s))`, s being the sigmoid."""
-    s = x.sigmoid()
-    s1 = s.addcmul(s, s, value=-1)
-    slope = torch.addcmul(s, x, s1)
-    if order == 0:
-        return s.mul_(x), slope
-    return slope, s.mul_(-2).add_(1).mul_(x).add_(2).mul_(s1)
+def _silu_curvature(g: Tensor, x: Tensor) -> Tensor:
+    s = x.sigmoid()  # s (1 − s) (2 + x (1 − 2 s))
+    bend = torch.addcmul(x, x, s, value=-2).add_(2)
+    return bend.mul_(aten.sigmoid_backward(g, s))
 
 
-def tanh(x: Tensor, order: int) -> tuple[Tensor, ...]:
-    """`t`, `1 − t²` and `−2 t (1 − t²)`."""
+def _tanh_slope(g: Tensor, x: Tensor) -> Tensor:
+    result: Tensor = aten.tanh_backward(g, x.tanh())
+    return result
+
+
+def _tanh_curvature(g: Tensor, x: Tensor) -> Tensor:
     t = x.tanh()
-    slope = t.square().neg_().add_(1)
-    return (t, slope) if order == 0 else (slope, t.mul_(-2).mul_(slope))
+    slope: Tensor = aten.tanh_backward(g, t)
+    return slope.mul_(t).mul_(-2)
 
 
-def mish(x: Tensor, order: int) -> tuple[Tensor, ...]:
-    """`x t`, `t + x t'` and `2 t' + x t''` with `t = tanh(log(1 + eˣ))`."""
+def _mish_curvature(g: Tensor, x: Tensor) -> Tensor:
     s, t = x.sigmoid(), aten.softplus(x).tanh_()
-    t1 = (1 - t.square()).mul_(s)
-    slope = torch.addcmul(t, x, t1)
-    if order == 0:
-        return t.mul_(x), slope
+    t1 = (1 - t.square()).mul_(s)  # 2 t' + x t''
     t2 = (1 - s).addcmul_(s, t, value=-2).mul_(t1)
-    return slope, t2.mul_(x).add_(t1, alpha=2)
+    return t2.mul_(x).add_(t1, alpha=2).mul_(g)
 
 
-def hardswish(x: Tensor, order: int) -> tuple[Tensor, ...]:
-    """0 up to −3, x from 3 on, and `x (x + 3) / 6` between."""
-    slope = aten.hardswish_backward(torch.ones_like(x), x)
-    return (aten.hardswish(x), slope) if order == 0 else (slope, (x.abs() < 3).to(x.dtype).div_(3))
+def _hardswish_curvature(g: Tensor, x: Tensor) -> Tensor:
+    result: Tensor = aten.hardtanh_backward(g, x, -3, 3)
+    return result.div_(3)
 
 
-def exp(x: Tensor, _order: int) -> tuple[Tensor, ...]:
-    """Itself, with all derivatives."""
-    return x.exp(), x.exp()
-
-
-def erf(x: Tensor, order: int) -> tuple[Tensor, ...]:
-    """`2/√π ∫ e^{−x²}`, `2/√π e^{−x²}` and `−2 x` times that."""
-    slope = x.square().neg_().exp_().mul_(2 / math.sqrt(math.pi))
-    return (x.erf(), slope) if order == 0 else (slope, (slope * x).mul_(-2))
-
-
-def square(x: Tensor, order: int) -> tuple[Tensor, ...]:
-    """`x²`, `2 x` and 2."""
-    return (x.square(), 2 * x) if order == 0 else (2 * x, torch.full_like(x, 2))
-
-
-def reciprocal(x: Tensor, order: int) -> tuple[Tensor, ...]:
-    """`1/x`, `−1/x²` and `2/x³`."""
-    y = x.reciprocal()
-    slope = y.square().neg_()
-    return (y, slope) if order == 0 else (slope, y.mul_(slope).mul_(-2))
-
-
-def rsqrt(x: Tensor, order: int) -> tuple[Tensor, ...]:
-    """`x^{−1/2}`, `−x^{−3/2} / 2` and `¾ x^{−5/2}`."""
-    y = x.rsqrt()
-    slope = y.pow(3).mul_(-0.5)
-    return (y, slope) if order == 0 else (slope, y.pow_(5).mul_(0.75))
-
-
-@rule("gelu")
-def _gelu_rule(_: str, arguments: Arguments) -> Any:
-    tanh_form = arguments.get("approximate", "none") != "none"
-    return apply(gelu_by_tanh if tanh_form else gelu, arguments["self"])
+def _erf_slope(g: Tensor, x: Tensor) -> Tensor:
+    return x.square().neg_().exp_().mul_(2 / math.sqrt(math.pi)).mul(g)
 
 
 FUNCTIONS: dict[str, Smooth] = {
-    f.__name__: f
-    for f in (sigmoid, silu, tanh, mish, hardswish, exp, erf, square, reciprocal, rsqrt)
+    "gelu": Smooth(aten.gelu, aten.gelu_backward, _gelu_curvature),
+    "gelu by tanh": Smooth(
+        partial(aten.gelu, approximate="tanh"),
+        partial(aten.gelu_backward, approximate="tanh"),
+        _tanh_gelu_curvature,
+    ),
+    "sigmoid": Smooth(torch.sigmoid, _sigmoid_slope, _sigmoid_curvature),
+    "silu": Smooth(aten.silu, aten.silu_backward, _silu_curvature),
+    "tanh": Smooth(torch.tanh, _tanh_slope, _tanh_curvature),
+    "mish": Smooth(aten.mish, aten.mish_backward, _mish_curvature),
+    "hardswish": Smooth(aten.hardswish, aten.hardswish_backward, _hardswish_curvature),
+    "exp": Smooth(torch.exp, lambda g, x: x.exp().mul(g), lambda g, x: x.exp().mul(g)),
+    "erf": Smooth(torch.erf, _erf_slope, lambda g, x: _erf_slope(g, x).mul_(x).mul_(-2)),
+    "square": Smooth(torch.square, lambda g, x: 2 * g * x, lambda g, _: 2 * g),
+    "reciprocal": Smooth(
+        torch.reciprocal,
+        lambda g, x: -g * x.reciprocal().square(),
+        lambda g, x: 2 * g * x.reciprocal().pow(3),
+    ),
+    "rsqrt": Smooth(
+        torch.rsqrt,
+        lambda g, x: -0.5 * g * x.rsqrt().pow(3),
+        lambda g, x: 0.75 * g * x.rsqrt().pow(5),
+    ),
 }
 
 
 @rule(*FUNCTIONS)
 def _smooth(op: str, arguments: Arguments) -> Any:
+    if arguments.get("approximate", "none") != "none":
+        op = "gelu by tanh"
     return apply(FUNCTIONS[op], arguments["self"])
 
 
 @rule("pow.Tensor_Scalar")
 def _power(op: str, arguments: Arguments) -> Any:
     if arguments["exponent"] == 2:
-        return apply(square, arguments["self"])
+        return apply(FUNCTIONS["square"], arguments["self"])
     return differentiate(op, arguments)
