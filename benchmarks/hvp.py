@@ -1,19 +1,19 @@
 """Time and memory of SOSP-H and SOSP-I, compared with a training gradient and double backward.
 
-    python -m benchmarks.hvp [--json] [--batch 16] [--size 32] [--rounds 7]
+    python -m benchmarks.hvp [--json] [--batch 16] [--size 32] [--own-size] [--rounds 7]
+                             [--networks resnet18 bert …]
 
-For a residual and a plain network, it measures one batch of SOSP-H (gates on weights), one batch of
-SOSP-I (gates on channels, the default), one training gradient (forward and backward over all
-weights), and one Hessian-vector product over weights by double backward. All run in eval mode,
-interleaved in one process; results are medians over rounds.
+For eight networks, it measures one batch of SOSP-H (gates on weights), one batch of SOSP-I (gates
+on channels, the default), one training gradient (forward and backward over all weights), and one
+Hessian-vector product over weights by double backward. All run in eval mode, interleaved in one
+process; results are medians over rounds of ratios of CPU time. With `--own-size` images have 224²
+pixels, and BERT has BERT-Base's width and 128 tokens; otherwise it has width 64 and 16 tokens.
 """
 
 import argparse
 import json
-import statistics
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +22,10 @@ import torch.nn.functional as F
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
-from torch.profiler import ProfilerActivity, profile
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from benchmarks.networks import ResNet18, calibrate_norms, vgg11
+from benchmarks.hvp_networks import OWN_SIZE, SUBJECTS, Subject
+from benchmarks.interleaved import Work, memory_ratios, time_ratios
 from narrows.batch import Batch
 from narrows.channels.groups import find_channels
 from narrows.gates.gated_network import gate
@@ -35,8 +36,6 @@ from narrows.methods.table import Method
 from narrows.vocabulary import GateKind, MethodName
 from worker.cli.export import export_module
 from worker.formats import pt2
-
-Work = Callable[[], object]
 
 
 def batch_terms(module: nn.Module, x: Tensor, y: Tensor, name: MethodName, kind: GateKind) -> Work:
@@ -59,7 +58,8 @@ def double_backward(module: nn.Module, x: Tensor, y: Tensor) -> Work:
     weights = [layer.weight for layer in layers]
 
     def product() -> object:
-        loss = F.cross_entropy(module(x), y)
+        with sdpa_kernel(SDPBackend.MATH):  # the others have no second derivative
+            loss = F.cross_entropy(module(x), y)
         g = torch.autograd.grad(loss, weights, create_graph=True)
         along = torch.stack([(a * w.detach()).sum() for a, w in zip(g, weights, strict=True)]).sum()
         return torch.autograd.grad(along, weights)
@@ -74,49 +74,27 @@ def _read_back(module: nn.Module, x: Tensor) -> Network:
         return pt2.read(path)
 
 
-def peak_bytes(work: Work) -> int:
-    """Return the peak of the bytes that torch allocates during the work."""
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as recorded:
-        work()
-    held = peak = 0
-    results: Any = recorded.profiler
-    for event in results.kineto_results.events():
-        if event.name() == "[memory]":
-            held += event.nbytes()
-            peak = max(peak, held)
-    return peak
-
-
-def measure(module: nn.Module, batch: int, size: int, rounds: int) -> dict[str, float]:
+def measure(subject: Subject, rounds: int) -> dict[str, float]:
     """Return the medians of time and the peaks of memory, relative to one training gradient."""
-    x, y = torch.randn(batch, 3, size, size), torch.randint(10, (batch,))
+    module, x, y = subject.module, subject.x, subject.y
     works = {
         "sosp_h": batch_terms(module, x, y, "sosp_h", "weights"),
         "sosp_i": batch_terms(module, x, y, "sosp_i", "channel"),
         "gradient": gradient(module, x, y),
         "double_backward": double_backward(module, x, y),
     }
-    seconds: dict[str, list[float]] = {name: [] for name in works}
-    for round_number in range(rounds + 1):
-        for name, work in works.items():
-            began = time.perf_counter()
-            work()
-            if round_number:  # the first warms up
-                seconds[name].append(time.perf_counter() - began)
-
-    def ratio(name: str) -> float:
-        pairs = zip(seconds[name], seconds["gradient"], strict=True)
-        return statistics.median(a / b for a, b in pairs)
-
-    memory = {name: peak_bytes(work) for name, work in works.items()}
+    began = time.process_time()
+    works["gradient"]()
+    seconds = time.process_time() - began
+    times, memory = time_ratios(works, "gradient", rounds), memory_ratios(works, "gradient")
     return {
-        "time_per_gradient": ratio("sosp_h"),
-        "memory_per_gradient": memory["sosp_h"] / memory["gradient"],
-        "sosp_i_time_per_gradient": ratio("sosp_i"),
-        "sosp_i_memory_per_gradient": memory["sosp_i"] / memory["gradient"],
-        "double_backward_per_gradient": ratio("double_backward"),
-        "double_backward_memory_per_gradient": memory["double_backward"] / memory["gradient"],
-        "gradient_seconds": statistics.median(seconds["gradient"]),
+        "time_per_gradient": times["sosp_h"],
+        "memory_per_gradient": memory["sosp_h"],
+        "sosp_i_time_per_gradient": times["sosp_i"],
+        "sosp_i_memory_per_gradient": memory["sosp_i"],
+        "double_backward_per_gradient": times["double_backward"],
+        "double_backward_memory_per_gradient": memory["double_backward"],
+        "gradient_seconds": seconds,
     }
 
 
@@ -125,18 +103,20 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON list and nothing else")
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--size", type=int, default=32, help="height and width of the images")
+    parser.add_argument("--own-size", action="store_true", help="each network's own size")
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--networks", nargs="+", choices=SUBJECTS, default=list(SUBJECTS))
     options = parser.parse_args()
-    torch.manual_seed(0)
-    rows = []
-    for name, module in (("resnet18", ResNet18()), ("vgg11_bn", vgg11())):
-        calibrate_norms(module, (3, options.size, options.size))
-        measured = measure(module, options.batch, options.size, options.rounds)
+    size = OWN_SIZE if options.own_size else options.size
+    rows: list[dict[str, Any]] = []
+    for name in options.networks:
+        torch.manual_seed(0)
+        measured = measure(SUBJECTS[name](options.batch, size), options.rounds)
         rows.append({"network": name, **{key: round(value, 3) for key, value in measured.items()}})
     if options.json:
         print(json.dumps(rows))
         return
-    table = Table(title=f"Per training gradient ({options.batch} × 3 × {options.size}²)")
+    table = Table(title=f"Per training gradient (batches of {options.batch})")
     works = ("SOSP-H", "SOSP-I", "double backward")
     for heading in ("network", *(h for work in works for h in (f"{work} time", "memory"))):
         table.add_column(heading, justify="left" if heading == "network" else "right")

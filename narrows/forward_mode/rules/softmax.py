@@ -79,4 +79,6 @@ def _softmax(op: str, arguments: Arguments) -> Any:
     if x.value.dim() == 0 or arguments.get("dtype") not in (None, x.value.dtype):
         return differentiate(op, arguments)
     run: Callable[..., Tensor] = (_LogSoftmax if "log" in op else _Softmax).apply
-    return Dual(run(x.both.movedim(shifted(dim), -1)).movedim(-1, shifted(dim)))
+    along = shifted(dim)
+    # some of torch's losses need the strides that torch's softmax gives
+    return Dual(run(x.both.movedim(along, -1)).movedim(-1, along).contiguous())
