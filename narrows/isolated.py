@@ -48,3 +48,15 @@ def _without_deprecations() -> Iterator[None]:
         for category in (DeprecationWarning, FutureWarning):
             warnings.filterwarnings("ignore", category=category, module=r"torch(\.|$)")
         yield
+
+
+def on_device(device: torch.device) -> contextlib.AbstractContextManager[object]:
+    """Make tensors without inputs on this device, such as of `zeros`.
+
+    Where that is the default it does nothing: torch's own context would slow every call.
+
+    >>> with on_device(torch.device("meta")):
+    ...     torch.zeros(1).device
+    device(type='meta')
+    """
+    return contextlib.nullcontext() if device == torch.get_default_device() else device

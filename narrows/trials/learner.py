@@ -9,6 +9,7 @@ from torch import Tensor
 
 from narrows.batch import Batch
 from narrows.graph.network import Network
+from narrows.isolated import on_device
 from narrows.trials.objective import Objective
 from narrows.trials.recipe import Recipe
 from narrows.trials.trainable import Trainable
@@ -37,7 +38,7 @@ class Learner:
 
     def learn(self, batch: Batch, objective: Objective, rate: float) -> float:
         """Make one step, and return the loss before it; no step where that is not finite."""
-        with self._device:  # of tensors without inputs, such as of `zeros`
+        with on_device(self._device):
             loss = objective(self._trainable(self._tensors, batch.inputs), batch.targets)
         value = loss.item()
         if math.isfinite(value):

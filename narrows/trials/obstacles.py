@@ -56,7 +56,9 @@ def _batch_norms(network: Network) -> Iterator[str]:
         module, _, last = name.rpartition(".")
         kind = network.modules.get(module, "torch.nn.BatchNorm")
         if last != "running_var" or module in norms or not kind.startswith("torch.nn."):
-            continue  # such as torchvision's FrozenBatchNorm2d, which is arithmetic
+            continue
+        if f"{module}.weight" in network.tensors.keys() - network.parameters:
+            continue  # frozen by its source, as torchvision's FrozenBatchNorm2d is
         if name in used:
             yield (
                 f"the batch norm {module!r} is written out as arithmetic, so its train mode is "
@@ -71,7 +73,10 @@ def _batch_norms(network: Network) -> Iterator[str]:
         for argument in ("running_mean", "running_var") if node.op in STATISTICS else ():
             value = node.inputs.get(argument)
             if isinstance(value, Ref) and value.name not in network.leaves:
-                yield f"{node.op} in {node.module!r} computes its {argument}, which can't be kept"
+                yield (
+                    f"{node.op} in {node.module!r} computes its {argument}, so its train mode is "
+                    "lost; export it without decompositions"
+                )
 
 
 def _sources(network: Network) -> dict[str, frozenset[str]]:

@@ -25,7 +25,7 @@ from narrows.trials.learner import Learner
 from narrows.trials.prune_back import cuts, pruned, size_of
 from narrows.trials.result import Point, RunResult, Trained
 from narrows.trials.schedule import learning_rate
-from narrows.trials.seeds import Stream, seed_of, torch_generator
+from narrows.trials.seeds import Stream, seed_dropout, torch_generator
 from narrows.trials.subject import TrialSubject
 from narrows.trials.variants import Variant
 
@@ -128,19 +128,22 @@ class TrainingRun:
         batch = self._subject.load(self._order[index])
         generator = torch_generator(self._seed, Stream.AUGMENT, self.step)
         batch = batch.with_first(augment(batch.inputs[0], self._recipe, generator))
-        torch.manual_seed(seed_of(self._seed, Stream.DROPOUT, self.step))
+        seed_dropout(self._seed, self.step, self._subject.device)
         rate = learning_rate(self._recipe, peak, self.step - begun, end - begun)
         loss = self._learner.learn(batch, self._subject.objective, rate)
         if not math.isfinite(loss):
-            self.error = (
-                f"the training loss became {loss} at step {self.step + 1} of {self.steps}, with a "
-                f"learning rate of {rate:.3g}; choose a lower recipe.learning_rate"
-            )
+            self._diverged("training", loss)
             return
         self._losses.append(loss)
         self.step += 1
         if self.step in (end, self.steps) or self.step % len(self._order) == 0:
             self._score()
+
+    def _diverged(self, which: str, loss: float) -> None:
+        self.error = (
+            f"the {which} loss became {loss} after step {self.step} of {self.steps}; choose a "
+            "lower recipe.learning_rate"
+        )
 
     def _phase(self) -> tuple[int, int, float]:
         """Return the first step, the end and the peak rate of the present part of the training."""
@@ -172,9 +175,11 @@ class TrainingRun:
         """Add a point to the curve: the scores on the samples that are held out."""
         recent, self._losses = self._losses, []
         score = self._subject.score(self._learner.network, self._split.held_out)
-        if score is None or not math.isfinite(score.loss):
-            found = "no held-out target counts" if score is None else f"it is {score.loss}"
-            self.error = f"there is no held-out loss after step {self.step}: {found}"
+        if score is None:
+            self.error = "there is no held-out loss: no target that is held out counts"
+            return
+        if not math.isfinite(score.loss):
+            self._diverged("held-out", score.loss)
             return
         self._curve.append(
             Point(

@@ -40,3 +40,14 @@ def numpy_generator(seed: int, stream: Stream, index: int = 0) -> np.random.Gene
 def torch_generator(seed: int, stream: Stream, index: int = 0) -> torch.Generator:
     """Return torch's generator with that seed, on the CPU."""
     return torch.Generator().manual_seed(seed_of(seed, stream, index))
+
+
+def seed_dropout(seed: int, step: int, device: torch.device) -> None:
+    """Seed torch's own generator, from which dropout draws, for a step.
+
+    `torch.manual_seed` would keep a record of each call for a GPU that is never used.
+    """
+    drawn = seed_of(seed, Stream.DROPOUT, step)
+    torch.default_generator.manual_seed(drawn)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(drawn)

@@ -15,7 +15,7 @@ from narrows.evaluation.sound_loss import require_sound_loss
 from narrows.graph.network import Network
 from narrows.graph.shapes import FREE_BATCH, Shapes, trace_shapes
 from narrows.graph.tracing import summary
-from narrows.isolated import isolated
+from narrows.isolated import isolated, on_device
 from narrows.losses import CLASS_LOSSES, LOSSES, Loss
 from narrows.targets import as_loss_takes
 from narrows.trials.augment import require_augmentable
@@ -34,7 +34,7 @@ class TrialSubject:
     """A network that can be trained on these data; half precision has become single precision.
 
     `shapes` and `channels` are those of the network before any plan. `loss` is that of the options,
-    or a function of the user's own.
+    or the user's own, which has no `loss_name`.
     """
 
     network: Network = field(repr=False)
@@ -43,6 +43,7 @@ class TrialSubject:
     data: TrialData = field(repr=False)
     options: TrialOptions
     loss: Loss
+    loss_name: str | None
     device: torch.device
     exclude: tuple[str, ...] = ()
     """The layers whose width stays as it is, as in an analysis."""
@@ -71,14 +72,15 @@ class TrialSubject:
         channels = find_channels(network, shapes, exclude)
         if not len(channels):
             raise TrialError("no layer of the network can be widened, so there is nothing to try")
-        criterion, home = loss or LOSSES[options.loss], device or torch.device("cpu")
-        subject = cls(network, shapes, channels, data, options, criterion, home, exclude)
+        criterion, name = (loss, None) if loss else (LOSSES[options.loss], options.loss)
+        home = device or torch.device("cpu")
+        subject = cls(network, shapes, channels, data, options, criterion, name, home, exclude)
         subject._require_batch_size()
         require_augmentable(inputs, options.recipe)
-        if loss is None and not criterion.by_program:
+        if name and not criterion.by_program:
             outputs = shapes.of(network.outputs[0])
-            as_loss_takes(torch.from_numpy(data.targets), outputs, network.precision, options.loss)
-        subject._try(None if loss else options.loss)
+            as_loss_takes(torch.from_numpy(data.targets), outputs, network.precision, name)
+        subject._try()
         return subject
 
     def split(self, seed: int) -> Split:
@@ -88,7 +90,7 @@ class TrialSubject:
             self.data.targets,
             options.holdout,
             seed,
-            classes=options.loss in CLASS_LOSSES,
+            classes=self.loss_name in CLASS_LOSSES,
             most=options.max_samples,
         )
 
@@ -99,9 +101,10 @@ class TrialSubject:
         if self.loss.by_program:
             targets = targets.to(self.device, self.network.inputs[1].dtype)
             return Batch((inputs, targets), targets)
-        integers = self.options.loss in CLASS_LOSSES
-        dtype = torch.int64 if integers else self.network.precision
-        return Batch((inputs,), targets.to(self.device, dtype))
+        if self.loss_name:
+            integers = self.loss_name in CLASS_LOSSES
+            targets = targets.to(torch.int64 if integers else self.network.precision)
+        return Batch((inputs,), targets.to(self.device))
 
     def score(self, network: Network, index: Ints) -> Score | None:
         """Return the network's score on some samples, in eval mode; None if none counts.
@@ -111,7 +114,7 @@ class TrialSubject:
         size = self.options.recipe.batch_size
         last = len(index) // size * size if network.fixed_batch else len(index)
         losses = []
-        with torch.no_grad(), self.device:
+        with torch.no_grad(), on_device(self.device):
             for start in range(0, last, size):
                 batch = self.load(index[start : start + size])
                 outputs = network(*batch.inputs)[0]
@@ -137,7 +140,7 @@ class TrialSubject:
                 f"{asked}; ask for {fixed}, or export the network with a free batch"
             )
 
-    def _try(self, loss: str | None) -> None:
+    def _try(self) -> None:
         """Run a batch in both modes; raise where network, data and loss do not fit."""
         train = self.split(0).train
         size = self.network.fixed_batch or min(PROBED, self.options.recipe.batch_size)
@@ -151,8 +154,8 @@ class TrialSubject:
             tensors[name].requires_grad_()
         try:
             with isolated(self.device):
-                require_sound_loss(network, batch, loss)
-                with self.device:
+                require_sound_loss(network, batch, self.loss_name)
+                with on_device(self.device):
                     value = self.objective(trainable(tensors, batch.inputs), batch.targets)
                 torch.autograd.backward(value)
         except (RuntimeError, IndexError, TypeError) as error:  # as operators raise them

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import asdict, is_dataclass
 from typing import Any
 
 import torch
@@ -40,7 +41,7 @@ def trial(
     options: TrialOptions | None = None,
     *,
     analysis: Analysis | None = None,
-    loss: Loss | LossFunction | None = None,
+    loss: str | Loss | LossFunction | None = None,
     progress: bool | Callable[[int, int | None], object] = True,
     **changes: Any,
 ) -> Trial:
@@ -49,7 +50,7 @@ def trial(
     `batches` are as in `analyze`; all samples are kept in memory. `options`, or single ones as
     keywords in the shape of the API (`seeds=[0, 1]`, `recipe={"epochs": 10}`), say what is tried
     and how. The plans are those of `analysis`, or of a new one of the network with these samples.
-    `loss` is a function of the user's own (outputs, targets) → sum over the batch. `progress` shows
+    `loss` is a name, or a function (outputs, targets) → sum over the batch. `progress` shows
     a counter of steps, or is called with those done and of all.
 
     The network, the generators of random numbers and what torch is set to are left as they are.
@@ -57,25 +58,25 @@ def trial(
     Raises ValueError, with what is allowed, for wrong options, for data that do not fit, and for a
     network that can't be trained.
     """
-    options = _changed(options or TrialOptions(), changes)
-    criterion = as_loss(loss) if loss is not None else LOSSES[options.loss]
+    named = {"loss": loss} if isinstance(loss, str) else {}
+    options = _changed(options or TrialOptions(), changes | named)
+    own_loss = None if loss is None or isinstance(loss, str) else as_loss(loss)
+    by_program = own_loss is None and LOSSES[options.loss].by_program
     device, precision = home(model)
     pairs = list(Loader(as_batches(batches), device, precision))
     if not pairs:
         raise BatchError("there are no batches")
     inputs, targets = (torch.cat(parts).cpu() for parts in zip(*pairs, strict=True))
-    own = pairs[0] if criterion.by_program else pairs[0][:1]
+    first = pairs[0] if by_program else pairs[0][:1]
     with isolated(device):
-        network = as_network(model, tuple(own)).to(torch.device("cpu"))
+        network = as_network(model, first).to(torch.device("cpu"))
         data = TrialData.of_tensors(inputs, targets)
-        subject = TrialSubject.prepare(
-            network, data, options, loss=loss and criterion, device=device
-        )
+        subject = TrialSubject.prepare(network, data, options, loss=own_loss, device=device)
     if analysis is None:
         analysis = analyze(
             model,
             pairs,
-            loss=loss or options.loss,
+            loss=own_loss or options.loss,
             factors=options.custom_plans,
             progress=False,
         )
@@ -127,10 +128,8 @@ def _run(
 
 def _changed(options: TrialOptions, changes: dict[str, Any]) -> TrialOptions:
     """Return the options with changes, in the shape of the API or as objects."""
-    if not changes:
-        return options
-    given = {
-        name: value.to_json() if hasattr(value, "to_json") else value
+    given: dict[str, Any] = {
+        name: asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
         for name, value in changes.items()
     }
-    return TrialOptions.from_json({**options.to_json(), **given})
+    return TrialOptions.from_json({**options.to_json(), **given}) if given else options
