@@ -112,14 +112,15 @@ def test_training_is_that_of_a_plain_loop(kind: type[nn.Module], recipe: dict[st
     assert run.result().loss == pytest.approx(loss, rel=1e-6)
 
 
-@pytest.mark.parametrize("decomposed", [False, True])
-def test_an_exported_program_trains_alike(decomposed: bool) -> None:
+@pytest.mark.parametrize("how", ["eval", "decomposed", "train"])
+def test_an_exported_program_trains_alike(how: str) -> None:
     torch.manual_seed(0)
     module = MobileNet().double()
     inputs, targets = samples_for(module)
     batch = torch.export.Dim.DYNAMIC
-    program = torch.export.export(module.eval(), (inputs[:2],), dynamic_shapes=({0: batch},))
-    if decomposed:
+    mode = copy.deepcopy(module).train(how == "train")
+    program = torch.export.export(mode, (inputs[:2],), dynamic_shapes=({0: batch},))
+    if how == "decomposed":
         program = program.run_decompositions()
     recipe = {**SGD, "steps": 4, "batch_size": 6, "start": "upload"}
     runs = []
