@@ -1,127 +1,160 @@
 """Planted narrow layers: how often verdicts name them, and how often they raise false alarms.
 
-    python -m benchmarks.planted --methods sosp_h,joint --gates channel --jobs 2
+    python -m benchmarks.planted                    # by the stored evidence, without training
+    python -m benchmarks.planted --rule pruning_ratio --details
+    python -m benchmarks.planted --fit              # a constant for each kind from the other kinds
+    python -m benchmarks.planted --train 40 --jobs 2
 
-Trains 192 small networks once (stored in the cache folder, NARROWS_BENCHMARKS), analyses each once
-by every method and gate, and computes their verdicts with the current rule. Goals: a narrow layer
-with a quarter of its neighbours' width is named in at least 90 % of the networks. In at least 95 %
-of the plain networks without a narrow layer, no layer is named. In 90 to 99 % of the layers, the
-interval from a quarter of the data holds the ratio from all data.
+Small networks of five kinds, with layers at a part of their neighbours' width, and without, were
+trained and analysed by `sosp_i` with channel gates; `data/planted` has what verdicts rest on.
+`--train N` adds networks until there are N. The rule `worth` has one constant, the least promise of
+a bottleneck: `--fit` chooses it for each kind of network on the others, and counts on that kind.
 """
 
 import argparse
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from rich.table import Table
 
-from benchmarks.options import CONSOLE, parser, prepare
-from benchmarks.planted_networks import Planted, planted_networks
-from benchmarks.scoring import Criterion, analysis, layer_names
-from narrows.analysis import Analysis
+from benchmarks.options import CONSOLE
+from benchmarks.planted_evidence import Evidence, Store
+from benchmarks.planted_networks import planted_networks
+from benchmarks.processes import run
+from benchmarks.rank_agreement import bootstrap_error
+from narrows.verdict.promise import HIGH
+from narrows.vocabulary import RULES, RuleName
 
-SPLITS: dict[str, Callable[[Planted], str]] = {
-    "architecture": lambda network: network.recipe.architecture,
-    "data": lambda network: network.recipe.data,
-    "layer": lambda network: "and ".join(f"conv{n} " for n in network.narrow),
-}
+CANDIDATES = (2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0, 6.0, 8.0)
+"""The least promises that `--fit` tries."""
+CLEAN = 0.95
+"""The share of networks in which no layer is to be named wrongly."""
 
 
 @dataclass(frozen=True)
 class Judged:
-    """The layers of a network (from 1) with the verdict bottleneck (`named`) or `suspected`.
+    """A trained network, with its verdicts by the rule and the least promise of a bottleneck."""
 
-    `covered` says for each layer whether an interval from a quarter of the data holds its ratio.
-    """
+    evidence: Evidence
+    rule: RuleName = "worth"
+    least_promise: float = HIGH
 
-    network: Planted
-    named: frozenset[int]
-    suspected: frozenset[int]
-    covered: tuple[bool, ...]
+    @cached_property
+    def _verdicts(self) -> dict[bytes, str]:
+        verdicts = self.evidence.verdicts(self.rule, self.least_promise)
+        return {case: verdict.verdict for case, verdict in verdicts.items()}
+
+    def share(self, verdict: str, *, of_narrow: bool) -> float:
+        """Return the share of the planted layers, or of the others, that have this verdict."""
+        planted = self.evidence.narrow
+        found = [v == verdict for c, v in self._verdicts.items() if (c in planted) == of_narrow]
+        return float(np.mean(found)) if found else np.nan
 
     @property
-    def detected(self) -> int:
-        """The number of narrow layers that are named."""
-        return len(self.named.intersection(self.network.narrow))
+    def has_found_all(self) -> bool:
+        """Whether every planted layer is named."""
+        return self.share("bottleneck", of_narrow=True) == 1
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether no layer is named that was not planted."""
+        return self.share("bottleneck", of_narrow=False) == 0
 
 
-def judge(criterion: Criterion, network: Planted) -> Judged:
-    """Return the verdicts on a network that has been analysed."""
-    result = analysis(network.recipe, criterion)
-    rows = {row["name"]: row for row in result.layers}
-    verdicts = [rows[name]["verdict"] for name in layer_names(network.recipe)]
-    return Judged(
-        network,
-        frozenset(n for n, verdict in enumerate(verdicts, 1) if verdict == "bottleneck"),
-        frozenset(n for n, verdict in enumerate(verdicts, 1) if verdict == "suspected"),
-        coverage(result, layer_names(network.recipe)),
-    )
+def fitted(evidence: Sequence[Evidence]) -> Mapping[str, float]:
+    """Return for each kind of network the constant that is best on the other kinds.
 
-
-def coverage(result: Analysis, names: Sequence[str]) -> tuple[bool, ...]:
-    """Return for each layer whether the interval from a quarter of the data holds the ratio."""
-    whole = {row["name"]: row["pruning_ratio"] for row in result.layers}
-    quarter = {row["name"]: row["interval"] for row in first_quarter(result).layers}
-    return tuple(
-        quarter[name][0] <= whole[name] <= quarter[name][1] for name in names if quarter[name]
-    )
-
-
-def first_quarter(result: Analysis) -> Analysis:
-    """Return the analysis of the first quarter of the batches."""
-    first = np.arange(len(result.partial_sums)) < max(1, len(result.partial_sums) // 4)
-    return replace(result, partial_sums=result.partial_sums.chosen(first))
-
-
-def summary(judged: Sequence[Judged]) -> str:
-    """Return recall, the share suspected, and precision; or the share of clean networks.
-
-    A network without a narrow layer is clean if no layer is named.
+    That is the least one with which enough of the networks are clean: it finds the most.
     """
-    if not any(row.network.narrow for row in judged):
-        clean = sum(not row.named for row in judged)
-        return f"{clean / len(judged):.0%} clean of {len(judged)}"
-    planted = sum(len(row.network.narrow) for row in judged)
-    detected, named = sum(row.detected for row in judged), sum(len(row.named) for row in judged)
-    suspected = sum(len(row.suspected.intersection(row.network.narrow)) for row in judged)
-    precision = f"{detected / named:.0%}" if named else "–"
-    return f"{detected / planted:.0%} (+{suspected / planted:.0%}), {precision}"
-
-
-def table(title: str, by_criterion: dict[Criterion, list[Judged]]) -> Table:
-    settings = sorted({row.network.setting for rows in by_criterion.values() for row in rows})
-    result = Table("method/gate", *settings, "covered", title=title)
-    for criterion, judged in by_criterion.items():
-        cells = [summary([row for row in judged if row.network.setting == s]) for s in settings]
-        covered = [hit for row in judged for hit in row.covered]
-        result.add_row(str(criterion), *cells, f"{np.mean(covered):.0%}" if covered else "–")
+    result = {}
+    for kind in sorted({_kind(e) for e in evidence}):
+        others = [e for e in evidence if _kind(e) != kind]
+        result[kind] = next(
+            (
+                least
+                for least in CANDIDATES
+                if np.mean([Judged(e, least_promise=least).is_clean for e in others]) >= CLEAN
+            ),
+            CANDIDATES[-1],
+        )
     return result
+
+
+def table(judged: Sequence[Judged], by: Callable[[Judged], str]) -> Table:
+    """Return a row for each setting: what became of planted layers, and of others."""
+    result = Table(
+        "setting", "networks", "planted: named", "all named", "suspected",
+        "others: clean", "suspected", "redundant",
+    )  # fmt: skip
+    for setting in dict.fromkeys(sorted(map(by, judged))):
+        rows = [row for row in judged if by(row) == setting]
+        planted = bool(rows[0].evidence.narrow)
+        result.add_row(
+            setting,
+            str(len(rows)),
+            *(
+                _share(rows, value) if planted else ""
+                for value in (
+                    lambda row: row.share("bottleneck", of_narrow=True),
+                    lambda row: row.has_found_all,
+                    lambda row: row.share("suspected", of_narrow=True),
+                )
+            ),
+            _share(rows, lambda row: row.is_clean),
+            _share(rows, lambda row: row.share("suspected", of_narrow=False)),
+            _share(rows, lambda row: row.share("redundant", of_narrow=False)),
+        )
+    return result
+
+
+def _share(rows: Sequence[Judged], value: Callable[[Judged], float]) -> str:
+    """Return a mean over networks, ± the bootstrap error over architectures."""
+    of_architecture: dict[str, list[float]] = {}
+    for row in rows:
+        of_architecture.setdefault(row.evidence.network.name, []).append(float(value(row)))
+    means = np.array([np.mean(values) for values in of_architecture.values()])
+    return f"{means.mean():.0%} ± {bootstrap_error(means):.0%}"
+
+
+def _setting(judged: Judged) -> str:
+    return judged.evidence.network.setting
+
+
+def _kind(evidence: Evidence) -> str:
+    return evidence.network.architecture.kind
 
 
 def main() -> None:
     options = _options()
-    networks = planted_networks()[: options.limit]
-    recipes = [network.recipe for network in networks]
-    criteria = prepare(recipes, recipes, options)
-    judged = {criterion: list(map(partial(judge, criterion), networks)) for criterion in criteria}
-    CONSOLE.print(
-        "Narrow layers that are named (+ only suspected), precision; networks that are clean."
-    )
-    CONSOLE.print(table(f"{len(networks)} networks", judged))
-    for name, split in SPLITS.items() if options.details else ():
-        for value in sorted(set(map(split, networks))):
-            chosen = {
-                criterion: [row for row in rows if split(row.network) == value]
-                for criterion, rows in judged.items()
-            }
-            CONSOLE.print(table(f"{name} {value}", chosen))
+    store, networks = Store(), planted_networks()
+    missing = [network for network in networks if not store.path(network).exists()]
+    wanted = max(0, options.train - len(networks) + len(missing))
+    run("training", store.measure, missing[:wanted], options.jobs)
+    evidence = [one for network in networks for one in store.read(network)]
+    least = fitted(evidence) if options.fit else dict.fromkeys(map(_kind, evidence), options.least)
+    if options.fit:
+        said = ", ".join(f"{kind} {value:g}" for kind, value in least.items())
+        CONSOLE.print(f"The least promise, chosen on the other kinds: {said}.")
+    judged = [Judged(one, options.rule, least[_kind(one)]) for one in evidence]
+    CONSOLE.print(table(judged, _setting))
+    if options.details:
+        CONSOLE.print(
+            table(judged, lambda row: f"{row.evidence.network.setting}, {_kind(row.evidence)}")
+        )
 
 
 def _options() -> argparse.Namespace:
-    result = parser(__doc__ or "")
-    result.add_argument("--details", action="store_true", help="also by architecture, data, layer")
+    result = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    result.add_argument("--rule", choices=RULES, default="worth")
+    result.add_argument("--least", type=float, default=HIGH, help="the least promise")
+    result.add_argument("--fit", action="store_true", help="choose it on the other kinds")
+    result.add_argument("--details", action="store_true", help="also by kind of network")
+    result.add_argument("--train", type=int, default=0, metavar="N", help="until there are N")
+    result.add_argument("--jobs", type=int, default=1, metavar="N", help="processes")
     return result.parse_args()
 
 

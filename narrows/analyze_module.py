@@ -13,6 +13,7 @@ from narrows.arguments import (
     ArgumentError,
     as_loss,
     as_method,
+    as_rule,
     require_cost,
     require_factors,
     require_gate,
@@ -30,7 +31,7 @@ from narrows.methods.partial_sums import PartialSums
 from narrows.methods.ranking import require_measured
 from narrows.progress import reporting
 from narrows.subject import Subject, home
-from narrows.vocabulary import CostKind, Curvature, GateKind, MethodName
+from narrows.vocabulary import CostKind, Curvature, GateKind, MethodName, RuleName
 
 
 def analyze(
@@ -39,6 +40,7 @@ def analyze(
     *,
     method: MethodName | None = None,
     gate: GateKind = "channel",
+    rule: RuleName | None = None,
     loss: str | Loss | LossFunction = "cross_entropy",
     pruning_ratio: float = 0.5,
     cost: CostKind = "structures",
@@ -57,7 +59,9 @@ def analyze(
 
     `method` is by default `sosp_i`, or `sosp_h` if the loss is a function of your own or the
     program's. `gate` says what the removal of a channel sets to zero (`vocabulary.GateKind`).
-    `loss` is a name of `losses.LOSSES` or a function (outputs, targets) → sum over the batch.
+    `rule` says what verdicts rest on: `worth`, the default where the method measures it, or
+    `pruning_ratio`. `loss` is a name of `losses.LOSSES` or a function (outputs, targets) → sum over
+    the batch.
 
     `batches` may also be a Dataset, or yield numpy arrays. The network, the generators of random
     numbers and what torch is set to are left as they are. Data parallel and compiled networks are
@@ -75,6 +79,7 @@ def analyze(
     """
     function = as_loss(loss)
     criterion = as_method(method, function, curvature, blocks)
+    judged_by = as_rule(rule, criterion.name)
     _require_arguments(gate, pruning_ratio, cost, exclude, factors, seed, progress)
     criterion = replace(criterion, seed=seed)
     device, precision = home(model)
@@ -111,6 +116,7 @@ def analyze(
         subject.channels,
         PartialSums.stack(rows),
         criterion,
+        judged_by,
         pruning_ratio,
         cost,
         seed,

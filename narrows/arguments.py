@@ -3,11 +3,12 @@
 import math
 from collections.abc import Collection, Mapping
 from numbers import Integral, Real
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 from narrows.layer_names import LayerNames, listed
 from narrows.losses import LOSSES, Loss
 from narrows.methods.table import Method
+from narrows.options import default_rule
 from narrows.vocabulary import (
     BUDGET_KINDS,
     COST_KINDS,
@@ -17,10 +18,12 @@ from narrows.vocabulary import (
     METHODS,
     PLANS,
     PRUNED,
+    RULES,
     Curvature,
     GateKind,
     Init,
     MethodName,
+    RuleName,
 )
 
 LARGEST_FACTOR = 16
@@ -130,6 +133,25 @@ def as_method(
     if blocks is not None and (not _is_whole(blocks) or blocks < 1):
         raise ArgumentError(f"blocks is {blocks!r}; it must be a whole number, 1 or more, or None")
     return Method(method, curvature, blocks)
+
+
+def as_rule(rule: Any, method: MethodName) -> RuleName:
+    """Return the rule for verdicts, None standing for the method's; raise ArgumentError.
+
+    >>> as_rule("worth", "fisher")
+    Traceback (most recent call last):
+    narrows.arguments.ArgumentError: the rule 'worth' needs what the method 'fisher' does not \
+measure; choose the method 'sosp_i', 'joint' or 'obs', or the rule 'pruning_ratio'
+    """
+    if rule is None:
+        return default_rule(method)
+    require_choice("rule", rule, RULES)
+    if rule == "worth" and method not in CURVATURE_METHODS:
+        raise ArgumentError(
+            f"the rule 'worth' needs what the method {method!r} does not measure; choose the "
+            "method 'sosp_i', 'joint' or 'obs', or the rule 'pruning_ratio'"
+        )
+    return cast("RuleName", rule)
 
 
 def require_gate(gate: object) -> None:

@@ -7,6 +7,7 @@ from functools import cached_property
 import torch
 
 from narrows.arrays import Floats, Ints
+from narrows.channels.reads import places
 from narrows.channels.structures import Channels
 from narrows.evaluation.baseline import Baseline
 from narrows.evaluation.evaluation import Evaluation
@@ -16,12 +17,16 @@ from narrows.graph.shapes import Shapes
 from narrows.methods.partial_sums import PartialSums
 from narrows.methods.ranking import PruningOrder, require_measured
 from narrows.methods.table import DEFAULT, Method
+from narrows.options import default_rule
 from narrows.plans import budget
 from narrows.plans.cost import Cost, network_cost
+from narrows.verdict.comparable import Cases
 from narrows.verdict.jackknife import replicates
-from narrows.verdict.rule import Verdict, judge
+from narrows.verdict.rule import Judge
+from narrows.verdict.verdict import Verdict
+from narrows.verdict.widen_rank import widen_ranks
 from narrows.verdict.worth import CPU, LayerWorth, Worth, worth
-from narrows.vocabulary import CostKind, GateKind
+from narrows.vocabulary import CostKind, GateKind, RuleName
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,8 @@ class Evidence:
     channels: Channels
     partial_sums: PartialSums
     method: Method = DEFAULT
+    rule: RuleName | None = None
+    """What verdicts rest on; None: worth, if the method measures it, or else the pruning ratio."""
     pruning_ratio: float = 0.5
     cost: CostKind = "structures"
     seed: int = 0
@@ -80,6 +87,11 @@ class Evidence:
         """Why network and data may not belong together, so that every verdict is withheld."""
         return self.baseline.doubt(self.score) if self.baseline else None
 
+    @property
+    def judged_by(self) -> RuleName:
+        """The rule of the verdicts."""
+        return self.rule or default_rule(self.method.name)
+
     @cached_property
     def order(self) -> PruningOrder:
         """The order of removal, by saliency over cost.
@@ -115,15 +127,21 @@ class Evidence:
 
     @cached_property
     def verdicts(self) -> dict[str, Verdict]:
-        """The verdict on each layer, by name, because of its ranks and of the network's score."""
-        verdicts = judge(
-            self.channels,
+        """The verdict on each layer, by name, by the rule, with the network's score."""
+        judge = Judge(
             self.order,
             replicates(self.method, self.partial_sums, self.structure_costs),
             self.pruning_ratio,
             self.samples,
             self.doubt,
+            self.judged_by,
+            self.worth,
         )
+        found = judge.verdicts(self.cases)
+        verdicts = {
+            layer.name: found.get(layer.own.tobytes(), Verdict("not_prunable"))
+            for layer in self.channels.layers
+        }
         against = f"; {self.baseline}" if self.baseline else ""
         score = f"; the network has {self.score}{against}"
         return {
@@ -132,6 +150,11 @@ class Evidence:
             else verdict
             for name, verdict in verdicts.items()
         }
+
+    @cached_property
+    def cases(self) -> Cases:
+        """The layers that are judged, those with the same structures as one."""
+        return Cases.of(self.channels, places(self.network, self.channels, self.shapes))
 
     @cached_property
     def worth(self) -> Worth | None:
@@ -147,6 +170,19 @@ class Evidence:
         if self.worth is None:
             return {layer.name: LayerWorth() for layer in self.channels.layers}
         return self.worth.of_layers(self.channels)
+
+    @cached_property
+    def widen_ranks(self) -> dict[str, int | None]:
+        """The rank of each layer in "widen here first", by name, from 1.
+
+        None for layers that can't be widened, where the method does not measure worth, and where
+        the analysis is in doubt.
+        """
+        ranks: dict[bytes, int] = {}
+        if self.worth is not None and not self.doubt:
+            costs = budget.structure_costs(self.channels, self._cost_of, "parameters")
+            ranks = widen_ranks(self.worth, self.cases.owned, costs)
+        return {layer.name: ranks.get(layer.own.tobytes()) for layer in self.channels.layers}
 
     def named(self, verdict: str) -> list[str]:
         """Return the names of the layers with this verdict."""

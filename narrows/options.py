@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from narrows.vocabulary import (
+    CURVATURE_METHODS,
     DEFAULT_PLANS,
     BudgetKind,
     CostKind,
@@ -14,7 +15,17 @@ from narrows.vocabulary import (
     LossName,
     MethodName,
     PlanName,
+    RuleName,
 )
+
+
+def default_rule(method: MethodName) -> RuleName:
+    """Return what verdicts rest on where a request does not say: worth, if the method measures it.
+
+    >>> default_rule("joint"), default_rule("fisher")
+    ('worth', 'pruning_ratio')
+    """
+    return "worth" if method in CURVATURE_METHODS else "pruning_ratio"
 
 
 @dataclass(frozen=True)
@@ -52,6 +63,7 @@ class AnalysisOptions:
 
     method: MethodName = "sosp_i"
     gate: GateKind = "channel"
+    rule: RuleName | None = None
     loss: LossName = "cross_entropy"
     curvature: Curvature | None = None
     blocks: int | None = None

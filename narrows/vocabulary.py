@@ -20,6 +20,11 @@ METHODS: Final[tuple[MethodName, ...]] = get_args(MethodName)
 CURVATURE_METHODS: Final[frozenset[MethodName]] = frozenset({"sosp_i", "joint", "obs"})
 """The methods that weigh pairs of structures, by the Gauss–Newton matrix."""
 
+RuleName = Literal["worth", "pruning_ratio"]
+"""What verdicts rest on: how much a layer's channels are worth, or how few of them a global pruning
+removes, as in the paper; see `narrows.verdict`."""
+RULES: Final[tuple[RuleName, ...]] = get_args(RuleName)
+
 GateKind = Literal["weights", "channel"]
 """`weights`: on a layer's own output, as the paper's θ_s; a batch norm may shift it afterwards.
 `channel`: where the channel is read, so that a gate of 0 does what removal does."""

@@ -40,7 +40,8 @@ def test_a_request_has_the_options_and_their_defaults() -> None:
     names = AnalysisRequest.model_fields.keys() - IDS.keys()
     assert names == {field.name for field in fields(AnalysisOptions)}
     asked = AnalysisRequest.model_validate(IDS).model_dump(mode="json")
-    assert AnalysisOptions.from_json(asked) == AnalysisOptions()
+    # the rule is the method's, and said, so that the request shows it
+    assert AnalysisOptions.from_json(asked) == AnalysisOptions(rule="worth")
 
 
 def test_a_trial_has_the_options_and_their_defaults() -> None:

@@ -109,6 +109,13 @@ class Channels:
                     index = "c" if each == 1 else f"{each} of c"
                     yield f"{name}[{':, ' * axis}{index}]"
 
+    def owned(self) -> dict[bytes, Labels]:
+        """Return the structures of each layer that has some; layers with the same count once.
+
+        The keys are the structures' bytes, in the network's order.
+        """
+        return {own.tobytes(): own for layer in self.layers if len(own := layer.own)}
+
     def normalized_groups(self) -> set[int]:
         """Return the groups that a norm over several channels reads.
 

@@ -104,8 +104,10 @@ class Layer(TypedDict):
     """A layer with its verdict; `macs` are for one sample, intervals have a level of 95 %.
 
     `worth` is what the loss rises by without one of its channels once all others have adapted, and
-    `worth_ratio` how many times that of the median layer. `expected_gain` is null where none can be
-    told; `gain_basis` in the summary says why. Older servers have neither.
+    `worth_ratio` how many times that of the median layer. `promise` is what one more channel of it
+    promises, over that of comparable layers; `widen_rank` 1 is to be widened first. `expected_gain`
+    is null where none can be told; `gain_basis` in the summary says why. Older servers have none of
+    these.
     """
 
     name: str
@@ -122,6 +124,9 @@ class Layer(TypedDict):
     worth: NotRequired[float | None]
     worth_interval: NotRequired[list[float] | None]
     worth_ratio: NotRequired[float | None]
+    promise: NotRequired[float | None]
+    promise_interval: NotRequired[list[float] | None]
+    widen_rank: NotRequired[int | None]
     expected_gain: NotRequired[ExpectedGain | None]
     because: str | None
     samples_needed: int | None

@@ -30,6 +30,7 @@ from narrows.vocabulary import (
     LossName,
     MethodName,
     PlanName,
+    RuleName,
     TaskName,
     UploadState,
     WorkerState,
@@ -92,6 +93,7 @@ class Options(TypedDict, total=False):
 
     method: MethodName
     gate: GateKind
+    rule: RuleName | None
     loss: LossName
     curvature: Curvature
     blocks: int | None

@@ -19,6 +19,7 @@ def layer_rows(analysis: "Analysis") -> list[dict[str, Any]]:
             **describe_layer(layer, analysis.network_cost),
             **vars(analysis.verdicts[layer.name]),
             **analysis.layer_worth[layer.name]._asdict(),
+            "widen_rank": analysis.widen_ranks[layer.name],
             "expected_gain": expected_gains.row(analysis.expected_gains.get(layer.name)),
             "sweep": ranking.sweep(analysis.rank, layer) if layer.group is not None else [],
         }
@@ -37,6 +38,7 @@ def summary(analysis: "Analysis") -> dict[str, Any]:
         "structures": len(analysis.channels),
         "samples": analysis.samples,
         "pruning_ratio": analysis.pruning_ratio,
+        "rule": analysis.judged_by,
         "bottlenecks": analysis.named("bottleneck"),
         "suspected": analysis.named("suspected"),
         "redundant": analysis.named("redundant"),

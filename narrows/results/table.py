@@ -9,31 +9,42 @@ from narrows.wording import counted
 if TYPE_CHECKING:
     from narrows.analysis import Analysis
 
-COLUMNS = ("layer", "op", "width", "pruned", "95 %", "score", "p", "worth", "verdict")
-_NUMBERS = frozenset({"width", "pruned", "95 %", "score", "p", "worth"})
+COLUMNS = ("layer", "op", "width", "pruned", "worth", "promise", "95 %", "widen", "verdict")
+_NUMBERS = frozenset({"width", "pruned", "worth", "promise", "95 %", "widen"})
 """The columns that are aligned to the right."""
 
 
 def cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     """Return a layer's row (`rows.layer_rows`) as texts, one for each of `COLUMNS`.
 
-    >>> cells({"name": "conv1", "op": "conv2d", "width": 8, "pruning_ratio": 0.25, "score": 0.5,
-    ...        "interval": (0.1, 0.4), "p_value": 0.0001, "worth_ratio": 3.6,
-    ...        "verdict": "balanced"})
-    ('conv1', 'conv2d', '8', '25%', '10–40', '0.50', '<.001', '3.6×', 'balanced')
+    >>> cells({"name": "conv1", "op": "conv2d", "width": 8, "pruning_ratio": 0.25,
+    ...        "worth_ratio": 3.6, "promise": 5.13, "promise_interval": (4.2, 6.31),
+    ...        "widen_rank": 1, "verdict": "bottleneck"})
+    ('conv1', 'conv2d', '8', '25%', '3.6×', '5.1×', '4.2–6.3', '1', 'bottleneck')
     """
-    share, limits, score = row["pruning_ratio"], row["interval"], row["score"]
+    share, limits = row["pruning_ratio"], row["promise_interval"]
     return (
         row["name"],
         row["op"],
         str(row["width"]),
         "" if share is None else f"{share:.0%}",
-        f"{limits[0] * 100:.0f}–{limits[1] * 100:.0f}" if limits else "",
-        "" if score is None else f"{score:.2f}",
-        _p_value(row["p_value"]),
-        "" if row["worth_ratio"] is None else f"{row['worth_ratio']:.1f}×",
+        times(row["worth_ratio"]),
+        times(row["promise"]),
+        "–".join(times(end).removesuffix("×") for end in limits or ()),
+        "" if row["widen_rank"] is None else str(row["widen_rank"]),
         row["verdict"],
     )
+
+
+def times(ratio: float | None) -> str:
+    """Return a ratio with one digit behind the point below 10; "" for None.
+
+    >>> times(3.62), times(12.4), times(None)
+    ('3.6×', '12×', '')
+    """
+    if ratio is None:
+        return ""
+    return f"{ratio:.1f}×" if ratio < 9.95 else f"{ratio:.0f}×"
 
 
 def foot(analysis: "Analysis") -> list[str]:
@@ -100,9 +111,3 @@ def _html_row(tag: str, texts: tuple[str, ...]) -> str:
         for heading, text in zip(COLUMNS, texts, strict=True)
     )
     return f"<tr>{''.join(aligned)}</tr>"
-
-
-def _p_value(value: float | None) -> str:
-    if value is None:
-        return ""
-    return f"{value:.3f}" if value >= 0.0005 else "<.001"

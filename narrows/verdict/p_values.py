@@ -1,6 +1,6 @@
-"""The probability of ranks so high, or so low, for channels drawn at random.
+"""The probability that a global pruning removes so few, or so many, channels of a layer by chance.
 
-See docs/method.md, "From saliencies to verdicts".
+See docs/method.md, "The rule pruning_ratio".
 """
 
 from collections.abc import Mapping
@@ -9,43 +9,34 @@ from typing import Literal
 import numpy as np
 from scipy import stats
 
-from narrows.arrays import Floats, Ints
-
-EXACT_TEST = 10_000
-"""The most pairs of channels with an exact null distribution; for more pairs it is normal."""
+from narrows.arrays import Bools, Ints
 
 
 def adjusted_p_values(
-    mean_rank: Floats, owned: Mapping[bytes, Ints], alternative: Literal["greater", "less"]
+    removed: Bools, owned: Mapping[bytes, Ints], alternative: Literal["few", "many"]
 ) -> dict[bytes, float]:
-    """Return the p-value of each case: its ranks against all others (Mann–Whitney), adjusted.
+    """Return for each case the p-value of its removed structures, adjusted for their number.
 
-    `mean_rank` [S] are the ranks, NaN for structures that are not compared; `owned` holds the
-    structures of each case. The adjustment is that of
-    Benjamini and Hochberg. Two of four structures rank highest in one of six ways:
+    `removed` [S] says which structures the pruning removes, and `owned` has the structures of each
+    case. By chance, a case's removed structures are drawn without replacement from those of all
+    cases (hypergeometric). The adjustment is that of Benjamini and Hochberg. Two of four are
+    removed; that none of a case of two is among them happens in one of six draws:
 
-    >>> rank = np.array([0.0, 1.0, 2.0, 3.0])
-    >>> p = adjusted_p_values(rank, {b"high": np.array([2, 3])}, "greater")[b"high"]
-    >>> round(p, 4)
-    0.1667
-
-    The exact null distribution holds without ties only; with ties, the normal one allows for them.
+    >>> removed = np.array([True, True, False, False])
+    >>> cases = {b"low": np.array([0, 1]), b"high": np.array([2, 3])}
+    >>> round(adjusted_p_values(removed, cases, "few")[b"high"], 4)
+    0.3333
     """
-    compared = np.flatnonzero(np.isfinite(mean_rank))
-    distinct = len(np.unique(mean_rank[compared]))
-    p_values = []
-    for own in owned.values():
-        others = mean_rank[np.setdiff1d(compared, own)]
-        if not len(others) or distinct == 1 or not np.isfinite(mean_rank[own]).all():
-            p_values.append(1.0)
-            continue
-        exact = distinct == len(compared) and len(own) * len(others) <= EXACT_TEST
-        test = stats.mannwhitneyu(
-            mean_rank[own],
-            others,
-            alternative=alternative,
-            method="exact" if exact else "asymptotic",
-        )
-        p_values.append(float(test.pvalue))
-    adjusted = stats.false_discovery_control(p_values)
+    compared = np.concatenate(list(owned.values()) or [np.empty(0, np.int64)])
+    in_all = int(removed[compared].sum())
+    found, sizes = (
+        np.array([count(own) for own in owned.values()], np.int64)
+        for count in (lambda own: removed[own].sum(), len)
+    )
+    chance = (len(compared), in_all, sizes)
+    if alternative == "few":
+        p_values = stats.hypergeom.cdf(found, *chance)
+    else:
+        p_values = stats.hypergeom.sf(found - 1, *chance)
+    adjusted = stats.false_discovery_control(np.clip(p_values, 0.0, 1.0))
     return {case: float(p) for case, p in zip(owned, adjusted, strict=True)}

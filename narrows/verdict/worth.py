@@ -74,9 +74,14 @@ class Worth:
         """Return the worth of a layer with these structures."""
         return float(np.quantile(self.of_structures[own], QUANTILE))
 
+    def with_replicates(self, own: Ints) -> Floats:
+        """Return the worth of a layer, and that without each group of batches, [1 + groups]."""
+        every = np.vstack([self.of_structures, self.without])
+        result: Floats = np.quantile(every[:, own], QUANTILE, axis=1)
+        return result
+
     def _with_interval(self, own: Ints) -> tuple[float, Interval | None]:
-        worth = self.of(own)
-        without = np.quantile(self.without[:, own], QUANTILE, axis=1).tolist()
+        worth, *without = self.with_replicates(own).tolist()
         limits = interval(worth, without, high=np.inf)
         if limits is None:
             return worth, None

@@ -15,6 +15,7 @@ from service.http.problems import InvalidError
 def check_request(request: AnalysisRequest) -> None:
     """Check what does not depend on the model; raise InvalidError."""
     _check_method(request)
+    _check_rule(request)
     _check_plans(request)
 
 
@@ -34,6 +35,15 @@ def _check_method(request: AnalysisRequest) -> None:
                 f"The method {request.method!r} does not use `{name}`; leave it out, or choose "
                 "'sosp_i', 'joint' or 'obs'.",
             )
+
+
+def _check_rule(request: AnalysisRequest) -> None:
+    if request.rule == "worth" and request.method not in CURVATURE_METHODS:
+        raise InvalidError(
+            ["rule"],
+            f"The rule 'worth' needs what the method {request.method!r} does not measure; choose "
+            "the method 'sosp_i', 'joint' or 'obs', or the rule 'pruning_ratio'.",
+        )
 
 
 def _check_plans(request: AnalysisRequest) -> None:

@@ -4,7 +4,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from narrows.options import AnalysisOptions
+from narrows.options import AnalysisOptions, default_rule
 from narrows.vocabulary import (
     DEFAULT_PLANS,
     CostKind,
@@ -13,6 +13,7 @@ from narrows.vocabulary import (
     Init,
     LossName,
     MethodName,
+    RuleName,
 )
 from service.analyses.plan_request import Advise, BuildName, LayerName, Plan
 
@@ -48,6 +49,12 @@ class AnalysisRequest(BaseModel):
         "(joint), by what is lost once all other structures have adapted (obs), or by a baseline: "
         "first_order, fisher, magnitude, magnitude_relative, exact (every structure removed by "
         "itself)",
+    )
+    rule: RuleName | None = Field(
+        default=None,
+        description="What verdicts rest on: how much a layer's channels are worth (worth), or how "
+        "few of them the pruning removes, as in the paper (pruning_ratio). Null: worth for the "
+        "methods that measure it, sosp_i, joint and obs, and pruning_ratio for the others",
     )
     gate: GateKind = Field(
         default=_DEFAULTS.gate,
@@ -144,4 +151,11 @@ class AnalysisRequest(BaseModel):
         """Choose a method that works with the loss `model` if the request names no method."""
         if self.loss == "model" and "method" not in self.model_fields_set:
             self.method = "sosp_h"
+        return self
+
+    @model_validator(mode="after")
+    def _say_the_rule(self) -> Self:
+        """Choose the rule of the method if the request names none, so that it is shown."""
+        if self.rule is None:
+            self.rule = default_rule(self.method)
         return self

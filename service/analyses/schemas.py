@@ -140,7 +140,7 @@ class LayerOut(_Result):
     pruning_ratio: float | None = Field(description="Share of its structures that is removed")
     interval: tuple[float, float] | None = Field(description="Confidence interval of that share")
     p_value: float | None = Field(
-        description="Probability of a score this high for channels drawn at random, adjusted for "
+        description="Probability of so low a share for channels drawn at random, adjusted for "
         "the number of layers"
     )
     score: float | None = Field(
@@ -164,6 +164,21 @@ class LayerOut(_Result):
         "typical channels",
         examples=[3.6],
     )
+    promise: float | None = Field(
+        description="What one more channel of it promises, over what it promises in comparable "
+        "layers: the rule worth names a layer from 3 on. Null where there are none, and for "
+        "methods that do not measure worth",
+        examples=[5.1],
+    )
+    promise_interval: tuple[float, float] | None = Field(
+        description="Confidence interval of the promise"
+    )
+    widen_rank: int | None = Field(
+        description="Its place in `widen here first`: 1 for the layer where more parameters "
+        "promise most; layers that share it are equal, or share their channels. Null for methods "
+        "that do not measure worth, and where every verdict is withheld",
+        examples=[1],
+    )
     expected_gain: ExpectedGain | None = Field(
         description="What widening it gains, by a calibration on small networks; null where none "
         "can be told. `gain_basis` in the summary says what it rests on, or why there is none"
@@ -175,7 +190,9 @@ class LayerOut(_Result):
     because: str | None = Field(
         description="The numbers behind the verdict",
         examples=[
-            "score 0.95 (0.92 to 0.98), p 2.7e-07; the network has loss 0.21, accuracy 93.4%"
+            "a channel here is worth 3.6 typical channels; one more promises 5.1 times as much as "
+            "in comparable layers, 95 % interval 4.2 to 6.3; the network has loss 0.21, accuracy "
+            "93.4%"
         ],
     )
     samples_needed: int | None = Field(

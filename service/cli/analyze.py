@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from narrows.vocabulary import ADVISE, BUDGET_KINDS, COST_KINDS, LOSS_NAMES, METHODS, PLANS
+from narrows.vocabulary import ADVISE, BUDGET_KINDS, COST_KINDS, LOSS_NAMES, METHODS, PLANS, RULES
 from service.cli.options import (
     CUSTOM,
     AsJson,
@@ -90,6 +90,13 @@ def analyze(
         str | None,
         typer.Option(help=f"{one_of(METHODS)}: how channels are ranked."),
     ] = None,
+    rule: Annotated[
+        str | None,
+        typer.Option(
+            help=f"{one_of(RULES)}: what verdicts rest on. Default: worth, where the method "
+            "measures it."
+        ),
+    ] = None,
     gate: Annotated[
         str | None,
         typer.Option(help="weights or channel: what removing a channel sets to zero."),
@@ -136,7 +143,7 @@ def analyze(
     values = {
         "pruning_ratio": pruning_ratio, "max_samples": max_samples, "batch_size": batch_size,
         "loss": loss, "seed": seed, "exclude": exclude, "method": method, "gate": gate,
-        "curvature": curvature, "blocks": blocks,
+        "rule": rule, "curvature": curvature, "blocks": blocks,
         "cost": cost, "plans": plans, "advise": advice, "build": build, "init": init,
     }  # fmt: skip
     options: Any = {name: value for name, value in values.items() if value is not None}

@@ -1,6 +1,7 @@
 """Prints a result as tables: the layers, the plans and the built networks."""
 
 from collections.abc import Collection, Sequence
+from typing import Literal
 
 from rich.console import Console
 from rich.markup import escape
@@ -73,7 +74,7 @@ def _print_layers(console: Console, layers: Sequence[Layer]) -> None:
 
 def _layers(layers: Sequence[Layer], *, bars: bool = True, name_width: int | None = None) -> Table:
     table = make_table("layer", "op")
-    for heading in ("width", "pruned", "95 %", "score", "p", "worth"):
+    for heading in ("width", "pruned", "worth", "promise", "95 %", "widen"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     for layer in layers:
@@ -83,10 +84,10 @@ def _layers(layers: Sequence[Layer], *, bars: bool = True, name_width: int | Non
             layer["op"],
             f"{layer['width']}",
             _share(layer["pruning_ratio"], bars=bars),
-            _interval(layer["interval"]),
-            "" if layer["score"] is None else f"{layer['score']:.2f}",
-            _number(layer["p_value"]),
-            _worth(layer),
+            _times(layer, "worth_ratio"),
+            _times(layer, "promise"),
+            _interval(layer.get("promise_interval")),
+            f"{layer.get('widen_rank') or ''}",
             layer["verdict"],
             style=COLOURS.get(layer["verdict"], ""),
         )
@@ -102,16 +103,14 @@ def _share(share: float | None, *, bars: bool) -> str:
 
 
 def _interval(limits: list[float] | None) -> str:
-    return f"{limits[0] * 100:.0f}–{limits[1] * 100:.0f}" if limits else ""
+    return "–".join(_ratio(end) for end in limits or ())
 
 
-def _worth(layer: Layer) -> str:
-    """Return how many typical channels a channel of the layer is worth, as far as it is known."""
-    ratio = layer.get("worth_ratio")
-    return "" if ratio is None or _is_undecided(layer) else f"{ratio:.1f}×"
+def _times(layer: Layer, name: Literal["worth_ratio", "promise"]) -> str:
+    """Return how many times as much as elsewhere it is, as far as it is known."""
+    ratio = layer.get(name)
+    return "" if ratio is None or _is_undecided(layer) else f"{_ratio(ratio)}×"
 
 
-def _number(value: float | None) -> str:
-    if value is None:
-        return ""
-    return f"{value:.3f}" if value >= 0.0005 else "<.001"
+def _ratio(ratio: float) -> str:
+    return f"{ratio:.1f}" if ratio < 9.95 else f"{ratio:.0f}"

@@ -143,6 +143,9 @@ class Layer(Base):
     worth: Mapped[float | None]
     worth_interval: Mapped[list[Any] | None]
     worth_ratio: Mapped[float | None]
+    promise: Mapped[float | None]
+    promise_interval: Mapped[list[Any] | None]
+    widen_rank: Mapped[int | None]
     expected_gain: Mapped[dict[str, Any] | None]
     because: Mapped[str | None] = mapped_column(Text)
     samples_needed: Mapped[int | None]

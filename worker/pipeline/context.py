@@ -194,6 +194,7 @@ class AnalysisContext:
             self.channels,
             partial_sums,
             self.method,
+            self.options.rule,
             pruning_ratio=self.options.pruning_ratio,
             cost=self.options.cost,
             seed=self.options.seed,

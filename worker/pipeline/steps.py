@@ -46,7 +46,7 @@ Json = dict[str, Any]
 
 FIRST_LOOK = 128
 """The number of samples of the first look."""
-SETTINGS = ("method", "gate", "loss", "curvature", "blocks", "seed")
+SETTINGS = ("method", "rule", "gate", "loss", "curvature", "blocks", "seed")
 """The options of the request that are part of the provenance."""
 
 

@@ -36,7 +36,7 @@ from narrows.methods.partial_sums import Averages
 from narrows.methods.sample_gradients import sample_gradients
 from narrows.methods.table import Method
 from narrows.surgery import resize
-from narrows.vocabulary import METHODS, GateKind
+from narrows.vocabulary import CURVATURE_METHODS, METHODS, GateKind
 from tests.support.architectures import (
     AutoEncoder,
     LanguageModel,
@@ -445,5 +445,9 @@ def test_every_method_makes_a_whole_analysis(name: Any, kind: GateKind) -> None:
     assert sorted(row["rank"] for row in found["structures"]) == list(range(6))
     assert all(np.isfinite(row["saliency"]) for row in found["structures"])
     (stem,) = (row for row in found["layers"] if row["name"] == "stem.0")
-    assert stem["because"].startswith("score")
+    by_worth = name in CURVATURE_METHODS
+    assert found["summary"]["rule"] == ("worth" if by_worth else "pruning_ratio")
+    numbers = "one more promises" if by_worth else "of its channels are pruned"
+    assert numbers in stem["because"] or stem["verdict"] == "undecided"
+    assert (stem["promise"] is None, stem["widen_rank"] is None) == (not by_worth, not by_worth)
     assert stem["score_interval"][0] <= stem["score"] <= stem["score_interval"][1]

@@ -156,14 +156,18 @@ def test_a_suspicion_says_why_and_what_would_settle_it(capsys: pytest.CaptureFix
     ("worth", "shown"),
     [
         (
-            {"worth": 0.02, "worth_interval": [0.01, 0.03], "worth_ratio": 3.62},
-            "0.200 3.6× balanced",
+            {"worth_ratio": 3.62, "promise": 12.3, "promise_interval": [9.9, 14.0],
+             "widen_rank": 2},
+            "10% 3.6× 12× 9.9–14 2 balanced",
         ),
-        ({"worth": 0.02, "worth_interval": None, "worth_ratio": None}, "0.200 balanced"),
-        ({}, "0.200 balanced"),  # an older server
+        (
+            {"worth_ratio": 0.5, "promise": None, "promise_interval": None, "widen_rank": 1},
+            "10% 0.5× 1 balanced",
+        ),
+        ({}, "10% balanced"),  # an older server
     ],
-)
-def test_worth_is_shown_in_typical_channels(
+)  # fmt: skip
+def test_worth_and_promise_are_shown_in_those_of_typical_layers(
     worth: dict[str, object], shown: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     layer = {
