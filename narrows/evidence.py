@@ -180,7 +180,7 @@ class Evidence:
         """
         ranks: dict[bytes, int] = {}
         if self.worth is not None and not self.doubt:
-            costs = budget.structure_costs(self.channels, self._cost_of, "parameters")
+            costs = budget.structure_costs(self.channels, self.cost_of, "parameters")
             ranks = widen_ranks(self.worth, self.cases.owned, costs)
         return {layer.name: ranks.get(layer.own.tobytes()) for layer in self.channels.layers}
 
