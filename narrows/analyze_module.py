@@ -22,10 +22,11 @@ from narrows.arguments import (
     require_seed,
 )
 from narrows.batch import batch_seed
+from narrows.calls import in_order, network_of
 from narrows.evaluation.collector import Collector
-from narrows.graph.from_export import as_network
 from narrows.isolated import isolated
-from narrows.loader import BatchError, Loader, as_batches
+from narrows.loaded import BatchError
+from narrows.loader import Loader, as_batches
 from narrows.losses import Loss, LossFunction
 from narrows.methods.partial_sums import PartialSums
 from narrows.methods.ranking import require_measured
@@ -54,6 +55,9 @@ def analyze(
     """Return the analysis of a network: the saliencies of its structures, verdicts and plans.
 
     `batches` yields (inputs, targets) pairs, [batch, …] each; each passes through the network once.
+    Several inputs are a tuple, or a dictionary by name; a batch may also be one dictionary with the
+    targets in it, under `y`, `labels`, `label`, `targets` or `target`. With the loss `model` the
+    network takes the targets too, as its input `y` or its last.
     The network is analysed in eval mode and on the device of its weights. `progress` shows a
     counter on standard error, or is called with the number of batches done and of all, if known.
 
@@ -84,15 +88,17 @@ def analyze(
     criterion = replace(criterion, seed=seed)
     device, precision = home(model)
     loader = Loader(as_batches(batches), device, precision)
-    own_inputs = 2 if loss == "model" else 1
     rows: list[PartialSums] = []
     samples = 0
     with isolated(device), reporting(progress) as report:
-        for number, pair in enumerate(loader, start=1):
-            inputs, targets = pair[:own_inputs], pair[1]
+        for number, loaded in enumerate(loader, start=1):
+            which, targets = f"batch {number}", loaded.targets
+            if not rows:
+                network = network_of(model, loaded, takes_targets=loss == "model")
+            inputs = in_order(network, loaded, which, takes_targets=loss == "model")
             if not rows:
                 subject = Subject.prepare(
-                    as_network(model, inputs),
+                    network,
                     inputs,
                     targets,
                     loss=loss,
@@ -102,7 +108,7 @@ def analyze(
                 )
                 collector = Collector(subject.network, subject.loss)
             seeded = batch_seed(seed, samples)
-            parts = subject.batches(inputs, targets, seeded, f"batch {number}")
+            parts = subject.batches(inputs, targets, seeded, which)
             for part in parts:
                 collector.add(part)
                 rows.append(_finite(criterion.measure(subject.gated, part, function), number))

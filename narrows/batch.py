@@ -1,6 +1,6 @@
 """Batches of samples, the input of every method."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -11,6 +11,9 @@ from torch import Generator, Tensor
 class Batch:
     """Inputs and targets of some samples, [batch, …] each, and the seed of their random numbers.
 
+    `target_input` is the index of the input that holds the targets, in a program that returns its
+    loss.
+
     >>> batch = Batch((torch.arange(5),), torch.arange(5), seed=10)
     >>> [(part.targets.tolist(), part.seed) for part in batch.split(2)]
     [([0, 1], 10), ([2, 3], 12), ([4], 14)]
@@ -19,6 +22,7 @@ class Batch:
     inputs: tuple[Tensor, ...]
     targets: Tensor
     seed: int = 0
+    target_input: int | None = None
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -52,7 +56,29 @@ class Batch:
         tensor([1, 2])
         """
         inputs = tuple(x[start:stop] for x in self.inputs)
-        return Batch(inputs, self.targets[start:stop], self.seed + start)
+        return replace(
+            self, inputs=inputs, targets=self.targets[start:stop], seed=self.seed + start
+        )
+
+    def to(self, device: torch.device) -> "Batch":
+        """Return the batch on a device."""
+        inputs = tuple(x.to(device) for x in self.inputs)
+        return replace(self, inputs=inputs, targets=self.targets.to(device))
+
+    def with_targets(self, targets: Tensor) -> "Batch":
+        """Return the batch with other targets, also where they are an input.
+
+        >>> batch = Batch((torch.ones(1), torch.zeros(1)), torch.zeros(1), target_input=1)
+        >>> batch.with_targets(torch.tensor([5.0])).inputs
+        (tensor([1.]), tensor([5.]))
+        """
+        inputs = [targets if i == self.target_input else x for i, x in enumerate(self.inputs)]
+        return replace(self, inputs=tuple(inputs), targets=targets)
+
+
+def target_input(inputs: tuple[Tensor, ...], targets: Tensor) -> int | None:
+    """Return which of the inputs are the targets themselves, if any are."""
+    return next((index for index, x in enumerate(inputs) if x is targets), None)
 
 
 def batch_seed(seed: int, start: int) -> int:

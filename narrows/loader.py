@@ -1,4 +1,4 @@
-"""The batches of an analysis: pairs of tensors from what users have, checked one by one."""
+"""The batches of an analysis: inputs and targets from what users have, checked one by one."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -10,27 +10,19 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset, default_collate
 
 from narrows.graph.tracing import summary
-
-ALLOWED = (
-    "`batches` must yield pairs (inputs, targets) of tensors or numpy arrays, [batch, …] each, "
-    "such as a DataLoader or a list of pairs"
-)
-
-
-class BatchError(ValueError):
-    """The error for batches that can't be analysed; the text says which, and what is allowed."""
+from narrows.loaded import ALLOWED, BatchError, Loaded, described, named, parted
 
 
 @dataclass(frozen=True)
 class Loader:
-    """Batches of (inputs, targets), in the order of `batches`, on `device`.
+    """Batches of inputs and targets, in the order of `batches`, on `device`.
 
     `precision` is the number type of floating-point numpy arrays: numpy's own is float64. Tensors
     keep theirs.
 
     >>> cpu = torch.device("cpu")
     >>> list(Loader([(np.array([[1.0]]), np.array([3]))], cpu, torch.float32))
-    [(tensor([[1.]]), tensor([3]))]
+    [Loaded(inputs={'x': tensor([[1.]])}, targets=tensor([3]), target=None)]
     >>> list(Loader([torch.zeros(2, 3)], cpu, torch.float32))  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     narrows.loader.BatchError: batch 1 is a tensor float32 [2, 3]; `batches` must yield pairs ...
@@ -52,28 +44,32 @@ class Loader:
         except (TypeError, NotImplementedError):
             return None
 
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield the pairs; raises BatchError for a batch that is no pair, or unlike the first."""
-        first: list[Tensor] = []
+    def __iter__(self) -> Iterator[Loaded]:
+        """Yield the batches; raises BatchError for what is no batch, or unlike the first."""
+        first: dict[str, Tensor] = {}
         for number, batch in enumerate(self.batches, start=1):
-            inputs, targets = self._pair(batch, f"batch {number}")
-            _require_alike([inputs, targets], first or [inputs, targets], f"batch {number}")
-            first = first or [inputs[:1], targets[:1]]
-            yield inputs, targets
+            loaded = self._loaded(batch, f"batch {number}")
+            parts = {f"the {_called(name)}": x for name, x in loaded.inputs.items()}
+            parts["the targets"] = loaded.targets
+            first = first or {name: part[:1] for name, part in parts.items()}
+            _require_alike(parts, first, f"batch {number}")
+            yield loaded
 
-    def _pair(self, batch: Any, which: str) -> tuple[Tensor, Tensor]:
-        if not isinstance(batch, tuple | list) or len(batch) != 2:
-            raise BatchError(f"{which} is {_described(batch)}; {ALLOWED}.")
-        inputs, targets = (
-            self._tensor(part, f"the {name} of {which}")
-            for part, name in zip(batch, ("inputs", "targets"), strict=True)
-        )
-        if len(inputs) != len(targets):
-            raise BatchError(
-                f"{which} has {len(inputs)} inputs and {len(targets)} targets: each sample needs "
-                "a target."
-            )
-        return inputs, targets
+    def _loaded(self, batch: Any, which: str) -> Loaded:
+        given, targets, target = parted(batch, which)
+        inputs = {
+            name: self._tensor(part, f"the {_called(name)} of {which}")
+            for name, part in named(given).items()
+        }
+        targets = self._tensor(targets, f"the targets of {which}")
+        for name, x in inputs.items():
+            if len(x) != len(targets):
+                called = "inputs" if name == "x" else f"samples of the {_called(name)}"
+                raise BatchError(
+                    f"{which} has {len(x)} {called} and {len(targets)} targets: each sample needs "
+                    "a target."
+                )
+        return Loaded(inputs, targets, target)
 
     def _tensor(self, part: Any, which: str) -> Tensor:
         if isinstance(part, np.ndarray) and part.dtype.kind in "biuf":
@@ -81,7 +77,7 @@ class Loader:
             native = np.ascontiguousarray(part, part.dtype.newbyteorder("="))
             part = torch.tensor(native, dtype=kept)
         if not isinstance(part, Tensor):
-            raise BatchError(f"{which} are {_described(part)}; {ALLOWED}.")
+            raise BatchError(f"{which} are {described(part)}; {ALLOWED}.")
         if part.layout != torch.strided:
             raise BatchError(f"{which} are sparse; pass inputs.to_dense().")
         if not part.dim() or not len(part):
@@ -111,9 +107,12 @@ def as_batches(batches: Any) -> Iterable[Any]:
     if isinstance(batches, str | bytes | Mapping | Tensor | np.ndarray) or not isinstance(
         batches, Iterable
     ):
-        raise BatchError(f"`batches` is {_described(batches)}; {ALLOWED}.")
-    one_pair = isinstance(batches, tuple | list) and len(batches) == 2
-    if one_pair and all(isinstance(part, Tensor | np.ndarray) for part in batches):
+        raise BatchError(f"`batches` is {described(batches)}; {ALLOWED}.")
+    if (
+        isinstance(batches, tuple | list)
+        and len(batches) == 2
+        and isinstance(batches[1], Tensor | np.ndarray)
+    ):
         raise BatchError("`batches` is a single pair; put it in a list: [(inputs, targets)].")
     return batches
 
@@ -128,28 +127,21 @@ def _collate(samples: list[Any]) -> Any:
         ) from error
 
 
-def _require_alike(parts: list[Tensor], first: list[Tensor], which: str) -> None:
+def _called(name: str) -> str:
+    return "inputs" if name == "x" else f"input {name!r}"
+
+
+def _require_alike(parts: Mapping[str, Tensor], first: Mapping[str, Tensor], which: str) -> None:
     """Refuse a batch whose samples have another type, or number of dimensions, than the first's."""
-    for part, before, name in zip(parts, first, ("inputs", "targets"), strict=True):
+    if parts.keys() != first.keys():
+        raise BatchError(
+            f"{which} has {' and '.join(parts)}, but batch 1 has {' and '.join(first)}: all "
+            "batches must be alike."
+        )
+    for name, part in parts.items():
+        before = first[name]
         if (part.dtype, part.dim()) != (before.dtype, before.dim()):
             raise BatchError(
-                f"the {name} of {which} are {_described(part)}, but those of batch 1 "
-                f"{_described(before)}: all batches must be alike."
+                f"{name} of {which} are {described(part)}, but those of batch 1 "
+                f"{described(before)}: all batches must be alike."
             )
-
-
-def _described(thing: Any) -> str:
-    """Return a few words on what a thing is.
-
-    >>> _described({"image": 1}), _described((1, 2, 3)), _described("net.pt2")
-    ("a dictionary with the keys 'image'", 'a tuple of 3', "the text 'net.pt2'")
-    """
-    if isinstance(thing, Tensor):
-        return f"a tensor {str(thing.dtype).removeprefix('torch.')} {list(thing.shape)}"
-    if isinstance(thing, Mapping):
-        return f"a dictionary with the keys {', '.join(map(repr, list(thing)[:5]))}"
-    if isinstance(thing, tuple | list):
-        return f"a {type(thing).__name__} of {len(thing)}"
-    if isinstance(thing, str):
-        return f"the text {thing[:60]!r}"
-    return f"of the type {type(thing).__name__}"

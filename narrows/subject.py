@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from narrows.arguments import ArgumentError, require_layers
-from narrows.batch import Batch
+from narrows.batch import Batch, target_input
 from narrows.channels.groups import find_channels
 from narrows.channels.structures import NO_STRUCTURE, Channels
 from narrows.gates.gated_network import GatedNetwork
@@ -18,7 +18,7 @@ from narrows.graph.network import Network, widen
 from narrows.graph.shapes import FREE_BATCH, Shapes, trace_shapes
 from narrows.graph.tracing import summary
 from narrows.layer_names import LayerNames
-from narrows.loader import BatchError
+from narrows.loaded import BatchError
 from narrows.losses import LossFunction
 from narrows.targets import TargetsError, as_loss_takes, require_own_loss, require_sum
 from narrows.vocabulary import GateKind
@@ -103,12 +103,13 @@ class Subject:
         Raises BatchError or TargetsError, with `which` batch it is, unless the batch fits.
         """
         _require_inputs(self.network, inputs, self.loss, which)
+        own = target_input(inputs, targets)
         if self.loss is not None:
             try:
                 targets = self._fitting(inputs, targets)
             except TargetsError as error:
                 raise TargetsError(f"{which}: {error}") from None
-        batch = Batch(_in_single_precision(inputs), targets, seed)
+        batch = Batch(_in_single_precision(inputs), targets, seed, own)
         return batch.split(self.network.fixed_batch or RESAMPLED)
 
     def _fitting(self, inputs: tuple[Tensor, ...], targets: Tensor) -> Tensor:
@@ -139,9 +140,10 @@ def _require_inputs(
 ) -> None:
     """Raise BatchError unless the network takes inputs of these shapes."""
     if len(inputs) != len(network.inputs):
-        wanted = "x and y, and return its loss" if loss == "model" else "one, x"
+        returns = ", and return its loss" if loss == "model" else ""
         raise BatchError(
-            f"the network takes {len(network.inputs)} inputs; with this loss it must take {wanted}"
+            f"the network takes {len(network.inputs)} inputs, but {which} has {len(inputs)} for "
+            f"it; with this loss it must take those of a batch{returns}"
         )
     for spec, x in zip(network.inputs, inputs, strict=True):
         sizes = spec.shape[1:]
@@ -150,8 +152,9 @@ def _require_inputs(
             for want, got in zip(sizes, x.shape[1:], strict=True)
         )
         if not fits:
+            several = f" for the input {spec.name!r}" if len(inputs) > 1 else ""
             raise BatchError(
-                f"{which} has samples of shape {list(x.shape[1:])}, but the network takes "
+                f"{which} has samples of shape {list(x.shape[1:])}{several}, but the network takes "
                 f"{list(sizes)}: all batches must be alike"
             )
     fixed = network.fixed_batch

@@ -29,8 +29,9 @@ SMALL: dict[str, Any] = {
     "decoder_ffn_dim": 128, "encoder_attention_heads": 4, "decoder_attention_heads": 4,
     "n_layer": 2, "n_layers": 2, "n_embd": 64, "n_head": 4, "n_heads": 4, "n_positions": 64,
     "dim": 64, "hidden_dim": 128, "conv_dim": (32, 32, 32), "conv_stride": (5, 4, 2),
-    "conv_kernel": (10, 3, 3), "num_conv_pos_embeddings": 16, "max_source_positions": 32,
-    "num_mel_bins": 16, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2,
+    "conv_kernel": (10, 3, 3), "num_feat_extract_layers": 3,
+    "num_conv_pos_embeddings": 16, "max_source_positions": 32, "num_mel_bins": 16,
+    "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2,
     "use_cache": False,
 }  # fmt: skip
 """The attributes by which configurations of transformers call what makes a network small."""
@@ -141,7 +142,7 @@ def _for_tasks(transformers: Any, name: str, config: Any) -> Iterator[nn.Module]
     for task in ("AutoModelForCausalLM", *TASKS) if name in CAUSAL else TASKS:
         try:
             yield getattr(transformers, task).from_config(config)
-        except ValueError:  # there is no such class for this configuration
+        except (ValueError, TypeError):  # there is no such class for this configuration
             continue
 
 

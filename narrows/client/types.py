@@ -65,12 +65,16 @@ __all__ = [
 
 
 class Transform(TypedDict, total=False):
-    """The preprocessing of each sample: `(x * scale - mean) / std`, by channel."""
+    """The preprocessing of each sample: `(x * scale - mean) / std`, by channel.
+
+    `inputs` names the arrays that it is for.
+    """
 
     scale: float
     mean: list[float]
     std: list[float]
     layout: Literal["nchw", "nhwc"]
+    inputs: list[str]
 
 
 class CustomPlan(TypedDict):

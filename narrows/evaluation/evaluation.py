@@ -81,6 +81,4 @@ class Evaluation:
 
     def _with_other_targets(self) -> Iterator[Batch]:
         for batch in self._batches():
-            targets = batch.targets.roll(max(1, len(batch) // 2), 0)
-            inputs = (batch.inputs[0], targets) if self.loss.by_program else batch.inputs
-            yield Batch(inputs, targets, batch.seed)
+            yield batch.with_targets(batch.targets.roll(max(1, len(batch) // 2), 0))

@@ -10,16 +10,19 @@ import torch
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
-from narrows.graph.tracing import TraceError, in_eval_mode, unwrapped
+from narrows.graph.tracing import TraceError, arguments, in_eval_mode, unwrapped
 
 TOLERANCE = 1e-3
 """The largest deviation, relative to the largest output; in half precision its square root."""
 
 
-def outputs_of(module: nn.Module, inputs: tuple[Tensor, ...]) -> list[Tensor]:
+def outputs_of(
+    module: nn.Module, inputs: tuple[Tensor, ...], names: Sequence[str] = ()
+) -> list[Tensor]:
     """Return the tensors among a module's outputs in eval mode, in order, from nested collections.
 
-    The module stays as it is, also what it counts or keeps: a copy runs, with the same parameters.
+    It takes the inputs by `names`, if there are any. The module stays as it is, also what it counts
+    or keeps: a copy runs, with the same parameters.
 
     >>> outputs_of(nn.Softplus(beta=2), (torch.zeros(1),))  # log(2) / 2
     [tensor([0.3466])]
@@ -29,7 +32,8 @@ def outputs_of(module: nn.Module, inputs: tuple[Tensor, ...]) -> list[Tensor]:
     with in_eval_mode(module):
         twin = copy.deepcopy(module, shared)
         with torch.no_grad():
-            return [x for x in pytree.tree_leaves(twin(*inputs)) if isinstance(x, Tensor)]
+            args, kwargs = arguments(inputs, names)
+            return [x for x in pytree.tree_leaves(twin(*args, **kwargs)) if isinstance(x, Tensor)]
 
 
 def require_same(expected: Sequence[Tensor], exported: Sequence[Tensor]) -> None:

@@ -35,12 +35,15 @@ MAX_DECOMPOSITIONS = 4
 """How often torch may write a program in simpler operators: those can have such, too."""
 
 
-def as_network(model: nn.Module | ExportedProgram, inputs: tuple[Tensor, ...]) -> Network:
+def as_network(
+    model: nn.Module | ExportedProgram, inputs: tuple[Tensor, ...], names: Sequence[str] = ()
+) -> Network:
     """Return the network of a module, exported in eval mode with a free batch, or of a program.
 
-    `inputs` is an example batch, of any size; the tensors are copied. Raises TraceError for an
-    operator that Narrows does not know, for code that torch.export can't follow, and where what it
-    exported computes something else than the module.
+    `inputs` is an example batch, of any size, which the module takes by `names`, if there are any;
+    the tensors are copied. Raises TraceError for an operator that Narrows does not know, for code
+    that torch.export can't follow, and where what it exported computes something else than the
+    module.
 
     >>> network = as_network(nn.Sequential(nn.Linear(3, 4), nn.ReLU()), (torch.zeros(2, 3),))
     >>> [(node.op, node.module) for node in network.nodes], list(network.tensors)
@@ -48,7 +51,7 @@ def as_network(model: nn.Module | ExportedProgram, inputs: tuple[Tensor, ...]) -
     >>> network.inputs[0].shape[1], network.fixed_batch
     (3, None)
     """
-    program = model if isinstance(model, ExportedProgram) else trace(model, inputs)
+    program = model if isinstance(model, ExportedProgram) else trace(model, inputs, names)
     try:
         network, _, decomposed = read_program(program)
     except UnsupportedError as error:
@@ -56,7 +59,7 @@ def as_network(model: nn.Module | ExportedProgram, inputs: tuple[Tensor, ...]) -
     if decomposed:
         warnings.warn(as_decomposed(decomposed), stacklevel=3)
     if isinstance(model, nn.Module):
-        _require_same_outputs(model, inputs, network)
+        _require_same_outputs(model, inputs, names, network)
     return network
 
 
@@ -97,13 +100,17 @@ def as_decomposed(operators: Sequence[str]) -> str:
     return f"torch wrote {names} in simpler operators, since Narrows does not follow {what}"
 
 
-def _require_same_outputs(module: nn.Module, inputs: tuple[Tensor, ...], network: Network) -> None:
+def _require_same_outputs(
+    module: nn.Module, inputs: tuple[Tensor, ...], names: Sequence[str], network: Network
+) -> None:
+    own = [spec.name for spec in network.inputs]
+    in_order = [inputs[names.index(name)] for name in own] if names else inputs
     try:
-        expected = outputs_of(module, inputs)
+        expected = outputs_of(module, inputs, names)
         with torch.no_grad(), inputs[0].device:
-            exported = network(*inputs)
+            exported = network(*in_order)
     except Exception as error:  # the user's own code may raise any type
-        raise TraceError(reason_of(module, inputs, error)) from error
+        raise TraceError(reason_of(module, inputs, error, names)) from error
     require_same(expected, exported)
 
 

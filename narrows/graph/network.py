@@ -128,8 +128,8 @@ class Network:
     @property
     def fixed_batch(self) -> int | None:
         """The batch size that the program was exported for; None where it is free."""
-        first = self.inputs[0].shape[0] if self.inputs[0].shape else None
-        return first if isinstance(first, int) else None
+        firsts = (spec.shape[0] for spec in self.inputs if spec.shape)
+        return next((size for size in firsts if isinstance(size, int)), None)
 
     @property
     def precision(self) -> torch.dtype:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from narrows.graph.network import Network, named_results, run_node
-from narrows.graph.node import Input, Node
+from narrows.graph.node import Node
 
 FREE_BATCH = 2
 """The size used for a free batch dimension: not 1, which would broadcast."""
@@ -31,23 +31,26 @@ class Shapes:
 def input_shapes(network: Network) -> list[tuple[int, ...]]:
     """Return a shape for each input, with `FREE_BATCH` and `FREE_SIZE` for free dimensions.
 
+    The first dimension of each input counts the samples.
+
     >>> from narrows.example import two_neurons
     >>> input_shapes(two_neurons()[0])  # the input is ("batch", 1)
     [(2, 1)]
     """
-    batch = _batch_symbol(network.inputs[0])
+    batch = _batch_symbols(network)
 
     def size(dimension: int | str) -> int:
         if isinstance(dimension, int):
             return dimension
-        return FREE_BATCH if dimension == batch else FREE_SIZE
+        return FREE_BATCH if dimension in batch else FREE_SIZE
 
     return [tuple(map(size, spec.shape)) for spec in network.inputs]
 
 
-def _batch_symbol(spec: Input) -> str | None:
-    first = spec.shape[0] if spec.shape else None
-    return first if isinstance(first, str) else None
+def _batch_symbols(network: Network) -> set[str]:
+    """Return the symbols of the batch: inputs that never meet may have one each."""
+    firsts = (spec.shape[0] for spec in network.inputs if spec.shape)
+    return {first for first in firsts if isinstance(first, str)}
 
 
 def trace_shapes(network: Network, inputs: Sequence[tuple[int, ...]] | None = None) -> Shapes:
@@ -94,9 +97,10 @@ def batch_axes(network: Network, shapes: Shapes) -> dict[str, int]:
     """
     if network.fixed_batch is not None:
         return {n: 0 for n, s in shapes.values.items() if s and s[0] % shapes.batch == 0}
+    batch = _batch_symbols(network)
     wider = [
         tuple(
-            size + 1 if dim == _batch_symbol(network.inputs[0]) else size
+            size + 1 if dim in batch else size
             for size, dim in zip(shapes.of(spec.name), spec.shape, strict=True)
         )
         for spec in network.inputs

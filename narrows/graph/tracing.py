@@ -8,7 +8,7 @@ import logging
 import re
 import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +28,16 @@ class TraceError(ValueError):
 
 
 def trace(
-    module: nn.Module, inputs: tuple[Tensor, ...], *, free_batch: bool = True
+    module: nn.Module,
+    inputs: tuple[Tensor, ...],
+    names: Sequence[str] = (),
+    *,
+    free_batch: bool = True,
 ) -> ExportedProgram:
     """Return the program of `module` in eval mode; with `free_batch` for batches of any size.
 
-    `inputs` are example inputs. Raises TraceError where torch can't export the module, with the
+    `inputs` are example inputs, which the module takes by `names`, if there are any. Raises
+    TraceError where torch can't export the module, with the
     module's own error where it does not run on these inputs at all.
     """
     module = unwrapped(module)
@@ -40,14 +45,26 @@ def trace(
         try:
             if free_batch:
                 rows = tuple(torch.cat([x, x]) if len(x) == 1 else x for x in inputs)  # not fixed 1
-                free = _free_batch(module, rows)
-                program = torch.export.export(module, rows, dynamic_shapes=free)
+                args, kwargs = arguments(rows, names)
+                free = _free_batch(module, args, kwargs)
+                program = torch.export.export(module, args, kwargs, dynamic_shapes=free)
             else:
-                program = torch.export.export(module, inputs)
+                program = torch.export.export(module, *arguments(inputs, names))
             name_types(program, module_types(module))
             return program
         except Exception as error:  # torch, and the module, may raise any type
-            raise TraceError(reason_of(module, inputs, error)) from error
+            raise TraceError(reason_of(module, inputs, error, names)) from error
+
+
+def arguments(
+    inputs: tuple[Tensor, ...], names: Sequence[str]
+) -> tuple[tuple[Tensor, ...], dict[str, Tensor]]:
+    """Return the positional and the keyword arguments of a call with these inputs.
+
+    >>> arguments((torch.zeros(()),), ["mask"])
+    ((), {'mask': tensor(0.)})
+    """
+    return ((), dict(zip(names, inputs, strict=True))) if names else (inputs, {})
 
 
 def unwrapped(module: nn.Module) -> nn.Module:
@@ -133,17 +150,22 @@ def _place(error: BaseException) -> str | None:
     return None
 
 
-def reason_of(module: nn.Module, inputs: tuple[Tensor, ...], error: Exception) -> str:
+def reason_of(
+    module: nn.Module, inputs: tuple[Tensor, ...], error: Exception, names: Sequence[str] = ()
+) -> str:
     """Return why `error` came: the module itself fails, or torch can't export what it does."""
+    args, kwargs = arguments(inputs, names)
     try:
         with torch.no_grad():
-            copy.deepcopy(module)(*inputs)  # so that what it counts or keeps stays as it was
+            # a copy, so that what it counts or keeps stays as it was
+            copy.deepcopy(module)(*args, **kwargs)
     except Exception as failure:  # the user's own code may raise any type
         given = ", ".join(f"{_name(x.dtype)} {list(x.shape)}" for x in inputs)
         text = f"the network itself can't run on inputs {given}: {summary(failure)}."
         own = next((p.dtype for p in module.parameters() if p.is_floating_point()), None)
         if isinstance(failure, TypeError) and "argument" in str(failure):
-            text += " It is called as net(*inputs): wrap it in a module whose forward takes these."
+            call = ", ".join(f"{name}=…" for name in names) or "*inputs"
+            text += f" It is called as net({call}): wrap it in a module whose forward takes these."
         elif own and inputs and inputs[0].dtype != own:
             text += f" It computes in {_name(own)}: should the inputs be converted?"
         return text
@@ -162,11 +184,13 @@ def _name(dtype: torch.dtype) -> str:
     return str(dtype).removeprefix("torch.")
 
 
-def _free_batch(module: nn.Module, inputs: tuple[Tensor, ...]) -> dict[str, Any]:
+def _free_batch(
+    module: nn.Module, args: tuple[Tensor, ...], kwargs: Mapping[str, Tensor]
+) -> dict[str, Any]:
     """Return torch.export's dynamic shapes: the first dimension of every input is free."""
     batch = torch.export.Dim("batch", min=2)
-    arguments = inspect.signature(module.forward).bind(*inputs).arguments
-    free: dict[str, Any] = pytree.tree_map(lambda _: {0: batch}, dict(arguments))
+    bound = inspect.signature(module.forward).bind(*args, **kwargs).arguments
+    free: dict[str, Any] = pytree.tree_map(lambda _: {0: batch}, dict(bound))
     return free
 
 

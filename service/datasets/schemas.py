@@ -31,6 +31,13 @@ class Transform(BaseModel):
     layout: Literal["nchw", "nhwc"] | None = Field(
         None, description="Order of the dimensions in the file; default `nchw`"
     )
+    inputs: list[Annotated[str, Field(max_length=200)]] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=16,
+        description="The names of the arrays that it is for. By default those are a single input, "
+        "and of several all that are images, `[samples, channels, height, width]`",
+    )
 
 
 class DatasetOut(UploadOut):

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
 from narrows import Analysis, analyze
-from narrows.loader import BatchError
+from narrows.loaded import BatchError
 from narrows.targets import TargetsError
 from tests.support.exporting import exporting_once
 
@@ -51,6 +51,9 @@ EXPECTED = analysis([(X, Y)]).loss
         lambda: DataLoader(Stream(), batch_size=8),
         lambda: TensorDataset(X, Y),
         lambda: iter([[X, Y]]),
+        lambda: [{"x": X, "labels": Y}],
+        lambda: [({"input": X}, Y)],
+        lambda: [((X,), Y)],
         lambda: [(X.numpy().astype(np.float64), Y.numpy())],
         lambda: [(X.numpy()[::-1], Y.numpy()[::-1])],
         lambda: [(X.numpy().astype(">f4"), Y.numpy().astype(">i8"))],
@@ -82,8 +85,8 @@ def test_numbers_of_any_type_are_targets_of_a_regression(loss: str, targets: Ten
         (Stream(), "wrap it in a DataLoader"),
         ([], "no batches"),
         (
-            [{"x": X, "y": Y}],
-            "batch 1 is a dictionary .* `batches` must yield",
+            [{"x": X, "answers": Y}],
+            "batch 1 is a dictionary .* targets named 'y', 'labels', 'label', 'targets', 'target'",
         ),
         ([(X, Y, Y)], "batch 1 is a tuple of 3"),
         ([X[:2], X[:2], X[:2]], "batch 1 is a tensor"),

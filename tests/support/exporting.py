@@ -2,7 +2,7 @@
 
 import inspect
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -96,7 +96,7 @@ def shared_module(architecture: type[nn.Module]) -> nn.Module:
     return exported(architecture).module
 
 
-_networks: dict[tuple[nn.Module | torch.export.ExportedProgram, str], Network] = {}
+_networks: dict[tuple[nn.Module | torch.export.ExportedProgram, str, str], Network] = {}
 
 
 @contextmanager
@@ -108,14 +108,16 @@ def exporting_once() -> Iterator[None]:
     """
 
     def network_of(
-        model: nn.Module | torch.export.ExportedProgram, inputs: tuple[Tensor, ...]
+        model: nn.Module | torch.export.ExportedProgram,
+        inputs: tuple[Tensor, ...],
+        names: Sequence[str] = (),
     ) -> Network:
-        key = model, str([(x.shape[1:], x.dtype) for x in inputs])
+        key = model, str([(x.shape[1:], x.dtype) for x in inputs]), str(names)
         if key not in _networks:
-            _networks[key] = as_network(model, inputs)
+            _networks[key] = as_network(model, inputs, names)
         return _networks[key].map_tensors(torch.clone)
 
-    with patch("narrows.analyze_module.as_network", network_of):
+    with patch("narrows.calls.as_network", network_of):
         yield
 
 

@@ -1,36 +1,31 @@
-"""Reads `.npz` archives with the arrays `x` (inputs) and `y` (targets).
+"""Reads `.npz` archives with targets, `y`, and inputs: `x`, or several under names of their own.
 
 See docs/security.md, "Rules for data".
 """
 
-import io
 import lzma
-import math
+import re
 import struct
-import warnings
 import zipfile
 import zlib
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
-from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from narrows.inputs import TARGET
 from worker.errors import RefusedError
 from worker.formats.files import open_file
-from worker.formats.samples import Samples, Transform
+from worker.formats.members import HOW_TO, MAX_BYTES, invalid, read_array, said
+from worker.formats.samples import Samples, Stored, Transform
 
-MAX_BYTES = 4 << 30
-"""The largest size of one array in memory; a header that claims more is refused."""
-
-MAX_RANK = 8
-"""The most dimensions of an array, as many as tensors of a network may have."""
-_MAX_HEADER = 10_000
-"""The longest header in bytes, numpy's own limit, checked before the header is read."""
-
-_HOW_TO = "Save it with numpy.savez_compressed('data.npz', x=inputs, y=targets)."
+MAX_TOTAL_BYTES = 2 * MAX_BYTES
+"""The largest size of all arrays in memory."""
+MAX_INPUTS = 16
+"""The most inputs that a network may have."""
+_MEMBER = re.compile(r"([A-Za-z_]\w{0,199})\.npy", re.ASCII)
 
 _DAMAGED = (
     zlib.error,
@@ -44,128 +39,89 @@ _DAMAGED = (
 )
 """What `zipfile` and the decompressors raise for damaged members and directories."""
 
-_invalid = partial(RefusedError, "dataset-invalid", "The dataset can't be used")
-
 
 def read(path: Path, transform: Transform) -> Samples:
     """Return the samples in an `.npz` file.
 
-    Raises RefusedError if the file is not an `.npz`, is unsafe or too large, if `x` and `y` have
-    different numbers of samples or none, or if `x` or `y` holds NaN or infinity.
+    Beside an array `x`, those that can't be inputs are left out. Raises RefusedError if the file is
+    not an `.npz`, is unsafe or too large, if an input and `y` have different numbers of samples or
+    none, or if one of them holds NaN or infinity.
     """
     try:
         with open_file(path) as file, zipfile.ZipFile(file) as archive:
-            inputs, targets = (_read_array(archive, name) for name in ("x", "y"))
+            targets = read_array(archive, TARGET)
+            _check_targets(targets)
+            inputs = _read_inputs(archive, targets)
     except zipfile.BadZipFile as error:
-        raise _invalid(f"It is not an .npz archive ({error}). {_HOW_TO}") from None
+        raise invalid(f"It is not an .npz archive ({error}). {HOW_TO}") from None
     except _DAMAGED as error:
-        raise _invalid(f"The archive is damaged ({_said(error)}). {_HOW_TO}") from None
-    _check(inputs, targets)
-    return Samples(inputs, targets, transform.for_stored(inputs.dtype))
+        raise invalid(f"The archive is damaged ({said(error)}). {HOW_TO}") from None
+    return Samples(_transformed(inputs, transform), targets)
 
 
-def _read_array(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
-    members = [info for info in archive.infolist() if info.filename == f"{name}.npy"]
-    if len(members) != 1:
-        names = ", ".join(sorted(archive.namelist())[:8]) or "nothing"
-        raise _invalid(f"It needs exactly one array named {name!r}; it holds {names}. {_HOW_TO}")
-    if members[0].flag_bits & 0x1:
-        raise _invalid(f"The array {name!r} is encrypted. {_HOW_TO}")
-    with archive.open(members[0]) as file:
-        shape, fortran, dtype = _read_header(file, name)
-        _check_shape(shape, dtype, name)
-        data = _read_exactly(file, math.prod(shape) * dtype.itemsize, name)
-        array = np.frombuffer(data, dtype) if data else np.empty(0, dtype)
-    native = array.astype(dtype.newbyteorder("="), copy=False)
-    return native.reshape(shape, order="F" if fortran else "C")
-
-
-def _read_header(file: IO[bytes], name: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """Return the shape, whether it is column-major, and the dtype.
-
-    Raises RefusedError for other dtypes than numbers; an array of objects would be a pickle.
-    """
-    version, header = _header(file, name)
-    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of headers that Python 2 wrote
-            shape, fortran, dtype = read(header)
-    except Exception as error:  # numpy evaluates a literal, and lets many types through
-        raise _no_header(name, error) from None
-    if dtype.kind not in "biuf" or dtype.itemsize > 8:
-        raise _invalid(
-            f"The array {name!r} has dtype {dtype}; only numbers of up to 64 bits are read, never "
-            f"Python objects. {_HOW_TO}"
+def _read_inputs(archive: zipfile.ZipFile, targets: NDArray[Any]) -> dict[str, NDArray[Any]]:
+    """Return the inputs by name, in the archive's order."""
+    matches = [_MEMBER.fullmatch(name) for name in archive.namelist()]
+    names = list(dict.fromkeys(match[1] for match in matches if match and match[1] != TARGET))
+    if not names:
+        names = ["x"]  # for the error that it is missing
+    if len(names) > MAX_INPUTS:
+        raise invalid(
+            f"It holds {len(names)} arrays beside {TARGET!r}; at most {MAX_INPUTS} are read."
         )
-    return shape, fortran, dtype
+    inputs: dict[str, NDArray[Any]] = {}
+    for name in names:
+        total = sum(array.nbytes for array in (targets, *inputs.values()))
+        try:
+            array = read_array(archive, name, MAX_TOTAL_BYTES - total)
+            _check_input(array, targets, name, alone=len(names) == 1 or name == "x")
+        except RefusedError:
+            if name == "x" or "x" not in names:
+                raise
+        else:
+            inputs[name] = array
+    return inputs
 
 
-def _header(file: IO[bytes], name: str) -> tuple[tuple[int, int], IO[bytes]]:
-    """Return the version of the format, and the header from its length on, if it is short."""
-    try:
-        version = npy.read_magic(file)
-    except ValueError as error:
-        raise _no_header(name, error) from None
-    size = file.read(2 if version == (1, 0) else 4)
-    length = int.from_bytes(size, "little")
-    if length > _MAX_HEADER:
-        raise _no_header(name, f"it has {length:,} bytes; at most {_MAX_HEADER:,} are read")
-    return version, io.BytesIO(size + file.read(length))
-
-
-def _no_header(name: str, error: object) -> RefusedError:
-    return _invalid(f"The array {name!r} has no valid header ({_said(error)}). {_HOW_TO}")
-
-
-def _said(error: object) -> str:
-    """Return the first line of what a decoder said, which may quote the file, at most so long."""
-    return ascii(str(error).partition("\n")[0])[1:-1][:200] or type(error).__name__
-
-
-def _check_shape(shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> None:
-    """Raise RefusedError for a shape that can't be, or that takes too much memory.
-
-    A dimension of size 0 does not make the others small: numpy can't have 0 × 2⁶² either.
-    """
-    if len(shape) > MAX_RANK:
-        raise _invalid(
-            f"The array {name!r} has {len(shape)} dimensions; at most {MAX_RANK} are read."
+def _transformed(inputs: Mapping[str, NDArray[Any]], transform: Transform) -> dict[str, Stored]:
+    if unknown := [name for name in transform.inputs if name not in inputs]:
+        raise invalid(
+            f"The transform is for {', '.join(map(repr, unknown))}, but there is no such array; it "
+            f"holds {', '.join(map(repr, inputs))}."
         )
-    if any(size < 0 for size in shape):
-        raise _invalid(f"The array {name!r} has the impossible shape {shape}.")
-    size = math.prod(size or 1 for size in shape) * dtype.itemsize
-    if size > MAX_BYTES:
-        raise _invalid(
-            f"The array {name!r} of shape {shape} takes {size:,} bytes in memory; at most "
-            f"{MAX_BYTES:,} are read. Upload a sample of the data: a few thousand rows suffice."
+    alone = len(inputs) == 1
+    return {
+        name: Stored(
+            array, transform.of_array(name, array.ndim, alone=alone).for_stored(array.dtype)
         )
+        for name, array in inputs.items()
+    }
 
 
-def _read_exactly(file: IO[bytes], size: int, name: str) -> bytearray:
-    """Return exactly `size` bytes; memory grows with the bytes read, not with the claimed size."""
-    data = bytearray()
-    while chunk := file.read(min(1 << 20, size - len(data))):
-        data += chunk
-    if len(data) != size:
-        raise _invalid(f"The array {name!r} ends early: {len(data):,} of {size:,} bytes. {_HOW_TO}")
-    return data
+def _check_targets(targets: NDArray[Any]) -> None:
+    if targets.ndim < 1:
+        raise invalid("y is a single number; its first dimension counts samples.")
+    _check_finite(targets, TARGET)
 
 
-def _check(inputs: NDArray[Any], targets: NDArray[Any]) -> None:
-    if inputs.ndim < 2 or targets.ndim < 1:
-        raise _invalid(
-            f"x has shape {inputs.shape} and y {targets.shape}; the first dimension counts samples "
-            "and x needs at least one more."
+def _check_input(array: NDArray[Any], targets: NDArray[Any], name: str, *, alone: bool) -> None:
+    """Raise RefusedError unless these are inputs for the targets; `alone`: the only input."""
+    if array.ndim < (2 if alone else 1):
+        raise invalid(
+            f"{name} has shape {array.shape}; its first dimension counts samples, and it needs at "
+            "least one more."
         )
-    if len(inputs) != len(targets):
-        raise _invalid(f"x has {len(inputs):,} samples but y has {len(targets):,}.")
-    if inputs.size == 0:
-        raise _invalid(f"It is empty: x has shape {inputs.shape}.")
-    for name, array in (("x", inputs), ("y", targets)):
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
-            first = int(np.argmin(np.isfinite(array).reshape(len(array), -1).all(1)))
-            raise _invalid(
-                f"{name} holds NaN or infinity, first in sample {first}. Replace or remove such "
-                "samples."
-            )
+    if len(array) != len(targets):
+        raise invalid(f"{name} has {len(array):,} samples but y has {len(targets):,}.")
+    if array.size == 0:
+        raise invalid(f"It is empty: {name} has shape {array.shape}.")
+    _check_finite(array, name)
+
+
+def _check_finite(array: NDArray[Any], name: str) -> None:
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        first = int(np.argmin(np.isfinite(array).reshape(len(array), -1).all(1)))
+        raise invalid(
+            f"{name} holds NaN or infinity, first in sample {first}. Replace or remove such "
+            "samples."
+        )

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -13,6 +14,8 @@ from worker.errors import RefusedError
 
 BYTE_SCALE = 1 / 255
 """The default scale of 8-bit images."""
+IMAGE_RANK = 4
+"""The dimensions of an array of images: samples, channels, height, width."""
 
 
 @dataclass(frozen=True)
@@ -20,13 +23,15 @@ class Transform:
     """Declared preprocessing: `(stored · scale − mean) / std`, channels first.
 
     `mean` and `std` hold one number for all channels, or one for each. Without a `scale`,
-    `for_stored` chooses the usual one for the stored dtype.
+    `for_stored` chooses the usual one for the stored dtype. `inputs` names the arrays that it is
+    for; without names it is for a single input, and of several for those that are images.
     """
 
     scale: float | None = None
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
     layout: Literal["nchw", "nhwc"] = "nchw"
+    inputs: tuple[str, ...] = ()
 
     @classmethod
     def from_json(cls, declared: Mapping[str, Any]) -> "Transform":
@@ -36,7 +41,18 @@ class Transform:
             tuple(declared.get("mean") or (0.0,)),
             tuple(declared.get("std") or (1.0,)),
             declared.get("layout") or "nchw",
+            tuple(declared.get("inputs") or ()),
         )
+
+    def of_array(self, name: str, rank: int, *, alone: bool) -> "Transform":
+        """Return the transform of one of the inputs, by its name and number of dimensions.
+
+        >>> transform = Transform(scale=2.0)
+        >>> transform.of_array("mask", 2, alone=False).scale  # no images: as it is
+        1.0
+        """
+        chosen = name in self.inputs if self.inputs else alone or rank >= IMAGE_RANK
+        return self if chosen else Transform(scale=1.0)
 
     def for_stored(self, dtype: np.dtype[Any]) -> "Transform":
         """Return the transform with a scale: by default, 8-bit numbers go to 0…1, others stay."""
@@ -59,31 +75,55 @@ class Transform:
 
     @staticmethod
     def _along_channels(numbers: Sequence[float], batch: Tensor) -> Tensor:
-        if len(numbers) not in (1, batch.shape[1]):
+        channels = batch.shape[1] if batch.dim() > 1 else 1
+        if len(numbers) not in (1, channels):
             raise RefusedError(
                 "transform-does-not-fit",
                 "The transform does not fit the data",
                 f"mean or std has {len(numbers)} numbers but the inputs, of shape "
-                f"{list(batch.shape[1:])}, have {batch.shape[1]} channels. Give one number for "
+                f"{list(batch.shape[1:])}, have {channels} channels. Give one number for "
                 'all channels, or one for each; set "layout": "nhwc" if the channels come last.',
             )
         return batch.new_tensor(numbers).view(-1, *(1,) * (batch.dim() - 2))
 
 
 @dataclass(frozen=True)
-class Samples:
-    """N samples as stored: `inputs` [N, …] and `targets` [N, …], with their transform."""
+class Stored:
+    """One input of N samples as stored, [N, …], and its transform.
 
-    inputs: NDArray[Any]
-    targets: NDArray[Any]
+    >>> images = Stored(np.full((1, 1, 2, 2), 255, np.uint8), Transform().for_stored(np.uint8))
+    >>> images.batch([0], torch.float32).flatten()
+    tensor([1., 1., 1., 1.])
+    """
+
+    array: NDArray[Any]
     transform: Transform
 
-    def __len__(self) -> int:
-        return len(self.inputs)
+    def batch(self, index: Sequence[int] | NDArray[np.int64] | slice, dtype: torch.dtype) -> Tensor:
+        """Return the preprocessed inputs of some samples, in `dtype`."""
+        return self.transform.apply(self.array[index], dtype)
 
-    def batch(
-        self, index: Sequence[int] | NDArray[np.int64], dtype: torch.dtype, target: torch.dtype
-    ) -> tuple[Tensor, Tensor]:
-        """Return the preprocessed inputs in `dtype` and the targets in `target` of some samples."""
-        inputs = self.transform.apply(self.inputs[index], dtype)
-        return inputs, torch.from_numpy(self.targets[index]).to(target)
+
+@dataclass(frozen=True)
+class Samples:
+    """N samples as stored: inputs by name, and `targets` [N, …]."""
+
+    inputs: Mapping[str, Stored]
+    targets: NDArray[Any]
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    @cached_property
+    def answers(self) -> Stored:
+        """The targets, which no transform changes."""
+        return Stored(self.targets, Transform(scale=1.0))
+
+    @property
+    def transforms(self) -> dict[str, Any]:
+        """The transform of a single input, or those of several by name."""
+        declared = {
+            name: {key: value for key, value in vars(of.transform).items() if key != "inputs"}
+            for name, of in self.inputs.items()
+        }
+        return declared if len(declared) > 1 else next(iter(declared.values()))

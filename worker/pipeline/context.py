@@ -21,7 +21,7 @@ from narrows.gates.call import MixedSamplesError
 from narrows.gates.gated_network import GatedNetwork, gate
 from narrows.graph.network import Network
 from narrows.graph.shapes import FREE_BATCH, Shapes
-from narrows.losses import CLASS_LOSSES, LOSSES
+from narrows.losses import LOSSES
 from narrows.methods.partial_sums import PartialSums
 from narrows.methods.table import Method
 from narrows.options import AnalysisOptions
@@ -30,6 +30,7 @@ from worker.errors import RefusedError
 from worker.formats import pt2
 from worker.formats.samples import Samples
 from worker.hardware.device import chosen_device
+from worker.pipeline.batches import read_batch
 from worker.pipeline.compatibility import check_fit
 
 EXACT_STRUCTURES = 5_000
@@ -206,15 +207,9 @@ class AnalysisContext:
 
     def load(self, start: int, stop: int) -> Batch:
         """Return the drawn samples `start` … `stop − 1` as a batch on the device."""
-        # A program that computes its own loss takes the targets as its second input.
-        drawn, (first, *second) = self.drawn[start:stop], self.network.inputs
-        classes = self.options.loss in CLASS_LOSSES
-        target = torch.int64 if classes else self.network.precision
-        target = second[0].dtype if second else target
-        inputs, targets = self.samples.batch(drawn, first.dtype, target)
-        inputs, targets = inputs.to(self.device), targets.to(self.device)
-        arguments = (inputs, targets) if second else (inputs,)
-        return Batch(arguments, targets, batch_seed(self.options.seed, start))
+        drawn, seed = self.drawn[start:stop], batch_seed(self.options.seed, start)
+        batch = read_batch(self.network, self.samples, self.options.loss, drawn, seed)
+        return batch.to(self.device)
 
 
 def _draw(count: int, options: AnalysisOptions) -> NDArray[np.int64]:

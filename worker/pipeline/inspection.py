@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from narrows.channels.structures import Channels
 from narrows.graph.network import Network
@@ -12,7 +13,7 @@ from narrows.graph.shapes import Shapes
 from narrows.plans.cost import network_cost
 from narrows.results.rows import describe_layer
 from worker.errors import RefusedError
-from worker.formats.samples import Samples
+from worker.formats.samples import Samples, Stored
 
 Json = dict[str, Any]
 
@@ -48,27 +49,19 @@ def model_inspection(network: Network, shapes: Shapes, channels: Channels) -> Js
 def dataset_inspection(samples: Samples) -> Json:
     """Return the counts, shapes and classes of a dataset, and its first sample transformed.
 
-    Raises RefusedError if the transformed sample is not finite.
+    `inputs` has all arrays by name; of several, `transform` and `first_sample` have, too. Raises
+    RefusedError if the transformed sample is not finite.
     """
-    first = samples.transform.apply(samples.inputs[:1], torch.float32)
-    if not first.isfinite().all():
-        raise RefusedError(
-            "dataset-invalid",
-            "The dataset can't be used",
-            "The transformed first sample is not finite: its numbers, or `scale`, are too large "
-            f"(the sample reaches {np.abs(samples.inputs[0]).max():.3g}).",
-        )
+    arrays = {name: _array(stored.array) for name, stored in samples.inputs.items()}
+    firsts = {name: _first_sample(name, stored) for name, stored in samples.inputs.items()}
+    first, *others = samples.inputs
     described: Json = {
         "samples": len(samples),
-        "x": {"shape": list(samples.inputs.shape[1:]), "dtype": str(samples.inputs.dtype)},
-        "y": {"shape": list(samples.targets.shape[1:]), "dtype": str(samples.targets.dtype)},
-        "transform": vars(samples.transform),
-        "first_sample": {
-            "shape": list(first.shape[1:]),
-            "min": first.min().item(),
-            "max": first.max().item(),
-            "mean": first.mean().item(),
-        },
+        "inputs": arrays,
+        "x": arrays[first],
+        "y": _array(samples.targets),
+        "transform": samples.transforms,
+        "first_sample": firsts if others else firsts[first],
     }
     if samples.targets.dtype.kind in "biu":
         labels, counts = np.unique(samples.targets, return_counts=True)
@@ -77,6 +70,27 @@ def dataset_inspection(samples: Samples) -> Json:
             zip(map(str, labels[:1000].tolist()), counts.tolist(), strict=False)
         )
     return described
+
+
+def _array(array: NDArray[Any]) -> Json:
+    return {"shape": list(array.shape[1:]), "dtype": str(array.dtype)}
+
+
+def _first_sample(name: str, stored: Stored) -> Json:
+    first = stored.batch(slice(0, 1), torch.float32)
+    if not first.isfinite().all():
+        raise RefusedError(
+            "dataset-invalid",
+            "The dataset can't be used",
+            f"The transformed first sample of {name} is not finite: its numbers, or `scale`, are "
+            f"too large (the sample reaches {np.abs(stored.array[0]).max():.3g}).",
+        )
+    return {
+        "shape": list(first.shape[1:]),
+        "min": first.min().item(),
+        "max": first.max().item(),
+        "mean": first.mean().item(),
+    }
 
 
 def versions() -> Json:

@@ -174,7 +174,7 @@ def reduce(
             **inspection.versions(),
             "model_sha256": Path(model_path).name,
             "dataset_sha256": Path(dataset_path).name,
-            "transform": vars(context.samples.transform),
+            "transform": context.samples.transforms,
             "devices": sorted({str(part["device"]) for part in shards}),
             "compute_seconds": round(seconds, 3),
             **{name: getattr(options, name) for name in SETTINGS},

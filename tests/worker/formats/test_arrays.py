@@ -49,26 +49,27 @@ def test_arrays_come_back_as_saved(save: Any, order: Any, tmp_path: Path) -> Non
     path = tmp_path / "data.npz"
     save(path, x=np.asarray(X, order=order), y=Y, other=np.ones(3))
     samples = arrays.read(path, Transform())
-    np.testing.assert_array_equal(samples.inputs, X)
+    assert list(samples.inputs) == ["x"]  # `other` has another number of samples
+    np.testing.assert_array_equal(samples.inputs["x"].array, X)
     np.testing.assert_array_equal(samples.targets, Y)
 
 
 def test_foreign_byte_order_is_read(tmp_path: Path) -> None:
     big = (X * 1.5).astype(">f4")
     samples = arrays.read(npz(tmp_path / "a.npz", x=big, y=Y.astype(">i8")), Transform(2.0))
-    inputs, targets = samples.batch([0, 1], torch.float32, torch.int64)
+    inputs = samples.inputs["x"].batch([0, 1], torch.float32)
     torch.testing.assert_close(inputs, torch.from_numpy(X * 3.0).float())
-    assert targets.tolist() == Y.tolist()
+    assert samples.answers.batch([0, 1], torch.int64).tolist() == Y.tolist()
 
 
 def test_bytes_are_scaled_to_one_by_default_and_floats_are_not(tmp_path: Path) -> None:
     stored = arrays.read(npz(tmp_path / "a.npz", x=X, y=Y), Transform())
-    inputs, targets = stored.batch([1, 0], torch.float32, torch.int64)
+    inputs = stored.inputs["x"].batch([1, 0], torch.float32)
     torch.testing.assert_close(inputs, torch.from_numpy(X[[1, 0]]) / 255)
-    assert targets.tolist() == [0, 1]
+    assert stored.answers.batch([1, 0], torch.int64).tolist() == [0, 1]
     floats = arrays.read(npz(tmp_path / "b.npz", x=X * 1.0, y=Y), Transform())
     torch.testing.assert_close(
-        floats.batch([0], torch.float64, torch.int64)[0], torch.from_numpy(X[:1] * 1.0)
+        floats.inputs["x"].batch([0], torch.float64), torch.from_numpy(X[:1] * 1.0)
     )
 
 
@@ -104,11 +105,16 @@ def test_what_is_not_an_archive_is_refused(tmp_path: Path) -> None:
     ("named", "text"),
     [
         ({"x": X}, "named 'y'; it holds x.npy"),
-        ({"images": X, "labels": Y}, "named 'x'; it holds images.npy, labels.npy"),
+        ({"images": X, "labels": Y}, "named 'y'; it holds images.npy, labels.npy"),
+        ({"y": Y}, "named 'x'; it holds y.npy"),
         ({"x": X, "y": Y[:1]}, "x has 2 samples but y has 1"),
         ({"x": X[:0], "y": Y[:0]}, "It is empty"),
         ({"x": np.zeros((2, 0)), "y": Y}, "It is empty"),
-        ({"x": Y, "y": Y}, "x needs at least one more"),
+        ({"x": Y, "y": Y}, "it needs at least one more"),
+        ({"ids": X, "mask": X[:1], "y": Y}, "mask has 1 samples but y has 2"),
+        ({"ids": X, "mask": np.array(["a", "b"]), "y": Y}, "'mask' has dtype <U1"),
+        ({"ids": X, "mask": np.array([1.0, np.inf]), "y": Y}, "mask holds NaN or infinity"),
+        ({f"x{i}": X for i in range(17)} | {"y": Y}, "17 arrays beside 'y'; at most 16"),
         ({"x": X, "y": np.array(3)}, "first dimension counts samples"),
         ({"x": np.where(X == 13, np.nan, X), "y": Y}, "x holds NaN or infinity, first in sample 1"),
         ({"x": X, "y": np.array([0.0, np.inf])}, "y holds NaN or infinity, first in sample 1"),
@@ -119,6 +125,51 @@ def test_what_is_not_an_archive_is_refused(tmp_path: Path) -> None:
 )
 def test_unusable_data_is_refused(named: dict[str, Any], text: str, tmp_path: Path) -> None:
     assert text in refused(npz(tmp_path / "data.npz", **named))
+
+
+def test_several_inputs_are_read_under_their_names(tmp_path: Path) -> None:
+    table, mask = np.arange(2.0), np.array([[True, False], [True, True]])
+    path = npz(tmp_path / "data.npz", image=X, table=table, mask=mask, y=Y)
+    samples = arrays.read(path, Transform())
+    assert list(samples.inputs) == ["image", "table", "mask"]
+    image, numbers, kept = (of.batch([1], torch.float32) for of in samples.inputs.values())
+    torch.testing.assert_close(image, torch.from_numpy(X[1:]) / 255)
+    assert numbers.tolist() == [1.0]
+    assert kept.tolist() == [[1.0, 1.0]]
+
+
+def test_beside_x_other_arrays_are_inputs_where_they_can_be(tmp_path: Path) -> None:
+    named = {"mask": Y, "names": np.array(["a", "b"]), "weight": np.array([1.0, np.nan])}
+    samples = arrays.read(npz(tmp_path / "data.npz", x=X, y=Y, **named), Transform())
+    assert list(samples.inputs) == ["x", "mask"]
+
+
+@pytest.mark.parametrize(
+    ("declared", "scales"),
+    [
+        ({}, {"image": 1 / 255, "depth": 1.0, "table": 1.0}),
+        ({"scale": 0.5}, {"image": 0.5, "depth": 0.5, "table": 1.0}),
+        ({"scale": 0.5, "inputs": ["table"]}, {"image": 1.0, "depth": 1.0, "table": 0.5}),
+    ],
+)
+def test_a_transform_is_for_images_or_for_the_inputs_that_it_names(
+    declared: dict[str, Any], scales: dict[str, float], tmp_path: Path
+) -> None:
+    path = npz(tmp_path / "data.npz", image=X, depth=X * 1.0, table=X[:, 0, 0], y=Y)
+    samples = arrays.read(path, Transform.from_json(declared))
+    assert {name: of.transform.scale for name, of in samples.inputs.items()} == scales
+
+
+def test_a_transform_for_an_input_that_there_is_not(tmp_path: Path) -> None:
+    path = npz(tmp_path / "data.npz", image=X, y=Y)
+    with pytest.raises(RefusedError, match=r"The transform is for 'mask', .* holds 'image'"):
+        arrays.read(path, Transform(inputs=("mask",)))
+
+
+def test_all_arrays_together_have_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arrays, "MAX_TOTAL_BYTES", 2 * X.nbytes + Y.nbytes)
+    arrays.read(npz(tmp_path / "two.npz", a=X, b=X, y=Y), Transform())
+    assert "'c' of shape" in refused(npz(tmp_path / "three.npz", a=X, b=X, c=X, y=Y))
 
 
 def test_pickled_objects_are_never_loaded(tmp_path: Path) -> None:

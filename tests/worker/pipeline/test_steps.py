@@ -155,7 +155,7 @@ def test_a_program_may_return_its_loss(model: str, tmp_path: Path) -> None:
 
 
 def test_a_program_without_a_loss_is_not_taken_for_one(model: str, tmp_path: Path) -> None:
-    with pytest.raises(RefusedError, match="it must take x and y, and return its loss"):
+    with pytest.raises(RefusedError, match="it must take inputs and targets, and return its loss"):
         analyze(model, data(tmp_path / "d.npz"), loss="model")
 
 
