@@ -43,7 +43,7 @@ class Batch:
         >>> Batch((torch.zeros(1),), torch.zeros(1)).with_first(torch.ones(1)).inputs
         (tensor([1.]),)
         """
-        return Batch((first, *self.inputs[1:]), self.targets, self.seed)
+        return replace(self, inputs=(first, *self.inputs[1:]))
 
     def split(self, size: int) -> list["Batch"]:
         """Return the batch in parts of at most `size` samples, in order."""
