@@ -33,6 +33,18 @@ class Loaded:
     targets: Tensor
     target: str | None = None
 
+    @property
+    def pair(self) -> tuple[Mapping[str, Tensor], Tensor] | Mapping[str, Tensor]:
+        """The batch as `analyze` takes it.
+
+        >>> import torch
+        >>> Loaded({"ids": torch.zeros(1)}, torch.ones(1), "labels").pair
+        {'ids': tensor([0.]), 'labels': tensor([1.])}
+        """
+        if self.target is None:
+            return self.inputs, self.targets
+        return {**self.inputs, self.target: self.targets}
+
 
 def parted(batch: Any, which: str) -> tuple[Any, Any, str | None]:
     """Return the inputs of a batch, its targets, and the targets' name; raise BatchError."""

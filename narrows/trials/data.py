@@ -12,8 +12,8 @@ from narrows.arrays import Ints
 from narrows.trials.errors import TrialError
 from narrows.trials.seeds import Stream, numpy_generator
 
-Load = Callable[[Ints], tuple[Tensor, Tensor]]
-"""Indices [n] → the inputs and the targets of these samples, [n, …] each."""
+Load = Callable[[Ints], tuple[Tensor | tuple[Tensor, ...], Tensor]]
+"""Indices [n] → the input, or all of several, and the targets of these samples, [n, …] each."""
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,39 @@ class TrialData:
 
     targets: NDArray[Any]
     load: Load
+    target_input: int | None = None
+    """Which input of a program that returns its loss takes the targets; None: the last."""
 
     @classmethod
-    def of_tensors(cls, inputs: Tensor, targets: Tensor) -> "TrialData":
+    def of_tensors(
+        cls,
+        inputs: Tensor | tuple[Tensor, ...],
+        targets: Tensor,
+        target_input: int | None = None,
+    ) -> "TrialData":
         """Return the data of tensors, [N, …] each."""
-        return cls(targets.numpy(force=True), lambda index: (inputs[index], targets[index]))
+
+        def load(index: Ints) -> tuple[Tensor | tuple[Tensor, ...], Tensor]:
+            if isinstance(inputs, tuple):
+                return tuple(x[index] for x in inputs), targets[index]
+            return inputs[index], targets[index]
+
+        return cls(targets.numpy(force=True), load, target_input)
+
+    def arguments(self, index: Ints, *, takes_targets: bool) -> tuple[tuple[Tensor, ...], Tensor]:
+        """Return what a network takes, with the targets if it returns its loss; and the targets.
+
+        >>> import torch
+        >>> data = TrialData.of_tensors(torch.zeros(1), torch.ones(1))
+        >>> data.arguments(np.array([0]), takes_targets=True)
+        ((tensor([0.]), tensor([1.])), tensor([1.]))
+        """
+        inputs, targets = self.load(index)
+        several = inputs if isinstance(inputs, tuple) else (inputs,)
+        if takes_targets:
+            at = len(several) if self.target_input is None else self.target_input
+            several = (*several[:at], targets, *several[at:])
+        return several, targets
 
     def __len__(self) -> int:
         return len(self.targets)

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from narrows.arrays import Ints
-from narrows.batch import Batch
+from narrows.batch import Batch, target_input
 from narrows.channels.groups import find_channels
 from narrows.channels.structures import Channels
 from narrows.evaluation.score import Score
@@ -65,18 +65,23 @@ class TrialSubject:
         trained, where data, loss or recipe do not fit it, and where no layer can be widened.
         """
         network = network.in_single_precision()
-        inputs, targets = data.load(np.arange(min(len(data), network.fixed_batch or FREE_BATCH)))
+        criterion, name = (loss, None) if loss else (LOSSES[options.loss], options.loss)
+        home = device or torch.device("cpu")
         batch = network.fixed_batch or FREE_BATCH
-        samples = (inputs, targets)[: len(network.inputs)]
-        shapes = trace_shapes(network, [(batch, *x.shape[1:]) for x in samples])
+        first = np.arange(min(len(data), batch))
+        inputs, _ = data.arguments(first, takes_targets=criterion.by_program)
+        if len(inputs) != len(network.inputs):
+            raise TrialError(
+                f"the network takes {len(network.inputs)} inputs, but the data have {len(inputs)} "
+                "for it"
+            )
+        shapes = trace_shapes(network, [(batch, *x.shape[1:]) for x in inputs])
         channels = find_channels(network, shapes, exclude)
         if not len(channels):
             raise TrialError("no layer of the network can be widened, so there is nothing to try")
-        criterion, name = (loss, None) if loss else (LOSSES[options.loss], options.loss)
-        home = device or torch.device("cpu")
         subject = cls(network, shapes, channels, data, options, criterion, name, home, exclude)
         subject._require_batch_size()
-        require_augmentable(inputs, options.recipe)
+        require_augmentable(inputs[0], options.recipe)
         if name and not criterion.by_program:
             outputs = shapes.of(network.outputs[0])
             as_loss_takes(torch.from_numpy(data.targets), outputs, network.precision, name)
@@ -96,15 +101,18 @@ class TrialSubject:
 
     def load(self, index: Ints) -> Batch:
         """Return some samples as a batch on the device, in the types that network and loss take."""
-        inputs, targets = self.data.load(index)
-        inputs = inputs.to(self.device, self.network.inputs[0].dtype)
-        if self.loss.by_program:
-            targets = targets.to(self.device, self.network.inputs[1].dtype)
-            return Batch((inputs, targets), targets)
+        given, targets = self.data.arguments(index, takes_targets=self.loss.by_program)
+        own = target_input(given, targets)
+        inputs = tuple(
+            x.to(self.device, spec.dtype)
+            for x, spec in zip(given, self.network.inputs, strict=True)
+        )
+        if own is not None:
+            return Batch(inputs, inputs[own], target_input=own)
         if self.loss_name:
             integers = self.loss_name in CLASS_LOSSES
             targets = targets.to(torch.int64 if integers else self.network.precision)
-        return Batch((inputs,), targets.to(self.device))
+        return Batch(inputs, targets.to(self.device))
 
     def score(self, network: Network, index: Ints) -> Score | None:
         """Return the network's score on some samples, in eval mode; None if none counts.

@@ -1,7 +1,7 @@
 """The entry point for notebooks: `trial(module, data)` returns a Trial."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, is_dataclass
 from typing import Any
 
@@ -14,9 +14,12 @@ from narrows.analysis import Analysis
 from narrows.analyze_module import analyze
 from narrows.arguments import as_loss
 from narrows.arrays import Ints
-from narrows.graph.from_export import as_network
+from narrows.batch import target_input
+from narrows.calls import in_order, network_of
+from narrows.graph.network import Network
 from narrows.isolated import isolated
-from narrows.loader import BatchError, Loader, as_batches
+from narrows.loaded import BatchError, Loaded
+from narrows.loader import Loader, as_batches
 from narrows.losses import LOSSES, Loss, LossFunction
 from narrows.options import AdviseOptions
 from narrows.progress import reporting
@@ -63,24 +66,36 @@ def trial(
     own_loss = None if loss is None or isinstance(loss, str) else as_loss(loss)
     by_program = own_loss is None and LOSSES[options.loss].by_program
     device, precision = home(model)
-    pairs = list(Loader(as_batches(batches), device, precision))
-    if not pairs:
+    loaded = list(Loader(as_batches(batches), device, precision))
+    if not loaded:
         raise BatchError("there are no batches")
-    inputs, targets = (torch.cat(parts).cpu() for parts in zip(*pairs, strict=True))
-    first = pairs[0] if by_program else pairs[0][:1]
     with isolated(device):
-        network = as_network(model, first).to(torch.device("cpu"))
-        data = TrialData.of_tensors(inputs, targets)
+        network = network_of(model, loaded[0], takes_targets=by_program).to(torch.device("cpu"))
+        data = _joined(network, loaded, by_program)
         subject = TrialSubject.prepare(network, data, options, loss=own_loss, device=device)
     if analysis is None:
         analysis = analyze(
             model,
-            pairs,
+            [batch.pair for batch in loaded],
             loss=own_loss or options.loss,
             factors=options.custom_plans,
             progress=False,
         )
     return _run(subject, plans_of(analysis, options), analysis.rank, progress)
+
+
+def _joined(network: Network, loaded: Sequence[Loaded], own: bool) -> TrialData:
+    """Return the samples of all batches, in memory; `own`: the network returns its loss."""
+    batches = [
+        in_order(network, batch, f"batch {number}", takes_targets=own)
+        for number, batch in enumerate(loaded, start=1)
+    ]
+    at = target_input(batches[0], loaded[0].targets) if own else None
+    inputs = tuple(torch.cat(parts).cpu() for parts in zip(*batches, strict=True))
+    targets = torch.cat([batch.targets for batch in loaded]).cpu()
+    return TrialData.of_tensors(
+        tuple(x for index, x in enumerate(inputs) if index != at), targets, at
+    )
 
 
 def plans_of(analysis: Analysis, options: TrialOptions) -> dict[str, Ints]:
