@@ -19,6 +19,7 @@ from narrows.client.types import Transform
 from tests.support.made_once import made_once
 from tests.support.running import running, wait_until
 from tests.support.s3 import s3_server
+from tests.support.several_inputs import Fusion, Masked, fusion_data, masked_data
 from worker.cli.export import export_module
 from worker.demo import network as demo_network
 from worker.demo.network import DigitsNet, digits, train
@@ -122,6 +123,39 @@ def test_files_on_s3_give_the_same(embedded: Client, trained: Path, tmp_path: Pa
         assert torch.export.load(tmp_path / "double.pt2").module()(torch.zeros(2, 1, 8, 8)).shape
         assert len(s3.keys()) == 3
         assert s3.unfinished() == []
+
+
+@pytest.mark.parametrize("names", [("ids", "mask"), ("x0", "x1")])
+def test_ids_and_a_mask_with_a_loss_of_tokens(
+    embedded: Client, tmp_path: Path, names: tuple[str, str]
+) -> None:
+    ids, mask, tags = masked_data(64)
+    examples = torch.from_numpy(ids[:2]), torch.from_numpy(mask[:2])
+    export_module(Masked(), examples, tmp_path / "tagger.pt2")
+    arrays: dict[str, Any] = {names[0]: ids, names[1]: mask, "y": tags}
+    np.savez(tmp_path / "tags.npz", **arrays)
+    options = {"build": ["pruned"]}
+    analysis = finished(embedded, tmp_path / "tagger.pt2", tmp_path / "tags.npz", **options)
+    assert analysis["state"] == "succeeded", analysis["error"]
+    assert analysis["summary"]["samples"] == 64
+    layers = {layer["name"]: layer["reason"] for layer in embedded.layers(analysis["id"])}
+    assert [name for name, reason in layers.items() if reason is None] == ["embed", "hidden"]
+    embedded.download(analysis["id"], "pruned.pt2", tmp_path / "pruned.pt2")
+    pruned = torch.export.load(tmp_path / "pruned.pt2").module()
+    assert pruned(*examples).shape == (2, *tags.shape[1:], 5)
+
+
+def test_an_image_and_a_table(embedded: Client, tmp_path: Path) -> None:
+    image, table, classes = fusion_data(64)
+    examples = torch.from_numpy(image[:2]), torch.from_numpy(table[:2])
+    export_module(Fusion(), examples, tmp_path / "fusion.pt2")
+    np.savez(tmp_path / "data.npz", table=table, image=image, y=classes)
+    analysis = finished(embedded, tmp_path / "fusion.pt2", tmp_path / "data.npz")
+    assert analysis["state"] == "succeeded", analysis["error"]
+    np.savez(tmp_path / "data.npz", image=image, y=classes)
+    analysis = finished(embedded, tmp_path / "fusion.pt2", tmp_path / "data.npz")
+    assert analysis["error"]["type"] == "urn:narrows:problem:shapes-do-not-fit"
+    assert "no array 'table'" in analysis["error"]["detail"]
 
 
 class Unsupported(nn.Module):

@@ -20,7 +20,7 @@ from service.cli.options import (
 def analyze(
     model: Annotated[str, typer.Argument(help="A `.pt2` file, or the id of an uploaded model.")],
     dataset: Annotated[
-        str, typer.Argument(help="An `.npz` file of x and y, or the id of an uploaded dataset.")
+        str, typer.Argument(help="An `.npz` file of inputs and y, or the id of a dataset.")
     ],
     pruning_ratio: Annotated[
         float | None, typer.Option(help="The share of all channels that is removed, 0 to 1.")

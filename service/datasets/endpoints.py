@@ -36,7 +36,10 @@ router = APIRouter(
 async def create_dataset(
     request: Request, response: Response, caller: Writer, services: FromApp
 ) -> Dataset:
-    """Upload samples and targets (`.npz`: `x`, `y`); a worker then inspects them."""
+    """Upload samples and targets (`.npz`: `x`, `y`); a worker then inspects them.
+
+    Several inputs are `x0`, `x1`, … in the order of the network's, or have the names of its inputs.
+    """
     dataset = await uploads.accept(request, services, caller.owner, DATASETS)
     response.headers["Location"] = f"{router.prefix}/{dataset.id}"
     return dataset
