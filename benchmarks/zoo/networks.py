@@ -15,9 +15,9 @@ from torch.utils import _pytree as pytree
 
 from benchmarks.zoo.names import TENSOR
 
-BATCH = 4
+BATCH = 2
 """The number of samples in the example inputs."""
-IMAGE_SIZES = (96, 224, 256, 299)
+IMAGE_SIZES = (64, 96, 224, 256, 299)
 """The sizes of images that are tried, in pixels."""
 TOKENS = 16
 """The length of texts."""
