@@ -125,8 +125,7 @@ def _plans(network: Network) -> dict[str, Ints]:
 
 def _analysis(run: TrainingRun, subject: TrialSubject) -> Analysis:
     train = subject.split(PLANNING).train[:2048]
-    inputs, targets = subject.data.load(train)
-    batches = list(zip(torch.split(inputs, 32), torch.split(targets, 32), strict=True))
+    batches = [(part.inputs, part.targets) for part in subject.load(train).split(32)]
     return analyze(run.trained().module(), batches, progress=False)
 
 

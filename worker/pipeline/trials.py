@@ -28,6 +28,7 @@ from worker.formats.files import open_file
 from worker.formats.samples import Transform
 from worker.hardware.device import chosen_device, device_name
 from worker.pipeline import inspection
+from worker.pipeline.batches import stored_inputs
 from worker.pipeline.context import open_network
 
 Json = dict[str, Any]
@@ -238,13 +239,18 @@ def _open_once(
     exclude: tuple[str, ...],
 ) -> TrialSubject:
     network, samples = open_network(model_path), arrays.read(Path(dataset_path), transform)
-    dtype = network.inputs[0].dtype
+    read = stored_inputs(network, samples, options.loss)
+    own = next((i for i, stored in enumerate(read) if stored is samples.answers), None)
 
     def load(index: Any) -> Any:
-        inputs = samples.transform.apply(samples.inputs[index], dtype)
+        inputs = tuple(
+            stored.batch(index, spec.dtype)
+            for stored, spec in zip(read, network.inputs, strict=True)
+            if stored is not samples.answers
+        )
         return inputs, torch.from_numpy(samples.targets[index])
 
-    data = TrialData(samples.targets, load)
+    data = TrialData(samples.targets, load, own)
     try:
         return TrialSubject.prepare(network, data, options, exclude=exclude, device=chosen_device())
     except ValueError as error:

@@ -148,7 +148,7 @@ def test_the_trained_network_can_be_saved(
 ) -> None:
     trained = finished(TrainingRun.start(small, tried["double.expand_prune"], 0)).trained()
     trained.save(tmp_path / "net.pt2")
-    images = small.data.load(np.arange(5))[0]
+    images = small.load(np.arange(5)).inputs[0]
     expected = trained.network(images)[0]
     reread = torch.export.load(tmp_path / "net.pt2").module()
     torch.testing.assert_close(reread(images), expected)
@@ -199,7 +199,7 @@ def test_copies_that_preserve_are_told_apart() -> None:
         *(f"{name}.{init}" for name in ("double", "uniform.double", "double.expand_prune")
           for init in ("preserve", "fresh")),
     ]  # fmt: skip
-    images = trial.data.load(np.arange(8))[0]
+    images = trial.load(np.arange(8)).inputs[0]
     expected = trial.network(images)[0]
     preserved = found["double.preserve"].build(trial, 0)
     weight = preserved.tensors["0.weight"]

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 import narrows
 from narrows import Trial, TrialOptions, analyze, trial
 from narrows.arguments import ArgumentError
-from narrows.loader import BatchError
+from narrows.loaded import BatchError
 from narrows.targets import TargetsError
 from narrows.trials.errors import TrialError
 from narrows.trials.options import FineTune, Recipe, TrialOptionError
