@@ -20,9 +20,12 @@ def lstm(
     num_layers: int,
     bidirectional: bool,
     batch_first: bool,
+    dropped: float = 0.0,
     **_: object,  # dropout, train
 ) -> tuple[Tensor, ...]:
     """Return the outputs, h and c as `torch.nn.LSTM` does in eval mode.
+
+    In train mode values between its layers are dropped with the probability `dropped`.
 
     With weights of zero every gate is σ(0) = ½ and g is 0, so c halves at each step. `input` is
     [batch, steps, features] with `batch_first`, here with two steps:
@@ -33,7 +36,7 @@ def lstm(
     (1.0, torch.Size([1, 2, 1]))
     """
     options = (has_biases, num_layers, bidirectional, batch_first)
-    return _run(_lstm_cell, input, hx, params, *options)
+    return _run(_lstm_cell, input, hx, params, *options, dropped)
 
 
 def gru(
@@ -44,9 +47,10 @@ def gru(
     num_layers: int,
     bidirectional: bool,
     batch_first: bool,
+    dropped: float = 0.0,
     **_: object,  # dropout, train
 ) -> tuple[Tensor, ...]:
-    """Return the outputs and h as `torch.nn.GRU` does in eval mode.
+    """Return the outputs and h as `torch.nn.GRU` does in eval mode, or with `dropped`; see `lstm`.
 
     With weights of zero z is σ(0) = ½ and n is 0, so h halves at each step:
 
@@ -56,7 +60,7 @@ def gru(
     tensor([4., 2., 1.])
     """
     options = (has_biases, num_layers, bidirectional, batch_first)
-    return _run(_gru_cell, input, [hx], params, *options)
+    return _run(_gru_cell, input, [hx], params, *options, dropped)
 
 
 def _lstm_cell(x: Tensor, state: State, weights: Sequence[Tensor | None]) -> State:
@@ -90,6 +94,7 @@ def _run(
     num_layers: int,
     bidirectional: bool,
     batch_first: bool,
+    dropped: float,
 ) -> tuple[Tensor, ...]:
     unbatched = x.dim() == 2
     batch_dim = 0 if batch_first else 1
@@ -112,6 +117,8 @@ def _run(
             halves.append(outputs[::-1] if direction else outputs)
             finals.append(state)
         steps = [torch.cat(pair, -1) for pair in zip(*halves, strict=True)]
+        if dropped and layer < num_layers - 1:
+            steps = F.dropout(torch.stack(list(steps)), dropped).unbind(0)
     result = torch.stack(list(steps), 1 - batch_dim)
     last = [torch.stack(states) for states in zip(*finals, strict=True)]
     if unbatched:

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from narrows.graph import recurrent
 from narrows.graph.node import Node
 from narrows.graph.operators import OPERATORS
 
@@ -65,6 +66,10 @@ def _dropout(op: str) -> Form:
     return lambda **arguments: OPERATORS[op](**{**arguments, "train": True})
 
 
+def _between_layers(recurrent_layer: Form) -> Form:
+    return lambda **arguments: recurrent_layer(**arguments, dropped=arguments["dropout"])
+
+
 def _cpu_attention(
     query: Tensor,
     key: Tensor,
@@ -113,7 +118,8 @@ _DROPOUTS: Mapping[str, tuple[str, Form]] = {
     "native_dropout": ("p", _native_dropout),
     "scaled_dot_product_attention": ("dropout_p", _attention),
     "_scaled_dot_product_flash_attention_for_cpu": ("dropout_p", _cpu_attention),
-    **{op: ("dropout", _dropout(op)) for op in ("gru.input", "lstm.input")},
+    "gru.input": ("dropout", _between_layers(recurrent.gru)),
+    "lstm.input": ("dropout", _between_layers(recurrent.lstm)),
 }
 """Operators that may drop values: the argument that is its probability, and the form."""
 
