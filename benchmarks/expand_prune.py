@@ -161,21 +161,18 @@ class Row:
         )
 
 
-def rows(chosen: Sequence[Network], seeds: Sequence[int]) -> Iterator[Row]:
+def rows(network: Network, seeds: Sequence[int]) -> Iterator[Row]:
     """Yield a row for each variant, of those runs that are stored, as is that of the original."""
     for name in VARIANTS:
-        found = [
-            (a, b)
-            for network in chosen
-            for seed in seeds
-            if (a := _stored(network, ORIGINAL, seed)) and (b := _stored(network, name, seed))
-        ]
-        yield Row(name, tuple((a, b) for a, b in found if a.error is None and b.error is None))
+        pairs = [(_stored(network, ORIGINAL, seed), _stored(network, name, seed)) for seed in seeds]
+        yield Row(name, tuple((a, b) for a, b in pairs if a and b))
 
 
 def _stored(network: Network, variant: str, seed: int) -> RunResult | None:
+    """Return the result of a run; None where it is not stored, or has ended with an error."""
     path = _path(network, f"{variant}.{seed}")
-    return RunResult.from_json(json.loads(path.read_text())) if path.exists() else None
+    stored = RunResult.from_json(json.loads(path.read_text())) if path.exists() else None
+    return stored if stored and stored.error is None else None
 
 
 def _known(value: float | None) -> float:
@@ -191,9 +188,9 @@ def _with_error(values: Sequence[float], form: str) -> str:
     return form.format(float(np.mean(values)), float(error))
 
 
-def table(title: str, found: Sequence[Row]) -> Table:
+def table(network: Network, found: Sequence[Row]) -> Table:
     columns = ("variant", "runs", "size", "loss", "accuracy", "gain", "accuracy gain", "wins")
-    result = Table(*columns, title=title)
+    result = Table(*columns, title=str(network))
     for row in found:
         if row.pairs:
             result.add_row(*row.cells())
@@ -209,11 +206,8 @@ def main() -> None:
             for variant in VARIANTS:
                 result(network, variant, seed)
     console = Console(width=120)
-    for name in SAMPLES:
-        of_data = [network for network in chosen if network.data == name]
-        console.print(table(name, list(rows(of_data, seeds))))
-        for network in of_data if options.details else ():
-            console.print(table(str(network), list(rows([network], seeds))))
+    for network in chosen:
+        console.print(table(network, list(rows(network, seeds))))
 
 
 def _options() -> argparse.Namespace:
@@ -222,7 +216,6 @@ def _options() -> argparse.Namespace:
     )
     result.add_argument("--seeds", type=int, default=5, metavar="N")
     result.add_argument("--table", action="store_true", help="print what is stored, train nothing")
-    result.add_argument("--details", action="store_true", help="also by network")
     return result.parse_args()
 
 

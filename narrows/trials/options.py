@@ -179,8 +179,11 @@ def _require_plan(plan: Any) -> None:
     if not isinstance(plan, CustomPlan):
         require_choice("plans", plan, PLANS)
         return
-    if not isinstance(plan.name, str) or not plan.name or plan.name in (*PLANS, PRUNED, ORIGINAL):
-        raise TrialOptionError("plans", f"has a plan of the name {plan.name!r}; choose another")
+    name = plan.name
+    if not isinstance(name, str) or name in ("", *PLANS, PRUNED, ORIGINAL) or "." in name:
+        raise TrialOptionError(
+            "plans", f"has a plan of the name {name!r}; choose another one, without a dot"
+        )
     if not plan.factors:
         raise TrialOptionError("plans", f"has {plan.name!r} without factors; name a layer")
     for layer, factor in plan.factors:

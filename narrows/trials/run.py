@@ -65,11 +65,14 @@ class TrainingRun:
         header = stored.header
         if header.get("of") != run._fingerprint:
             raise CheckpointError("the checkpoint is of another run, or of other data or options")
-        if header["copies"] is not None:
-            run._cut(np.array(header["copies"]))
-        run._learner.load(stored.tensors)
-        run.step, run.error, run._losses = header["step"], header["error"], header["losses"]
-        run._curve = [Point(**point) for point in header["curve"]]
+        try:
+            if header["copies"] is not None:
+                run._cut(np.array(header["copies"]))
+            run._learner.load(stored.tensors)
+            run.step, run.error, run._losses = header["step"], header["error"], header["losses"]
+            run._curve = [Point(**point) for point in header["curve"]]
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise CheckpointError(f"the checkpoint is not whole: {error}") from error
         return run
 
     def checkpoint(self) -> bytes:

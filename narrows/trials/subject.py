@@ -155,18 +155,15 @@ class TrialSubject:
         if len(train) < size:
             raise TrialError(f"there are {len(train)} samples to train on, fewer than a batch")
         batch = self.load(train[:size])
-        network = self.network.to(self.device)
-        trainable = self.trainable
-        tensors = {name: tensor.clone() for name, tensor in network.tensors.items()}
-        for name in trainable.parameters:
-            tensors[name].requires_grad_()
-        try:
-            with isolated(self.device):
-                require_sound_loss(network, batch, self.loss_name)
+        tensors = {name: t.to(self.device, copy=True) for name, t in self.network.tensors.items()}
+        with isolated(self.device):
+            require_sound_loss(self.network.to(self.device), batch, self.loss_name)
+            try:
+                for name in self.trainable.parameters:
+                    tensors[name].requires_grad_()
                 with on_device(self.device):
-                    value = self.objective(trainable(tensors, batch.inputs), batch.targets)
-                torch.autograd.backward(value)
-        except (RuntimeError, IndexError, TypeError) as error:  # as operators raise them
-            raise TrialError(
-                f"the network can't be trained on these data: {summary(error)}"
-            ) from error
+                    outputs = self.trainable(tensors, batch.inputs)
+                    torch.autograd.backward(self.objective(outputs, batch.targets))
+            except (RuntimeError, ValueError, IndexError, TypeError) as error:
+                problem = f"the network can't be trained on these data: {summary(error)}"
+                raise TrialError(problem) from error

@@ -63,6 +63,8 @@ def test_options_go_to_json_and_back() -> None:
         ({"plans": [3]}, "plans"),
         ({"plans": [PLAN, {**PLAN, "factors": {"conv1": 2}}]}, "plans"),
         ({"plans": [{**PLAN, "name": "double"}]}, "plans"),
+        ({"plans": [{**PLAN, "name": "uniform.double"}]}, "plans"),
+        ({"plans": [{**PLAN, "name": "original"}]}, "plans"),
         ({"plans": [{**PLAN, "factors": {}}]}, "plans"),
         ({"plans": [{"name": "mine"}]}, "plans"),
         ({"plans": [{**PLAN, "factors": {"conv1": 0}}]}, "plans.mine.factors.conv1"),

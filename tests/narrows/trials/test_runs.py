@@ -114,6 +114,17 @@ def test_a_checkpoint_is_of_one_run(small: TrialSubject, tried: dict[str, Varian
             TrainingRun.resume(small, tried["original"], 0, broken)
 
 
+def test_a_checkpoint_must_be_whole(small: TrialSubject) -> None:
+    run = TrainingRun.start(small, original(small), 0)
+    run.advance(1)
+    whole = Checkpoint.of_bytes(run.checkpoint())
+    tensors = {name: tensor for name, tensor in whole.tensors.items() if "0.weight" not in name}
+    less = {name: value for name, value in whole.header.items() if name != "step"}
+    for part in (Checkpoint(whole.header, tensors), Checkpoint(less, whole.tensors)):
+        with pytest.raises(CheckpointError, match="not whole"):
+            TrainingRun.resume(small, original(small), 0, part.to_bytes())
+
+
 def test_a_pickle_is_no_checkpoint(tmp_path: Any) -> None:
     path = tmp_path / "evil.npz"
     np.savez(path, header=np.array([print], dtype=object), allow_pickle=True)

@@ -136,6 +136,7 @@ def test_losses_of_ones_own_and_of_the_program(module: nn.Module) -> None:
         ({"loss": "mse"}, TargetsError, "loss mse"),
         ({"loss": "nll"}, ValueError, "log"),
         ({"holdout": 0.001}, TrialError, "can't be split"),
+        ({"recipe": {"batch_size": 1}}, TrialError, "more than 1 value per channel"),
     ],
 )
 def test_what_does_not_fit_is_refused(
