@@ -31,6 +31,16 @@ _RANGES: Mapping[str, tuple[int, int]] = {
     "chunks": (1, MAX_OUTPUTS),
     "split_size": (1, MAX_SIZE),
     "num_layers": (1, 64),
+    "num_classes": (1, 1 << 20),
+    "n": (0, 1 << 20),
+    "m": (0, 1 << 20),
+    "row": (1, 1 << 20),
+    "col": (1, 1 << 20),
+    "steps": (1, 1 << 24),
+    "window_length": (1, 1 << 24),
+    "sections": (1, MAX_OUTPUTS),
+    "step": (1, MAX_SIZE),
+    "decimals": (-64, 64),
     "reduction": (0, 2),
 }
 """The least and the largest integer in an argument of this name, for any operator."""
@@ -83,13 +93,29 @@ def _check_kernel(arguments: Mapping[str, Any]) -> None:
 
 
 def _check_division(arguments: Mapping[str, Any]) -> None:
+    """Allow integers to be divided by a number that is written in the program, not by a tensor."""
     operands = (arguments["self"], arguments["other"])
-    if not any(
+    if any(
         x.is_floating_point() if isinstance(x, Tensor) else isinstance(x, float) for x in operands
     ):
+        return
+    if type(operands[1]) is not int or operands[1] in (0, -1):
         raise OutOfBoundsError(
-            "rounding division of integers is not supported: it can crash the process"
+            "division of integers with rounding is supported by positive numbers only: by others "
+            "it can crash the process"
         )
+
+
+def _check_norm(arguments: Mapping[str, Any]) -> None:
+    dim = arguments.get("dim")
+    if arguments.get("ord") is not None and (dim is None or len(dim) > 1):
+        raise OutOfBoundsError("a norm of matrices is not supported: it decomposes them")
+
+
+def _check_bilinear(arguments: Mapping[str, Any]) -> None:
+    a, b, weight = (arguments[name] for name in ("input1", "input2", "weight"))
+    if weight.dim() != 3 or weight.shape[1:] != (a.shape[-1], b.shape[-1]):
+        raise OutOfBoundsError(f"weight has the shape {tuple(weight.shape)}")
 
 
 def _check_scales(arguments: Mapping[str, Any]) -> None:
@@ -139,6 +165,15 @@ def _check_classes(arguments: Mapping[str, Any]) -> None:
 
 _CHECKS: Mapping[str, Callable[[Mapping[str, Any]], None]] = {
     "div.Tensor_mode": _check_division,
+    "floor_divide": _check_division,
+    "fmod.Scalar": _check_division,
+    "fmod.Tensor": _check_division,
+    "remainder.Scalar": _check_division,
+    "remainder.Tensor": _check_division,
+    "bilinear": _check_bilinear,
+    "linalg_norm": _check_norm,
+    "rnn_relu.input": _check_steps,
+    "rnn_tanh.input": _check_steps,
     "_weight_norm": _check_norms,
     "_weight_norm_interface": _check_norms,
     "einsum": _check_path,
@@ -148,6 +183,14 @@ _CHECKS: Mapping[str, Callable[[Mapping[str, Any]], None]] = {
     "multilabel_margin_loss": _check_classes,
     "split.Tensor": _check_pieces,
     "unbind.int": _check_pieces,
+    "_upsample_bicubic2d_aa.vec": _check_scales,
+    "_upsample_bilinear2d_aa.vec": _check_scales,
+    "_upsample_nearest_exact1d.vec": _check_scales,
+    "_upsample_nearest_exact2d.vec": _check_scales,
+    "_upsample_nearest_exact3d.vec": _check_scales,
+    "upsample_bicubic2d.vec": _check_scales,
+    "upsample_nearest3d.vec": _check_scales,
+    "upsample_trilinear3d.vec": _check_scales,
     "upsample_bilinear2d": _check_scales,
     "upsample_bilinear2d.vec": _check_scales,
     "upsample_linear1d": _check_scales,

@@ -100,6 +100,38 @@ def _huber_loss(self: Tensor, target: Tensor, reduction: int = 1, delta: float =
     return result
 
 
+def _rrelu(self: Tensor, lower: float = 1 / 8, upper: float = 1 / 3, **_: Any) -> Tensor:
+    return F.leaky_relu(self, (lower + upper) / 2)
+
+
+def _linalg_norm(
+    self: Tensor,
+    ord: float | None = None,  # noqa: A002
+    dim: list[int] | None = None,
+    keepdim: bool = False,
+    dtype: torch.dtype | None = None,
+) -> Tensor:
+    return vector_norm(self, 2.0 if ord is None else ord, dim, keepdim, dtype)
+
+
+def _grid_sampler(
+    input: Tensor,  # noqa: A002
+    grid: Tensor,
+    interpolation_mode: int,
+    padding_mode: int,
+    align_corners: bool,
+) -> Tensor:
+    """Sample an image by torch's own decomposition, which has a second derivative."""
+    if input.dim() != 4:
+        result: Tensor = aten.grid_sampler(
+            input, grid, interpolation_mode, padding_mode, align_corners
+        )
+        return result
+    sample = torch._decomp.decomposition_table[aten.grid_sampler_2d.default]
+    sampled: Tensor = sample(input, grid, interpolation_mode, padding_mode, align_corners)
+    return sampled
+
+
 def _hardsigmoid(self: Tensor) -> Tensor:
     return F.hardtanh(self + 3, 0.0, 6.0) / 6
 
@@ -146,6 +178,13 @@ _FACTORIES = {
     "arange": aten.arange.default,
     "arange.start": aten.arange.start,
     "arange.start_step": aten.arange.start_step,
+    "eye": aten.eye.default,
+    "eye.m": aten.eye.m,
+    "hann_window": aten.hann_window.default,
+    "linspace": aten.linspace.default,
+    "logspace": aten.logspace.default,
+    "tril_indices": aten.tril_indices.default,
+    "triu_indices": aten.triu_indices.default,
     "full": aten.full.default,
     "ones": aten.ones.default,
     "scalar_tensor": aten.scalar_tensor.default,
@@ -172,7 +211,12 @@ REWRITES: Mapping[str, Callable[..., Any]] = {
     "glu": _glu,
     "gru.input": recurrent.gru,
     "lstm.input": recurrent.lstm,
+    "rnn_relu.input": recurrent.rnn(torch.relu),
+    "rnn_tanh.input": recurrent.rnn(torch.tanh),
     "hardsigmoid": _hardsigmoid,
+    "grid_sampler": _grid_sampler,
+    "linalg_norm": _linalg_norm,
+    "rrelu": _rrelu,
     "multi_margin_loss": margin_losses.multi_margin_loss,
     "multilabel_margin_loss": margin_losses.multilabel_margin_loss,
     "soft_margin_loss": margin_losses.soft_margin_loss,

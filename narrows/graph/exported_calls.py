@@ -6,6 +6,7 @@ from itertools import count
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch._ops import HigherOrderOperator, OpOverload
 from torch.fx import GraphModule
 from torch.fx import Node as FxNode
@@ -93,6 +94,8 @@ def _operator(node: FxNode) -> tuple[str, dict[str, Any]]:
         return _SYMBOLIC[target], dict(zip("ab", node.args, strict=False))
     if not isinstance(target, OpOverload):
         raise _unknown(node)
+    if target == torch.ops.aten.as_strided.default and _restates(node):
+        return "alias", {"self": node.args[0]}
     name = _name(target)
     if name in operator_names.DROPPED:
         return name, {}
@@ -102,6 +105,21 @@ def _operator(node: FxNode) -> tuple[str, dict[str, Any]]:
     given = dict(zip(names.values(), node.args, strict=False))
     given |= {names[own]: value for own, value in node.kwargs.items()}
     return name, {key: value for key, value in given.items() if key not in operator_names.PLACEMENT}
+
+
+def _restates(node: FxNode) -> bool:
+    """Tell whether `as_strided` gives its argument the layout that it has."""
+    source: Any = node.args[0]
+    result, given = (_layout(value.meta["val"]) for value in (node, source))
+    return result == given
+
+
+def _layout(value: Tensor) -> tuple[list[str], str]:
+    """Return sizes and strides of a tensor as texts, so that symbols can be compared."""
+    dims = zip(value.shape, value.stride(), strict=True)
+    return [f"{size}:{'' if size == 1 else step}" for size, step in dims], str(
+        value.storage_offset()
+    )
 
 
 def _name(target: OpOverload) -> str:
@@ -133,7 +151,9 @@ def unknown_operators(graph: GraphModule) -> set[OpOverload]:
 
 
 def _unknown(node: FxNode) -> UnsupportedError:
-    return UnsupportedError(f"the operator {node.target} is not supported{_where(node)}")
+    reason = operator_names.reason_against(str(node.target))
+    why = f": {reason}" if reason else ""
+    return UnsupportedError(f"the operator {node.target} is not supported{why}{_where(node)}")
 
 
 def _where(node: FxNode) -> str:

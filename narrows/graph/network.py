@@ -13,6 +13,7 @@ from torch import Tensor
 
 from narrows.graph import operators
 from narrows.graph.node import Argument, Input, Node, Ref
+from narrows.graph.operator_names import OF_SIZES
 from narrows.graph.output_tree import Nesting
 
 Call: TypeAlias = Callable[[int, Node, dict[str, Any]], Any]
@@ -121,7 +122,9 @@ class Network:
         """The values that depend on the inputs' numbers, and not only on their sizes."""
         varying = {spec.name for spec in self.inputs}
         for node in self.nodes:
-            if node.op not in operators.SYMBOLIC and varying.intersection(node.references()):
+            if node.op in operators.SYMBOLIC or node.op in OF_SIZES:
+                continue
+            if varying.intersection(node.references()):
                 varying.update(filter(None, node.outputs))
         return frozenset(varying)
 

@@ -36,6 +36,27 @@ bitwise_and.Tensor bitwise_not bitwise_or.Tensor eq.Scalar eq.Tensor ge.Scalar g
 gt.Tensor isnan le.Scalar le.Tensor lt.Scalar lt.Tensor ne.Scalar ne.Tensor logical_and logical_not
 logical_or masked_fill.Scalar masked_fill.Tensor where.self where.Scalar where.ScalarOther
 where.ScalarSelf
+acosh asinh atanh deg2rad digamma erfc erfinv exp2 frac isfinite isinf isneginf isposinf lgamma
+log10 logit nan_to_num rad2deg round.decimals rrelu signbit sinc trunc
+addcdiv addcmul atan2 bitwise_and.Scalar bitwise_or.Scalar bitwise_xor.Tensor clamp_max.Tensor
+clamp_min.Tensor copysign.Tensor floor_divide fmax fmin fmod.Scalar fmod.Tensor heaviside hypot
+isclose ldexp.Tensor lerp.Scalar lerp.Tensor logaddexp logaddexp2 logical_xor remainder.Scalar
+remainder.Tensor xlogy.Tensor
+all all.dim all.dims aminmax any.dims count_nonzero count_nonzero.dim_IntList kthvalue linalg_norm
+median median.dim nanmean nansum std_mean.correction std_mean.dim var_mean.dim
+cummax cummin cumprod logcumsumexp argsort argsort.stable sort sort.stable topk diff
+addbmm addmv addr bilinear inner linalg_vecdot tensordot trace
+gru_cell lstm_cell rnn_relu.input rnn_relu_cell rnn_tanh.input rnn_tanh_cell
+_upsample_bicubic2d_aa.vec _upsample_bilinear2d_aa.vec _upsample_nearest_exact1d.vec
+_upsample_nearest_exact2d.vec _upsample_nearest_exact3d.vec upsample_bicubic2d.vec
+upsample_nearest3d.vec upsample_trilinear3d.vec adaptive_max_pool3d max_pool1d_with_indices
+affine_grid_generator col2im grid_sampler im2col
+bucketize.Tensor index_add index_copy index_fill.int_Scalar index_fill.int_Tensor isin.Tensor_Tensor
+masked_scatter one_hot scatter.src scatter.value scatter_add scatter_reduce.two searchsorted.Tensor
+take take_along_dim
+column_stack diag_embed diagonal diagonal_scatter dstack hstack meshgrid.indexing rot90 sum_to_size
+tensor_split.indices tensor_split.sections tile unfold vstack
+eye eye.m hann_window linspace logspace tril_indices triu_indices
 embedding gather index.Tensor index_put index_select
 broadcast_tensors cat chunk clone constant_pad_nd contiguous copy detach expand expand_as
 flatten.using_ints flip lift_fresh_copy movedim.int movedim.intlist mT narrow numpy_T pad permute
@@ -56,7 +77,8 @@ pairwise_distance poisson_nll_loss smooth_l1_loss soft_margin_loss triplet_margi
 """
 
 _VIEWS = """
-alias alpha_dropout broadcast_tensors channel_shuffle chunk contiguous detach dropout einsum expand
+alias alpha_dropout broadcast_tensors channel_shuffle chunk contiguous detach diagonal dropout
+einsum expand meshgrid.indexing sum_to_size tensor_split.indices tensor_split.sections unfold
 expand_as feature_alpha_dropout feature_dropout flatten.using_ints movedim.int movedim.intlist mT
 narrow numpy_T permute pixel_shuffle pixel_unshuffle reshape reshape_as select.int slice.Tensor
 split.Tensor split_with_sizes squeeze squeeze.dim squeeze.dims t to.device to.dtype
@@ -73,6 +95,11 @@ sym_constrain_range_for_size
 DROPPED = frozenset(_DROPPED.split())
 """Assertions of the exporter; they compute nothing, so readers of programs leave them out."""
 
+OF_SIZES = frozenset(
+    "fill.Scalar full_like new_full new_ones new_zeros ones_like zero zeros_like".split()
+)
+"""Operators that read of a tensor only its sizes."""
+
 PLACEMENT = frozenset({"device", "layout", "memory_format", "pin_memory", "non_blocking"})
 """Arguments for the device and layout of a tensor; a network runs on the device of its inputs."""
 
@@ -82,15 +109,75 @@ INLINED: Mapping[str, int] = {"wrap_with_set_grad_enabled": 1, "wrap_with_autoca
 Readers of programs put the calls in their place, if they switch autocast off.
 """
 
-SAME: Mapping[str, str] = {
-    "detach_": "detach",  # it writes nothing
-    "__and__.Tensor": "bitwise_and.Tensor",
-    "__iand__.Tensor": "bitwise_and_.Tensor",
-    "__or__.Tensor": "bitwise_or.Tensor",
-    "__ior__.Tensor": "bitwise_or_.Tensor",
-    "swapaxes": "transpose.int",
-    "swapdims": "transpose.int",
-    "max.other": "maximum",
-    "min.other": "minimum",
+_SAME = """
+__and__.Scalar:bitwise_and.Scalar __and__.Tensor:bitwise_and.Tensor
+__iand__.Tensor:bitwise_and_.Tensor __ior__.Tensor:bitwise_or_.Tensor
+__or__.Scalar:bitwise_or.Scalar __or__.Tensor:bitwise_or.Tensor __xor__.Tensor:bitwise_xor.Tensor
+_conj:alias absolute:abs adjoint:mT arccos:acos arccosh:acosh arcsin:asin arcsinh:asinh arctan:atan
+arctan2:atan2 arctanh:atanh broadcast_to:expand clip:clamp clip.Tensor:clamp.Tensor concat:cat
+concatenate:cat conj:alias conj_physical:alias detach_:detach divide.Scalar:div.Scalar
+divide.Tensor:div.Tensor divide.Tensor_mode:div.Tensor_mode empty.memory_format:zeros
+empty_like:zeros_like fix:trunc ger:outer greater.Scalar:gt.Scalar greater.Tensor:gt.Tensor
+greater_equal.Scalar:ge.Scalar greater_equal.Tensor:ge.Tensor less.Scalar:lt.Scalar
+less.Tensor:lt.Tensor less_equal.Scalar:le.Scalar less_equal.Tensor:le.Tensor lift_fresh:alias
+linalg_matmul:matmul mH:mT matrix_H:mT max.other:maximum min.other:minimum moveaxis.int:movedim.int
+moveaxis.intlist:movedim.intlist multiply.Scalar:mul.Scalar multiply.Tensor:mul.Tensor
+native_channel_shuffle:channel_shuffle negative:neg new_empty:new_zeros not_equal.Scalar:ne.Scalar
+not_equal.Tensor:ne.Tensor positive:alias ravel:flatten.using_ints real:alias resolve_conj:alias
+resolve_neg:alias row_stack:vstack sgn:sign special_erf:erf special_erfc:erfc
+special_exp2:exp2 special_expit:sigmoid special_expm1:expm1 special_gammaln:lgamma
+special_log1p:log1p special_log_softmax:log_softmax.int special_logit:logit
+special_logsumexp:logsumexp special_sinc:sinc special_softmax:softmax.int
+special_xlogy:xlogy.Tensor subtract.Scalar:sub.Scalar subtract.Tensor:sub.Tensor
+swapaxes:transpose.int swapdims:transpose.int true_divide.Scalar:div.Scalar
+true_divide.Tensor:div.Tensor
+_unsafe_index.Tensor:index.Tensor unsafe_chunk:chunk unsafe_split.Tensor:split.Tensor
+unsafe_split_with_sizes:split_with_sizes vdot:dot
+"""
+SAME: Mapping[str, str] = dict(pair.split(":") for pair in _SAME.split())
+"""Other names of operators; the arguments are the same in the same order, under other names.
+
+A network has no complex numbers, and memory that nothing wrote to reads as zeros.
+"""
+
+_COMPLEX = "it computes with complex numbers, and Narrows with real ones"
+_RANDOM = "it draws random numbers, and an analysis needs one answer for one input"
+_SHAPE = "the shape of its result depends on the data"
+_UNCHECKED = "its kernel does not check the indices that it is given"
+_MATRIX = "it decomposes or inverts matrices"
+
+REFUSED: Mapping[str, str] = {
+    **dict.fromkeys(
+        "complex polar view_as_complex view_as_real angle stft istft".split(), _COMPLEX
+    ),
+    **dict.fromkeys(
+        "bernoulli bernoulli_ exponential_ fractional_max_pool2d fractional_max_pool3d multinomial "
+        "normal_ poisson rand rand_like randint randint_like randn randn_like randperm "
+        "random_ rrelu_with_noise uniform_".split(),
+        _RANDOM,
+    ),
+    **dict.fromkeys(
+        "_unique2 bincount item _local_scalar_dense masked_select nonzero unique_consecutive "
+        "unique_dim histc".split(),
+        _SHAPE,
+    ),
+    **dict.fromkeys("embedding_bag max_unpool2d max_unpool3d".split(), _UNCHECKED),
+    "embedding_renorm_": "it overwrites the table: set max_norm=None for evaluation",
+    "as_strided": "it may read memory beyond its input",
+    "ctc_loss": "its second derivative is not known to torch",
 }
-"""Other names of operators; arguments are the same in the same order, under other names."""
+"""Why operators are refused, by packet; those of other packets are merely not supported."""
+
+_REFUSED_FAMILIES = {"fft_": _COMPLEX, "linalg_": _MATRIX}
+
+
+def reason_against(target: str) -> str:
+    """Return why an operator such as `aten.rand.default` is refused; empty for no known reason.
+
+    >>> reason_against("torch.ops.aten.fft_rfft.default")
+    'it computes with complex numbers, and Narrows with real ones'
+    """
+    _, _, name = target.removeprefix("torch.ops.").partition(".")
+    packet = name.partition(".")[0]
+    families = (why for start, why in _REFUSED_FAMILIES.items() if packet.startswith(start))
+    return REFUSED.get(packet) or next(families, "")

@@ -56,7 +56,9 @@ SYMBOLIC: Mapping[str, Callable[..., Any]] = {
 _CHANGE_SHAPE = frozenset(
     "detach squeeze squeeze.dim squeeze.dims t transpose.int unsqueeze".split()
 )
-_OF_ANOTHER_TYPE = frozenset("eq ne ge gt le lt logical_and logical_not logical_or".split())
+_OF_ANOTHER_TYPE = frozenset(
+    "eq ne ge gt le lt logical_and logical_not logical_or logical_xor".split()
+)
 
 
 def _inplace() -> Iterable[tuple[str, str]]:
@@ -84,10 +86,10 @@ def argument_names(op: str, target: OpOverload) -> dict[str, str]:
     {'self': 'self', 'axis0': 'dim0', 'axis1': 'dim1'}
     """
     own = [argument.name for argument in target._schema.arguments]
-    if op in SYMBOLIC:
-        return {name: name for name in own}
-    table = OPERATORS[INPLACE.get(op, op)]._schema.arguments
-    return dict(zip(own, (argument.name for argument in table), strict=False))
+    known = OPERATORS.get(INPLACE.get(op, op), target)
+    table = known._schema.arguments
+    names = [argument.name for argument in table]
+    return dict(zip(own, [*names, *own[len(names) :]], strict=False))
 
 
 _CALLS: Mapping[str, Callable[..., Any]] = {**OPERATORS, **eval_mode.REWRITES}

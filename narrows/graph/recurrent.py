@@ -63,6 +63,38 @@ def gru(
     return _run(_gru_cell, input, [hx], params, *options, dropped)
 
 
+def rnn(activation: Callable[[Tensor], Tensor]) -> Callable[..., tuple[Tensor, ...]]:
+    """Return the function that gives the outputs and h as `torch.nn.RNN` does in eval mode.
+
+    `h′ = activation(W_ih x + W_hh h + b)`; the options are those of `gru`. Of ones:
+
+    >>> state, weights = torch.zeros(1, 1, 1), [torch.ones(1, 1)] * 2
+    >>> outputs, h = rnn(torch.relu)(torch.ones(1, 3, 1), state, weights, False, 1, False, True)
+    >>> outputs.flatten()
+    tensor([1., 2., 3.])
+    """
+
+    def cell(x: Tensor, state: State, weights: Sequence[Tensor | None]) -> State:
+        w_x, w_h, b_x, b_h, _ = weights
+        assert w_x is not None and w_h is not None  # noqa: S101, PT018, for mypy
+        return (activation(F.linear(x, w_x, b_x) + F.linear(state[0], w_h, b_h)),)
+
+    def run(
+        input: Tensor,  # noqa: A002, the schema's name
+        hx: Tensor,
+        params: Sequence[Tensor],
+        has_biases: bool,
+        num_layers: int,
+        bidirectional: bool,
+        batch_first: bool,
+        **_: object,  # dropout, train
+    ) -> tuple[Tensor, ...]:
+        options = (has_biases, num_layers, bidirectional, batch_first)
+        return _run(cell, input, [hx], params, *options)
+
+    return run
+
+
 def _lstm_cell(x: Tensor, state: State, weights: Sequence[Tensor | None]) -> State:
     """`i, f, g, o = W_ih x + W_hh h + b`; `c′ = σ(f) c + σ(i) tanh(g)`; `h′ = σ(o) tanh(c′)`."""
     w_x, w_h, b_x, b_h, projection = weights

@@ -1,13 +1,20 @@
 """Operators that join, repeat and pad channels."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from narrows.channels.channel_graph import ChannelGraph
 from narrows.channels.labels import Labelling, independent, placed, spanned
 from narrows.channels.rules.elementwise import combine
-from narrows.channels.rules.registry import result_shape, rule, subject, tensors_of
+from narrows.channels.rules.registry import (
+    pin_everything,
+    result_shape,
+    rule,
+    subject,
+    tensors_of,
+)
 from narrows.graph.dimensions import as_list, axis
 from narrows.graph.node import Node, Ref, as_int
 
@@ -64,6 +71,16 @@ def _across(
     return kept, independent(labelling, dim)
 
 
+@rule("hstack", "vstack", "dstack", "column_stack")
+def _stacks(graph: ChannelGraph, node: Node, index: int) -> Sequence[Labelling]:
+    """Join along the dimension that the name says; values of fewer dimensions are not followed."""
+    dim = {"hstack": 1, "vstack": 0, "dstack": 2, "column_stack": 1}[node.op]
+    parts = tensors_of(graph, node)
+    if min(len(graph.shape(ref)) for ref in parts) < max(dim + 1, 2):
+        return pin_everything(graph, node, index)
+    return _cat(graph, replace(node, op="cat", inputs={**node.inputs, "dim": dim}), index)
+
+
 @rule("stack")
 def _stack(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]:
     """Join along a new dimension: channels of the same index in each part are coupled."""
@@ -100,7 +117,7 @@ def _broadcast_tensors(graph: ChannelGraph, node: Node, _index: int) -> Sequence
     return [combine(graph, operands, node.op)] * len(node.outputs)
 
 
-@rule("repeat")
+@rule("repeat", "tile")
 def _repeat(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]:
     source, shape = subject(node), result_shape(graph, node)
     added = len(shape) - len(graph.shape(source))
@@ -113,7 +130,8 @@ def _repeat(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]
         result.append(np.tile(labels, reps))
         for dim in (d for d, n in enumerate(reps) if n > 1):
             graph.repeated(labels, dim, node.op)
-    repeats = as_list(node.inputs["repeats"])
+    repeats = as_list(node.inputs["repeats" if node.op == "repeat" else "dims"])
+    repeats = [*[1] * (len(shape) - len(repeats)), *repeats]  # of `tile`
     for dim, size in enumerate(old):
         if size == 1 < times[dim] and not isinstance(repeats[dim], Ref):
             result += placed(graph.elastic(times[dim]), dim, len(shape))

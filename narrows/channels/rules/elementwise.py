@@ -23,6 +23,9 @@ Operand = tuple[tuple[int, ...], Labelling]
     "log_sigmoid logical_not lt.Scalar mish ne.Scalar neg ones_like pow.Tensor_Scalar "
     "reciprocal relu relu6 round rsqrt rsub.Scalar selu sigmoid sign silu sin sinh softplus "
     "softshrink sqrt square tan tanh threshold to.device to.dtype to.dtype_layout _to_copy "
+    "acosh asinh atanh bitwise_and.Scalar bitwise_or.Scalar deg2rad digamma erfc erfinv exp2 "
+    "fmod.Scalar frac isfinite isinf isneginf isposinf lgamma log10 logit nan_to_num rad2deg "
+    "remainder.Scalar round.decimals rrelu signbit sinc trunc "
     "isnan zero zeros_like add.Scalar sub.Scalar mul.Scalar div.Scalar tril triu".split()
 )
 def _unary(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]:
@@ -39,7 +42,8 @@ def _dropout(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling
 
 
 @rule("arange", "arange.start", "arange.start_step", "full", "new_full", "new_ones", "new_zeros")
-@rule("ones", "scalar_tensor", "zeros")
+@rule("ones", "scalar_tensor", "zeros", "eye", "eye.m", "hann_window", "linspace", "logspace")
+@rule("tril_indices", "triu_indices")
 def _constant(_graph: ChannelGraph, _node: Node, _index: int) -> Sequence[Labelling]:
     return [()]
 
@@ -47,6 +51,11 @@ def _constant(_graph: ChannelGraph, _node: Node, _index: int) -> Sequence[Labell
 @rule("type_as")
 def _first_alone(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]:
     return [graph.labelling(subject(node))]
+
+
+@rule("one_hot")
+def _one_hot(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]:
+    return [tuple(labels[..., None] for labels in graph.labelling(subject(node)))]
 
 
 @rule("pow.Scalar")
@@ -59,7 +68,10 @@ def _exponential(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Label
     "pow.Tensor_Tensor eq.Tensor ne.Tensor ge.Tensor gt.Tensor le.Tensor lt.Tensor "
     "bitwise_and.Tensor bitwise_or.Tensor logical_and logical_or masked_fill.Scalar "
     "masked_fill.Tensor where.self where.Scalar where.ScalarOther where.ScalarSelf "
-    "clamp.Tensor copy".split()
+    "clamp.Tensor copy addcdiv addcmul atan2 bitwise_xor.Tensor clamp_max.Tensor clamp_min.Tensor "
+    "copysign.Tensor floor_divide fmax fmin fmod.Tensor heaviside hypot isclose ldexp.Tensor "
+    "lerp.Scalar lerp.Tensor logaddexp logaddexp2 logical_xor remainder.Tensor "
+    "xlogy.Tensor".split()
 )
 def _broadcast(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]:
     operands = [(graph.shape(ref), graph.labelling(ref)) for ref in tensors_of(graph, node)]

@@ -12,13 +12,47 @@ from narrows.graph.node import Node
 
 
 @rule("softmax.int", "_softmax", "log_softmax.int", "_log_softmax", "cumsum")
+@rule("cummax", "cummin", "cumprod", "logcumsumexp")
 def _within(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]:
     """Pin the channels along a dimension that the operator runs over, and the result keeps."""
-    return [graph.fix(subject(node), _dims(graph, node), f"{node.op} runs over them")]
+    labelling = graph.fix(subject(node), _dims(graph, node), f"{node.op} runs over them")
+    return [labelling] * len(node.outputs)
+
+
+@rule("sort", "sort.stable", "argsort", "argsort.stable", "topk", "diff")
+@rule("tensor_split.indices", "tensor_split.sections")
+def _reordered(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]:
+    """Pin the channels along a dimension of which the result has others, or other ones."""
+    source = subject(node)
+    default = 0 if node.op.startswith("tensor_split") else -1
+    dim = axis(node.inputs.get("dim", default), len(graph.shape(source)))
+    rest = independent(graph.fix(source, [dim], f"{node.op} runs over them"), dim)
+    return [rest] * len(node.outputs)
+
+
+@rule("unfold")
+def _windows(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]:
+    """Follow a view of windows along a dimension, which are the last one of the result."""
+    source = subject(node)
+    dim = axis(node.inputs["dimension"], len(graph.shape(source)))
+    rest = independent(graph.fix(source, [dim], "they are parted into windows"), dim)
+    return [tuple(labels[..., None] for labels in rest)]
+
+
+@rule("diagonal")
+def _diagonal(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]:
+    """Follow the dimensions beside the two of the diagonal, which is the last of the result."""
+    source = subject(node)
+    rank = len(graph.shape(source))
+    dims = (axis(node.inputs.get("dim1", 0), rank), axis(node.inputs.get("dim2", 1), rank))
+    rest = independent(graph.fix(source, dims, "a diagonal runs along them"), *dims)
+    return [tuple(np.squeeze(labels, dims)[..., None] for labels in rest)]
 
 
 @rule(
     *"amax amin any any.dim argmax argmin linalg_vector_norm logsumexp max max.dim mean mean.dim "
+    "all all.dim all.dims aminmax any.dims count_nonzero count_nonzero.dim_IntList kthvalue "
+    "linalg_norm median median.dim nanmean nansum std_mean.correction std_mean.dim var_mean.dim "
     "min min.dim prod prod.dim_int std std.correction std.dim sum sum.dim_IntList var "
     "var.correction var.dim var_mean.correction".split()
 )
@@ -40,7 +74,8 @@ def _reduction(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelli
 
 
 def _dims(graph: ChannelGraph, node: Node) -> list[int]:
-    rank, dims = len(graph.shape(subject(node))), node.inputs.get("dim")
+    rank = len(graph.shape(subject(node)))
+    dims = node.inputs.get("dim", -1 if node.op == "kthvalue" else None)
     if dims is None or dims == []:
         return list(range(rank))
     return sorted({axis(dim, rank) for dim in as_list(dims)})

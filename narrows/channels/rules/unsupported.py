@@ -12,6 +12,24 @@ UNFOLLOWED: Mapping[str, str] = {
     "gru.input": "recurrent layers are not followed",
     "einsum": "einsum is not followed: write it as matmul, or export with run_decompositions()",
     "baddbmm": "baddbmm is not followed",
+    **dict.fromkeys(
+        "addbmm addmv addr bilinear inner linalg_vecdot tensordot trace".split(),
+        "a product other than of a layer runs over them",
+    ),
+    **dict.fromkeys(
+        "gru_cell lstm_cell rnn_relu.input rnn_relu_cell rnn_tanh.input rnn_tanh_cell".split(),
+        "recurrent layers are not followed",
+    ),
+    **dict.fromkeys(
+        "bucketize.Tensor index_add index_copy index_fill.int_Scalar index_fill.int_Tensor "
+        "isin.Tensor_Tensor masked_scatter scatter.src scatter.value scatter_add "
+        "scatter_reduce.two searchsorted.Tensor take take_along_dim".split(),
+        _NOT_ALIGNED,
+    ),
+    **dict.fromkeys("affine_grid_generator meshgrid.indexing".split(), "a grid is made of them"),
+    **dict.fromkeys("diag_embed diagonal_scatter".split(), "they become a diagonal"),
+    "col2im": "windows are summed of them",
+    "sum_to_size": "a sum to a size runs over them",
     "outer": "an outer product mixes them",
     "dot": "a product of vectors runs over them",
     "mv": "a product with a vector runs over them",

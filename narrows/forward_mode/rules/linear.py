@@ -24,7 +24,10 @@ from narrows.graph.layer_ops import along_channels, is_convolution
 
 @rule(*operators.SYMBOLIC)
 @rule(
-    *"argmax argmin any any.dim ceil detach floor round sign eq.Scalar eq.Tensor ne.Scalar "
+    *"all all.dim all.dims any.dims argsort argsort.stable bucketize.Tensor count_nonzero "
+    "count_nonzero.dim_IntList floor_divide heaviside isclose isfinite isin.Tensor_Tensor isinf "
+    "isneginf isposinf logical_xor round.decimals searchsorted.Tensor signbit trunc "
+    "argmax argmin any any.dim ceil detach floor round sign eq.Scalar eq.Tensor ne.Scalar "
     "ne.Tensor ge.Scalar ge.Tensor gt.Scalar gt.Tensor le.Scalar le.Tensor lt.Scalar lt.Tensor "
     "logical_and logical_not logical_or zeros_like ones_like full_like new_zeros new_ones "
     "new_full".split()

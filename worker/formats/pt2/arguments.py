@@ -21,6 +21,9 @@ _STRINGS: Mapping[str, re.Pattern[str]] = {
     "approximate": re.compile("none|tanh"),
     "rounding_mode": re.compile("floor|trunc"),
     "mode": re.compile("constant|reflect|replicate|circular"),
+    "indexing": re.compile("ij|xy"),
+    "reduce": re.compile("sum|prod|mean|amax|amin"),
+    "side": re.compile("left|right"),
     "padding": re.compile("same|valid"),
     "equation": re.compile(r"(?:[A-Za-z ]{1,16},){0,3}[A-Za-z ]{1,16}->[A-Za-z ]{0,16}"),
 }

@@ -13,8 +13,8 @@ from torch._ops import OpOverload
 
 from narrows.graph.functionalization import Functionalization, UnsupportedError
 from narrows.graph.module_types import function_name, module_path, type_name
-from narrows.graph.node import Argument, Node, Ref
-from narrows.graph.operator_names import DROPPED, INLINED, SAME
+from narrows.graph.node import Argument, Node, Ref, as_ref
+from narrows.graph.operator_names import DROPPED, INLINED, SAME, reason_against
 from narrows.graph.operators import INPLACE, OPERATORS, SYMBOLIC, argument_names
 from worker.formats.pt2.arguments import read_arguments, read_sizes
 from worker.formats.pt2.bodies import NAME, read_block
@@ -32,9 +32,12 @@ _STACK_KEY = re.compile(r"(?:L__self__|\d+).*", re.ASCII | re.DOTALL)
 _OPERANDS = {"sym_size.int": ("self", "dim"), "operator.neg": ("a",)}
 
 
+_SPECIAL = ("sym_size.int", "as_strided")
+
+
 def _targets() -> Iterator[tuple[str, tuple[str, OpOverload | None]]]:
     """Yield every target that a node may name, with the operator's name in our tables."""
-    names = {name: name for name in (*OPERATORS, *INPLACE, *DROPPED, "sym_size.int")}
+    names = {name: name for name in (*OPERATORS, *INPLACE, *DROPPED, *_SPECIAL)}
     for name, op in (names | dict(SAME)).items():
         packet, _, overload = name.partition(".")
         full = f"{packet}.{overload or 'default'}"
@@ -106,7 +109,9 @@ class Program:
             self._inline(block, fields)
             return
         if target not in _TARGETS:
-            raise unsupported(f"{target} in {describe(module)} is not supported.")
+            reason = reason_against(target)
+            why = f": {reason}" if reason else ""
+            raise unsupported(f"{target} in {describe(module)} is not supported{why}.")
         op, overload = _TARGETS[target]
         if op in DROPPED:
             return
@@ -118,8 +123,17 @@ class Program:
         outputs = self._outputs(fields["outputs"])
         if op in INPLACE and not self._writes_one(inputs, outputs):
             raise fields["outputs"].refuse("must be one tensor, which is written in place")
+        if op == "as_strided":
+            if not self._restates(inputs, outputs):
+                raise unsupported(f"as_strided in {describe(module)} may read beyond its input.")
+            op, inputs = "alias", {"self": inputs["self"]}
         with _explained():
             self._pure.add(Node(op, inputs, outputs, module, function))
+
+    def _restates(self, inputs: Mapping[str, Argument], outputs: Sequence[str | None]) -> bool:
+        """Tell whether `as_strided` gives its argument the layout that it has."""
+        names = (as_ref(inputs["self"]).name, *map(str, outputs))
+        return len({self.metas[name].layout for name in names if name in self.metas}) == 1
 
     def _writes_one(self, inputs: Mapping[str, Argument], outputs: Sequence[str | None]) -> bool:
         target = next(iter(inputs.values()), None)

@@ -55,6 +55,15 @@ class Meta:
     offset: Size
 
     @property
+    def layout(self) -> tuple[object, ...]:
+        """Sizes, offset, and the strides of dimensions of more than one element."""
+        single = [size.value == 1 and not size.expression for size in self.sizes]
+        strides = tuple(
+            None if one else step for one, step in zip(single, self.strides, strict=True)
+        )
+        return self.sizes, strides, self.offset
+
+    @property
     def shape(self) -> tuple[int | None, ...]:
         """The sizes; None for a size that is not fixed."""
         return tuple(None if size.expression else size.value for size in self.sizes)
