@@ -41,9 +41,9 @@ def library(upload: Upload) -> None:
     _with_target(upload, "torch.ops.load_library")
 
 
-@attack("operator-not-supported", "aten.empty")
+@attack("operator-not-supported", "aten.empty_strided")
 def unwritten_memory(upload: Upload) -> None:
-    _with_target(upload, "torch.ops.aten.empty.memory_format")
+    _with_target(upload, "torch.ops.aten.empty_strided.default")
 
 
 @attack("malformed-archive", "training")

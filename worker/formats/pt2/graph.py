@@ -16,7 +16,7 @@ from worker.formats.pt2.strict_json import Value
 from worker.formats.pt2.tensors import Meta
 
 MAX_TENSORS = 20_000
-MAX_ENDS = 64  # inputs of the network, and outputs
+MAX_ENDS = 1024  # inputs of the network, and outputs
 _USER_NAME = re.compile(r"[^\x00-\x1f\x7f]{1,300}")
 _TEXT = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{0,1000}")
 _STORES = {
