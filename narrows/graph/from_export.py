@@ -86,7 +86,7 @@ def read_program(program: ExportedProgram) -> tuple[Network, ExportedProgram, li
                 program = program.run_decompositions(simpler)
         except Exception as error:  # torch raises many types
             raise refusals[0] from error
-        decomposed += sorted(map(str, simpler)) or ["writes into tensors"]
+        decomposed += sorted(map(str, missing)) or ["writes into tensors"]
 
 
 def as_decomposed(operators: Sequence[str]) -> str:
