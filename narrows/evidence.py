@@ -143,13 +143,19 @@ class Evidence:
             for layer in self.channels.layers
         }
         against = f"; {self.baseline}" if self.baseline else ""
-        score = f"; the network has {self.score}{against}"
+        score = f"{self._why_not_by_worth}; the network has {self.score}{against}"
         return {
             name: replace(verdict, because=f"{verdict.because}{score}")
             if verdict.because and not self.doubt  # which names the score itself
             else verdict
             for name, verdict in verdicts.items()
         }
+
+    @property
+    def _why_not_by_worth(self) -> str:
+        if self.worth is not None:
+            return ""
+        return f"; by the rule pruning_ratio, since {self.method.name} does not measure worth"
 
     @cached_property
     def cases(self) -> Cases:

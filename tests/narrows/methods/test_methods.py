@@ -449,5 +449,6 @@ def test_every_method_makes_a_whole_analysis(name: Any, kind: GateKind) -> None:
     assert found["summary"]["rule"] == ("worth" if by_worth else "pruning_ratio")
     numbers = "one more promises" if by_worth else "of its channels are pruned"
     assert numbers in stem["because"] or stem["verdict"] == "undecided"
+    assert ("rule pruning_ratio, since" in stem["because"]) == (not by_worth)
     assert (stem["promise"] is None, stem["widen_rank"] is None) == (not by_worth, not by_worth)
     assert stem["score_interval"][0] <= stem["score"] <= stem["score_interval"][1]

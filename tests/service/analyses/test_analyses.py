@@ -56,8 +56,8 @@ class TestCreate:
             "stage": "queued", "done": 0, "total": 0, "seconds_left": None,
         }  # fmt: skip
         assert made["request"] == body | {
-            "method": "sosp_i", "gate": "channel", "loss": "cross_entropy", "pruning_ratio": 0.5,
-            "curvature": None, "blocks": None,
+            "method": "sosp_i", "rule": "worth", "gate": "channel", "loss": "cross_entropy",
+            "pruning_ratio": 0.5, "curvature": None, "blocks": None,
             "max_samples": 4096, "batch_size": 64, "seed": 0, "exclude": [],
             "cost": "structures", "plans": ["double", "uniform", "reallocate"], "advise": None,
             "build": [], "init": "preserve", "time_limit_seconds": None, "memory_bytes": None,

@@ -70,6 +70,26 @@ def test_a_programs_own_loss_has_a_method_that_suits(ann: httpx.Client, body: Js
     assert created(ann.post(PATH, json=body | {"loss": "model"}))["request"]["method"] == "sosp_h"
 
 
+@pytest.mark.parametrize(
+    ("asked", "rule"),
+    [
+        ({}, "worth"),
+        ({"method": "joint"}, "worth"),
+        ({"method": "sosp_h"}, "pruning_ratio"),
+        ({"loss": "model"}, "pruning_ratio"),
+        ({"rule": "pruning_ratio"}, "pruning_ratio"),
+        ({"method": "fisher", "rule": None}, "pruning_ratio"),
+    ],
+    ids=str,
+)
+def test_the_request_shows_the_rule_that_it_gets(
+    ann: httpx.Client, body: Json, asked: Json, rule: str
+) -> None:
+    request = created(ann.post(PATH, json=body | asked))["request"]
+    assert request["rule"] == rule
+    assert created(ann.post(PATH, json=request))["request"] == request
+
+
 def test_nothing_but_a_pruned_network(ann: httpx.Client, body: Json) -> None:
     created(ann.post(PATH, json=body | {"plans": [], "build": ["pruned"]}))
 
@@ -88,6 +108,13 @@ def test_advice_is_asked_for(ann: httpx.Client, body: Json) -> None:
     [
         ({"method": "joint", "loss": "model"}, "/method", "choose 'sosp_h', or one of the losses"),
         ({"method": "sosp_h", "curvature": "exact"}, "/curvature", "'sosp_i', 'joint' or 'obs'"),
+        (
+            {"method": "sosp_h", "rule": "worth"},
+            "/rule",
+            "what the method 'sosp_h' does not measure; choose the method 'sosp_i', 'joint' or "
+            "'obs', or the rule 'pruning_ratio'",
+        ),
+        ({"loss": "model", "rule": "worth"}, "/rule", "the method 'sosp_h' does not measure"),
         ({"method": "fisher", "blocks": 5}, "/blocks", "choose 'sosp_i', 'joint' or 'obs'"),
         ({"plans": ["double", "double"]}, "/plans/1", "two plans 'double'"),
         ({"plans": [mine(stem=2), mine(neck=2)]}, "/plans/1", "two plans 'mine'"),

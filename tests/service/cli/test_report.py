@@ -104,6 +104,13 @@ def test_what_to_advise() -> None:
     assert raised.value.param_hint == "--advise-budget"
 
 
+def test_a_rule_that_the_method_does_not_suit_names_its_option() -> None:
+    with pytest.raises(BadParameter, match="what the method 'sosp_h' does not measure") as raised:
+        checked_request({"method": "sosp_h", "rule": "worth"})
+    assert raised.value.param_hint == "--rule"
+    assert checked_request({"method": "sosp_h"}).rule == "pruning_ratio"
+
+
 def test_what_was_given_is_not_replaced(tmp_path: Path) -> None:
     model = tmp_path / "double.pt2"
     model.write_bytes(b"model")
