@@ -16,7 +16,8 @@ from narrows.vocabulary import (
 )
 from service.analyses.request import AnalysisRequest
 from service.broker.celery_app import PRIORITIES, TASKS
-from service.trials.request import FineTuneRequest, RecipeRequest, TrialRequest, options_of
+from service.trials.recipe_request import FineTuneRequest, RecipeRequest
+from service.trials.request import TrialRequest, options_of
 from service.trials.terms import own_terms
 
 IDS = {"model_id": "mdl_1", "dataset_id": "dst_1"}

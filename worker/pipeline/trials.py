@@ -3,18 +3,14 @@
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import torch
 
 from narrows import surgery
 from narrows.graph.to_export import BuildError
 from narrows.trials.checkpoint import CheckpointError
-from narrows.trials.data import TrialData
-from narrows.trials.options import TrialOptions
 from narrows.trials.result import Point, RunResult
 from narrows.trials.run import TrainingRun
 from narrows.trials.subject import TrialSubject
@@ -23,13 +19,11 @@ from narrows.trials.trainable import REMARK
 from narrows.trials.variants import Variant, variants
 from service.settings import get_settings
 from worker.errors import RefusedError
-from worker.formats import arrays, pt2
+from worker.formats import pt2
 from worker.formats.files import open_file
-from worker.formats.samples import Transform
-from worker.hardware.device import chosen_device, device_name
+from worker.hardware.device import device_name
 from worker.pipeline import inspection
-from worker.pipeline.batches import stored_inputs
-from worker.pipeline.context import open_network
+from worker.pipeline.trial_subject import impossible, open_subject, options_in, sentence
 
 Json = dict[str, Any]
 
@@ -55,8 +49,8 @@ def plan_trial(
     `analysed` is the request of the analysis, `ranks` [S] are those of its structures, and `copies`
     [S] of each plan say how often each structure exists in it.
     """
-    options = _options(request)
-    subject = _open(model_path, dataset_path, transform, request, analysed["exclude"])
+    options = options_in(request)
+    subject = open_subject(model_path, dataset_path, transform, request, analysed["exclude"])
     plans = {name: copies[name] for name in options.plan_names}
     if any(of_plan is None for of_plan in plans.values()):
         raise RefusedError(
@@ -69,7 +63,7 @@ def plan_trial(
         chosen, left_out = variants(subject, arrays_of, np.array(ranks))
         steps = TrainingRun.start(subject, chosen[0], options.seeds[0]).steps
     except ValueError as error:
-        raise _impossible(error) from error
+        raise impossible(error) from error
     return {
         "steps": steps,
         "runs": [
@@ -100,7 +94,7 @@ def train(
     The name of the written file, in `folder`, is `file`.
     """
     until = time.monotonic() + get_settings().checkpoint_seconds
-    subject = _open(model_path, dataset_path, transform, request, exclude)
+    subject = open_subject(model_path, dataset_path, transform, request, exclude)
     run = _begun(subject, Variant.from_json(variant), seed, checkpoint)
     run.advance(STEPS_AT_ONCE)  # at least, or it would never end
     while not run.done and time.monotonic() < until:
@@ -201,57 +195,4 @@ def _result(run: Json) -> RunResult:
 
 
 def _no_result(error: str) -> RefusedError:
-    return RefusedError("training-failed", "The training has no result", f"{_sentence(error)}.")
-
-
-def _impossible(error: ValueError) -> RefusedError:
-    return RefusedError("trial-impossible", "The trial can't be held", f"{_sentence(str(error))}.")
-
-
-def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}".rstrip(".")
-
-
-def _options(request: Json) -> TrialOptions:
-    """Return the options in a request that the API has accepted."""
-    ids = {"model_id", "dataset_id", "analysis_id"}
-    return TrialOptions.from_json({k: v for k, v in request.items() if k not in ids})
-
-
-def _open(
-    model_path: str, dataset_path: str, transform: Json, request: Json, exclude: Sequence[str]
-) -> TrialSubject:
-    return _open_once(
-        model_path,
-        dataset_path,
-        Transform.from_json(transform),
-        _options(request),
-        tuple(exclude),
-    )
-
-
-@lru_cache(maxsize=1)
-def _open_once(
-    model_path: str,
-    dataset_path: str,
-    transform: Transform,
-    options: TrialOptions,
-    exclude: tuple[str, ...],
-) -> TrialSubject:
-    network, samples = open_network(model_path), arrays.read(Path(dataset_path), transform)
-    read = stored_inputs(network, samples, options.loss)
-    own = next((i for i, stored in enumerate(read) if stored is samples.answers), None)
-
-    def load(index: Any) -> Any:
-        inputs = tuple(
-            stored.batch(index, spec.dtype)
-            for stored, spec in zip(read, network.inputs, strict=True)
-            if stored is not samples.answers
-        )
-        return inputs, torch.from_numpy(samples.targets[index])
-
-    data = TrialData(samples.targets, load, own)
-    try:
-        return TrialSubject.prepare(network, data, options, exclude=exclude, device=chosen_device())
-    except ValueError as error:
-        raise _impossible(error) from error
+    return RefusedError("training-failed", "The training has no result", f"{sentence(error)}.")

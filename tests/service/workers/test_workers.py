@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from service.database.clock import epoch_now
 from service.database.tables import Analysis, Dataset, Model, Shard, Worker
+from service.database.trials import TrialRun
 from tests.support.answers import Client, problem
 
 PATH = "/v1/workers"
@@ -69,6 +70,15 @@ class TestList:
         assert mine["work"] == {"task": task, "job": analysis[key], "shard": None}
         (theirs,) = bob.get(PATH).json()["items"]
         assert theirs == mine | {"work": {"task": task, "job": None, "shard": None}}
+
+    def test_a_training(self, ann: httpx.Client, analysis: Json, add: Add, engine: Engine) -> None:
+        add("w:1")
+        trial = ann.post("/v1/trials", json={"analysis_id": analysis["id"]}).json()["id"]
+        with Session(engine) as session, session.begin():
+            row = {"trial_id": trial, "variant": "double", "seed": 0, "leased_by": "w:1"}
+            session.add(TrialRun(**row, index=3, state="leased"))
+        (mine,) = ann.get(PATH).json()["items"]
+        assert mine["work"] == {"task": "train", "job": trial, "shard": 3}
 
     def test_a_shard(
         self, ann: httpx.Client, bob: httpx.Client, analysis: Json, add: Add, engine: Engine

@@ -1,10 +1,9 @@
 """The common part of all work on a job, an analysis or a trial: its inputs, its events, its end."""
 
-from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, case, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, case, insert, select, update
 
 from narrows.vocabulary import AnalysisState
 from service.database.base import utc_now
@@ -42,65 +41,10 @@ class JobWork(Work):
         return []
 
 
-class FirstWork(JobWork):
-    """The first work on a job, `queued → planning → running`: it says what the parts are."""
-
-    waiting, held = "queued", "planning"
-
-    def begin(self, connection: Connection, ids: Ids) -> None:
-        started = func.coalesce(self.job.table.started_at, utc_now())
-        connection.execute(update(self.job.table).where(self.row(ids)).values(started_at=started))
-        add_event(connection, self.job, ids[0], self.held)
-
-    def put_back(self, connection: Connection, ids: Ids) -> None:
-        add_event(connection, self.job, ids[0], self.waiting)
-
-    def divide(
-        self,
-        connection: Connection,
-        claim: Claim,
-        parts: Sequence[Mapping[str, Any]],
-        **values: Any,
-    ) -> None:
-        """Insert the parts, by their columns, and set the job to `running`."""
-        identity = claim.ids[0]
-        # The attempts and sends of this work must not count for the reduce.
-        fresh = {"attempt": 0, "sends": 0, "sent_at": None}
-        leases.end(connection, claim, state="running", remaining=len(parts), **values, **fresh)
-        add_event(connection, self.job, identity, "running")
-        rows = [
-            {self.job.key: identity, "index": index, "state": "queued", **part}
-            for index, part in enumerate(parts)
-        ]
-        if rows:  # else only the reduce is left, which the reconciler starts
-            connection.execute(insert(self.job.part), rows)
-
-
-def part_ended(
-    connection: Connection, kind: JobKind[Any], identity: str | int, last: Work
-) -> list[Message]:
-    """Count a part of a locked job as ended; after the last one, begin the work `last`."""
-    table = kind.table
-    state = case((table.remaining == 1, last.waiting), else_=table.state)
-    counted = update(table).where(table.id == identity)
-    connection.execute(counted.values(remaining=table.remaining - 1, state=state))
-    messages = leases.mark_sent(connection, last, table.id == identity)
-    if messages:
-        add_event(connection, kind, identity, last.waiting)
-    return messages
-
-
 def not_cancelled(kind: JobKind[Any]) -> ColumnElement[bool]:
     """Return the condition that nobody has asked to cancel the job."""
     asked: ColumnElement[bool] = kind.table.cancel_requested
     return ~asked
-
-
-def runs(kind: JobKind[Any]) -> ColumnElement[bool]:
-    """Return the condition on a part that its job computes parts, and is not to be cancelled."""
-    table = kind.table
-    of_job = kind.refers(kind.part, table.id)
-    return exists(select(table.id).where(of_job, table.state == "running", not_cancelled(kind)))
 
 
 def load(connection: Connection, kind: JobKind[Any], identity: str | int) -> TaskInputs:

@@ -11,7 +11,8 @@ from worker.runtime import leases
 from worker.runtime.artifacts import Artifacts
 from worker.runtime.leases import Claim
 from worker.runtime.messages import Message
-from worker.runtime.work.job import FirstWork, not_cancelled
+from worker.runtime.work.job import not_cancelled
+from worker.runtime.work.parts import FirstWork
 from worker.runtime.work.shard import SHARD
 
 

@@ -13,7 +13,8 @@ from worker.runtime.artifacts import Artifacts
 from worker.runtime.leases import Claim
 from worker.runtime.messages import Ids, Message
 from worker.runtime.task_inputs import TaskInputs
-from worker.runtime.work.job import FirstWork, not_cancelled
+from worker.runtime.work.job import not_cancelled
+from worker.runtime.work.parts import FirstWork
 from worker.runtime.work.rows import one_row
 from worker.runtime.work.train import TRAIN
 

@@ -10,7 +10,8 @@ from worker.runtime.artifacts import Artifacts
 from worker.runtime.leases import Claim
 from worker.runtime.messages import Ids, Message
 from worker.runtime.task_inputs import TaskInputs
-from worker.runtime.work.job import JobWork, lock, part_ended, runs
+from worker.runtime.work.job import JobWork, lock
+from worker.runtime.work.parts import part_ended, runs
 from worker.runtime.work.reduce import REDUCE
 from worker.runtime.work.rows import one_row
 

@@ -16,7 +16,8 @@ from worker.runtime.artifacts import Artifacts
 from worker.runtime.leases import Claim, ProblemJson
 from worker.runtime.messages import Ids, Message
 from worker.runtime.task_inputs import StoredFile, TaskInputs
-from worker.runtime.work.job import JobWork, lock, part_ended, runs
+from worker.runtime.work.job import JobWork, lock
+from worker.runtime.work.parts import part_ended, runs
 from worker.runtime.work.reduce_trial import REDUCE_TRIAL
 from worker.runtime.work.rows import one_row
 
