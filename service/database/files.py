@@ -57,11 +57,11 @@ class FileRepository:
         self._session.execute(delete(File).where(is_file))
         return True
 
-    def unused(self, older_than: timedelta) -> Sequence[str]:
-        """Return the hashes of files of that age that nothing refers to, such as checkpoints."""
+    def unused(self, older_than: timedelta, limit: int = 100) -> Sequence[str]:
+        """Return the hashes of up to `limit` files of that age that nothing refers to."""
         old = File.created_at < utc_now() - older_than
         query = select(File.sha256).where(old, ~_is_used(File.sha256))
-        return self._session.scalars(query.order_by(File.sha256)).all()
+        return self._session.scalars(query.order_by(File.created_at).limit(limit)).all()
 
     def _take_time(self) -> None:
         """Raise the idle limit of `make_engine` for this transaction.

@@ -138,5 +138,5 @@ class Supervisor:
             if budget is not None and warm.memory() > budget:
                 raise ChildOutOfMemoryError(
                     f"It needed more than the {budget / (1 << 20):,.0f} MiB of its budget. "
-                    "An analysis needs less with a smaller `batch_size`."
+                    "A smaller `batch_size` needs less."
                 )
