@@ -13,7 +13,7 @@ from tests.support.jobs import wait_until
 
 KILLS = 8
 SEED = 20261
-RECIPE: Any = {"steps": 240, "batch_size": 32, "learning_rate": 0.01}
+RECIPE: Any = {"steps": 1000, "batch_size": 32, "learning_rate": 0.01}
 
 
 class Trial:
@@ -52,12 +52,13 @@ def undisturbed(whole_site: Site, all_jobs: Jobs) -> dict[str, Any]:
 def test_killed_workers(site: Site, jobs: Jobs, undisturbed: dict[str, Any], say: Say) -> None:
     rng = random.Random(SEED)
     trial = Trial(site, jobs)
-    kills, resumed = 0, 0
+    kills = 0
     while kills < KILLS:
         if trial.state == "succeeded":
             assert trial.succeeds() == undisturbed
             trial = Trial(site, jobs)
-        leased = [run for run in trial.records.runs(trial.id) if run["state"] == "leased"]
+        runs = trial.records.runs(trial.id)
+        leased = [run for run in runs if run["state"] == "leased" and run["checkpoint"]]
         if not leased:
             time.sleep(0.01)
             continue
@@ -65,18 +66,16 @@ def test_killed_workers(site: Site, jobs: Jobs, undisturbed: dict[str, Any], say
         worker = site.holder(run["leased_by"])
         if worker is None:
             continue
-        time.sleep(rng.uniform(0.0, 0.2))
+        time.sleep(rng.uniform(0.0, 0.1))
         victims = [worker.process, *filter(None, [worker.child])]
         for victim in rng.choice([victims, victims[:1], victims[1:]]):
             victim.kill()
         kills += 1
-        resumed += run["checkpoint"] is not None
         wait_until(site.warm_workers, PATIENCE)
     assert trial.succeeds() == undisturbed
-    assert resumed > 0
     say(
-        f"{KILLS} kills of workers that train (seed {SEED}), {resumed} of them after a checkpoint: "
-        "curves, gains and networks bit-identical"
+        f"{KILLS} kills of workers that train, each after a checkpoint (seed {SEED}): curves, "
+        "gains and networks bit-identical"
     )
 
 

@@ -135,7 +135,10 @@ class Records:
         files = self._data / "files"
         stored = {path.name for path in files.glob("[0-9a-f][0-9a-f]/*")}
         known = {row["sha256"] for row in self.rows(select(File.sha256))}
-        left = [*files.glob("staging/*"), *(self._data / "scratch").glob("*/*")]
+        # A worker keeps torch's own cache, an empty folder, in its scratch folder while it lives.
+        scratch = (self._data / "scratch").glob("*/*")
+        left = [path for path in scratch if not path.name.startswith("torchinductor_")]
+        left += files.glob("staging/*")
         left += [*(self._data / "broker").glob("*/*.new")]
         return [f"lost or leaked: {sha256}" for sha256 in sorted(stored ^ known)] + [
             f"left over: {path}" for path in left
