@@ -7,7 +7,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from narrows.channels.labels import Labelling, Labels, placed, spanned
-from narrows.channels.records import Boundary, Meeting, Producer
+from narrows.channels.records import Boundary, Meeting, Producer, Statistic
+from narrows.graph.constants import fixed_values
 from narrows.graph.network import Network
 from narrows.graph.node import Ref
 from narrows.graph.shapes import Shapes
@@ -35,6 +36,10 @@ class ChannelGraph:
 
     def __init__(self, network: Network, shapes: Shapes) -> None:
         self.network, self.shapes = network, shapes
+        self.computed = fixed_values(network)
+        """Values that the program computes of named tensors alone, such as weights."""
+        self.constant = fixed_values(network, network.tensors.keys() - network.parameters)
+        """Those of them that depend on no parameter, such as filters that blur."""
         self.values: dict[str, Labelling] = {}
         self.tensors: dict[str, Labelling] = {}
         self.weights = {
@@ -47,6 +52,7 @@ class ChannelGraph:
         self.pins: list[tuple[Labels, str]] = []
         self.meetings: list[Meeting] = []
         self.boundaries: list[Boundary] = []
+        self.statistics: list[Statistic] = []
         self.normalized: dict[str, list[Labels]] = {}
         """For the result of a norm, the sets of channels that share their statistics."""
         self._pinned: set[int] = set()
@@ -152,14 +158,18 @@ class ChannelGraph:
         if name is None:
             return self.values[ref.name]
         if name not in self.tensors:
-            sizes = self.network.tensors[name].shape
-            self.tensors[name] = tuple(
-                array
-                for dim, size in enumerate(sizes)
-                if size > 1
-                for array in placed(self.fresh(size), dim, len(sizes))
-            )
+            self.tensors[name] = self.separate(ref.name)
         return self.tensors[name]
+
+    def separate(self, value: str) -> Labelling:
+        """Return new labels along each dimension of a value."""
+        sizes = self.shapes.of(value)
+        return tuple(
+            array
+            for dim, size in enumerate(sizes)
+            if size > 1
+            for array in placed(self.fresh(size), dim, len(sizes))
+        )
 
     def fix(self, ref: Ref, dims: Iterable[int], reason: str) -> Labelling:
         """Record that these dimensions of a value keep their size; return its new labelling.

@@ -34,7 +34,18 @@ def sums(node: Node) -> bool:
     >>> sums(Node("conv2d", {}, ("y",), "")), sums(Node("relu", {}, ("y",), ""))
     (True, False)
     """
-    return _family(node) in _SUMS or _family(node) in ("einsum", "sum")
+    return _family(node) in _SUMS or _family(node) == "einsum" or is_sum(node)
+
+
+def is_sum(node: Node) -> bool:
+    """Tell whether the operator sums numbers, or powers of them as a vector norm does.
+
+    >>> is_sum(Node("sum", {}, ("y",), "")), is_sum(Node("linalg_vector_norm", {}, ("y",), ""))
+    (True, True)
+    """
+    degree = node.inputs.get("ord", 2)
+    positive = isinstance(degree, int | float) and degree > 0
+    return _family(node) == "sum" or (_family(node) == "linalg_vector_norm" and positive)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +80,14 @@ def contractions(node: Node, shapes: Shapes) -> Iterator[tuple[Operand, Operand]
 
 
 def sum_axes(node: Node, shapes: Shapes) -> Iterator[Operand]:
-    """Yield the dimensions that a sum without products runs over.
+    """Yield the dimensions that a sum without products, or a vector norm, runs over.
 
     >>> call = Node("sum.dim_IntList", {"self": Ref("x"), "dim": [-1]}, ("y",), "")
     >>> list(sum_axes(call, Shapes({"x": (2, 3)}, batch=2)))
     [Operand(value='x', axis=1)]
     """
     source = node.inputs.get("self")
-    if _family(node) == "sum" and isinstance(source, Ref):
+    if is_sum(node) and isinstance(source, Ref):
         rank, dims = len(shapes.of(source.name)), node.inputs.get("dim")
         for dim in dims if isinstance(dims, list) and dims else range(rank):
             yield Operand(source.name, axis(dim, rank))

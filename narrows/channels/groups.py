@@ -21,6 +21,7 @@ group 0: 4 channels of 0
 3 keeps its 2 channels: they are the network's outputs
 """
 
+import re
 from collections.abc import Collection, Mapping
 
 import numpy as np
@@ -31,11 +32,14 @@ from narrows.channels.labels import Labels
 from narrows.channels.pieces import split_groups
 from narrows.channels.resolve import final_dims, resolve
 from narrows.channels.rules import trace
-from narrows.channels.rules.computed_weights import own_tensors
+from narrows.channels.rules.computed_weights import bind_computed, own_tensors
 from narrows.channels.structures import NO_STRUCTURE, Channels, Layer
+from narrows.channels.written_norms import settle_statistics
 from narrows.graph.network import Network
 from narrows.graph.node import Ref
 from narrows.graph.shapes import Shapes
+
+_OWN_WEIGHT = re.compile(r"\.(weight(_v)?|parametrizations\.weight\.original\d?)$", re.ASCII)
 
 
 def find_channels(network: Network, shapes: Shapes, exclude: Collection[str] = ()) -> Channels:
@@ -57,6 +61,8 @@ def find_channels(network: Network, shapes: Shapes, exclude: Collection[str] = (
         graph.labelling(Ref(name))  # all have their labels before these are numbered
     component = resolve(graph)
     pin_parted(graph, component)
+    settle_statistics(graph, component)
+    parameters = bind_computed(graph, component)
     pinned: dict[int, str] = {}
     for labels, reason in graph.pins:
         for c in np.unique(component[labels]).tolist():
@@ -74,7 +80,7 @@ def find_channels(network: Network, shapes: Shapes, exclude: Collection[str] = (
     structure_of_component[ordered] = np.arange(len(ordered))
     group_of = np.repeat(np.arange(len(groups)), [len(group) for group in groups])
     return Channels(
-        layers=_layers(graph, rows, structure_of_component, group_of, pinned),
+        layers=_layers(graph, parameters, rows, structure_of_component, group_of, pinned),
         groups=group_of,
         positions=np.concatenate([np.arange(len(group)) for group in groups] or [group_of]),
         structure_of=structure_of_component[component],
@@ -90,12 +96,14 @@ def find_channels(network: Network, shapes: Shapes, exclude: Collection[str] = (
 def layer_name(weight: str) -> str:
     """Return the module that owns a weight, or the weight's own name if it is not `….weight`.
 
-    A module with several weights can't be the name of each.
+    A module with several weights can't be the name of each. Weight norm has a name for its own.
 
     >>> layer_name("layer1.0.conv1.weight"), layer_name("attention.in_proj_weight")
     ('layer1.0.conv1', 'attention.in_proj_weight')
+    >>> layer_name("conv.parametrizations.weight.original1"), layer_name("conv.weight_v")
+    ('conv', 'conv')
     """
-    return weight.removesuffix(".weight")
+    return _OWN_WEIGHT.sub("", weight)
 
 
 def _names(graph: ChannelGraph) -> dict[str | Ref, str]:
@@ -132,6 +140,7 @@ def _group(rows: Mapping[str | Ref, Labels], pinned: Collection[int]) -> list[li
 
 def _layers(
     graph: ChannelGraph,
+    parameters: Mapping[Ref, tuple[str, int]],
     rows: Mapping[str | Ref, Labels],
     structure_of_component: Labels,
     group_of: Labels,
@@ -140,23 +149,34 @@ def _layers(
     layers: dict[str | Ref, Layer] = {}
     names = _names(graph)
     for producer in graph.producers:
-        weight = producer.weight
-        named = weight if isinstance(weight, str) else None
+        weight, bias = producer.weight, producer.bias
+        named, dim = _parameter(parameters, weight, producer.channel_dim)
+        named_bias, _ = _parameter(parameters, bias, 0)
         earlier = layers[weight].nodes if weight in layers else ()
         nodes = (*earlier, producer.node)
-        own = tuple(filter(None, (named, producer.bias)))
+        own = list(filter(None, (named, named_bias)))
+        if isinstance(weight, Ref) or isinstance(bias, Ref):
+            own += own_tensors(graph.network, nodes)
         structures = structure_of_component[rows[weight]]
         prunable = structures[structures != NO_STRUCTURE]
         layers[weight] = Layer(
             name=names[weight],
             op=producer.op,
             weight=named,
-            bias=producer.bias,
+            bias=named_bias,
             nodes=nodes,
             structures=structures,
             group=int(group_of[prunable[0]]) if len(prunable) else None,
             reason=None if len(prunable) else pinned[int(rows[weight][0])],
-            channel_dim=producer.channel_dim,
-            tensors=own if named else own_tensors(graph.network, nodes),
+            channel_dim=dim,
+            tensors=tuple(dict.fromkeys(own)),
+            computed=(weight.name, producer.channel_dim) if isinstance(weight, Ref) else None,
         )
     return tuple(layers.values())
+
+
+def _parameter(
+    parameters: Mapping[Ref, tuple[str, int]], tensor: str | Ref | None, dim: int
+) -> tuple[str | None, int]:
+    """Return a tensor's name and `dim`; of a computed one, those of its parameter."""
+    return parameters.get(tensor, (None, 0)) if isinstance(tensor, Ref) else (tensor, dim)

@@ -10,15 +10,15 @@ from narrows.graph.node import Ref
 class Producer:
     """A call of a layer; its weight has an index for each output channel along `channel_dim`.
 
-    `weight` names a tensor, or refers to a value where the program computes it. `rows` labels the
-    channels of the call's result.
+    `weight` and `bias` name tensors, or refer to values where the program computes them. A computed
+    weight has its own `channel_dim`. `rows` labels the channels of the call's result.
     """
 
     node: int
     op: str
     weight: str | Ref
     channel_dim: int
-    bias: str | None
+    bias: str | Ref | None
     rows: Labels
 
 
@@ -32,6 +32,17 @@ class Meeting:
     joint: Labels
     part: Labels
     why: str
+
+
+@dataclass(frozen=True)
+class Statistic:
+    """A call that computes a mean, a variance or a norm over `channels` [width].
+
+    They can be pruned only if it is the statistic of a norm, which is known in the end.
+    """
+
+    node: int
+    channels: Labels
 
 
 @dataclass(frozen=True)

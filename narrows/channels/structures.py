@@ -22,8 +22,10 @@ class Layer:
     `weight`. Its dimension `channel_dim` has an index for each channel; in a transposed convolution
     with groups, index j is that of channel j of every group.
 
-    If the program computes the weight, `weight` is None and the layer can't be pruned. `tensors`
-    are the parameters that are counted as the layer's own.
+    If the program computes the weight or the bias, they name the parameter that it is computed of.
+    Where there is none, they are None; without a `weight`, the layer can't be pruned. `computed`
+    names the value of such a weight, and its channel dimension. `tensors` are the parameters that
+    are counted as the layer's own.
 
     >>> from narrows.example import two_neurons
     >>> hidden, output = two_neurons()[2].layers
@@ -41,6 +43,7 @@ class Layer:
     reason: str | None
     channel_dim: int = 0
     tensors: tuple[str, ...] = ()
+    computed: tuple[str, int] | None = None
 
     @property
     def width(self) -> int:

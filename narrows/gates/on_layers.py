@@ -11,6 +11,7 @@ from typing import Any
 from narrows.channels.structures import NO_STRUCTURE, Channels
 from narrows.forward_mode.rules import batch_norm_map
 from narrows.gates.call import Gate, gate_on
+from narrows.graph.constants import KnownTensors
 from narrows.graph.layer_ops import channel_axis, scale_channels
 from narrows.graph.network import Network, arguments_of
 from narrows.graph.node import Node
@@ -44,7 +45,7 @@ def gate_layers(
         for index in layer.nodes
         if (layer.structures != NO_STRUCTURE).any()
     }
-    axes = batch_axes(network, shapes)
+    axes, known = batch_axes(network, shapes), KnownTensors(network)
     nodes: list[Node] = []
     gates: dict[int, Gate] = {}
     folded: set[int] = set()
@@ -54,7 +55,7 @@ def gate_layers(
             folded.update(chain)
             result = str(node.outputs[0])
             axis = channel_axis(node.op) % len(shapes.of(result))
-            call, taken_in = _gate_call(network, node, chain)
+            call, taken_in = _gate_call(network, known, node, chain)
             structures = layers[index].structures
             gates[len(nodes)] = gate_on(network, structures, axis, axes.get(result), **taken_in)
             nodes.append(call)
@@ -63,14 +64,16 @@ def gate_layers(
     return replace(network, nodes=tuple(nodes)), gates
 
 
-def _gate_call(network: Network, node: Node, chain: list[int]) -> tuple[Node, dict[str, Any]]:
+def _gate_call(
+    network: Network, known: KnownTensors, node: Node, chain: list[int]
+) -> tuple[Node, dict[str, Any]]:
     """Return the call without its bias, and the bias, norm and clamp that the gate takes in."""
-    tensors = arguments_of(_Tensors(network), node)
+    tensors = arguments_of(known, node)
     bias, shift = tensors.get("self" if node.op == "addmm" else "bias"), None
     inputs = dict(node.inputs)
     behind = [network.nodes[index] for index in chain]
     for norm in (follower for follower in behind if follower.op in BATCH_NORMS):
-        scale, shift = batch_norm_map(arguments_of(_Tensors(network), norm))
+        scale, shift = batch_norm_map(arguments_of(known, norm))
         inputs["weight"] = scale_channels(node.op, tensors, scale)
         bias = None if bias is None else bias * scale
     bounds = next((bounds_of(follower) for follower in behind if follower.op in CLAMPS), None)
@@ -93,16 +96,6 @@ def bounds_of(clamp: Node) -> tuple[float, float]:
     least, largest = {"relu": (0.0, inf), "relu6": (0.0, 6.0), "hardtanh": (-1.0, 1.0)}[clamp.op]
     options: dict[str, Any] = dict(clamp.inputs)
     return float(options.get("min_val", least)), float(options.get("max_val", largest))
-
-
-class _Tensors(dict[str, Any]):
-    """The named tensors by value name; None for any value that is computed."""
-
-    def __init__(self, network: Network) -> None:
-        super().__init__((v, network.tensors[name]) for v, name in network.leaves.items())
-
-    def __missing__(self, key: str) -> None:
-        return None
 
 
 def _is_fixed(network: Network, norm: Node, source: str) -> bool:

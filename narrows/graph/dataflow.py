@@ -35,11 +35,13 @@ def origins(network: Network, shapes: Shapes) -> dict[str, Origin]:
         leaf: (name, range(network.tensors[name].dim())) for leaf, name in network.leaves.items()
     }
     for node in network.nodes:
-        source, result = node.inputs.get("self"), node.outputs[0]
+        source, result = node.inputs.get("self", node.inputs.get("v")), node.outputs[0]
         if isinstance(source, Ref) and source.name in known and result:
             name, axes = known[source.name]
             before, after = shapes.of(source.name), shapes.of(result)
-            if node.op in _MOVED:
+            if node.op.startswith("_weight_norm"):  # of which surgery keeps the norms
+                known[result] = known[source.name]
+            elif node.op in _MOVED:
                 known[result] = name, [axes[d] for d in permutation(node, len(before))]
             elif node.op in _VIEWS and before == after[len(after) - len(before) :]:
                 known[result] = name, [*(-1,) * (len(after) - len(before)), *axes]

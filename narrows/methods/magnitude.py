@@ -5,13 +5,14 @@ See docs/method.md, "Definitions".
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from narrows.arrays import Floats
 from narrows.batch import Batch
 from narrows.channels.structures import NO_STRUCTURE, Channels, Layer
 from narrows.gates.gated_network import GatedNetwork
+from narrows.graph.constants import KnownTensors
 from narrows.graph.network import Network
+from narrows.graph.node import Ref
 from narrows.losses import Loss
 from narrows.methods.criterion import DEFAULTS, MethodOptions, sorted_by
 from narrows.methods.partial_sums import Averages, PartialSums, one_row
@@ -69,23 +70,29 @@ def square_norms(network: Network, channels: Channels) -> tuple[Floats, Floats]:
     >>> square_norms(network, channels)  # weights 1 and 2; the mean square is 2.5
     (array([1., 4.]), array([0.4, 1.6]))
     """
+    known = KnownTensors(network)
     plain, relative = np.zeros((2, len(channels)))
     for layer in channels.layers:
         kept = layer.structures != NO_STRUCTURE
         if layer.weight is None:  # no structures either
             continue
-        squares = _rows(network, network.tensors[layer.weight], layer)
+        squares = _rows(network, known, layer)
         np.add.at(plain, layer.structures[kept], squares[kept])
         mean = squares.mean() or 1.0
         np.add.at(relative, layer.structures[kept], squares[kept] / mean)
     return plain, relative
 
 
-def _rows(network: Network, tensor: Tensor, layer: Layer) -> Floats:
+def _rows(network: Network, known: KnownTensors, layer: Layer) -> Floats:
     """Return the square norm of the weights and the bias of each channel of a layer, [width]."""
-    weight = tensor.detach().double().movedim(layer.channel_dim, 0)
+    tensor, dim = network.tensors[layer.weight or ""], layer.channel_dim
+    if layer.computed is not None:
+        tensor, dim = known[layer.computed[0]], layer.computed[1]
+    weight = tensor.detach().double().movedim(dim, 0)
     squares = weight.flatten(1).square().sum(1).numpy(force=True)
     squares = np.tile(squares, layer.width // len(squares)) / (layer.width // len(squares))
-    if layer.bias is not None:
-        squares = squares + network.tensors[layer.bias].detach().double().square().numpy(force=True)
+    call = network.nodes[layer.nodes[0]]
+    bias = call.inputs.get("self" if call.op == "addmm" else "bias")
+    if isinstance(bias, Ref):
+        squares = squares + known[bias.name].detach().double().square().numpy(force=True)
     return squares

@@ -13,6 +13,7 @@ from narrows.plans.modules import Module
 from narrows.plans.written_numbers import changed_sizes, numbers
 from narrows.surgery.channel_counts import ChannelCounts
 from narrows.surgery.function_preserving import shares
+from narrows.surgery.tables import changed_tables
 
 Incomplete = tuple[str, str]
 """A module, and what its edits don't reach there."""
@@ -24,6 +25,8 @@ def unreachable(
     """Yield the modules that need more than edits of `modules`, and why; some come repeatedly."""
     yield from _own_tensors(network, counts, modules)
     yield from numbers(network, counts)
+    for value, node in changed_tables(network, counts):
+        yield node.module, f"the code computes {value!r}, and must keep the numbers of what stays"
     yield from _divisions(network, counts)
     yield from _unread(network, counts, modules)
 
@@ -70,12 +73,14 @@ def _chosen(network: Network, counts: ChannelCounts) -> dict[str, Dims]:
 def _divisions(network: Network, counts: ChannelCounts) -> Iterator[Incomplete]:
     """Yield calls before which a function-preserving network divides, since no weight can."""
     if (counts.copies > 1).any():
-        for index, (_, times) in shares(network, counts).scaled.items():
+        for index, division in shares(network, counts).scaled.items():
             node = network.nodes[index]
+            even = len(division.by) == 1
+            times = f"{division.by[0]:g}" if even else "the number of copies of each channel"
             yield (
                 node.module,
                 f"a network built with init='preserve' divides what {node.op} reads here by "
-                f"{times}, since its weights are tied or it has none; the source must do so, too",
+                f"{times}, since no weight can be divided; the source must do so, too",
             )
 
 

@@ -9,15 +9,29 @@ See docs/method.md, "Facts that are tested", 6.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from math import prod, sqrt
 
 import numpy as np
 
-from narrows.arrays import Ints
+from narrows.arrays import Floats, Ints
 from narrows.channels.contractions import Operand, contractions, sum_axes
 from narrows.graph.dataflow import Origin, origins, tensor_readers
+from narrows.graph.dimensions import as_list, axis
 from narrows.graph.network import Network
-from narrows.graph.node import Node, Ref
+from narrows.graph.node import Argument, Node, Ref
 from narrows.surgery.channel_counts import ChannelCounts
+
+
+@dataclass(frozen=True)
+class Division:
+    """The division of a value that a call reads, along one dimension.
+
+    `by` [width] holds the divisor of each channel afterwards, or [1] that of all.
+    """
+
+    value: str
+    axis: int
+    by: Floats
 
 
 @dataclass(frozen=True)
@@ -25,13 +39,13 @@ class Shares:
     """The tensors and values that are divided by the number of copies.
 
     `divided` holds (named tensor, dimension) pairs. A weight can't be divided if another call uses
-    it, too, or if the call multiplies two values. Then the value that the call reads is divided:
-    `scaled` maps the call's index in the program to that value's name and the number of copies.
-    `reasons` name the calls that neither can help: their channels are copied unequally often.
+    it, too, if the program computes it, or if the call multiplies two values. Then the value that
+    the call reads is divided: `scaled` maps the call's index in the program to that division.
+    `reasons` name the calls that neither can help: they sum over copies along two dimensions.
     """
 
     divided: frozenset[tuple[str, int]] = frozenset()
-    scaled: Mapping[int, tuple[str, int]] = field(default_factory=dict)
+    scaled: Mapping[int, Division] = field(default_factory=dict)
     reasons: tuple[str, ...] = ()
 
 
@@ -60,31 +74,68 @@ def shares(network: Network, counts: ChannelCounts) -> Shares:
                 divided.add((name, axes[weight.axis]))
             else:
                 rest.append((index, value))
-        rest += [(index, o) for o in sum_axes(node, counts.shapes) if _copied(o, counts)]
-    scaled: dict[int, tuple[str, int]] = {}
+        if not is_uneven_norm(node, counts):
+            rest += [(index, o) for o in sum_axes(node, counts.shapes) if _copied(o, counts)]
+    scaled: dict[int, Division] = {}
     reasons = []
     for index, operand in rest:
-        times = np.unique(_times(operand, counts))
-        if len(times) == 1 and index not in scaled:
-            scaled[index] = operand.value, int(times[0])
+        if index not in scaled:
+            scaled[index] = _division(network.nodes[index], operand, counts)
         else:
-            reasons.append(f"{_call(network.nodes[index])} sums over channels copied unevenly")
+            reasons.append(f"{_call(network.nodes[index])} sums over copies along two dimensions")
+    scaled |= _sample_variances(network, counts)
     return Shares(frozenset(divided), scaled, tuple(reasons))
 
 
-def scale(call: Node, value: str, times: int) -> list[Node]:
-    """Return two calls: the division of `value` by `times`, and `call` on its result.
+def _division(node: Node, operand: Operand, counts: ChannelCounts) -> Division:
+    """Return the division by the number of copies; before a vector norm, by its root."""
+    times = _times(operand, counts)
+    copies = np.repeat(times, times).astype(np.float64)
+    degree = node.inputs.get("ord", 2) if node.op.startswith("linalg_vector_norm") else 1
+    by = copies ** (1 / degree) if isinstance(degree, int | float) else copies
+    even = len(np.unique(by)) == 1
+    return Division(operand.value, operand.axis, by[:1] if even else by)
+
+
+def _sample_variances(network: Network, counts: ChannelCounts) -> dict[int, Division]:
+    """Return the divisors of variances over n channels that divide by n − 1, not by n."""
+    found = {}
+    for index, node in enumerate(network.nodes):
+        less, source = node.inputs.get("correction"), node.inputs.get("self")
+        if less is None:
+            less = int(node.inputs.get("unbiased", True) is True)
+        family = node.op.partition(".")[0]
+        if family in ("var", "std") and isinstance(source, Ref) and isinstance(less, int | float):
+            sizes = counts.sizes(source.name)
+            dims = [axis(d, len(sizes)) for d in as_list(node.inputs.get("dim") or [])]
+            over = [sizes[d] for d in dims or range(len(sizes))]
+            before, after = prod(size for size, _ in over), prod(size for _, size in over)
+            evenly = after % before == 0 and not is_uneven_norm(node, counts)
+            if less and after > before > less and evenly:
+                ratio = after / before * (before - less) / (after - less)
+                found[index] = Division(source.name, 0, np.array([sqrt(ratio)]))
+    return found
+
+
+def divide(call: Node, division: Division) -> list[Node]:
+    """Return two calls: the division of a value, and `call` on its result.
+
+    Where channels have divisors of their own, they are those of a value `…_copies`.
 
     >>> relu = Node("relu", {"self": Ref("x")}, ("y",), "")
-    >>> [(node.op, node.outputs) for node in scale(relu, "x", 2)]
-    [('div.Scalar', ('x.2',)), ('relu', ('y',))]
+    >>> calls = divide(relu, Division("x", 0, np.array([2.0])))
+    >>> [(node.op, node.outputs) for node in calls]
+    [('div.Scalar', ('x.y',)), ('relu', ('y',))]
     """
-    share = f"{value}.{times}"  # no name of an upload has dots in it
-    name = next(name for name, argument in call.inputs.items() if argument == Ref(value))
-    division = Node(
-        "div.Scalar", {"self": Ref(value), "other": float(times)}, (share,), call.module
-    )
-    return [division, replace(call, inputs={**call.inputs, name: Ref(share)})]
+    share = f"{division.value}.{call.outputs[0]}"  # no name of an upload has dots in it
+    argument = next(key for key, ref in call.inputs.items() if ref == Ref(division.value))
+    even = len(division.by) == 1
+    other: Argument = float(division.by[0]) if even else Ref(f"{call.outputs[0]}_copies")
+    inputs = {"self": Ref(division.value), "other": other}
+    return [
+        Node("div.Scalar" if even else "div.Tensor", inputs, (share,), call.module),
+        replace(call, inputs={**call.inputs, argument: Ref(share)}),
+    ]
 
 
 def _summed(node: Node, name: str, known: Mapping[str, Origin], counts: ChannelCounts) -> set[int]:

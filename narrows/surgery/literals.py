@@ -61,6 +61,7 @@ def _along(node: Node, counts: ChannelCounts, default: int = 0) -> Labels | None
 
 
 @rule("view", "_unsafe_view", "reshape", "expand", "unflatten.int")
+@rule("full", "new_full", "new_ones", "new_zeros", "ones", "zeros")
 def _sizes(node: Node, counts: ChannelCounts) -> Sequence[Node]:
     key = next(key for key in ("size", "shape", "sizes") if key in node.inputs)
     result = counts.sizes(node.outputs[0] or "")

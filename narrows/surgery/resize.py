@@ -11,11 +11,14 @@ from narrows.channels.structures import Channels
 from narrows.graph.network import Network
 from narrows.graph.node import Node
 from narrows.graph.shapes import Shapes, trace_shapes
+from narrows.surgery.buffers import with_buffers
 from narrows.surgery.channel_counts import ChannelCounts, SurgeryError
-from narrows.surgery.function_preserving import Shares, scale, shares
+from narrows.surgery.function_preserving import Division, Shares, divide, shares
 from narrows.surgery.index_tensors import picked
 from narrows.surgery.initialize import draw
 from narrows.surgery.literals import adapt
+from narrows.surgery.tables import with_tables
+from narrows.surgery.weight_norms import kept_norms
 from narrows.vocabulary import Init
 
 
@@ -65,11 +68,17 @@ def resize(
         for name, drawn in draw(network, before, tensors, generator).items():
             is_new = belongs_to_copies(tensors[name], name, counts)
             tensors[name] = torch.where(is_new, drawn, tensors[name])
+    tensors |= kept_norms(network, counts, tensors)
     nodes: list[Node] = []
+    buffers: dict[str, tuple[str, Tensor]] = {}
     for index, node in enumerate(network.nodes):
         *sizes, call = adapt(node, counts)
-        nodes += [*sizes, *(scale(call, *share.scaled[index]) if index in share.scaled else [call])]
-    result = replace(network, nodes=tuple(nodes), tensors=tensors)
+        division = share.scaled.get(index)
+        if division is not None and len(division.by) > 1:
+            buffers[f"{call.outputs[0]}_copies"] = call.module, _divisors(network, division, before)
+        nodes += [*sizes, *([call] if division is None else divide(call, division))]
+    resized = with_buffers(replace(network, nodes=tuple(nodes), tensors=tensors), buffers)
+    result = with_tables(network, resized, counts)
     _require_shapes(result, counts)
     return result
 
@@ -105,6 +114,14 @@ def _divide(tensor: Tensor, axis: int, dims: Dims, counts: ChannelCounts) -> Ten
     index, _ = counts.sources(labels)
     times = torch.from_numpy(counts.times(labels)[index])
     return tensor / times.view(_along(axis, tensor)).to(tensor)
+
+
+def _divisors(network: Network, division: Division, shapes: Shapes) -> Tensor:
+    """Return the divisors of a value's channels, as they are broadcast over it."""
+    rank = len(shapes.of(division.value))
+    along = [-1 if axis == division.axis else 1 for axis in range(rank)]
+    device = next(iter(network.tensors.values())).device
+    return torch.from_numpy(division.by).to(device, network.precision).view(along)
 
 
 def belongs_to_copies(tensor: Tensor, name: str, counts: ChannelCounts) -> Tensor:

@@ -34,6 +34,7 @@ class Perturbation:
 
     def __init__(self, network: Network, channels: Channels, *inputs: Tensor) -> None:
         self.network, self.inputs = network, inputs
+        self.normalized = channels.normalized
         self.layers: dict[int, Layer] = {i: a for a in channels.layers for i in a.nodes}
         self.clean = self._run({})
         self.reached: dict[Channel, dict[str, Mask]] = {
@@ -100,7 +101,8 @@ class Perturbation:
         def call(index: int, node: Node, arguments: dict[str, Any]) -> Any:
             is_layer = index in self.layers
             is_conv = node.op.startswith("conv")
-            if noisy and is_layer and not (is_conv and self._is_depthwise(node)):
+            statistic = node.outputs[0] in self.normalized and node.op not in NORMS
+            if noisy and (statistic or (is_layer and not (is_conv and self._is_depthwise(node)))):
                 result: Any = self.clean[node.outputs[0] or ""]
             else:
                 result = _smooth(node, arguments)

@@ -1,14 +1,14 @@
 """Products of two values: attention, whose heads are structures, fused or written out."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from narrows.channels.channel_graph import ChannelGraph
 from narrows.channels.labels import Labelling, independent, placed
-from narrows.channels.rules.computed_weights import enter_computed
 from narrows.channels.rules.elementwise import Operand, combine
-from narrows.channels.rules.layers import follow_product, weight_of
+from narrows.channels.rules.layers import Weight, follow_product, weight_of
 from narrows.channels.rules.registry import pin_everything, result_shape, rule
 from narrows.graph.node import Node, Ref, as_ref
 
@@ -41,21 +41,30 @@ def _matmul(graph: ChannelGraph, node: Node, index: int) -> Sequence[Labelling]:
     a = as_ref(node.inputs["self"])
     b = as_ref(node.inputs["other" if node.op == "matmul" else "mat2"])
     weight = weight_of(graph, b)
-    if weight is not None and weight_of(graph, a) is None and _is_matrix(weight.where):
+    if weight is not None and weight_of(graph, a) is None and _is_matrix(weight):
         return follow_product(graph, node, index, a, weight)
     if min(len(graph.shape(a)), len(graph.shape(b))) < 2:
         return pin_everything(graph, node, index)
     graph.couple(graph.along(a, -1), graph.along(b, -2), node.op)
     rank = len(result_shape(graph, node))
     rows, columns = graph.along(a, -2), graph.along(b, -1)
-    if weight is None and a.name in graph.network.varying and b.name not in graph.network.varying:
-        columns = enter_computed(graph, node, index, columns)
     batch = combine(graph, [_batch(graph, a), _batch(graph, b)], node.op)
     return [(*batch, *placed(rows, -2, rank), *placed(columns, -1, rank))]
 
 
-def _is_matrix(where: tuple[int, ...]) -> bool:
+@rule("baddbmm")
+def _baddbmm(graph: ChannelGraph, node: Node, index: int) -> Sequence[Labelling]:
+    """Follow `self + batch1 @ batch2`, such as attention with a bias for each head."""
+    inputs = {"self": node.inputs["batch1"], "mat2": node.inputs["batch2"]}
+    (product,) = _matmul(graph, replace(node, op="bmm", inputs=inputs), index)
+    shape, added = result_shape(graph, node), as_ref(node.inputs["self"])
+    operands = [(graph.shape(added), graph.labelling(added)), (shape, product)]
+    return [combine(graph, operands, node.op)]
+
+
+def _is_matrix(weight: Weight) -> bool:
     """Tell whether a weight is a matrix, perhaps repeated over leading dimensions."""
+    where = weight.where
     return len(where) >= 2 and all(dim == -1 for dim in where[:-2]) and -1 not in where[-2:]
 
 

@@ -23,14 +23,11 @@ from narrows.graph.node import Node, Ref, as_int
 def _cat(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]:
     parts = [ref for ref in as_list(node.inputs["tensors"]) if isinstance(ref, Ref)]
     dim = axis(node.inputs.get("dim", 0), len(graph.shape(parts[0])))
-    if (
-        len({len(spanned(a)) for ref in parts for a in graph.labelling(ref) if a.shape[dim] > 1})
-        > 1
-    ):
+    spans = {_span(graph, ref, dim) for ref in parts}
+    if len(spans) > 1 and max(spans) > 1:  # some are joint, others are not
         for ref in parts:
-            for labels in graph.labelling(ref):
-                if labels.shape[dim] > 1 and len(spanned(labels)) > 1:
-                    graph.fix(ref, [dim], node.op)
+            if _span(graph, ref, dim) > 1:
+                graph.fix(ref, [dim], node.op)
     rank = len(graph.shape(parts[0]))
     along = [next((a for a in graph.labelling(ref) if a.shape[dim] > 1), None) for ref in parts]
     across = [_across(graph.shape(ref), graph.labelling(ref), dim) for ref in parts]
@@ -51,6 +48,11 @@ def _cat(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]:
     ends = np.cumsum([piece.shape[dim] for piece in pieces])
     graph.bound(joined, dim, ends.tolist(), node.op)
     return [(*rest, joined)]
+
+
+def _span(graph: ChannelGraph, ref: Ref, dim: int) -> int:
+    """Return the number of dimensions that the labels along `dim` depend on; 0 without any."""
+    return max((len(spanned(a)) for a in graph.labelling(ref) if a.shape[dim] > 1), default=0)
 
 
 def _without(shape: tuple[int, ...], dim: int) -> tuple[int, ...]:

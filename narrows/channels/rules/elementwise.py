@@ -41,13 +41,6 @@ def _dropout(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling
     return [graph.labelling(subject(node))] * len(node.outputs)
 
 
-@rule("arange", "arange.start", "arange.start_step", "full", "new_full", "new_ones", "new_zeros")
-@rule("ones", "scalar_tensor", "zeros", "eye", "eye.m", "hann_window", "linspace", "logspace")
-@rule("tril_indices", "triu_indices")
-def _constant(_graph: ChannelGraph, _node: Node, _index: int) -> Sequence[Labelling]:
-    return [()]
-
-
 @rule("type_as")
 def _first_alone(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]:
     return [graph.labelling(subject(node))]

@@ -8,7 +8,7 @@ import numpy as np
 from narrows.channels.channel_graph import ChannelGraph
 from narrows.channels.labels import Labelling, Labels, independent, placed
 from narrows.channels.records import Producer
-from narrows.channels.rules.computed_weights import list_computed
+from narrows.channels.rules.computed_weights import COMPUTED, list_computed
 from narrows.channels.rules.registry import (
     pin_everything,
     readers,
@@ -16,6 +16,7 @@ from narrows.channels.rules.registry import (
     rule,
     subject,
 )
+from narrows.graph.layer_ops import channel_axis
 from narrows.graph.node import Node, Ref, as_int, as_ref
 
 
@@ -23,16 +24,17 @@ class Weight(NamedTuple):
     """A named tensor as a layer reads it: perhaps transposed, and repeated over the batch.
 
     `ref` is the value that the layer reads, `name` the tensor, and `where[d]` the dimension of the
-    tensor that is dimension d of the value; −1 if it is repeated.
+    tensor that is dimension d of the value; −1 if it is repeated. Where the program computes the
+    weight of other tensors, `name` is `ref`.
     """
 
     ref: Ref
-    name: str
+    name: str | Ref
     where: tuple[int, ...]
 
 
 def weight_of(graph: ChannelGraph, argument: object) -> Weight | None:
-    """Return the named tensor behind an argument; None where there is none.
+    """Return the weight behind an argument; None where it depends on the inputs.
 
     >>> from narrows.example import two_neurons
     >>> graph = ChannelGraph(*two_neurons()[:2])
@@ -41,6 +43,9 @@ def weight_of(graph: ChannelGraph, argument: object) -> Weight | None:
     """
     if isinstance(argument, Ref) and argument.name in graph.weights:
         return Weight(argument, *graph.weights[argument.name])
+    if isinstance(argument, Ref) and argument.name in graph.computed:
+        rank = len(graph.shape(argument))
+        return Weight(argument, argument, tuple(range(rank))) if rank > 1 else None
     return None
 
 
@@ -52,14 +57,25 @@ def _convolution(graph: ChannelGraph, node: Node, index: int) -> Sequence[Labell
     rank = len(graph.shape(source))
     if rank != len(graph.shape(as_ref(node.inputs["weight"]))):  # one sample, no batch
         return pin_everything(graph, node, index)
-    if weight is None or weight.ref.name not in graph.network.leaves:
+    if weight is None:
         return list_computed(graph, node, index)
+    if weight.ref.name not in graph.network.leaves:
+        weight = Weight(weight.ref, weight.ref, tuple(range(rank)))
     transposed = bool(node.inputs.get("transposed", node.op.startswith("conv_transpose")))
-    graph.fix(source, range(2, rank), "a convolution runs along them")
+    space = [dim for dim in range(2, rank) if not _passes(graph, node, weight.ref, dim)]
+    graph.fix(source, space, "a convolution runs along them")
     into = graph.along(source, 1)
     dim, out = (_transposed if transposed else _forward)(graph, node, weight, into)
     out = _produce(graph, node, index, weight, dim, out)
-    return [(*independent(graph.labelling(source), *range(1, rank)), *placed(out, 1, rank))]
+    return [(*independent(graph.labelling(source), 1, *space), *placed(out, 1, rank))]
+
+
+def _passes(graph: ChannelGraph, node: Node, weight: Ref, dim: int) -> bool:
+    """Tell whether a convolution maps each index along `dim` by itself, and keeps all of them."""
+    return (
+        graph.shape(weight)[dim] == 1
+        and graph.shape(subject(node))[dim] == result_shape(graph, node)[dim]
+    )
 
 
 def _forward(
@@ -161,9 +177,10 @@ def _embedding(graph: ChannelGraph, node: Node, index: int) -> Sequence[Labellin
     if weight is None or len(weight.where) != 2:
         return list_computed(graph, node, index)
     graph.pin(graph.along(weight.ref, 0), "they are looked up by their index")
-    columns = graph.along(weight.ref, 1)
+    columns, name = graph.along(weight.ref, 1), weight.name
     indices = tuple(labels[..., None] for labels in graph.labelling(as_ref(node.inputs["indices"])))
-    if all(graph.network.nodes[reader].op == "embedding" for reader in readers(graph, weight.name)):
+    others = set() if isinstance(name, Ref) else readers(graph, name)
+    if all(graph.network.nodes[reader].op == "embedding" for reader in others):
         columns = _produce(graph, node, index, weight, weight.where[1], columns)
     return [(*indices, *placed(columns, -1, rank))]
 
@@ -180,9 +197,12 @@ def _produce(
     bias = node.inputs.get("self" if node.op == "addmm" else "bias")
     if isinstance(bias, Ref):
         graph.couple(graph.along(bias, 0), out, node.op)
-        if graph.tensor(bias) is None:
-            graph.pin(out, "their bias is computed")
-    own = graph.tensor(bias)
-    rows = graph.fixed(1, "it is the only one") if out is None else out
-    graph.producers.append(Producer(index, node.op, weight.name, channel_dim, own, rows))
+        if bias.name in graph.network.varying:
+            graph.pin(out, "their bias depends on the inputs")
+    own = graph.tensor(bias) or (bias if isinstance(bias, Ref) else None)
+    width = result_shape(graph, node)[channel_axis(node.op)]
+    alone = "it is the only one" if width == 1 else COMPUTED
+    rows = graph.fixed(width, alone) if out is None else out
+    if isinstance(weight.name, str) or weight.ref.name not in graph.constant:
+        graph.producers.append(Producer(index, node.op, weight.name, channel_dim, own, rows))
     return out

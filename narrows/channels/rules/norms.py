@@ -8,7 +8,7 @@ from narrows.channels.channel_graph import ChannelGraph
 from narrows.channels.labels import Labelling, Labels
 from narrows.channels.rules.registry import rule, subject
 from narrows.graph.dimensions import as_list
-from narrows.graph.node import Node, Ref, as_int
+from narrows.graph.node import Node, Ref, as_int, as_ref
 
 
 @rule(
@@ -22,8 +22,12 @@ from narrows.graph.node import Node, Ref, as_int
 def _batch_norm(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]:
     source = subject(node)
     channels = graph.along(source, 1)
-    if node.op != "instance_norm" and node.inputs.get("running_mean") is None:
-        graph.fix(source, [0], "batch statistics run over them")
+    if node.inputs.get("running_mean") is None:
+        if node.op != "instance_norm":
+            graph.fix(source, [0], "batch statistics run over them")
+        for dim in range(2, len(graph.shape(source))):  # such as the inputs of a filter
+            along = graph.along(source, dim)
+            _normalize(graph, node, [] if along is None else [along])
     _couple_vectors(graph, node, channels)
     statistics = [() for _ in node.outputs[1:]]
     return [graph.labelling(source), *statistics]
@@ -55,6 +59,16 @@ def _layer_norm(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labell
             if isinstance(vector, Ref):
                 graph.couple(graph.along(vector, dim), channels, node.op)
     return [graph.labelling(source), *[()] * (len(node.outputs) - 1)]
+
+
+@rule("_weight_norm", "_weight_norm_interface")
+def _weight_norm(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]:
+    """Follow `g v / ‖v‖` as `v`; surgery scales g so that what stays of the weight is as before."""
+    v, g = as_ref(node.inputs["v"]), as_ref(node.inputs["g"])
+    dim = as_int(node.inputs.get("dim", 0))
+    if dim >= 0 and graph.shape(v)[dim] > 1:
+        graph.couple(graph.along(g, dim), graph.along(v, dim), node.op)
+    return [graph.labelling(v), graph.labelling(g)][: len(node.outputs)]
 
 
 def _normalize(graph: ChannelGraph, node: Node, sets: Sequence[Labels]) -> None:

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from narrows.channels.channel_graph import ChannelGraph
+from narrows.channels.contractions import is_sum
 from narrows.channels.labels import Labelling, independent, spanned
+from narrows.channels.records import Statistic
 from narrows.channels.rules.registry import rule, subject
 from narrows.graph.dimensions import as_list, axis
 from narrows.graph.node import Node
@@ -56,21 +58,34 @@ def _diagonal(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labellin
     "min min.dim prod prod.dim_int std std.correction std.dim sum sum.dim_IntList var "
     "var.correction var.dim var_mean.correction".split()
 )
-def _reduction(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]:
-    """Pin the channels along reduced dimensions, unless the operator is a sum.
+def _reduction(graph: ChannelGraph, node: Node, index: int) -> Sequence[Labelling]:
+    """Follow sums, and statistics that may be those of a norm; pin the channels of all others.
 
     A sum without a channel is the same as with the channel at zero; a mean is not.
     """
     source, dims = subject(node), _dims(graph, node)
-    sums = node.op in ("sum", "sum.dim_IntList")
+    exact = is_sum(node) and source.name in graph.network.varying  # else no gate closes the channel
     for dim in dims:
-        joint = any(a.shape[dim] > 1 and len(spanned(a)) > 1 for a in graph.labelling(source))
-        if joint or not sums:
+        along = [labels for labels in graph.labelling(source) if labels.shape[dim] > 1]
+        joint = any(len(spanned(labels)) > 1 for labels in along)
+        if joint or not (exact or _is_statistic(node)):
             graph.fix(source, [dim], f"{node.op} runs over them")
+        elif not exact:
+            graph.statistics += [Statistic(index, labels.ravel()) for labels in along]
     kept = independent(graph.labelling(source), *dims)
     if not node.inputs.get("keepdim"):
         kept = tuple(np.squeeze(labels, tuple(dims)) for labels in kept)
     return [kept] * len(node.outputs)
+
+
+def _is_statistic(node: Node) -> bool:
+    """Tell whether the operator computes a sum, a mean, or a deviation from it.
+
+    Copies change a sample variance, and it can't be mended without changing the mean beside it.
+    """
+    family = node.op.partition(".")[0]
+    both = family == "var_mean" and bool(node.inputs.get("correction") == 0)
+    return is_sum(node) or family in ("mean", "var", "std") or both
 
 
 def _dims(graph: ChannelGraph, node: Node) -> list[int]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from narrows.channels.channel_graph import ChannelGraph
 from narrows.channels.labels import Labelling, placed
 from narrows.channels.rules.unsupported import UNFOLLOWED
+from narrows.channels.tables import tables
 from narrows.graph.dataflow import tensor_readers
 from narrows.graph.network import Network
 from narrows.graph.node import Node, Ref, as_ref
@@ -41,11 +42,13 @@ def trace(network: Network, shapes: Shapes) -> ChannelGraph:
             if dim > 0 and size > 1
             for array in placed(graph.fixed(size, "they are the network's inputs"), dim, len(sizes))
         )
+    of_their_own = tables(network)
     for index, node in enumerate(network.nodes):
         results = RULES.get(node.op, pin_everything)(graph, node, index)
         for position, name in enumerate(node.outputs):
             if name and name in shapes.values:
-                graph.values[name] = tuple(results[position])
+                own = name in of_their_own
+                graph.values[name] = graph.separate(name) if own else tuple(results[position])
     for name in network.outputs:
         for labels in graph.labelling(Ref(name)):
             graph.pin(labels, "they are the network's outputs")

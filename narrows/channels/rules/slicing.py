@@ -86,19 +86,26 @@ def _select(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]
 
 @rule("index.Tensor")
 def _index(graph: ChannelGraph, node: Node, _place: int) -> Sequence[Labelling]:
-    """Follow the dimensions without an index, if exactly one dimension has one."""
+    """Follow the dimensions without an index, if those with one are neighbours.
+
+    Otherwise the result has the indices' dimensions in front.
+    """
     source, indices = subject(node), as_list(node.inputs["indices"])
     used = [dim for dim, index in enumerate(indices) if index is not None]
-    if len(used) != 1:
+    chosen = [as_ref(indices[dim]) for dim in used]
+    if any(_is_mask(graph, index) for index in chosen) or used != list(
+        range(used[0], used[-1] + 1)
+    ):
         return pin_everything(graph, node, 0)
-    (dim,) = used
-    index = as_ref(indices[dim])
-    added = len(graph.shape(index))
-    if graph.network.tensors.get(graph.tensor(index) or "", torch.zeros(1)).dtype == torch.bool:
-        return pin_everything(graph, node, 0)
-    rest = independent(graph.fix(source, [dim], "they are picked by an index"), dim)
-    shapes = [(a.shape[:dim], a.shape[dim + 1 :], a) for a in rest]
+    added = max(len(graph.shape(index)) for index in chosen)
+    rest = independent(graph.fix(source, used, "they are picked by an index"), *used)
+    shapes = [(a.shape[: used[0]], a.shape[used[-1] + 1 :], a) for a in rest]
     return [tuple(a.reshape(*head, *(1,) * added, *tail) for head, tail, a in shapes)]
+
+
+def _is_mask(graph: ChannelGraph, index: Ref) -> bool:
+    """Tell whether an index is a named tensor of truth values, which picks as many as are true."""
+    return graph.network.tensors.get(graph.tensor(index) or "", torch.zeros(1)).dtype == torch.bool
 
 
 @rule("slice_scatter")

@@ -5,13 +5,11 @@ from collections.abc import Mapping
 _LOSS = "a loss compares them with targets"
 _DISTANCE = "a distance between vectors runs over them"
 _NOT_ALIGNED = "the positions that it picks are only known at run time"
-_WEIGHT_NORM = "a weight norm computes a layer's weight of them"
 
 UNFOLLOWED: Mapping[str, str] = {
     "lstm.input": "recurrent layers are not followed",
     "gru.input": "recurrent layers are not followed",
     "einsum": "einsum is not followed: write it as matmul, or export with run_decompositions()",
-    "baddbmm": "baddbmm is not followed",
     **dict.fromkeys(
         "addbmm addmv addr bilinear inner linalg_vecdot tensordot trace".split(),
         "a product other than of a layer runs over them",
@@ -34,8 +32,6 @@ UNFOLLOWED: Mapping[str, str] = {
     "dot": "a product of vectors runs over them",
     "mv": "a product with a vector runs over them",
     "gather": _NOT_ALIGNED,
-    "_weight_norm": _WEIGHT_NORM,
-    "_weight_norm_interface": _WEIGHT_NORM,
     "binary_cross_entropy": _LOSS,
     "binary_cross_entropy_with_logits": _LOSS,
     "cosine_embedding_loss": _LOSS,

@@ -1,4 +1,4 @@
-"""Layers whose weight the program computes: listed and counted, but never pruned."""
+"""Layers whose weight the program computes: of parameters, which are cut, or of the inputs."""
 
 from functools import cache
 
@@ -15,6 +15,7 @@ from narrows.channels.structures import Channels, Layer
 from narrows.gates.gated_network import gate
 from narrows.graph.network import Network
 from narrows.graph.shapes import Shapes, trace_shapes
+from narrows.methods.magnitude import square_norms
 from narrows.plans.cost import Cost, network_cost
 from narrows.vocabulary import GateKind
 from tests.support.exporting import randomized, read_back
@@ -134,22 +135,35 @@ def test_it_is_listed_and_counted(case: str, decomposed: bool) -> None:
     network, shapes, channels = case_of(case, decomposed=decomposed)
     layers = by_name(channels)
     assert list(layers) == ["0", "2", "4", "6", "8"]
-    assert (layers["4"].width, layers["4"].group, layers["4"].reason) == (5, None, REASON)
+    assert (layers["4"].width, len(layers["4"].own), layers["4"].reason) == (5, 5, None)
     costs = network_cost(network, shapes, channels)
     assert costs.layers["4"] == (parameters, macs)
     assert costs.macs == sum(found for _, found in costs.layers.values())
-    (row,) = [r for r in model_inspection(network, shapes, channels)["layers"] if r["name"] == "4"]
-    assert row["reason"] == f"Its channels can't be pruned: {REASON}."
 
 
 @pytest.mark.parametrize("kind", ["weights", "channel"])
 @pytest.mark.parametrize("case", CASES)
-def test_it_has_no_gate(case: str, kind: GateKind) -> None:
+def test_its_gates_are_its_channels(case: str, kind: GateKind) -> None:
     network, shapes, channels = case_of(case)
     gated = gate(network, channels, kind, shapes)
-    calls = {result for i in by_name(channels)["4"].nodes for result in network.nodes[i].outputs}
-    assert not calls.intersection(gated.network.nodes[i].outputs[0] for i in gated.gates)
-    assert gated.gates
+    found = np.concatenate([gate.structures.numpy() for gate in gated.gates.values()])
+    assert set(by_name(channels)["4"].own) <= set(found)
+    (_, x), _, _ = CASES[case]
+    m = torch.ones(1, len(channels)).double()
+    torch.testing.assert_close(gated.at(m, x.double()), network(x.double())[0])
+
+
+@pytest.mark.parametrize("case", ["masked", "multiplied", "low rank", "weight norm"])
+def test_its_magnitude_is_that_of_what_it_multiplies_by(case: str) -> None:
+    (module, _), _, _ = CASES[case]
+    network, _, channels = case_of(case)
+    inner = module.get_submodule("4")
+    bias = inner(torch.zeros(1, 4).double())
+    weight = (inner(torch.eye(4).double()) - bias).T
+    own = bias[0] if case != "multiplied" else torch.zeros(5)  # which adds its bias afterwards
+    squares, _ = square_norms(network, channels)
+    expected = weight.square().sum(1) + own.square()
+    assert squares[by_name(channels)["4"].structures] == pytest.approx(expected.detach().numpy())
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -165,6 +179,29 @@ def test_its_neighbours_change_as_planned(case: str) -> None:
     surgery.verify(network, channels, copies, built, shapes=shapes)
     after = trace_shapes(built)
     assert_same_costs(planned, network_cost(built, after, find_channels(built, after)))
+
+
+class Dynamic(nn.Module):
+    """A linear map whose weight is a mixture that each batch chooses."""
+
+    def __init__(self, inside: int, outside: int) -> None:
+        super().__init__()
+        self.weights = nn.Parameter(torch.randn(2, outside, inside))
+
+    def forward(self, x: Tensor) -> Tensor:
+        chosen = x.mean().sigmoid()
+        return F.linear(x, chosen * self.weights[0] + (1 - chosen) * self.weights[1])
+
+
+def test_a_weight_that_depends_on_the_inputs_is_not_followed() -> None:
+    network, shapes, channels = analysed(*dense(Dynamic(4, 5)))
+    layer = by_name(channels)["4"]
+    assert (layer.width, layer.weight, layer.group, layer.reason) == (5, None, None, REASON)
+    (row,) = [r for r in model_inspection(network, shapes, channels)["layers"] if r["name"] == "4"]
+    assert row["reason"] == f"Its channels can't be pruned: {REASON}."
+    gated = gate(network, channels, "weights", shapes)
+    assert not {*layer.nodes} & {*gated.gates}
+    assert gated.gates
 
 
 def assert_same_costs(planned: Cost, counted: Cost) -> None:

@@ -1,0 +1,227 @@
+"""What models write out is followed: cutting channels is gating them to 0, and copies do nothing.
+
+See docs/architecture.md, "Channel groups".
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from narrows.channels.structures import Channels
+from narrows.gates.gated_network import gate
+from narrows.graph.network import Network
+from narrows.surgery import Verification, resize
+from tests.support.exporting import randomized, read_back
+from tests.support.idioms import attention, decoders, mixing, norms, weights
+from tests.support.surgery import analysed, cut_some, prove
+
+X = torch.randn(3, 6, 5).double()
+IMAGE = torch.randn(3, 3, 6, 6).double()
+IDS = torch.randint(decoders.WORDS, (3, decoders.TOKENS))
+EXACT = 1e-10
+
+
+def followed(module: nn.Module, *inputs: Tensor) -> tuple[Network, Channels]:
+    network = read_back(randomized(module), *inputs)
+    for parameter in network.parameters:  # not 0 or 1, as they may be in the beginning
+        network.tensors[parameter].add_(torch.randn_like(network.tensors[parameter]) / 10)
+    return analysed(network)
+
+
+def structures_of(channels: Channels) -> dict[str, int]:
+    """Return how many structures each layer has, by its name."""
+    return {layer.name: len(layer.own) for layer in channels.layers}
+
+
+def assert_right(network: Network, channels: Channels, *inputs: Tensor, norm: bool = False) -> None:
+    """Prove cuts and copies; the statistics of norms may change where copies are unequal."""
+    assert len(channels)
+    for seed in range(2):
+        cut = cut_some(channels, seed)
+        assert_exact(prove(network, channels, cut), norm)
+        assert_exact(prove(network, channels, cut * (1 + cut_some(channels, seed + 2))), norm)
+        prove(network, channels, cut * 2, "fresh")
+        if not norm:
+            m = torch.from_numpy((cut > 0).astype(float))[None]
+            gated = gate(network, channels, "channel").at(m, *inputs)
+            (built, *_) = resize(network, channels, cut)(*inputs)
+            torch.testing.assert_close(gated, built, rtol=1e-9, atol=1e-9)
+    assert_exact(prove(network, channels, np.full(len(channels), 2)))
+    assert_exact(prove(network, channels, np.full(len(channels), 3)))
+
+
+def assert_exact(verification: Verification, norm: bool = False) -> None:
+    assert verification.deviation < EXACT or (norm and verification.reasons)
+    assert all("normalizes over channels" in reason for reason in verification.reasons)
+    assert norm or not verification.reasons
+
+
+# --- norms ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", norms.NORMS)
+def test_a_norm_written_out_is_a_norm(kind: str) -> None:
+    network, channels = followed(norms.Between(norms.NORMS[kind]), X)
+    assert structures_of(channels) == {"make": 8, "read": 0}
+    assert channels.normalized_groups() == {0}
+    assert_right(network, channels, X, norm=True)
+
+
+def test_channels_may_come_first() -> None:
+    module = norms.Between(norms.layer_norm_first, first=True)
+    network, channels = followed(module, X)
+    assert structures_of(channels) == {"make": 8, "read": 0}
+    assert_right(network, channels, X, norm=True)
+
+
+@pytest.mark.parametrize("kind", norms.EXACT)
+def test_a_norm_by_a_sum_is_exact(kind: str) -> None:
+    network, channels = followed(norms.Between(norms.EXACT[kind]), X)
+    assert structures_of(channels) == {"make": 8, "read": 0}
+    assert_right(network, channels, X)
+
+
+@pytest.mark.parametrize("kind", norms.NO_NORMS)
+def test_other_statistics_pin_what_they_run_over(kind: str) -> None:
+    _, channels = followed(norms.Between(norms.NO_NORMS[kind]), X)
+    assert channels.layers[0].reason in ("mean.dim runs over them", "amax runs over them")
+
+
+# --- weights --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [*weights.EXACT, *weights.NORMALIZED])
+def test_the_parameter_of_a_computed_weight_is_cut(kind: str) -> None:
+    layer = {**weights.EXACT, **weights.NORMALIZED}[kind]
+    network, channels = followed(weights.Convolutions(layer), IMAGE)
+    assert structures_of(channels) == {
+        "stem": 8, "dense": 6, "depthwise": 6, "grouped": 4, "head": 0,
+    }  # fmt: skip
+    assert_right(network, channels, IMAGE, norm=kind in weights.NORMALIZED)
+
+
+def test_a_fixed_filter_is_no_layer() -> None:
+    network, channels = followed(weights.Blurred(), IMAGE)
+    assert structures_of(channels) == {"stem": 8, "head": 0}
+    assert_right(network, channels, IMAGE)
+
+
+def test_a_bias_of_pieces_goes_with_its_layer() -> None:
+    network, channels = followed(weights.JoinedBias(), IMAGE)
+    assert structures_of(channels) == {"layer": 9, "head": 0}
+    assert set(channels.layers[0].tensors) == {"layer.weight", "first", "last"}
+    assert_right(network, channels, IMAGE)
+
+
+# --- tables, and layers along tokens --------------------------------------------------------------
+
+MIXING: Mapping[str, tuple[nn.Module, dict[str, int]]] = {
+    "positions": (mixing.Positions(), {"make": 8, "read": 0}),
+    "filled": (mixing.FilledPositions(), {"make": 8, "read": 0}),
+    "aggregation": (mixing.Aggregation(), {"left": 8, "right": 8, "mix": 0, "read": 0}),
+    "mixer": (
+        mixing.Mixer(),
+        {"embed": 8, "tokens.0": 12, "tokens.2": 0, "channels.0": 10, "channels.2": 8, "head": 0},
+    ),
+    "spatial gate": (mixing.SpatialGate(), {"widen": 6, "gate": 0, "head": 0}),
+    "packed gate": (mixing.GatedMlp(packed=True), {"up": 12, "down": 0}),
+    "gate": (mixing.GatedMlp(packed=False), {"gate": 12, "up": 12, "down": 0}),
+    "picked token": (mixing.PickedToken(), {"embed": 8, "head": 0}),
+}
+
+
+@pytest.mark.parametrize("kind", MIXING)
+def test_tables_and_tokens(kind: str) -> None:
+    module, expected = MIXING[kind]
+    network, channels = followed(module, X)
+    assert structures_of(channels) == expected
+    assert_right(network, channels, X)
+
+
+def test_a_table_is_a_buffer_when_its_channels_move() -> None:
+    """The state dict keeps its keys."""
+    network, channels = followed(mixing.Positions(), X)
+    kept = (np.arange(8) % 3 == 0).astype(np.int64)
+    cut = resize(network, channels, kept)
+    (name,) = cut.transient - network.transient
+    table = mixing.Positions().table(X)
+    torch.testing.assert_close(cut.tensors[name], table[:, kept > 0])
+    assert resize(network, channels, np.ones(8, np.int64)).tensors.keys() == network.tensors.keys()
+
+
+@pytest.mark.parametrize("units", [1, 2, 3])
+def test_channels_that_are_shuffled_repeatedly_are_copied(units: int) -> None:
+    network, channels = followed(mixing.ShuffleNet(units), IMAGE)
+    assert structures_of(channels)["last"] == 5
+    assert_right(network, channels, IMAGE)
+    for group in np.unique(channels.groups):
+        assert_exact(prove(network, channels, np.where(channels.groups == group, 2, 1)))
+
+
+# --- attention ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", attention.KINDS)
+def test_heads_are_structures(kind: str) -> None:
+    network, channels = followed(attention.KINDS[kind](), X)
+    heads = {"talking heads": {"before": 2, "after": 2}, "embedded bias": {"biases": 2},
+             "cosine": {"biases.0": 7, "biases.2": 2}}  # fmt: skip
+    expected = {"embed": 8, "qkv": 2, "out": 8, "head": 0, **heads.get(kind, {})}
+    assert structures_of(channels) == expected
+    assert_right(network, channels, X)
+
+
+@pytest.mark.parametrize("way", attention.WAYS)
+def test_a_head_of_keys_goes_with_the_queries_that_it_serves(way: str) -> None:
+    network, channels = followed(attention.FewerKeys(2, way), X)
+    assert structures_of(channels) == {"embed": 8, "qkv": 2, "out": 8, "head": 0}
+    layer = next(layer for layer in channels.layers if layer.name == "qkv")
+    served = layer.structures.reshape(8, 4)[:, 0]  # heads of queries, keys and values
+    assert served.tolist() == [s for s in served[[0, 2]] for _ in range(2)] + [*served[[0, 2]]] * 2
+    assert_right(network, channels, X)
+
+
+@pytest.mark.parametrize("way", attention.WAYS)
+def test_heads_of_queries_share_a_single_head_of_keys(way: str) -> None:
+    network, channels = followed(attention.FewerKeys(1, way), X)
+    assert structures_of(channels) == {"embed": 8, "qkv": 4, "out": 8, "head": 0}
+    assert_right(network, channels, X)
+
+
+# --- decoders -------------------------------------------------------------------------------------
+
+
+def test_the_heads_and_neurons_of_gpt_are_cut_and_copied() -> None:
+    network, channels = followed(decoders.Gpt(), IDS)
+    found = structures_of(channels)
+    for layer in ("h.0", "h.1"):
+        assert found[f"{layer}.c_attn"] == 2
+        assert found[f"{layer}.c_fc"] == 12
+    assert_inside_right(network, channels)
+    assert_exact(prove(network, channels, np.full(len(channels), 2)))
+
+
+def test_the_heads_and_neurons_of_llama_are_cut_and_copied() -> None:
+    network, channels = followed(decoders.Llama(), IDS)
+    found = structures_of(channels)
+    for layer in ("layers.0", "layers.1"):
+        assert [found[f"{layer}.{part}_proj"] for part in "qkv"] == [2, 2, 2]
+        assert [found[f"{layer}.{part}_proj"] for part in ("gate", "up")] == [12, 12]
+    assert found["embed_tokens"] == 16
+    assert_inside_right(network, channels)
+    assert_exact(prove(network, channels, np.full(len(channels), 2)))
+
+
+def assert_inside_right(network: Network, channels: Channels) -> None:
+    """Prove cuts and copies of all but the stream of tokens, over which norms run."""
+    inside = ~np.isin(channels.groups, list(channels.normalized_groups()))
+    cut = np.where(inside, cut_some(channels, 0), 1)
+    assert (cut == 0).any()
+    assert_exact(prove(network, channels, cut))
+    assert_exact(prove(network, channels, np.where(inside, 1 + cut_some(channels, 1), 1)))
+    m = torch.from_numpy((cut > 0).astype(float))[None]
+    gated = gate(network, channels, "channel").at(m, IDS)
+    torch.testing.assert_close(gated, resize(network, channels, cut)(IDS)[0])

@@ -1,0 +1,227 @@
+"""Attention as models write it: 2 heads of 4 channels, or 4 with fewer of keys and values."""
+
+from collections.abc import Mapping
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+TOKENS = 6
+
+
+def attend(
+    q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None, mask: Tensor | None = None
+) -> Tensor:
+    """Return softmax(q kᵀ / √d + bias) v, with the masked scores at minus infinity."""
+    scores = q @ k.transpose(-2, -1) * q.shape[-1] ** -0.5
+    if bias is not None:
+        scores = scores + bias
+    if mask is not None:
+        scores = scores.masked_fill(mask, float("-inf"))
+    return scores.softmax(-1) @ v
+
+
+class Attention(nn.Module):
+    """Queries, keys and values from one projection, with nothing else than a softmax."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed, self.qkv = nn.Linear(5, 8), nn.Linear(8, 24)
+        self.out, self.head = nn.Linear(8, 8), nn.Linear(8, 3)
+        self.more()
+
+    def more(self) -> None:
+        """Make the tensors of a kind of attention."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.embed(x)
+        return self.head((x + self.out(self.mix(x).transpose(1, 2).flatten(2))).mean(1))
+
+    def split(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return queries, keys and values [batch, heads, tokens, width]."""
+        batch, tokens, _ = x.shape
+        qkv = self.qkv(x).reshape(batch, tokens, 3, 2, -1).permute(2, 0, 3, 1, 4)
+        q, k, v = qkv.unbind(0)
+        return q, k, v
+
+    def mix(self, x: Tensor) -> Tensor:
+        return attend(*self.split(x))
+
+
+class Masked(Attention):
+    def mix(self, x: Tensor) -> Tensor:
+        hidden = torch.ones(TOKENS, TOKENS, dtype=torch.bool).triu(1)
+        return attend(*self.split(x), mask=hidden)
+
+
+class RelativeBias(Attention):
+    """A table of biases, a column for each head, as Swin's."""
+
+    distance: Tensor
+
+    def more(self) -> None:
+        self.table = nn.Parameter(torch.randn(2 * TOKENS - 1, 2))
+        position = torch.arange(TOKENS)
+        self.register_buffer("distance", position[:, None] - position + TOKENS - 1)
+
+    def bias(self) -> Tensor:
+        picked = self.table[self.distance.view(-1)].view(TOKENS, TOKENS, -1)
+        return picked.permute(2, 0, 1).unsqueeze(0)
+
+    def mix(self, x: Tensor) -> Tensor:
+        return attend(*self.split(x), bias=self.bias())
+
+
+class EmbeddedBias(RelativeBias):
+    """An embedding of distances with a column for each head, as T5's."""
+
+    def more(self) -> None:
+        super().more()
+        self.biases = nn.Embedding(2 * TOKENS - 1, 2)
+
+    def bias(self) -> Tensor:
+        biases: Tensor = self.biases(self.distance)
+        return biases.permute(2, 0, 1).unsqueeze(0)
+
+
+class CosineAttention(RelativeBias):
+    """A scale for each head, and biases from a small network, as Swin V2's."""
+
+    places: Tensor
+
+    def more(self) -> None:
+        super().more()
+        self.scale = nn.Parameter(torch.rand(2, 1, 1))
+        self.biases = nn.Sequential(nn.Linear(1, 7), nn.ReLU(), nn.Linear(7, 2, bias=False))
+        self.register_buffer("places", torch.linspace(-1, 1, 2 * TOKENS - 1)[:, None])
+
+    def mix(self, x: Tensor) -> Tensor:
+        q, k, v = self.split(x)
+        scores = F.normalize(q, dim=-1) @ F.normalize(k, dim=-1).transpose(-2, -1)
+        picked = self.biases(self.places)[self.distance.view(-1)].view(TOKENS, TOKENS, -1)
+        bias = 16 * picked.permute(2, 0, 1).sigmoid()
+        return (scores * self.scale.clamp(max=4.6).exp() + bias).softmax(-1) @ v
+
+
+class TalkingHeads(Attention):
+    """Linear maps between heads, as CaiT's: their outputs are other heads."""
+
+    def more(self) -> None:
+        self.before, self.after = nn.Linear(2, 2), nn.Linear(2, 2)
+
+    def mix(self, x: Tensor) -> Tensor:
+        q, k, v = self.split(x)
+        scores = self.before((q @ k.transpose(-2, -1)).permute(0, 2, 3, 1)).softmax(2)
+        weights: Tensor = self.after(scores).permute(0, 3, 1, 2)
+        return weights @ v
+
+
+class CrossCovariance(Attention):
+    """Attention among the channels of a head, as XCiT's."""
+
+    def more(self) -> None:
+        self.scale = nn.Parameter(torch.ones(2, 1, 1))
+
+    def mix(self, x: Tensor) -> Tensor:
+        q, k, v = (F.normalize(part.transpose(-2, -1), dim=-1) for part in self.split(x))
+        weights = (q @ k.transpose(-2, -1) * self.scale).softmax(-1)
+        return (weights @ v).transpose(-2, -1)
+
+
+class AddedBias(Attention):
+    """Heads in the batch, and biases that are added to the product, as Bloom's."""
+
+    def mix(self, x: Tensor) -> Tensor:
+        batch = x.shape[0]
+        slopes = torch.tensor([0.5, 0.25], dtype=x.dtype)[:, None, None] * torch.arange(TOKENS)
+        q, k, v = (part.reshape(batch * 2, TOKENS, 4) for part in self.split(x))
+        scores = slopes.repeat(batch, 1, 1).baddbmm(q, k.transpose(1, 2), beta=1.0, alpha=0.5)
+        return torch.bmm(scores.softmax(-1), v).view(batch, 2, TOKENS, 4)
+
+
+def angles(width: int) -> Tensor:
+    """Return the angles [tokens, width] by which rotary embeddings turn pairs of channels."""
+    return torch.arange(TOKENS)[:, None].double() * torch.arange(1, width + 1)
+
+
+def turned_halves(x: Tensor) -> Tensor:
+    """Turn channel c with channel c + width / 2, as Llama does."""
+    a, b = x.chunk(2, -1)
+    turns = torch.cat([angles(a.shape[-1])] * 2, -1)
+    return x * turns.cos() + torch.cat((-b, a), -1) * turns.sin()
+
+
+def turned_pairs(x: Tensor) -> Tensor:
+    """Turn channel 2c with channel 2c + 1, as GPT-J and EVA do."""
+    a, b = x[..., ::2], x[..., 1::2]
+    turns = angles(a.shape[-1]).repeat_interleave(2, -1)
+    return x * turns.cos() + torch.stack((-b, a), -1).flatten(-2) * turns.sin()
+
+
+class RotaryHalves(Attention):
+    def mix(self, x: Tensor) -> Tensor:
+        q, k, v = self.split(x)
+        return attend(turned_halves(q), turned_halves(k), v)
+
+
+class RotaryPairs(Attention):
+    def mix(self, x: Tensor) -> Tensor:
+        q, k, v = self.split(x)
+        return attend(turned_pairs(q), turned_pairs(k), v)
+
+
+class PartlyRotary(Attention):
+    """Half of a head's channels are turned, as GPT-NeoX's."""
+
+    def mix(self, x: Tensor) -> Tensor:
+        q, k, v = self.split(x)
+        q, k = (torch.cat([turned_halves(p[..., :2]), p[..., 2:]], -1) for p in (q, k))
+        return attend(q, k, v)
+
+
+class FewerKeys(Attention):
+    """Four heads of queries, and fewer of keys and values."""
+
+    def __init__(self, heads: int, way: str) -> None:
+        self.heads, self.way = heads, way
+        super().__init__()
+
+    def more(self) -> None:
+        self.qkv = nn.Linear(8, 16 + 2 * 4 * self.heads)
+        self.out = nn.Linear(16, 8)
+
+    def split(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        parts = self.qkv(x).split([16, 4 * self.heads, 4 * self.heads], -1)
+        q, k, v = (part.view(x.shape[0], TOKENS, -1, 4).transpose(1, 2) for part in parts)
+        return q, k, v
+
+    def mix(self, x: Tensor) -> Tensor:
+        q, k, v = self.split(x)
+        q, k, times = turned_halves(q), turned_halves(k), 4 // self.heads
+        if self.way == "of torch":
+            return F.scaled_dot_product_attention(q, k, v, enable_gqa=True)
+        if self.way == "interleaved":
+            return attend(q, k.repeat_interleave(times, 1), v.repeat_interleave(times, 1))
+        if self.way == "in groups":
+            q = q.reshape(x.shape[0], self.heads, times, TOKENS, 4)
+            return attend(q, k[:, :, None], v[:, :, None]).reshape(x.shape[0], 4, TOKENS, 4)
+        shape = (x.shape[0], self.heads, times, TOKENS, 4)
+        k, v = (part[:, :, None].expand(shape).reshape(x.shape[0], 4, TOKENS, 4) for part in (k, v))
+        return attend(q, k, v)
+
+
+KINDS: Mapping[str, type[Attention]] = {
+    "plain": Attention,
+    "masked": Masked,
+    "relative bias": RelativeBias,
+    "embedded bias": EmbeddedBias,
+    "cosine": CosineAttention,
+    "talking heads": TalkingHeads,
+    "cross covariance": CrossCovariance,
+    "added bias": AddedBias,
+    "rotary halves": RotaryHalves,
+    "rotary pairs": RotaryPairs,
+    "partly rotary": PartlyRotary,
+}
+WAYS = ("of torch", "interleaved", "in groups", "expanded")
+"""The ways in which a head of keys and values serves several of queries."""
