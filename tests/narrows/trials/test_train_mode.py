@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from narrows.graph.node import Node
@@ -41,6 +42,20 @@ def test_a_recurrent_layer_drops_between_its_layers(
     torch.manual_seed(0)
     actual = form("lstm.input" if kind is nn.LSTM else "gru.input", arguments)(**arguments)[0]
     torch.testing.assert_close(actual, expected)
+
+
+def test_attention_drops_weights() -> None:
+    query, key, value = torch.randn(3, 2, 4, 5, 8).double()
+    torch.manual_seed(0)
+    expected = F.scaled_dot_product_attention(query, key, value, dropout_p=0.3)
+    arguments = {"query": query, "key": key, "value": value, "dropout_p": 0.3}
+    torch.manual_seed(0)
+    whole = form("scaled_dot_product_attention", arguments)(**arguments)
+    torch.testing.assert_close(whole, expected)
+    torch.manual_seed(0)
+    first, second = form("_scaled_dot_product_flash_attention_for_cpu", arguments)(**arguments)
+    torch.testing.assert_close(first, expected)
+    assert second is None
 
 
 def test_weights_that_crash_torchs_kernel_raise() -> None:
