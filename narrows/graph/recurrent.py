@@ -87,10 +87,11 @@ def rnn(activation: Callable[[Tensor], Tensor]) -> Callable[..., tuple[Tensor, .
         num_layers: int,
         bidirectional: bool,
         batch_first: bool,
+        dropped: float = 0.0,
         **_: object,  # dropout, train
     ) -> tuple[Tensor, ...]:
         options = (has_biases, num_layers, bidirectional, batch_first)
-        return _run(cell, input, [hx], params, *options)
+        return _run(cell, input, [hx], params, *options, dropped)
 
     return run
 

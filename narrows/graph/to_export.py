@@ -197,7 +197,11 @@ _IN_EVAL_MODE: dict[str, Callable[..., Any]] = {
         op: _with(op, train=False)
         for op in ("dropout", "feature_dropout", "alpha_dropout", "feature_alpha_dropout")
     },
-    **{op: _with(op, train=False) for op in ("gru.input", "lstm.input")},
+    **{
+        op: _with(op, train=False)
+        for op in ("gru.input", "lstm.input", "rnn_relu.input", "rnn_tanh.input")
+    },
+    "rrelu": _with("rrelu", training=False),
     "native_dropout": _with("native_dropout", train=False),
     "scaled_dot_product_attention": _with("scaled_dot_product_attention", dropout_p=0.0),
     "view": eval_mode.REWRITES["view"],

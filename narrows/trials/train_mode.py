@@ -119,6 +119,8 @@ _DROPOUTS: Mapping[str, tuple[str, Form]] = {
     "scaled_dot_product_attention": ("dropout_p", _attention),
     "_scaled_dot_product_flash_attention_for_cpu": ("dropout_p", _cpu_attention),
     "gru.input": ("dropout", _between_layers(recurrent.gru)),
+    "rnn_relu.input": ("dropout", _between_layers(recurrent.rnn(torch.relu))),
+    "rnn_tanh.input": ("dropout", _between_layers(recurrent.rnn(torch.tanh))),
     "lstm.input": ("dropout", _between_layers(recurrent.lstm)),
 }
 """Operators that may drop values: the argument that is its probability, and the form."""
@@ -143,6 +145,6 @@ def dropped_share(node: Node) -> float:
     """Return the probability with which the node drops a value in train mode, else 0."""
     name, _ = _DROPOUTS.get(node.op, ("", None))
     share = node.inputs.get(name)
-    if node.op in ("gru.input", "lstm.input") and node.inputs.get("num_layers") == 1:
+    if name == "dropout" and node.inputs.get("num_layers") == 1:
         return 0.0  # it drops between layers
     return float(share) if isinstance(share, int | float) else 0.0
