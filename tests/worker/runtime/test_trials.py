@@ -197,6 +197,11 @@ class TestSegments:
         assert planned.broker.sent == [("train", planned.trial, 1, 1)]
         assert planned.states() == ["queued"] * 4
         assert planned.column(TrialRun.step, 1) == 4
+        (told,) = read(planned.engine, TrialEvent.data, TrialEvent.kind == "run")
+        assert told == {
+            "index": 1, "variant": "double", "seed": 0, "state": "running", "step": 4,
+            "point": {"step": 4},
+        }  # fmt: skip
 
         planned.train(1, 1, step=8, content=b"second")
         assert Path(planned.arguments[-2]).read_bytes() == b"first"
@@ -297,6 +302,10 @@ class TestEnd:
         planned.jobs.commit(held, {"summary": {"a": 1}, "provenance": {"b": 2}})
         assert planned.state == "succeeded"
         assert read(planned.engine, Trial.summary) == [{"a": 1}]
+        told = read(planned.engine, TrialEvent.data, TrialEvent.kind == "run")
+        assert [event["state"] for event in told] == ["failed", "done", "done", "done"]
+        of_first = {"index": 0, "variant": "original", "seed": 0, "state": "failed"}
+        assert told[0] == of_first | {"loss": None, "accuracy": None, "error": PROBLEM}
         events = read(planned.engine, TrialEvent.data, TrialEvent.kind == "state")
         assert [event["state"] for event in events if event["state"] in ENDED] == ["succeeded"]
 

@@ -79,7 +79,8 @@ class TrainWork(JobWork):
         fresh = {"attempt": 0, "sends": 0, "sent_at": None}
         next_segment = TrialRun.segment + 1
         leases.end(connection, claim, state="queued", segment=next_segment, **values, **fresh)
-        self._say(connection, claim.ids, "running", step=values["step"])
+        point = values["curve"][-1] if values["curve"] else None
+        self._say(connection, claim.ids, "running", step=values["step"], point=point)
         return leases.mark_sent(connection, self, _is(claim.ids))
 
     def _add_network(self, connection: Connection, ids: Ids, file: Stored) -> str:
@@ -99,8 +100,8 @@ class TrainWork(JobWork):
         self, connection: Connection, claim: Claim, state: str, **values: Any
     ) -> list[Message]:
         leases.end(connection, claim, state=state, checkpoint=None, finished_at=utc_now(), **values)
-        said = {name: values[name] for name in ("loss", "accuracy", "error") if values.get(name)}
-        self._say(connection, claim.ids, state, **said)
+        told = {name: values.get(name) for name in ("loss", "accuracy", "error")}
+        self._say(connection, claim.ids, state, **told)
         return part_ended(connection, self.job, claim.ids[0], REDUCE_TRIAL)
 
     def _say(self, connection: Connection, ids: Ids, state: str, **data: Any) -> None:
