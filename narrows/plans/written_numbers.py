@@ -10,7 +10,7 @@ from typing import TypeGuard
 
 from narrows.graph.dimensions import as_list
 from narrows.graph.network import Network
-from narrows.graph.node import Argument, Node, as_int, as_ref
+from narrows.graph.node import Argument, Node, Ref, as_int, as_ref
 from narrows.surgery.channel_counts import ChannelCounts, SurgeryError
 from narrows.surgery.literals import adapt
 
@@ -48,7 +48,7 @@ def numbers(network: Network, counts: ChannelCounts) -> Iterator[tuple[str, str]
                     f"{name} has numbers that must change ({told}), unless the code takes them "
                     "from a shape or from an edited attribute",
                 )
-        elif kept := dict.fromkeys(_derived(node, network, widths)):
+        elif kept := dict.fromkeys(_derived(node, network, counts, widths)):
             told = ", ".join(f"{number:g}" for number in kept)
             yield (
                 node.module,
@@ -113,17 +113,26 @@ def _is_chunked(node: Node, call: Node, counts: ChannelCounts) -> bool:
     return before == after or sizes in (each, equal)
 
 
-def _derived(node: Node, network: Network, changed: Mapping[str, set[int]]) -> list[float]:
+def _derived(
+    node: Node, network: Network, counts: ChannelCounts, changed: Mapping[str, set[int]]
+) -> list[float]:
     """Return the numbers of a call that stay, but that code may compute from a changed width.
 
     These are sizes that divide such a width or are its multiple, bounds that equal it, and factors
-    such as its root.
+    such as its root. A size that the call's tensor has, too, along a dimension that stays, such as
+    a number of tokens, is that dimension's; a tensor that is made of nothing, such as a mask, has
+    no width.
     """
     if network.modules.get(node.module, "").startswith("torch.nn."):
         return []
     if node.function in _SIZED_BY_INPUT or node.function == "chunk":
         return []
+    source = node.inputs.get("self")
+    if not isinstance(source, Ref) or source.name not in counts.shapes.values:
+        return []
+    stay = {before for before, after in counts.sizes(source.name) if before == after}
     sizes = [n for key in _SIZES for n in as_list(node.inputs.get(key)) if _is_size(n)]
+    sizes = [size for size in sizes if size not in stay]
     bounds = [n for key in _BOUNDS for n in as_list(node.inputs.get(key)) if _is_size(n)]
     factor = node.inputs.get("other") if node.op.partition(".")[0] in ("mul", "div") else None
     factors = [factor] if isinstance(factor, float) or _is_size(factor) else []

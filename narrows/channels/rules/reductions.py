@@ -84,8 +84,12 @@ def _is_statistic(node: Node) -> bool:
     Copies change a sample variance, and it can't be mended without changing the mean beside it.
     """
     family = node.op.partition(".")[0]
-    both = family == "var_mean" and bool(node.inputs.get("correction") == 0)
-    return is_sum(node) or family in ("mean", "var", "std") or both
+    biased = node.inputs.get("unbiased") is False or bool(node.inputs.get("correction") == 0)
+    return (
+        is_sum(node)
+        or family in ("mean", "var", "std")
+        or (biased and family in ("var_mean", "std_mean"))
+    )
 
 
 def _dims(graph: ChannelGraph, node: Node) -> list[int]:

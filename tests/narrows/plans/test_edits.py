@@ -38,6 +38,7 @@ from tests.support.architectures import (
 )
 from tests.support.editing import edited, edits_of
 from tests.support.exporting import exported, randomized, read_back
+from tests.support.idioms.attention import Masked
 from worker.formats import pt2
 
 
@@ -330,6 +331,17 @@ def test_what_takes_its_sizes_from_its_input_needs_nothing(number: int) -> None:
     plan = _widened(planner, "a")
     assert plan.incomplete == ()
     _check_fits(module, (x,), planner, plan)
+
+
+def test_numbers_of_tokens_are_not_those_of_channels() -> None:
+    """Six tokens of eight channels, of which a layer makes 24: no width has to do with six."""
+    network = read_back(randomized(Masked()), torch.randn(2, 6, 5).double())
+    planner = _planner(network)
+    plan = _widened(planner, "embed", "qkv", "out")
+    told = " ".join(reason for _, reason in plan.incomplete)
+    assert "the number 6" not in told
+    assert "reshape has numbers that must change (shape 2 → 4)" in told  # the heads
+    assert "mul must keep the number 0.5" in told  # the root of a head's width
 
 
 def test_an_unused_bias_of_an_edited_layer_is_named() -> None:
