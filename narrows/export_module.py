@@ -43,10 +43,11 @@ def _trace(module: nn.Module, inputs: tuple[Tensor, ...], dynamic_batch: bool) -
         return trace(module, inputs, free_batch=dynamic_batch)
     except TraceError as error:
         advice = ""
-        if _works(module, tuple(torch.stack([x, x]) for x in inputs)):
+        about_outputs = str(error).startswith("the network returns")
+        if not about_outputs and _works(module, tuple(torch.stack([x, x]) for x in inputs)):
             shape = "x".join(map(str, inputs[0].shape))
             advice = f"\n--input starts with the batch size: 1x{shape}, say, and so for each input."
-        elif dynamic_batch:
+        elif not about_outputs and dynamic_batch:
             advice = (
                 "\nIf the network works for one batch size only, --static keeps that of --input."
             )

@@ -169,6 +169,12 @@ def reason_of(
         elif own and inputs and inputs[0].dtype != own:
             text += f" It computes in {_name(own)}: should the inputs be converted?"
         return text
+    if unknown := re.search(r"Found <class '([^']+)'> in output", str(error)):
+        return (
+            f"the network returns a {unknown[1]}, which torch.export does not know: let it return "
+            "tensors, tuples, lists and dictionaries of tensors, or a dataclass that is registered "
+            "by torch.export.register_dataclass (transformers: net.config.use_cache = False)."
+        )
     if fixed := re.search(r"specialized it to be a constant \((\d+)\)", str(error)):
         return (
             f"the network works for batches of {fixed[1]} only, or its inputs lack the dimension "

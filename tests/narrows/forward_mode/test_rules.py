@@ -19,7 +19,7 @@ from narrows.graph import eval_mode, operator_names, operators
 
 pytestmark = [
     # torch.func.jvp warns when it is first used.
-    pytest.mark.filterwarnings("ignore:.torch.jit.script:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:.torch.jit.script"),
     pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths"),
 ]
 

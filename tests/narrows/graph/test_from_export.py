@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 import narrows.export_module
+from narrows.export_module import ExportError
 from narrows.graph.from_export import as_network
 from narrows.graph.tracing import TraceError
 from tests.support.exporting import read_back
@@ -57,3 +58,19 @@ def test_an_export_is_what_the_service_reads(tmp_path: Path) -> None:
 def test_the_reason_is_that_of_the_users_own_program() -> None:
     with pytest.raises(TraceError, match=r"fft_rfft.*torch\.fft\.rfft\(x\)"):
         as_network(Impossible(), (X,))
+
+
+class Unregistered:
+    """A container that torch.export does not know."""
+
+
+class ReturningAnObject(nn.Module):
+    def forward(self, x: Tensor) -> tuple[Tensor, Unregistered]:
+        return x + 1, Unregistered()
+
+
+def test_the_advice_on_an_unknown_output_is_not_about_inputs(tmp_path: Path) -> None:
+    module = ReturningAnObject()
+    with pytest.raises(ExportError, match=r"returns a .*Unregistered.*register_dataclass") as error:
+        narrows.export_module.export_module(module, (X,), tmp_path / "net.pt2")
+    assert "--input" not in str(error.value)

@@ -12,7 +12,7 @@ from narrows.graph.operator_names import NAMES, VIEWS
 from narrows.graph.operators import INPLACE, OPERATORS, run
 
 # torch.func.jvp warns when it is first used.
-pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit.script:DeprecationWarning")
+pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit.script")
 
 aten: Any = torch.ops.aten
 

@@ -11,7 +11,7 @@ DECOMPOSE = (
     "operators that Narrows knows, where torch can; so does, mostly, "
     "`torch.export.export(...).run_decompositions()`."
 )
-EXPORT_AGAIN = "Export the network again with torch 2.11 to 2.13."
+EXPORT_AGAIN = "Export the network again with torch 2.11 to 2.14."
 
 
 def not_an_archive(detail: str) -> RefusedError:
