@@ -99,7 +99,7 @@ def _check_division(arguments: Mapping[str, Any]) -> None:
         x.is_floating_point() if isinstance(x, Tensor) else isinstance(x, float) for x in operands
     ):
         return
-    if type(operands[1]) is not int or operands[1] in (0, -1):
+    if type(operands[1]) is not int or operands[1] <= 0:
         raise OutOfBoundsError(
             "division of integers with rounding is supported by positive numbers only: by others "
             "it can crash the process"
