@@ -1,4 +1,4 @@
-"""Operators in train mode, where a network in eval mode runs another: batch norm and dropout.
+"""Operators in train mode, where a network in eval mode runs another, such as dropout.
 
 Each form takes the arguments by the names of the schema, and updates running statistics in place.
 
@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from narrows.graph import recurrent
+from narrows.graph import eval_mode
 from narrows.graph.node import Node
 from narrows.graph.operators import OPERATORS
 
@@ -80,7 +80,7 @@ def _cpu_attention(
     scale: float | None = None,
 ) -> tuple[Tensor, None]:
     result = F.scaled_dot_product_attention(
-        query, key, value, attn_mask, dropout_p, is_causal, scale
+        query, key, value, attn_mask, dropout_p, is_causal, scale=scale
     )
     return result, None
 
@@ -102,6 +102,11 @@ def embedding(
     return result
 
 
+def _rrelu(**arguments: Any) -> Tensor:
+    result: Tensor = aten.rrelu(**{**arguments, "training": True})
+    return result
+
+
 BATCH_NORMS: Mapping[str, Form] = {
     "batch_norm": batch_norm,
     "_native_batch_norm_legit": _native_batch_norm,
@@ -110,6 +115,7 @@ BATCH_NORMS: Mapping[str, Form] = {
 }
 STATISTICS: Mapping[str, Form] = {**BATCH_NORMS, "instance_norm": _instance_norm}
 """Norms that may keep running statistics."""
+RECURRENT = ("gru.input", "lstm.input", "rnn_relu.input", "rnn_tanh.input")
 _DROPOUTS: Mapping[str, tuple[str, Form]] = {
     **{
         op: ("p", _dropout(op))
@@ -118,12 +124,11 @@ _DROPOUTS: Mapping[str, tuple[str, Form]] = {
     "native_dropout": ("p", _native_dropout),
     "scaled_dot_product_attention": ("dropout_p", _attention),
     "_scaled_dot_product_flash_attention_for_cpu": ("dropout_p", _cpu_attention),
-    "gru.input": ("dropout", _between_layers(recurrent.gru)),
-    "rnn_relu.input": ("dropout", _between_layers(recurrent.rnn(torch.relu))),
-    "rnn_tanh.input": ("dropout", _between_layers(recurrent.rnn(torch.tanh))),
-    "lstm.input": ("dropout", _between_layers(recurrent.lstm)),
+    **{op: ("dropout", _between_layers(eval_mode.REWRITES[op])) for op in RECURRENT},
 }
 """Operators that may drop values: the argument that is its probability, and the form."""
+
+_OTHERS: Mapping[str, Form] = {"embedding": embedding, "rrelu": _rrelu}
 
 
 def form_of(node: Node) -> Form | None:
@@ -138,13 +143,22 @@ def form_of(node: Node) -> Form | None:
         return STATISTICS[node.op] if node.inputs.get("running_mean") is not None else None
     if node.op in _DROPOUTS:
         return _DROPOUTS[node.op][1] if dropped_share(node) else None
-    return embedding if node.op == "embedding" else None
+    return _OTHERS.get(node.op)
+
+
+def described(node: Node) -> str | None:
+    """Return what the node does in train mode alone, in words; None if only a gradient differs."""
+    if node.op in STATISTICS:
+        return "normalizes by the batch, and updates its running statistics"
+    if node.op == "rrelu":
+        return "draws its slopes at random"
+    return f"drops values with probability {share:g}" if (share := dropped_share(node)) else None
 
 
 def dropped_share(node: Node) -> float:
     """Return the probability with which the node drops a value in train mode, else 0."""
     name, _ = _DROPOUTS.get(node.op, ("", None))
     share = node.inputs.get(name)
-    if name == "dropout" and node.inputs.get("num_layers") == 1:
+    if node.op in RECURRENT and node.inputs.get("num_layers") == 1:
         return 0.0  # it drops between layers
     return float(share) if isinstance(share, int | float) else 0.0

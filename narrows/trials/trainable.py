@@ -14,7 +14,7 @@ from narrows.graph import bounds
 from narrows.graph.network import Network, run_node
 from narrows.graph.node import Node, as_ref
 from narrows.trials.obstacles import require_trainable
-from narrows.trials.train_mode import BATCH_NORMS, STATISTICS, Form, dropped_share, form_of
+from narrows.trials.train_mode import BATCH_NORMS, Form, described, form_of
 
 REMARK = (
     "Dropout that the export has removed can't be known: attention's own, stochastic depth, and "
@@ -73,9 +73,9 @@ class Trainable:
     def put_back(self) -> list[PutBack]:
         """The calls that differ from eval mode."""
         return [
-            PutBack(node.module, node.op, _what(node))
+            PutBack(node.module, node.op, what)
             for index, node in enumerate(self.network.nodes)
-            if index in self._forms and node.op != "embedding"
+            if index in self._forms and (what := described(node))
         ]
 
     def __call__(self, tensors: Mapping[str, Tensor], inputs: tuple[Tensor, ...]) -> Tensor:
@@ -108,9 +108,3 @@ class Trainable:
             return momentum
         count += 1
         return momentum or 1 / int(count)
-
-
-def _what(node: Node) -> str:
-    if node.op in STATISTICS:
-        return "normalizes by the batch, and updates its running statistics"
-    return f"drops values with probability {dropped_share(node):g}"

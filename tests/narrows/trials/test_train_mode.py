@@ -7,8 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from narrows.graph.node import Node
-from narrows.trials.train_mode import form_of
+from narrows.graph.node import Argument, Node, Ref
+from narrows.graph.operators import OPERATORS
+from narrows.trials.train_mode import described, form_of
 
 
 def form(op: str, arguments: dict[str, Any]) -> Any:
@@ -17,9 +18,9 @@ def form(op: str, arguments: dict[str, Any]) -> Any:
 
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize("batch_first", [False, True])
-@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU])
+@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, nn.RNN])
 def test_a_recurrent_layer_drops_between_its_layers(
-    kind: type[nn.LSTM | nn.GRU], bidirectional: bool, batch_first: bool
+    kind: type[nn.LSTM | nn.GRU | nn.RNN], bidirectional: bool, batch_first: bool
 ) -> None:
     layer = kind(
         3, 4, num_layers=3, dropout=0.5, bidirectional=bidirectional, batch_first=batch_first
@@ -40,8 +41,29 @@ def test_a_recurrent_layer_drops_between_its_layers(
         "batch_first": batch_first,
     }
     torch.manual_seed(0)
-    actual = form("lstm.input" if kind is nn.LSTM else "gru.input", arguments)(**arguments)[0]
+    op = {nn.LSTM: "lstm.input", nn.GRU: "gru.input", nn.RNN: "rnn_tanh.input"}[kind]
+    actual = form(op, arguments)(**arguments)[0]
     torch.testing.assert_close(actual, expected)
+
+
+def test_every_operator_with_a_train_mode_has_a_form() -> None:
+    own = {"train", "training", "dropout_p", "dropout", "use_input_stats", "running_mean"}
+    found = {n for n, op in OPERATORS.items() if own & {a.name for a in op._schema.arguments}}
+    found -= {"_native_batch_norm_legit.no_stats"}  # always by the batch's statistics
+    assert len(found) > 15
+    shares: dict[str, Argument] = {"p": 0.5, "dropout": 0.5, "dropout_p": 0.5}
+    given = shares | {"num_layers": 2, "running_mean": Ref("m")}
+    assert {name for name in found if form(name, given) is None} == set()
+    assert {name for name in found if described(Node(name, given, ("y",), "")) is None} == set()
+
+
+def test_random_slopes_are_those_of_torchs_module() -> None:
+    x, layer = torch.randn(40), nn.RReLU(0.1, 0.4)
+    torch.manual_seed(0)
+    expected = layer(x)
+    arguments = {"self": x, "lower": 0.1, "upper": 0.4, "training": False}
+    torch.manual_seed(0)
+    assert torch.equal(form("rrelu", arguments)(**arguments), expected)
 
 
 def test_attention_drops_weights() -> None:
