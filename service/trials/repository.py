@@ -17,8 +17,8 @@ class StepRepository:
         self._session = session
 
     def done(self, trials: Sequence[str]) -> Mapping[str, int]:
-        """Return how many steps of each trial are done; a run that has ended has done all."""
-        unfinished = TrialRun.state.in_(("queued", "leased"))
+        """Return how many steps of each trial are done; a run that failed has none left."""
+        unfinished = TrialRun.state.in_(("queued", "leased", "cancelled"))
         steps = func.sum(case((unfinished, TrialRun.step), else_=Trial.steps))
         query = select(Trial.id, steps).join(TrialRun, TrialRun.trial_id == Trial.id)
         rows = self._session.execute(query.where(Trial.id.in_(trials)).group_by(Trial.id))

@@ -1,11 +1,13 @@
 """kill -9 while networks are trained: every run goes on from its last checkpoint, bit by bit."""
 
+import os
 import random
 import time
 from typing import Any
 
 import pytest
 
+from service.storage.objects import Storage
 from tests.support.faults.figures import Say
 from tests.support.faults.job import Jobs
 from tests.support.faults.site import PATIENCE, Site, Stopwatch
@@ -73,6 +75,9 @@ def test_killed_workers(site: Site, jobs: Jobs, undisturbed: dict[str, Any], say
         kills += 1
         wait_until(site.warm_workers, PATIENCE)
     assert trial.succeeds() == undisturbed
+    for staged in (site.data / "files" / "staging").glob("*"):
+        os.utime(staged, (0, 0))  # after a day, what a killed worker had staged is swept
+    Storage(site.settings.resolved_storage_url).sweep()
     say(
         f"{KILLS} kills of workers that train, each after a checkpoint (seed {SEED}): curves, "
         "gains and networks bit-identical"

@@ -267,9 +267,9 @@ class TestGet:
         self, ann: httpx.Client, trial: Json, path: str, engine: Engine, alter: Callable[..., None]
     ) -> None:
         started = datetime.now(UTC) - timedelta(seconds=60)
-        running = {"state": "running", "runs": 3, "remaining": 2, "steps": 10}
+        running = {"state": "running", "runs": 5, "remaining": 2, "steps": 10}
         alter(Trial, trial["id"], started_at=started, **running)
-        states = [("done", 10), ("leased", 4), ("queued", 0)]
+        states = [("done", 10), ("leased", 4), ("queued", 0), ("failed", 2), ("cancelled", 3)]
         with Session(engine) as session, session.begin():
             session.add_all(
                 TrialRun(trial_id=trial["id"], index=i, variant="a", seed=i, state=state, step=step)
@@ -278,9 +278,9 @@ class TestGet:
         progress = ann.get(path).json()["progress"]
         left = progress.pop("seconds_left")
         assert progress == {
-            "stage": "train", "done": 1, "total": 3, "steps_done": 14, "steps_total": 30,
+            "stage": "train", "done": 3, "total": 5, "steps_done": 27, "steps_total": 50,
         }  # fmt: skip
-        assert left == pytest.approx(60 / 14 * 16, rel=0.2)
+        assert left == pytest.approx(60 / 27 * 23, rel=0.2)
 
     def test_result(
         self, ann: httpx.Client, trial: Json, path: str, train: Callable[..., None]
