@@ -1,5 +1,7 @@
 """Planted narrow layers are found: in networks trained here, and by the stored evidence."""
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -14,11 +16,11 @@ from narrows import Analysis, analyze
 SCHEDULE = Schedule(samples=1200, epochs=8, batch=100, peak_rate=2e-2, weight_decay=0.3)
 
 
-def trained(kind: str, *widths: int) -> Analysis:
+def trained(kind: str, *widths: int, **options: Any) -> Analysis:
     data = load("digits", SCHEDULE.samples, 0)
     (network,) = fit(Architecture(kind, widths), SCHEDULE, [data], [0])
     batches = zip(torch.split(data.images, 64), torch.split(data.classes, 64), strict=True)
-    return analyze(network, batches, progress=False)
+    return analyze(network, batches, progress=False, **options)
 
 
 @pytest.mark.parametrize(
@@ -39,6 +41,15 @@ def test_a_planted_layer_is_named_and_no_other(
         assert analysis.widen_ranks[named[0]] == 1
     ranks = {r for r in analysis.widen_ranks.values() if r is not None}
     assert ranks == set(range(1, len(analysis.cases.owned) + 1))
+
+
+def test_a_method_without_worth_says_that_it_goes_by_the_pruning_ratio() -> None:
+    analysis = trained("mlp", 16, 4, 16, method="fisher")
+    assert analysis.summary["rule"] == "pruning_ratio"
+    (narrow,) = (row for row in analysis.layers if row["name"] == "linear2")
+    assert "of its channels are pruned, 95 % interval" in narrow["because"]
+    assert "by the rule pruning_ratio, since fisher does not measure worth" in narrow["because"]
+    assert (narrow["promise"], narrow["widen_rank"]) == (None, None)
 
 
 @pytest.fixture(scope="module")

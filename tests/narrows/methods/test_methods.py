@@ -447,8 +447,8 @@ def test_every_method_makes_a_whole_analysis(name: Any, kind: GateKind) -> None:
     (stem,) = (row for row in found["layers"] if row["name"] == "stem.0")
     by_worth = name in CURVATURE_METHODS
     assert found["summary"]["rule"] == ("worth" if by_worth else "pruning_ratio")
-    numbers = "one more promises" if by_worth else "of its channels are pruned"
-    assert numbers in stem["because"] or stem["verdict"] == "undecided"
-    assert ("rule pruning_ratio, since" in stem["because"]) == (not by_worth)
-    assert (stem["promise"] is None, stem["widen_rank"] is None) == (not by_worth, not by_worth)
+    assert (stem["worth"] is None) == (not by_worth)
+    assert stem["verdict"] == "undecided"  # the network is not trained
+    assert "not better than the best constant answer" in stem["because"]
+    assert stem["widen_rank"] is None
     assert stem["score_interval"][0] <= stem["score"] <= stem["score_interval"][1]
