@@ -14,6 +14,7 @@ See docs/method.md, "Gates".
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +26,7 @@ from narrows.forward_mode import rules
 from narrows.gates.call import Gate, Leaf, apply_gate, leaf_of, multiply, read_gate
 from narrows.gates.on_layers import gate_layers
 from narrows.gates.on_reads import gate_reads
-from narrows.graph import operators
+from narrows.graph import first_derivatives, operators
 from narrows.graph.network import Network
 from narrows.graph.node import Node
 from narrows.graph.shapes import Shapes, trace_shapes
@@ -106,7 +107,7 @@ class GatedNetwork:
             leaves.append(m := gate.direction.new_ones(len(inputs[0]), len(gate.direction)))
             return read_gate(gate, m.requires_grad_(), result)
 
-        output: Tensor = self._run(inputs, operators.run, gated)
+        output: Tensor = self._run(inputs, first_derivatives.run, gated)
         return output, leaves
 
     def by_structure(self, gradients: Sequence[Tensor]) -> Tensor:
@@ -123,7 +124,9 @@ class GatedNetwork:
             result = run(node.op, arguments)
             return gated(self.gates[index], result) if index in self.gates else result
 
-        with inputs[0].device:  # the device of tensors without inputs, such as of `zeros`
+        device = inputs[0].device  # also that of tensors without inputs, such as of `zeros`
+        # a device as context slows down every call of torch
+        with nullcontext() if device == torch.get_default_device() else device:
             return self.network.execute(*inputs, call=call)[0]
 
 
