@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from narrows.forward_mode.rules.blocks import in_blocks_of_rows
+
 if TYPE_CHECKING:
     from narrows.gates.call import Gate
 
@@ -60,11 +62,14 @@ class AlongAll(torch.autograd.Function):
         gate = ctx.gate
         within = grad if gate.bounds is None else _bounded_gradient(grad, y, gate.bounds)
         a, b = within
-        of_m, of_tangent = _sums_with_u(gate, a, y), _sums_with_u(gate, b, y)
+        of_tangent = _sums(gate.axis, b, y)
+        of_m = _sums(gate.axis, a, y, b, tangent) if ctx.dual else _sums(gate.axis, a, y)
+        if gate.shift is not None:  # the result is y = u + shift
+            of_tangent -= gate.shift * _sums(gate.axis, b)
+            of_m -= gate.shift * _sums(gate.axis, a)
         if not ctx.dual:
             return None, *_over_batch(of_m, of_tangent), None, None
-        # Σ ẏ̄·u̇
-        of_m = of_m + _rows(gate.axis, b * tangent) - gate.direction * of_tangent
+        of_m -= gate.direction * of_tangent  # the rest is Σ ẏ̄·u̇
         result = torch.empty_like(within) if within is grad else within
         if gate.gates_all:
             torch.add(a, b, out=result[0])
@@ -99,7 +104,9 @@ class AtOne(torch.autograd.Function):
         gate = ctx.gate
         if gate.bounds is not None:
             grad = _bounded_gradient(grad, y, gate.bounds)
-        rows = _sums_with_u(gate, grad, y, gate.batch_axis)
+        rows = _sums_of_samples(gate, grad, y)
+        if gate.shift is not None:
+            rows = rows - gate.shift * _sums_of_samples(gate, grad)
         if ctx.samples == 1:
             return grad, rows.sum(0, keepdim=True), None
         return grad, rows.reshape(ctx.samples, -1, rows.shape[-1]).sum(1), None
@@ -117,26 +124,38 @@ def _bounded_gradient(
     return out
 
 
-def _sums_with_u(gate: "Gate", grad: Tensor, y: Tensor, batch_axis: int | None = None) -> Tensor:
-    """Return the rows of `Σ grad·u`, where the result is `y = u + shift`."""
-    sums = _rows(gate.axis, grad * y, batch_axis)
-    if gate.shift is None:
-        return sums
-    return sums - gate.shift * _rows(gate.axis, grad, batch_axis)
+def _sums_of_samples(gate: "Gate", *factors: Tensor) -> Tensor:
+    """Return what `_sums` does, with the rows along the gate's batch axis."""
+    if gate.batch_axis in (None, 0):
+        return _sums(gate.axis, *factors)
+    others = [dim for dim in range(factors[0].dim()) if dim not in (gate.axis, gate.batch_axis)]
+    product = factors[0] if len(factors) == 1 else factors[0] * factors[1]
+    result = product.sum(others) if others else product
+    return result if gate.batch_axis < gate.axis else result.mT
 
 
-def _rows(axis: int, x: Tensor, batch_axis: int | None = None) -> Tensor:
-    """Return the sum over all dimensions but two, as [batch, channels].
+def _sums(axis: int, *factors: Tensor) -> Tensor:
+    """Return `Σ a·b`, or `Σ a`, or `Σ a·b + c·d`, over all dimensions but the first and `axis`.
 
-    Without a batch axis, another dimension is taken for it.
+    The result is [batch, channels]; where the channels come first, the second dimension is taken
+    for the batch.
     """
-    if x.dim() == 1:
-        return x[None]
-    if batch_axis is None:
-        batch_axis = 0 if axis else 1
-    others = [dim for dim in range(x.dim()) if dim not in (axis, batch_axis)]
-    result = x.sum(others) if others else x
-    return result if batch_axis < axis else result.mT
+    rows = [_rows(axis, factor) for factor in factors]
+    sums = []
+    for a, *others in in_blocks_of_rows(rows[0][0].numel(), *rows):
+        product = a * others[0] if others else a
+        if others[1:]:
+            product.addcmul_(*others[1:])
+        sums.append(product.sum(1))
+    return torch.cat(sums).view(-1, factors[0].shape[axis])
+
+
+def _rows(axis: int, x: Tensor) -> Tensor:
+    """Return [batch · channels, …], or [batch, …, channels]: the sum goes over dimension 1."""
+    if axis == 1 and x.dim() > 2:
+        return x.reshape(x.shape[0] * x.shape[1], -1)
+    x = x[None] if x.dim() == 1 else x.movedim(axis, -1)
+    return x.reshape(len(x), -1, x.shape[-1])
 
 
 def _over_batch(*rows: Tensor) -> Iterator[Tensor]:

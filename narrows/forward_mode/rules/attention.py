@@ -72,7 +72,9 @@ def _weights(q: Tensor, k: Tensor, mask: Tensor | None, scale: float) -> Tensor:
     if mask is None:
         return softmax_(scores)
     scores[0] += mask[0]
-    hidden = mask[0].isneginf().all(-1, keepdim=True)
+    hidden = scores[0].amax(-1, keepdim=True) == -math.inf
+    if not hidden.any():
+        return softmax_(scores)
     scores[0].masked_fill_(hidden, 0)
     return softmax_(scores).masked_fill_(hidden, 0)
 

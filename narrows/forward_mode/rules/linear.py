@@ -54,7 +54,7 @@ def _on_doubled_batch(op: str, arguments: Arguments) -> Any:
     name = "self" if "self" in arguments else "input"
     both = arguments[name].both
     result = operators.run(op, {**arguments, name: both.flatten(0, 1)})
-    return Dual(result.unflatten(0, both.shape[:2]))
+    return Dual(result.view(*both.shape[:2], *result.shape[1:]))
 
 
 @rule("conv1d", "conv2d", "conv3d", "conv1d.padding", "conv2d.padding", "linear", "convolution")
@@ -69,7 +69,9 @@ def _affine(op: str, arguments: Arguments) -> Any:
         both = arguments["input"].both
         convolve: Callable[..., Any] = Convolution.apply
         product = convolve(both.flatten(0, 1), arguments["weight"], op, arguments)
-        result = Dual(product.unflatten(0, both.shape[:2]))
+        result = Dual(product.view(*both.shape[:2], *product.shape[1:]))
+    elif op == "linear":
+        result = Dual(torch.nn.functional.linear(arguments["input"].both, arguments["weight"]))
     else:
         result = _on_doubled_batch(op, arguments)
     if bias is None:
