@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from narrows.forward_mode import rules
-from narrows.forward_mode.dual import Dual, constant
+from narrows.forward_mode.dual import Dual, constant, differentiate
+from narrows.forward_mode.rules import attention, blocks
 from narrows.graph import eval_mode, operator_names, operators
 
 pytestmark = [
@@ -854,6 +855,41 @@ def verify(op: str, arguments: Arguments, places: Sequence[Place]) -> None:
     torch.testing.assert_close(dot(ours, direction), difference / (2 * STEP), rtol=1e-6, atol=1e-6)
     if (theirs := run.double_backward(values, tangents, a, b)) is not None:
         torch.testing.assert_close(list(ours), theirs, rtol=1e-10, atol=1e-10)
+
+
+MANY_BLOCKS = [
+    *each("gelu silu tanh", self=X),
+    *each("layer_norm", input=X, normalized_shape=[3], weight=real(3), bias=real(3)),
+    *each("group_norm", input=IMAGE, num_groups=2),
+    *each("scaled_dot_product_attention", **HEADS, attn_mask=torch.eye(4, 5).bool()),
+    *each("scaled_dot_product_attention", **HEADS, is_causal=True),
+]
+
+
+@parametrized(MANY_BLOCKS)
+def test_work_in_blocks(op: str, arguments: Arguments, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blocks, "BLOCK", 5)
+    monkeypatch.setattr(attention, "SCORES", 30)
+    verify(op, arguments, floating(arguments))
+
+
+# torch's kernels have no derivative along the running statistics, or a wrong one
+WITHOUT_GENERIC = {"batch_norm", "_native_batch_norm_legit_no_training"}
+
+
+@parametrized(case for case in CASES if case[0] in rules.RULES and case[0] not in WITHOUT_GENERIC)
+def test_rules_agree_with_torchs_forward_mode(op: str, arguments: Arguments) -> None:
+    places = floating(arguments)
+    values = [read(arguments, place).clone().requires_grad_() for place in places]
+    tangents = [tangent.requires_grad_() for tangent in noise(values, 1)]
+    duals = dict(zip(places, map(Dual.of, values, tangents), strict=True))
+    results = []
+    for run in (rules.run, differentiate):
+        found = outputs(run(op, replaced(arguments, duals)))
+        both = [dual.both for dual in found if isinstance(dual, Dual)]
+        along = gradient(dot(both, noise(both, 5)), [*values, *tangents])
+        results.append([*both, *along])
+    torch.testing.assert_close(*results, rtol=1e-10, atol=1e-10)
 
 
 @parametrized(AT_ZERO)

@@ -35,7 +35,7 @@ from tests.support.architectures import (
     VisionTransformer,
     VolumeNet,
 )
-from tests.support.exporting import exported
+from tests.support.exporting import exported, read_back
 from tests.support.surgery import analysed, cut_some
 
 ARCHITECTURES = [
@@ -142,3 +142,51 @@ def test_a_gate_behind_batch_norm_is_the_channel_gate() -> None:
         np.testing.assert_allclose(
             partial_sums.sums["first"][0][layer.structures], theirs, atol=1e-10
         )
+
+
+class ClampedNet(nn.Module):
+    """Two convolutions whose batch norm and clamp are folded into their gates, and a linear one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            *(nn.Conv2d(3, 5, 3), nn.BatchNorm2d(5), nn.Hardtanh(-0.3, 0.4)),
+            *(nn.Conv2d(5, 4, 3), nn.BatchNorm2d(4), nn.ReLU6()),
+            *(nn.Flatten(), nn.Linear(36, 6), nn.Hardtanh(), nn.Linear(6, 2)),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        result: Tensor = self.layers(x)
+        return result
+
+
+def test_clamps_are_folded_into_gates() -> None:
+    torch.manual_seed(0)
+    module = ClampedNet().double()
+    x, y = torch.randn(6, 3, 7, 7).double(), torch.randn(6, 2).double()
+    module(x)  # so that statistics are not 0 and 1
+    network, channels = analysed(read_back(module.eval(), x))
+    gated = gate(network, channels)
+    assert [gate.bounds for gate in gated.gates.values()] == [(-0.3, 0.4), (0.0, 6.0), (-1.0, 1.0)]
+    assert not {"batch_norm", "hardtanh", "relu6"} & {node.op for node in gated.network.nodes}
+    m = torch.ones(1, len(channels)).double().requires_grad_()
+    loss = LOSSES["mse"]
+    (g,) = torch.autograd.grad(loss(gated.at(m, x), y), m, create_graph=True)
+    (h,) = torch.autograd.grad(g.sum(), m)
+    sums = measure(gated, Batch((x,), y), loss).sums
+    np.testing.assert_allclose(sums["first"], g.detach(), rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(sums["second"], h, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["weights", "channel"])
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_at_one_has_the_derivatives_of_at(architecture: type[nn.Module], kind: Any) -> None:
+    inputs, network, channels = opened(architecture)
+    gated = gate(network, channels, kind)
+    m = torch.ones(len(inputs[0]), len(channels)).double().requires_grad_()
+    expected = gated.at(m, *inputs)
+    output, leaves = gated.at_one(*inputs)
+    torch.testing.assert_close(output, expected, rtol=1e-10, atol=1e-10)
+    along = torch.randn_like(expected)
+    ours = gated.by_structure(torch.autograd.grad(output, leaves, along, materialize_grads=True))
+    torch.testing.assert_close(ours, *torch.autograd.grad(expected, m, along), rtol=1e-9, atol=1e-9)
