@@ -79,10 +79,13 @@ class Store:
         content["runs"].append(run)
         write(self.path(of), _dumps(content).encode())
 
+    def measured(self, of: Study, metric: str = "loss") -> Floats:
+        """Return the held-out loss, or accuracy, of each variant, [seeds, variants]."""
+        return np.concatenate([run[metric] for run in self._content(of)["runs"]])
+
     def gains(self, of: Study, metric: str = "loss") -> Gains:
         """Return the falls of the held-out loss, or the rises of the held-out accuracy."""
-        runs = self._content(of)["runs"]
-        values = np.concatenate([run[metric] for run in runs])
+        values = self.measured(of, metric)
         gained = (
             values[:, :1] - values[:, 1:] if metric == "loss" else values[:, 1:] - values[:, :1]
         )

@@ -72,7 +72,7 @@ class Advisor:
             why = "It widens all layers alike: by their worth, nothing else promises more."
         elif least:
             times = f"{promised / least:.1f} times what uniform ones do"
-            why = f"By worth, its widths promise {times}; no training has shown it yet."
+            why = f"By worth, its widths promise {times}: an order of plans, no forecast."
         else:
             why = "By worth, its widths promise a gain; no uniform ones fit into the budget."
         copies = copies_for_widths(self.planner.channels, self.planner.rank, widths)
