@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from narrows.graph import margin_losses, recurrent
+from narrows.graph import margin_losses, recurrent, replacements
 from narrows.graph.normalization import (
     batch_norm,
     functional_batch_norm,
@@ -100,38 +100,6 @@ def _huber_loss(self: Tensor, target: Tensor, reduction: int = 1, delta: float =
     return result
 
 
-def _rrelu(self: Tensor, lower: float = 1 / 8, upper: float = 1 / 3, **_: Any) -> Tensor:
-    return F.leaky_relu(self, (lower + upper) / 2)
-
-
-def _linalg_norm(
-    self: Tensor,
-    ord: float | None = None,  # noqa: A002
-    dim: list[int] | None = None,
-    keepdim: bool = False,
-    dtype: torch.dtype | None = None,
-) -> Tensor:
-    return vector_norm(self, 2.0 if ord is None else ord, dim, keepdim, dtype)
-
-
-def _grid_sampler(
-    input: Tensor,  # noqa: A002
-    grid: Tensor,
-    interpolation_mode: int,
-    padding_mode: int,
-    align_corners: bool,
-) -> Tensor:
-    """Sample an image by torch's own decomposition, which has a second derivative."""
-    if input.dim() != 4:
-        result: Tensor = aten.grid_sampler(
-            input, grid, interpolation_mode, padding_mode, align_corners
-        )
-        return result
-    sample = torch._decomp.decomposition_table[aten.grid_sampler_2d.default]
-    sampled: Tensor = sample(input, grid, interpolation_mode, padding_mode, align_corners)
-    return sampled
-
-
 def _hardsigmoid(self: Tensor) -> Tensor:
     return F.hardtanh(self + 3, 0.0, 6.0) / 6
 
@@ -139,31 +107,6 @@ def _hardsigmoid(self: Tensor) -> Tensor:
 def _view(self: Tensor, size: Sequence[int]) -> Tensor:
     """Reshape: the strides that a view needs may be lost on another device or under `vmap`."""
     return self.reshape(size)
-
-
-def _copy(self: Tensor, src: Tensor, **_: Any) -> Tensor:
-    return src.to(self.dtype).expand_as(self)
-
-
-def _fill(self: Tensor, value: Tensor) -> Tensor:
-    return value.to(self.dtype).expand_as(self)
-
-
-def _index_put(
-    self: Tensor, indices: Sequence[Tensor | None], values: Tensor, accumulate: bool = False
-) -> Tensor:
-    """Write `self[mask] = number` as a choice, which needs no positions of the mask."""
-    (mask, *others) = indices
-    if others or mask is None or mask.dtype != torch.bool or values.numel() > 1 or accumulate:
-        result: Tensor = aten.index_put(self, indices, values, accumulate)
-        return result
-    mask = mask.reshape(*mask.shape, *(1,) * (self.dim() - mask.dim()))
-    return torch.where(mask, values.to(self.dtype).reshape(()), self)
-
-
-def _to(self: Tensor, dtype: torch.dtype | None = None, **_: Any) -> Tensor:
-    """Convert the number type; a network's tensors are all on the device of its inputs."""
-    return self if dtype is None else self.to(dtype)
 
 
 def _on_default_device(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
@@ -214,9 +157,9 @@ REWRITES: Mapping[str, Callable[..., Any]] = {
     "rnn_relu.input": recurrent.rnn(torch.relu),
     "rnn_tanh.input": recurrent.rnn(torch.tanh),
     "hardsigmoid": _hardsigmoid,
-    "grid_sampler": _grid_sampler,
-    "linalg_norm": _linalg_norm,
-    "rrelu": _rrelu,
+    "grid_sampler": replacements.grid_sampler,
+    "linalg_norm": replacements.linalg_norm,
+    "rrelu": replacements.rrelu,
     "multi_margin_loss": margin_losses.multi_margin_loss,
     "multilabel_margin_loss": margin_losses.multilabel_margin_loss,
     "soft_margin_loss": margin_losses.soft_margin_loss,
@@ -227,11 +170,11 @@ REWRITES: Mapping[str, Callable[..., Any]] = {
     "std": deviation(aten.var.default),
     "std.correction": deviation(aten.var.correction),
     "std.dim": deviation(aten.var.dim),
-    "copy": _copy,
-    "fill.Tensor": _fill,
-    "index_put": _index_put,
-    "to.device": _to,
-    "to.dtype_layout": _to,
+    "copy": replacements.copy,
+    "fill.Tensor": replacements.fill,
+    "index_put": replacements.index_put,
+    "to.device": replacements.to,
+    "to.dtype_layout": replacements.to,
     "view": _view,
     "_unsafe_view": _view,
     **{name: _on_default_device(factory) for name, factory in _FACTORIES.items()},

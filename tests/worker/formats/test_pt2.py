@@ -171,7 +171,7 @@ class Overwriting(nn.Module):
 class UnknownOperator(nn.Module):
     def __init__(self) -> None:
         super().__init__()
-        self.inner = nn.Sequential(nn.Fold((4, 4), (2, 2)))
+        self.inner = nn.Sequential(nn.FractionalMaxPool2d(2, output_size=2))
 
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.inner(x)
@@ -188,7 +188,11 @@ class ComplexNumbers(nn.Module):
     [
         (ComplexNumbers(), (3, 4), "torch.ops.aten.fft_rfft.default"),
         (Overwriting(), (3, 4), "overwritten"),
-        (UnknownOperator(), (1, 8, 9), "torch.ops.aten.col2im.default in module 'inner.0'"),
+        (
+            UnknownOperator(),
+            (1, 3, 8, 8),
+            "aten.rand.default in module 'inner.0' is not supported: it",
+        ),
     ],
 )
 def test_what_is_not_supported_is_named(

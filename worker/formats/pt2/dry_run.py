@@ -20,7 +20,7 @@ from narrows.graph.bounds import OutOfBoundsError
 from narrows.graph.functionalization import is_made
 from narrows.graph.network import Network, named_results, run_node
 from narrows.graph.node import Node
-from worker.formats.pt2.program import describe
+from worker.formats.pt2.origins import describe
 from worker.formats.pt2.refusals import malformed, out_of_bounds, quoted, too_large, unsupported
 from worker.formats.pt2.tensors import Meta
 

@@ -9,47 +9,23 @@ from contextlib import contextmanager
 from itertools import count
 
 import torch
-from torch._ops import OpOverload
 
 from narrows.graph.functionalization import Functionalization, UnsupportedError
-from narrows.graph.module_types import function_name, module_path, type_name
 from narrows.graph.node import Argument, Node, Ref, as_ref
-from narrows.graph.operator_names import DROPPED, INLINED, SAME, reason_against
-from narrows.graph.operators import INPLACE, OPERATORS, SYMBOLIC, argument_names
+from narrows.graph.operator_names import DROPPED, INLINED, reason_against
+from narrows.graph.operators import INPLACE, SYMBOLIC, argument_names
 from worker.formats.pt2.arguments import read_arguments, read_sizes
 from worker.formats.pt2.bodies import NAME, read_block
+from worker.formats.pt2.origins import describe, read_origin
 from worker.formats.pt2.refusals import unsupported
 from worker.formats.pt2.strict_json import Value
+from worker.formats.pt2.targets import TARGETS
 from worker.formats.pt2.tensors import Meta
 
 MAX_OUTPUTS = 4096
 MAX_NODES = 20_000
 _TARGET = re.compile(r"[\w.:]{1,200}", re.ASCII)
-_FREE_TEXT = re.compile(r".*", re.DOTALL)
-_MODULE = re.compile(r"[^\x00-\x1f\x7f]{0,300}")
-_CLASS = re.compile(r"[\w.]{0,300}", re.ASCII)
-_STACK_KEY = re.compile(r"(?:L__self__|\d+).*", re.ASCII | re.DOTALL)
 _OPERANDS = {"sym_size.int": ("self", "dim"), "operator.neg": ("a",)}
-
-
-_SPECIAL = ("sym_size.int", "as_strided")
-
-
-def _targets() -> Iterator[tuple[str, tuple[str, OpOverload | None]]]:
-    """Yield every target that a node may name, with the operator's name in our tables."""
-    names = {name: name for name in (*OPERATORS, *INPLACE, *DROPPED, *_SPECIAL)}
-    for name, op in (names | dict(SAME)).items():
-        packet, _, overload = name.partition(".")
-        full = f"{packet}.{overload or 'default'}"
-        target = getattr(getattr(torch.ops.aten, packet, None), overload or "default", None)
-        if target is not None:  # else this torch is too old to have it
-            yield f"torch.ops.aten.{full}", (op, target)
-    for op in SYMBOLIC:
-        if op != "sym_size.int":
-            yield (f"_{op}" if op.startswith("operator.") else f"torch.{op}"), (op, None)
-
-
-_TARGETS: Mapping[str, tuple[str, OpOverload | None]] = dict(_targets())
 
 
 class Program:
@@ -108,11 +84,11 @@ class Program:
         if (block := target.removeprefix("torch.ops.higher_order.")) in INLINED:
             self._inline(block, fields)
             return
-        if target not in _TARGETS:
+        if target not in TARGETS:
             reason = reason_against(target)
             why = f": {reason}" if reason else ""
             raise unsupported(f"{target} in {describe(module)} is not supported{why}.")
-        op, overload = _TARGETS[target]
+        op, overload = TARGETS[target]
         if op in DROPPED:
             return
         self.modules.update(stack)
@@ -214,37 +190,9 @@ class Program:
         return self._prefix + text
 
 
-def read_origin(metadata: Value) -> tuple[Sequence[tuple[str, str]], str]:
-    """Return the modules that a node is made in, as (path, class), and the function called.
-
-    The stack is a text such as `L__self__,,pkg.Net;L__self__.conv,conv,torch.nn.Conv2d`, with the
-    network itself first; a strict export has numbers for keys. Other texts tell of no module. A
-    class made within a function has no name that could be looked up, so it is left out.
-    """
-    texts = metadata.table(_FREE_TEXT)
-    stack, function = (
-        texts[name].text(_FREE_TEXT) if name in texts else ""
-        for name in ("nn_module_stack", "torch_fn")
-    )
-    entries = [tuple(entry.split(",", 2)) for entry in stack.split(";")]
-    modules = [
-        (module_path(entry[1]), type_name(entry[2]) if _CLASS.fullmatch(entry[2]) else "")
-        for entry in entries
-        if len(entry) == 3
-        and _STACK_KEY.fullmatch(entry[0])
-        and _MODULE.fullmatch(module_path(entry[1]))
-    ]
-    name = function_name(function.partition(";")[2])
-    return modules or [("", "")], name if _CLASS.fullmatch(name) else ""
-
-
 @contextmanager
 def _explained() -> Iterator[None]:
     try:
         yield
     except UnsupportedError as error:
         raise unsupported(f"{error}.") from None
-
-
-def describe(module: str) -> str:
-    return f"module {module!r}" if module else "the network itself"
