@@ -39,7 +39,7 @@ def with_tables(network: Network, resized: Network, counts: ChannelCounts) -> Ne
     >>> network = as_network(nn.Sequential(Numbered(1, 2), nn.Linear(2, 1)), (ones(2, 1),))
     >>> shapes = trace_shapes(network)
     >>> counts = ChannelCounts(find_channels(network, shapes), shapes, np.array([0, 1]))
-    >>> with_tables(network, network, counts).tensors["0.arange"]
+    >>> with_tables(network, network, counts).tensors["0.arange_numbers"]
     tensor([1])
     """
     made = dict(changed_tables(network, counts))

@@ -9,7 +9,7 @@ from narrows.channels.channel_graph import ChannelGraph
 from narrows.channels.labels import Labelling, independent, placed
 from narrows.channels.rules.elementwise import Operand, combine
 from narrows.channels.rules.layers import Weight, follow_product, weight_of
-from narrows.channels.rules.registry import pin_everything, result_shape, rule
+from narrows.channels.rules.registry import pin_everything, result_shape, rule, tensors_of
 from narrows.graph.node import Node, Ref, as_ref
 
 
@@ -60,6 +60,37 @@ def _baddbmm(graph: ChannelGraph, node: Node, index: int) -> Sequence[Labelling]
     shape, added = result_shape(graph, node), as_ref(node.inputs["self"])
     operands = [(graph.shape(added), graph.labelling(added)), (shape, product)]
     return [combine(graph, operands, node.op)]
+
+
+@rule("einsum")
+def _einsum(graph: ChannelGraph, node: Node, index: int) -> Sequence[Labelling]:
+    """Follow a product of two values, such as of queries and keys; pin what others multiply."""
+    operands, _, result = str(node.inputs["equation"]).replace(" ", "").partition("->")
+    letters, refs = operands.split(","), tensors_of(graph, node)
+    summed = sorted(set("".join(letters)) - set(result))
+    plain = result and "." not in operands
+    plain = plain and all(len(set(word)) == len(word) for word in (*letters, result))
+    varying = all(ref.name in graph.network.varying for ref in refs)
+    both = len(refs) == 2 and all(letter in word for letter in summed for word in letters)
+    if not (plain and varying and both):
+        return pin_everything(graph, node, index)
+    for letter in summed:
+        a, b = (
+            graph.along(ref, word.index(letter)) for ref, word in zip(refs, letters, strict=True)
+        )
+        graph.couple(a, b, node.op)
+    factors: list[Operand] = []
+    for ref, word in zip(refs, letters, strict=True):
+        shape = graph.shape(ref)
+        order = [word.index(letter) for letter in (*result, *summed) if letter in word]
+        places = [word.index(letter) if letter in word else None for letter in result]
+        kept = independent(graph.labelling(ref), *(word.index(letter) for letter in summed))
+        arrays = tuple(
+            labels.transpose(order).reshape([1 if d is None else labels.shape[d] for d in places])
+            for labels in kept
+        )
+        factors.append((tuple(1 if d is None else shape[d] for d in places), arrays))
+    return [combine(graph, factors, node.op)]
 
 
 def _is_matrix(weight: Weight) -> bool:

@@ -9,7 +9,6 @@ _NOT_ALIGNED = "the positions that it picks are only known at run time"
 UNFOLLOWED: Mapping[str, str] = {
     "lstm.input": "recurrent layers are not followed",
     "gru.input": "recurrent layers are not followed",
-    "einsum": "einsum is not followed: write it as matmul, or export with run_decompositions()",
     **dict.fromkeys(
         "addbmm addmv addr bilinear inner linalg_vecdot tensordot trace".split(),
         "a product other than of a layer runs over them",

@@ -138,7 +138,7 @@ def test_what_is_not_followed_is_pinned_with_its_reason() -> None:
 
     reasons = {a.name: a.reason for a in channels_of(Mixing(), torch.randn(4, 3).double()).layers}
     assert reasons["stem"] is not None
-    assert reasons["stem"].startswith("einsum is not followed")
+    assert reasons["stem"].startswith("the operator einsum is not followed as it is used")
     assert reasons["free"] is None
 
 

@@ -4,6 +4,7 @@ See docs/architecture.md, "Channel groups".
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,10 +14,13 @@ from torch import Tensor, nn
 from narrows.channels.structures import Channels
 from narrows.gates.gated_network import gate
 from narrows.graph.network import Network
-from narrows.surgery import Verification, resize
+from narrows.graph.shapes import trace_shapes
+from narrows.surgery import Verification, resize, verify_same
+from narrows.surgery.built import build
 from tests.support.exporting import randomized, read_back
 from tests.support.idioms import attention, decoders, mixing, norms, weights
 from tests.support.surgery import analysed, cut_some, prove
+from worker.formats import pt2
 
 X = torch.randn(3, 6, 5).double()
 IMAGE = torch.randn(3, 3, 6, 6).double()
@@ -150,6 +154,24 @@ def test_a_table_is_a_buffer_when_its_channels_move() -> None:
     table = mixing.Positions().table(X)
     torch.testing.assert_close(cut.tensors[name], table[:, kept > 0])
     assert resize(network, channels, np.ones(8, np.int64)).tensors.keys() == network.tensors.keys()
+
+
+@pytest.mark.parametrize(
+    ("module", "x"),
+    [(mixing.Positions(), X), (weights.Convolutions(weights.Halved), IMAGE)],
+    ids=["table", "divisors"],
+)
+def test_new_buffers_are_in_the_file(module: nn.Module, x: Tensor, tmp_path: Path) -> None:
+    """A table of which channels are cut, and the numbers of copies by which a value is divided."""
+    network, channels = followed(module, x)
+    copies = np.arange(len(channels)) % 3
+    built = build(network, channels, copies, trace_shapes(network))
+    assert built.network.transient
+    built.save(tmp_path / "built.pt2")
+    read = pt2.read(tmp_path / "built.pt2")
+    verify_same(built.network, read)
+    torch.testing.assert_close(read(x)[0], built.network(x)[0])
+    assert built.module().state_dict().keys() == network.tensors.keys() - network.transient
 
 
 @pytest.mark.parametrize("units", [1, 2, 3])

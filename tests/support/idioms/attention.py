@@ -128,6 +128,15 @@ class CrossCovariance(Attention):
         return (weights @ v).transpose(-2, -1)
 
 
+class ByEinsum(Attention):
+    """Products by letters, as MaxViT's."""
+
+    def mix(self, x: Tensor) -> Tensor:
+        q, k, v = self.split(x)
+        weights = torch.einsum("B H I D, B H J D -> B H I J", q, k).softmax(-1)
+        return torch.einsum("B H I J, B H J D -> B H I D", weights, v)
+
+
 class AddedBias(Attention):
     """Heads in the batch, and biases that are added to the product, as Bloom's."""
 
@@ -218,6 +227,7 @@ KINDS: Mapping[str, type[Attention]] = {
     "cosine": CosineAttention,
     "talking heads": TalkingHeads,
     "cross covariance": CrossCovariance,
+    "by einsum": ByEinsum,
     "added bias": AddedBias,
     "rotary halves": RotaryHalves,
     "rotary pairs": RotaryPairs,
