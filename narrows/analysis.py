@@ -41,9 +41,9 @@ class Analysis(Evidence):
     >>> analysis.saliency, analysis.rank
     (array([1., 2.]), array([0, 1]))
     >>> analysis
-    layer   op      width  pruned  worth  promise  95 %  widen  verdict
-    hidden  linear      2     50%                               undecided
-    output  linear      1                                       not_prunable
+    layer   width  pruned  worth  promise  95 %  widen  verdict
+    hidden      2     50%                               undecided
+    output      1                                       not_prunable
     1 sample, loss 1
     >>> analysis.prune(0.5).network.tensors["hidden.weight"]
     tensor([[2.]])

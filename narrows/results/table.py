@@ -9,7 +9,7 @@ from narrows.wording import counted
 if TYPE_CHECKING:
     from narrows.analysis import Analysis
 
-COLUMNS = ("layer", "op", "width", "pruned", "worth", "promise", "95 %", "widen", "verdict")
+COLUMNS = ("layer", "width", "pruned", "worth", "promise", "95 %", "widen", "verdict")
 _NUMBERS = frozenset({"width", "pruned", "worth", "promise", "95 %", "widen"})
 """The columns that are aligned to the right."""
 
@@ -17,15 +17,14 @@ _NUMBERS = frozenset({"width", "pruned", "worth", "promise", "95 %", "widen"})
 def cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     """Return a layer's row (`rows.layer_rows`) as texts, one for each of `COLUMNS`.
 
-    >>> cells({"name": "conv1", "op": "conv2d", "width": 8, "pruning_ratio": 0.25,
+    >>> cells({"name": "conv1", "width": 8, "pruning_ratio": 0.25,
     ...        "worth_ratio": 3.6, "promise": 5.13, "promise_interval": (4.2, 6.31),
     ...        "widen_rank": 1, "verdict": "bottleneck"})
-    ('conv1', 'conv2d', '8', '25%', '3.6×', '5.1×', '4.2–6.3', '1', 'bottleneck')
+    ('conv1', '8', '25%', '3.6×', '5.1×', '4.2–6.3', '1', 'bottleneck')
     """
     share, limits = row["pruning_ratio"], row["promise_interval"]
     return (
         row["name"],
-        row["op"],
         str(row["width"]),
         "" if share is None else f"{share:.0%}",
         times(row["worth_ratio"]),

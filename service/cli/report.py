@@ -73,7 +73,7 @@ def _print_layers(console: Console, layers: Sequence[Layer]) -> None:
 
 
 def _layers(layers: Sequence[Layer], *, bars: bool = True, name_width: int | None = None) -> Table:
-    table = make_table("layer", "op")
+    table = make_table("layer")
     for heading in ("width", "pruned", "worth", "promise", "95 %", "widen"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
@@ -81,7 +81,6 @@ def _layers(layers: Sequence[Layer], *, bars: bool = True, name_width: int | Non
         name = layer["name"]
         table.add_row(
             escape(name if name_width is None else broken_name(name, name_width)),
-            layer["op"],
             f"{layer['width']}",
             _share(layer["pruning_ratio"], bars=bars),
             _times(layer, "worth_ratio"),
