@@ -4,7 +4,8 @@ A rule couples labels in the graph and returns the labellings of the operator's 
 operator without a rule, the channels that it reads are pinned, with the reason.
 """
 
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 
 from narrows.channels.channel_graph import ChannelGraph
 from narrows.channels.labels import Labelling, placed
@@ -65,8 +66,9 @@ def _pin_weights_of_two_uses(graph: ChannelGraph) -> None:
     for producer, weight in named:
         dims.setdefault(weight, set()).add(producer.channel_dim)
         calls.setdefault(weight, set()).add(producer.node)
+    reading = all_readers(graph)
     for producer, weight in named:
-        if readers(graph, weight) - calls[weight] or len(dims[weight]) > 1:
+        if reading[weight] - calls[weight] or len(dims[weight]) > 1:
             graph.pin(producer.rows, "their weights are also used in another way")
 
 
@@ -89,8 +91,13 @@ def readers(graph: ChannelGraph, tensor: str) -> set[int]:
     >>> readers(trace(*two_neurons()[:2]), "output.weight")
     {1}
     """
+    return all_readers(graph)[tensor]
+
+
+def all_readers(graph: ChannelGraph) -> Mapping[str, set[int]]:
+    """Return for each named tensor what `readers` does, in one walk; an empty set for others."""
     known = {value: name for value, (name, _) in graph.weights.items()}
-    return tensor_readers(graph.network, known).get(tensor, set())
+    return defaultdict(set, tensor_readers(graph.network, known))
 
 
 def pin_everything(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]:
