@@ -286,10 +286,12 @@ class Layers(nn.Module):
 
     def forward(self, s: Tensor) -> list[Any]:
         given = {"MultiheadAttention": 3, "Transformer": 2, "Bilinear": 2, "CosineSimilarity": 2}
-        results = [
-            layer(*[s[:, 0] if name.endswith("Cell") else s] * given.get(name, 1))
+        results = {
+            name: layer(*[s[:, 0] if name.endswith("Cell") else s] * given.get(name, 1))
             for name, layer in self.layers.items()
-        ]
+        }
+        if torch.__version__ < "2.12":  # which describes the last states of an LSTM wrongly
+            results["LSTM"] = results["LSTM"][0]
         return [x for x in pytree.tree_leaves(results) if isinstance(x, Tensor)]
 
 
