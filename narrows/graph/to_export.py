@@ -204,6 +204,7 @@ _IN_EVAL_MODE: dict[str, Callable[..., Any]] = {
     "rrelu": _with("rrelu", training=False),
     "native_dropout": _with("native_dropout", train=False),
     "scaled_dot_product_attention": _with("scaled_dot_product_attention", dropout_p=0.0),
+    "to.device": eval_mode.REWRITES["to.device"],  # its device was dropped
     "view": eval_mode.REWRITES["view"],
     "_unsafe_view": eval_mode.REWRITES["_unsafe_view"],
 }

@@ -13,6 +13,7 @@ from torch.utils import _pytree as pytree
 
 from narrows.batch import Batch
 from narrows.gates.gated_network import gate
+from narrows.graph.from_export import as_network
 from narrows.graph.network import Network
 from narrows.graph.operators import SYMBOLIC
 from narrows.graph.shapes import trace_shapes
@@ -187,3 +188,23 @@ def test_free_heights_and_widths_stay_free(tmp_path: Path) -> None:
     save(built, tmp_path / "built.pt2", trace_shapes(network, [(2, 3, 20, 24)]))
     (actual,) = outputs_of(tmp_path / "built.pt2", [torch.cat([x, x])])
     torch.testing.assert_close(actual, torch.cat([module(x), module(x)]))
+
+
+class Placed(nn.Module):
+    """Names a device, as code that builds tables of positions does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(4, 6), nn.Linear(6, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.second(self.first(x).to(device=x.device, dtype=torch.float64).float())
+
+
+def test_a_placement_that_was_dropped_is_none_in_the_file(tmp_path: Path) -> None:
+    network = as_network(Placed().eval(), (torch.ones(2, 4),))
+    assert "to.device" in {node.op for node in network.nodes}
+    save(network, tmp_path / "net.pt2")
+    (expected,) = network(torch.ones(3, 4))
+    reread = torch.export.load(tmp_path / "net.pt2").module()
+    torch.testing.assert_close(reread(torch.ones(3, 4)), expected)
