@@ -115,7 +115,8 @@ class GatedNetwork:
         structures = torch.cat([gate.structures for gate in self.gates.values()])
         of_channels = torch.cat(list(gradients), 1)
         sums = of_channels.new_zeros(len(of_channels), self.structures + 1)
-        return sums.index_add_(1, structures, of_channels)[:, :-1]  # NO_STRUCTURE is the last
+        last = structures % sums.shape[1]  # NO_STRUCTURE, −1, is the last
+        return sums.index_add_(1, last, of_channels)[:, :-1]
 
     def _run(self, inputs: tuple[Tensor, ...], run: Any, gated: Any) -> Any:
         """Return the first output; the loss is computed on it."""
