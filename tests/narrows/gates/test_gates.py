@@ -1,5 +1,6 @@
 """Where gates stand, and that at any m they do what scaling or removing a channel does."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 
 from narrows.batch import Batch
 from narrows.channels.structures import NO_STRUCTURE, Channels
+from narrows.example import gated_neurons
 from narrows.gates.gated_network import gate
 from narrows.graph.network import Network
 from narrows.graph.shapes import trace_shapes
@@ -190,3 +192,11 @@ def test_at_one_has_the_derivatives_of_at(architecture: type[nn.Module], kind: A
     along = torch.randn_like(expected)
     ours = gated.by_structure(torch.autograd.grad(output, leaves, along, materialize_grads=True))
     torch.testing.assert_close(ours, *torch.autograd.grad(expected, m, along), rtol=1e-9, atol=1e-9)
+
+
+def test_channels_of_no_structure_are_left_out_of_sums_by_structure() -> None:
+    gated = gated_neurons()
+    ((index, of_neurons),) = gated.gates.items()
+    partly = replace(of_neurons, structures=torch.tensor([0, NO_STRUCTURE]))
+    sums = replace(gated, gates={index: partly}).by_structure([torch.tensor([[3.0, 5.0]])])
+    assert sums.tolist() == [[3.0, 0.0]]
