@@ -7,9 +7,11 @@ from contextlib import asynccontextmanager, suppress
 
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
 from service import health, metrics, root
+from service.admin import audit, keys, owners
 from service.analyses import artifacts, results
 from service.analyses import endpoints as analyses
 from service.broker.celery_app import Broker, make_celery
@@ -22,6 +24,7 @@ from service.http.middleware import RequestContext
 from service.http.problem_handlers import add_problem_handlers
 from service.http.problem_schema import add_problem_schema
 from service.keys.secrets import server_secret
+from service.keys.uses import Uses
 from service.metrics import Metrics
 from service.models import endpoints as models
 from service.settings import Settings
@@ -32,6 +35,7 @@ from service.trials import results as trial_results
 from service.workers import endpoints as workers
 
 SWEEP_SECONDS = 60 * 60
+USES_SECONDS = 60
 DESCRIPTION = "Upload a trained network and a dataset; get back which layers are bottlenecks."
 
 
@@ -44,9 +48,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             settings or checked_settings("api")[0], app.state.closing
         )
         await _sweep(services.storage)
-        sweeping = asyncio.create_task(_keep_sweeping(services.storage))
+        tasks = [
+            asyncio.create_task(_keep_sweeping(services.storage)),
+            asyncio.create_task(_keep_writing_uses(services)),
+        ]
         yield
-        sweeping.cancel()
+        for task in tasks:
+            task.cancel()
+        await run_in_threadpool(_write_uses, services)
         await run_in_threadpool(services.outbox.close)
         services.broker.close()
         services.engine.dispose()
@@ -78,6 +87,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         trials,
         trial_results,
         workers,
+        keys,
+        owners,
+        audit,
     ):
         app.include_router(resource.router)
     return app
@@ -87,6 +99,20 @@ async def _keep_sweeping(storage: Storage) -> None:
     while True:
         await asyncio.sleep(SWEEP_SECONDS)
         await _sweep(storage)
+
+
+async def _keep_writing_uses(services: Services) -> None:
+    while True:
+        await asyncio.sleep(USES_SECONDS)
+        await run_in_threadpool(_write_uses, services)
+
+
+def _write_uses(services: Services) -> None:
+    with (
+        suppress(SQLAlchemyError),
+        services.transaction() as session,
+    ):  # not worth an error
+        services.uses.write(session)
 
 
 async def _sweep(storage: Storage) -> None:
@@ -103,5 +129,6 @@ def _open(settings: Settings, closing: threading.Event) -> Services:
         broker=broker,
         outbox=Outbox(broker),
         secret=server_secret(settings),
+        uses=Uses(),
         closing=closing,
     )

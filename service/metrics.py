@@ -49,7 +49,7 @@ class Metrics:
 
 def _may_read(request: Request, services: FromApp, credentials: Credentials) -> None:
     if services.settings.metrics_access == "admin":
-        authorize(services, credentials, "admin")
+        authorize(request, services, credentials, "admin")
     refuse_unknown_query(request)
 
 

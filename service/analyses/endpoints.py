@@ -50,7 +50,7 @@ def create_analysis(
     idempotency_key: IdempotencyKey = None,
 ) -> AnalysisOut:
     """Start an analysis: which layers of a model are bottlenecks. Poll the URL in `Location`."""
-    row = analyses.create(session, caller.owner, body, idempotency_key)
+    row = analyses.create(session, caller, body, idempotency_key)
     response.headers["Location"] = f"{router.prefix}/{row.id}"
     response.headers["Retry-After"] = "1"
     return analyses.describe(row)
@@ -109,7 +109,7 @@ async def get_analysis(
 @router.post("/{analysis_id}/cancel", responses=responses(404))
 def cancel_analysis(analysis_id: Id, caller: Writer, session: Session) -> AnalysisOut:
     """Cancel an analysis. An analysis that has ended is returned unchanged; that is no error."""
-    return analyses.describe(jobs.cancel(session, ANALYSES, caller.owner, analysis_id))
+    return analyses.describe(jobs.cancel(session, ANALYSES, caller, analysis_id))
 
 
 @router.delete(
@@ -117,7 +117,7 @@ def cancel_analysis(analysis_id: Id, caller: Writer, session: Session) -> Analys
 )
 def delete_analysis(analysis_id: Id, caller: Writer, session: Session, services: FromApp) -> None:
     """Delete an ended analysis, its results and the networks that it built."""
-    jobs.remove(session, services.storage, ANALYSES, caller.owner, analysis_id)
+    jobs.remove(session, services.storage, ANALYSES, caller, analysis_id)
 
 
 def _known(analysis_id: Id, caller: Reader, services: FromApp) -> str:

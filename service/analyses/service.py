@@ -12,6 +12,7 @@ from service.database.tables import ANALYSES, Analysis, Artifact, Layer, Plan, S
 from service.datasets.service import DATASETS
 from service.http.pagination import Slice
 from service.http.problems import RejectedError
+from service.http.security import Caller
 from service.jobs import service as jobs
 from service.models.service import MODELS
 from service.uploads.service import find_to_refer
@@ -20,7 +21,7 @@ R = TypeVar("R", Layer, Structure, Plan, Artifact)
 
 
 def create(
-    session: Session, owner: str, request: AnalysisRequest, idempotency_key: str | None
+    session: Session, caller: Caller, request: AnalysisRequest, idempotency_key: str | None
 ) -> Analysis:
     """Return a new, queued analysis, or the one that a request with this key created before.
 
@@ -30,12 +31,12 @@ def create(
     """
 
     def checked() -> dict[str, str]:
-        _check(session, owner, request)
+        _check(session, caller.owner, request)
         return {"model_id": request.model_id, "dataset_id": request.dataset_id}
 
     document = request.model_dump(mode="json")
     return jobs.create(
-        session, ANALYSES, owner, document, idempotency_key, task="plan", checked=checked
+        session, ANALYSES, caller, document, idempotency_key, task="plan", checked=checked
     )
 
 

@@ -1,4 +1,4 @@
-"""`narrows keys`: makes, lists and revokes API keys, directly in the database."""
+"""`narrows keys`: makes, lists, rotates and revokes API keys, directly in the database."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,9 +9,11 @@ import typer
 from service.cli.errors import CommandError, warn
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from sqlalchemy.orm import Session
 
-keys = typer.Typer(no_args_is_help=True, help="Make, list and revoke API keys.")
+keys = typer.Typer(no_args_is_help=True, help="Make, list, rotate and revoke API keys.")
 
 
 @keys.command()
@@ -21,26 +23,49 @@ def create(
     ],
     name: Annotated[str, typer.Option(help="What the key is for.")] = "",
     scope: Annotated[
-        list[str], typer.Option(help="What it allows: read, write, admin; may be repeated.")
+        list[str],
+        typer.Option(help="What it allows: read, write, admin (which includes read); repeatable."),
     ] = ["read", "write"],  # noqa: B006 - typer copies it
+    days: Annotated[
+        float | None, typer.Option(help="How long it is valid. Without it: until it is revoked.")
+    ] = None,
 ) -> None:
     """Make a key and print it. It can't be shown again: only its hash is stored.
 
-    Example: narrows keys create --owner ann --name laptop --scope read
+    Example: narrows keys create --owner ann --name laptop --scope read --days 90
     """
-    from pydantic import TypeAdapter, ValidationError
+    from datetime import timedelta
 
-    from service.keys.secrets import Scope
+    from pydantic import ValidationError
+
+    from service.admin.schemas import KeyRequest
+    from service.database.base import utc_now
+    from service.keys.secrets import server_secret
     from service.keys.service import create_key
+    from service.plain_errors import explain
     from service.settings import get_settings
 
     try:
-        scopes = TypeAdapter(list[Scope]).validate_python(scope)
-    except ValidationError:
-        raise typer.BadParameter("A scope is read, write or admin.") from None
+        asked = KeyRequest.model_validate(
+            {"owner": owner, "name": name, "scopes": scope, "days": days}
+        )
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise typer.BadParameter(
+            f"--{str(first['loc'][0]).removesuffix('s')}: {explain(first)}"
+        ) from None
     with _session() as session:
-        row, key = create_key(get_settings(), session, owner=owner, name=name, scopes=scopes)
-        described = f"{row.id} of {owner}, for {' and '.join(scopes)}; it is not shown again:"
+        row, key = create_key(
+            server_secret(get_settings()),
+            session,
+            owner=asked.owner,
+            name=asked.name,
+            scopes=asked.scopes,
+            expires_at=utc_now() + timedelta(days=asked.days) if asked.days else None,
+        )
+        until = f", until {row.expires_at:%Y-%m-%d %H:%M} UTC" if row.expires_at else ""
+        scopes = " and ".join(asked.scopes)
+        described = f"{row.id} of {asked.owner}, for {scopes}{until}; it is not shown again:"
     typer.echo(described, err=True)
     typer.echo(key)
 
@@ -58,13 +83,41 @@ def list_(
     from service.cli.tables import make_table, print_table
     from service.keys.service import list_keys
 
-    table = make_table("id", "owner", "name", "scopes", "made", "revoked")
+    table = make_table("id", "owner", "name", "scopes", "made", "used", "ends")
     with _session() as session:
         for key in list_keys(session, owner):
-            revoked = f"{key.revoked_at:%Y-%m-%d}" if key.revoked_at else ""
-            created = f"{key.created_at:%Y-%m-%d}"
-            table.add_row(key.id, key.owner, key.name, " ".join(key.scopes), created, revoked)
+            ends = f"revoked {_day(key.revoked_at)}" if key.revoked_at else _day(key.expires_at)
+            days = _day(key.created_at), _day(key.last_used_at), ends
+            table.add_row(key.id, key.owner, key.name, " ".join(key.scopes), *days)
     print_table(Console(highlight=False), table)
+
+
+@keys.command()
+def rotate(
+    key_id: Annotated[str, typer.Argument(help="The key's id: key_…")],
+    overlap: Annotated[
+        float, typer.Option(min=0, help="How many hours the old key stays valid.")
+    ] = 24,
+) -> None:
+    """Make a key in place of another one and print it; the old one stays valid for a while.
+
+    Example: narrows keys rotate key_3fa1c02b9d5e4f6071829304 --overlap 2
+    """
+    from datetime import timedelta
+
+    from service.keys.secrets import server_secret
+    from service.keys.service import rotate_key
+    from service.settings import get_settings
+
+    with _session() as session:
+        secret = server_secret(get_settings())
+        rotated = rotate_key(secret, session, key_id, timedelta(hours=overlap))
+        if rotated is None:
+            raise CommandError(f"There is no valid key {key_id}.")
+        row, key = rotated
+        described = f"{row.id} takes the place of {key_id}, which ends in {overlap:g} hours:"
+    typer.echo(described, err=True)
+    typer.echo(key)
 
 
 @keys.command()
@@ -80,6 +133,10 @@ def revoke(key_id: Annotated[str, typer.Argument(help="The key's id: key_…")])
             raise CommandError(f"There is no valid key {key_id}.")
 
     typer.echo(f"Revoked {key_id}.")
+
+
+def _day(time: "datetime | None") -> str:
+    return f"{time:%Y-%m-%d}" if time else ""
 
 
 @contextmanager

@@ -60,6 +60,25 @@ class Key(Base):
     scopes: Mapped[list[Any]]
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     revoked_at: Mapped[datetime | None]
+    expires_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime | None]
+    """When it was last used, to about a minute."""
+
+
+class AuditEntry(Base):
+    """Who changed what, and from where; written in the transaction of the change."""
+
+    __tablename__ = "audit"
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    at: Mapped[datetime] = mapped_column(default=utc_now)
+    owner: Mapped[str] = mapped_column(String(128), index=True)
+    key_id: Mapped[str] = mapped_column(String(32))
+    address: Mapped[str | None] = mapped_column(String(64))
+    """The address that the request came from; a proxy's, unless the server trusts the proxy."""
+    action: Mapped[str] = mapped_column(String(32))
+    subject: Mapped[str] = mapped_column(String(64))
+    """The id of what was changed."""
+    request_id: Mapped[str | None] = mapped_column(String(128))
 
 
 class File(Base):

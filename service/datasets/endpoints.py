@@ -40,7 +40,7 @@ async def create_dataset(
 
     Several inputs are `x0`, `x1`, … in the order of the network's, or have the names of its inputs.
     """
-    dataset = await uploads.accept(request, services, caller.owner, DATASETS)
+    dataset = await uploads.accept(request, services, caller, DATASETS)
     response.headers["Location"] = f"{router.prefix}/{dataset.id}"
     return dataset
 
@@ -68,4 +68,4 @@ def get_dataset(dataset_id: Id, caller: Reader, session: Session) -> Dataset:
 )
 def delete_dataset(dataset_id: Id, caller: Writer, session: Session, services: FromApp) -> None:
     """Delete a dataset that no analysis refers to."""
-    uploads.remove(session, services.storage, caller.owner, DATASETS, dataset_id)
+    uploads.remove(session, services.storage, caller, DATASETS, dataset_id)

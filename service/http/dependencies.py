@@ -15,6 +15,7 @@ from starlette.requests import HTTPConnection, Request
 from service.broker.celery_app import Broker
 from service.broker.outbox import Outbox
 from service.database.engine import READS_ONLY
+from service.keys.uses import Uses
 from service.settings import Settings
 from service.storage.objects import Storage
 
@@ -29,6 +30,7 @@ class Services:
     broker: Broker
     outbox: Outbox
     secret: bytes
+    uses: Uses
     closing: threading.Event
     """Set when the server is about to end: waits and streams end, too."""
 

@@ -52,7 +52,7 @@ class RequestContext:
                     headers["Connection"] = "close"
                 line = scope["method"], scope["path"], message["status"]
                 seconds = time.monotonic() - begun
-                log.info("%s %r %d", *line, extra={"seconds": round(seconds, 6)})
+                log.info("%s %r %d", *line, extra={"seconds": round(seconds, 6), **_who(scope)})
                 self._count_request(scope, message["status"], seconds)
             await send(message)
 
@@ -63,6 +63,15 @@ class RequestContext:
             if started:
                 raise  # the response has begun: only closing the connection shows the error
             await InternalError(identity).response()(scope, receive, send_with_id)
+
+
+def _who(scope: Scope) -> dict[str, str | None]:
+    """Return the fields of the log that say who sent a request, and from where."""
+    client = scope.get("client")
+    who = {"address": client[0] if client else None}
+    if caller := scope.get("state", {}).get("caller"):
+        who |= {"owner": caller.owner, "key": caller.key_id}
+    return who
 
 
 class SmallBodyRoute(APIRoute):

@@ -1,6 +1,6 @@
 """Authentication: API keys as bearer tokens (RFC 6750), each with an owner and scopes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -12,14 +12,21 @@ from service.http.dependencies import FromApp, Services
 from service.http.problems import ForbiddenError, UnauthorizedError
 from service.http.query import refuse_unknown_query
 from service.keys.repository import KeyRepository
-from service.keys.secrets import Scope, digest_of
+from service.keys.secrets import Scope, allows, digest_of
 
 
 @dataclass(frozen=True)
 class Caller:
-    """The owner of the request's API key; every query filters by `owner`."""
+    """Who sent the request: by which key, and from which address; queries filter by `owner`."""
 
     owner: str
+    key_id: str
+    address: str | None
+    scopes: Sequence[Scope]
+
+    @property
+    def is_admin(self) -> bool:
+        return "admin" in self.scopes
 
 
 _bearer = HTTPBearer(auto_error=False, bearerFormat="nrw_…", description="An API key")
@@ -28,8 +35,10 @@ _bearer = HTTPBearer(auto_error=False, bearerFormat="nrw_…", description="An A
 Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 
 
-def authorize(services: Services, credentials: Credentials, scope: Scope) -> Caller:
-    """Return the owner of the key; raise UnauthorizedError, or ForbiddenError without the scope."""
+def authorize(
+    request: Request, services: Services, credentials: Credentials, scope: Scope
+) -> Caller:
+    """Return who sent the request; raise UnauthorizedError, or ForbiddenError without the scope."""
     if credentials is None:
         raise UnauthorizedError("Send an API key: `Authorization: Bearer nrw_…`.")
     digest = digest_of(services.secret, credentials.credentials)
@@ -37,18 +46,20 @@ def authorize(services: Services, credentials: Credentials, scope: Scope) -> Cal
     with services.reading() as session:
         key = KeyRepository(session).valid(digest)
     if key is None:
-        raise UnauthorizedError("This API key is not known here, or was revoked.")
-
-    if scope not in key.scopes:
+        raise UnauthorizedError("This API key is not known here, was revoked, or has expired.")
+    caller = Caller(key.owner, key.id, request.client.host if request.client else None, key.scopes)
+    request.state.caller = caller  # for the log
+    services.uses.note(key.id)
+    if not allows(key.scopes, scope):
         raise ForbiddenError(
             f"This needs the scope `{scope}`; the key has {', '.join(key.scopes)}."
         )
-    return Caller(key.owner)
+    return caller
 
 
 def _allow(scope: Scope) -> Callable[..., Caller]:
     def caller(request: Request, services: FromApp, credentials: Credentials) -> Caller:
-        allowed = authorize(services, credentials, scope)
+        allowed = authorize(request, services, credentials, scope)
         refuse_unknown_query(request)  # not before: who has no key is told that first
         return allowed
 
@@ -57,3 +68,4 @@ def _allow(scope: Scope) -> Callable[..., Caller]:
 
 Reader = Annotated[Caller, Depends(_allow("read"))]
 Writer = Annotated[Caller, Depends(_allow("write"))]
+Admin = Annotated[Caller, Depends(_allow("admin"))]

@@ -10,9 +10,11 @@ from service.database.base import new_id, utc_now
 from service.database.clock import epoch_now
 from service.database.files import FileRepository
 from service.database.jobs import J, JobArtifact, JobEvent, JobKind
+from service.http.audit import record
 from service.http.dependencies import enqueue
 from service.http.pagination import ByIndex, Slice, age_key, decode_age, decode_token, first_page
 from service.http.problems import InUseError, KeyReusedError, NoResultError, NotFoundError
+from service.http.security import Caller
 from service.jobs.repository import JobRepository
 from service.logs import request_id
 from service.storage.objects import Storage
@@ -23,7 +25,7 @@ EVENTS_AT_ONCE: Final = 100
 def create(
     session: Session,
     kind: JobKind[J],
-    owner: str,
+    caller: Caller,
     request: dict[str, Any],
     idempotency_key: str | None,
     *,
@@ -36,11 +38,11 @@ def create(
     that begins the work. Raises KeyReusedError if the idempotency key came with another request.
     """
     jobs = JobRepository(session, kind)
-    existing = jobs.by_idempotency_key(owner, idempotency_key)
+    existing = jobs.by_idempotency_key(caller.owner, idempotency_key)
     if existing is None:
         new = jobs.add(
             id=new_id(kind.prefix),
-            owner=owner,
+            owner=caller.owner,
             request=request,
             idempotency_key=idempotency_key,
             request_id=request_id(),
@@ -52,9 +54,10 @@ def create(
         if new is not None:
             jobs.add_event(new.id, "created", state=new.state)
             enqueue(session, task, new.id)
+            record(session, caller, f"{kind.noun}.create", new.id)
             return new
         # Another request with the same key was faster.
-        existing = jobs.by_idempotency_key(owner, idempotency_key)
+        existing = jobs.by_idempotency_key(caller.owner, idempotency_key)
     if existing is None or existing.request != request:
         raise KeyReusedError(
             "This Idempotency-Key came with another request before; choose a new one."
@@ -131,18 +134,19 @@ def require_success(job: J, kind: JobKind[J]) -> None:
         )
 
 
-def cancel(session: Session, kind: JobKind[J], owner: str, identity: str) -> J:
+def cancel(session: Session, kind: JobKind[J], caller: Caller, identity: str) -> J:
     """Cancel a job; return it, unchanged if it has ended.
 
     A job may end just before the request, so that is no error. A queued job ends at once. The
     worker of a running one notices the request when it next looks at its lease.
     """
-    row = find(session, kind, owner, identity, to_change=True)
+    row = find(session, kind, caller.owner, identity, to_change=True)
     if row.state in ENDED or row.cancel_requested:
         return row
     row.cancel_requested = True
     jobs = JobRepository(session, kind)
     jobs.add_event(identity, "cancel_requested")
+    record(session, caller, f"{kind.noun}.cancel", identity)
     if row.state == "queued":
         row.state = "cancelled"
         row.finished_at = utc_now()
@@ -151,13 +155,13 @@ def cancel(session: Session, kind: JobKind[J], owner: str, identity: str) -> J:
 
 
 def remove(
-    session: Session, storage: Storage, kind: JobKind[Any], owner: str, identity: str
+    session: Session, storage: Storage, kind: JobKind[Any], caller: Caller, identity: str
 ) -> None:
     """Delete an ended job with its results, and its files that nothing else refers to.
 
     Raises NotFoundError, and InUseError if it has not ended, or trials refer to it.
     """
-    row = find(session, kind, owner, identity, to_change=True)
+    row = find(session, kind, caller.owner, identity, to_change=True)
     if row.state not in ENDED:
         raise InUseError(f"The {kind.noun} is {row.state}; cancel it first.", state=row.state)
     jobs, files = JobRepository(session, kind), FileRepository(session)
@@ -168,6 +172,7 @@ def remove(
         )
     hashes = sorted({built.sha256 for built in jobs.artifacts(identity)})
     jobs.delete(identity)
+    record(session, caller, f"{kind.noun}.delete", identity)
     for sha256 in [sha256 for sha256 in hashes if files.delete_unused(sha256)]:
         storage.delete(sha256)
 

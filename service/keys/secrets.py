@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import secrets
+from collections.abc import Sequence
 from typing import Literal
 
 from service.private_file import read_or_create
@@ -11,6 +12,15 @@ from service.settings import Settings
 Scope = Literal["read", "write", "admin"]
 
 PREFIX = "nrw_"
+
+
+def allows(scopes: Sequence[Scope], scope: Scope) -> bool:
+    """Return whether a key with these scopes has this one.
+
+    >>> allows(["write"], "read"), allows(["admin"], "read"), allows(["admin"], "write")
+    (False, True, False)
+    """
+    return scope in scopes or (scope == "read" and "admin" in scopes)
 
 
 def make_key() -> str:

@@ -30,7 +30,7 @@ async def create_model(
     request: Request, response: Response, caller: Writer, services: FromApp
 ) -> Model:
     """Upload a trained network, a `torch.export` archive (`.pt2`); a worker then inspects it."""
-    model = await uploads.accept(request, services, caller.owner, MODELS)
+    model = await uploads.accept(request, services, caller, MODELS)
     response.headers["Location"] = f"{router.prefix}/{model.id}"
     return model
 
@@ -58,4 +58,4 @@ def get_model(model_id: Id, caller: Reader, session: Session) -> Model:
 )
 def delete_model(model_id: Id, caller: Writer, session: Session, services: FromApp) -> None:
     """Delete a model that no analysis refers to."""
-    uploads.remove(session, services.storage, caller.owner, MODELS, model_id)
+    uploads.remove(session, services.storage, caller, MODELS, model_id)

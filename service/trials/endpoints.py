@@ -56,7 +56,7 @@ def create_trial(
 
     Every variant is trained once with each seed, on the same samples and for as many steps.
     """
-    row = trials.create(session, caller.owner, body, idempotency_key)
+    row = trials.create(session, caller, body, idempotency_key)
     response.headers["Location"] = f"{router.prefix}/{row.id}"
     response.headers["Retry-After"] = "1"
     return trials.describe(session, row)
@@ -115,7 +115,7 @@ async def get_trial(
 @router.post("/{trial_id}/cancel", responses=responses(404))
 def cancel_trial(trial_id: Id, caller: Writer, session: Session) -> TrialOut:
     """Cancel a trial. A trial that has ended is returned unchanged; that is no error."""
-    return trials.describe(session, trials.cancel(session, caller.owner, trial_id))
+    return trials.describe(session, trials.cancel(session, caller, trial_id))
 
 
 @router.delete(
@@ -123,7 +123,7 @@ def cancel_trial(trial_id: Id, caller: Writer, session: Session) -> TrialOut:
 )
 def delete_trial(trial_id: Id, caller: Writer, session: Session, services: FromApp) -> None:
     """Delete an ended trial, its runs and the networks that they trained."""
-    jobs.remove(session, services.storage, TRIALS, caller.owner, trial_id)
+    jobs.remove(session, services.storage, TRIALS, caller, trial_id)
 
 
 def _known(trial_id: Id, caller: Reader, services: FromApp) -> str:

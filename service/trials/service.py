@@ -13,6 +13,7 @@ from service.database.tables import ANALYSES, Analysis
 from service.database.trials import TRIALS, Trial
 from service.http.pagination import Slice
 from service.http.problems import NoResultError
+from service.http.security import Caller
 from service.jobs import service as jobs
 from service.jobs.repository import JobRepository
 from service.trials.repository import StepRepository
@@ -22,7 +23,7 @@ from service.trials.terms import Terms, own_terms, terms_of
 
 
 def create(
-    session: Session, owner: str, request: TrialRequest, idempotency_key: str | None
+    session: Session, caller: Caller, request: TrialRequest, idempotency_key: str | None
 ) -> Trial:
     """Return a new, queued trial, or the one that a request with this key created before.
 
@@ -32,11 +33,11 @@ def create(
     """
     given = None
     if request.analysis_id is not None:
-        given = jobs.find_to_refer(session, ANALYSES, owner, request.analysis_id)
+        given = jobs.find_to_refer(session, ANALYSES, caller.owner, request.analysis_id)
     terms = terms_of(request, given) if given else own_terms(request)
 
     def checked() -> Mapping[str, str]:
-        used = given or _new_analysis(session, owner, terms, idempotency_key)
+        used = given or _new_analysis(session, caller, terms, idempotency_key)
         if used.state in ENDED and used.state != "succeeded":
             raise NoResultError(
                 f"The analysis {used.id} is {used.state}; only one that succeeds has plans.",
@@ -46,27 +47,27 @@ def create(
         return {**uploads, "analysis_id": used.id}
 
     return jobs.create(
-        session, TRIALS, owner, terms, idempotency_key, task="plan_trial", checked=checked
+        session, TRIALS, caller, terms, idempotency_key, task="plan_trial", checked=checked
     )
 
 
-def _new_analysis(session: Session, owner: str, terms: Terms, key: str | None) -> Analysis:
+def _new_analysis(session: Session, caller: Caller, terms: Terms, key: str | None) -> Analysis:
     """Return the analysis whose plans are tried; a repeated request finds the same one."""
     names = ("model_id", "dataset_id", "loss", "plans", "advise", "memory_bytes")
     asked = {name: terms[name] for name in names}
     own_key = key and f"trial-{hashlib.sha256(key.encode()).hexdigest()}"
-    return analyses.create(session, owner, AnalysisRequest.model_validate(asked), own_key)
+    return analyses.create(session, caller, AnalysisRequest.model_validate(asked), own_key)
 
 
-def cancel(session: Session, owner: str, identity: str) -> Trial:
+def cancel(session: Session, caller: Caller, identity: str) -> Trial:
     """Cancel a trial, and the analysis that it has made for itself alone; return the trial."""
-    row = jobs.find(session, TRIALS, owner, identity)
+    row = jobs.find(session, TRIALS, caller.owner, identity)
     if row.state not in ENDED and row.request["analysis_id"] is None:
         # The analysis is locked first, as by the worker that ends it and wakes its trials.
-        analysis = jobs.find(session, ANALYSES, owner, row.analysis_id, to_change=True)
+        analysis = jobs.find(session, ANALYSES, caller.owner, row.analysis_id, to_change=True)
         if JobRepository(session, ANALYSES).trials_of(analysis.id) == [identity]:
-            jobs.cancel(session, ANALYSES, owner, analysis.id)
-    return jobs.cancel(session, TRIALS, owner, identity)
+            jobs.cancel(session, ANALYSES, caller, analysis.id)
+    return jobs.cancel(session, TRIALS, caller, identity)
 
 
 def describe(session: Session, row: Trial) -> TrialOut:

@@ -13,9 +13,11 @@ from starlette.requests import Request
 from service.database.base import new_id
 from service.database.clock import epoch_now
 from service.database.files import FileRepository
+from service.http.audit import record
 from service.http.dependencies import Services, enqueue
 from service.http.pagination import Slice, age_key, decode_age, first_page
 from service.http.problems import InUseError, NotFoundError
+from service.http.security import Caller
 from service.logs import request_id
 from service.storage.objects import Storage
 from service.uploads.receive import Form, receive
@@ -46,22 +48,22 @@ class Kind(Generic[U]):
     """The text fields besides `name`; each function reads the column of that name from a form."""
 
 
-async def accept(request: Request, services: Services, owner: str, kind: Kind[U]) -> U:
-    """Receive the form in the request's body, keep its file and insert a row for `owner`.
+async def accept(request: Request, services: Services, caller: Caller, kind: Kind[U]) -> U:
+    """Receive the form in the request's body, keep its file and insert a row for its owner.
 
     Raises the ProblemErrors of `receive`, and RequestValidationError (422) for its text fields.
     """
     limit = services.settings.max_upload_bytes
     form = await receive(request, services.storage, fields={"name", *kind.fields}, limit=limit)
-    return await run_in_threadpool(_store, services, owner, form, kind)
+    return await run_in_threadpool(_store, services, caller, form, kind)
 
 
-def _store(services: Services, owner: str, form: Form, kind: Kind[U]) -> U:
+def _store(services: Services, caller: Caller, form: Form, kind: Kind[U]) -> U:
     file = form.file
     try:
         row = kind.table(
             id=new_id(kind.prefix),
-            owner=owner,
+            owner=caller.owner,
             name=form.field("name", _NAME) or _plain_name(form.filename),
             sha256=file.sha256,
             size=file.size,
@@ -75,6 +77,7 @@ def _store(services: Services, owner: str, form: Form, kind: Kind[U]) -> U:
             FileRepository(session).hold(file.sha256, file.size)
             UploadRepository(session, kind.table).add(row)
             enqueue(session, kind.task, row.id)
+            record(session, caller, f"{kind.noun}.create", row.id)
             services.storage.keep(file)
     except BaseException:
         services.storage.discard(file)
@@ -113,13 +116,15 @@ def page(
     return first_page(rows, page_size, age_key)
 
 
-def remove(session: Session, storage: Storage, owner: str, kind: Kind[U], identity: str) -> None:
-    """Delete `owner`'s upload, and its file if nothing else refers to it.
+def remove(
+    session: Session, storage: Storage, caller: Caller, kind: Kind[U], identity: str
+) -> None:
+    """Delete the caller's upload, and its file if nothing else refers to it.
 
     Raises NotFoundError, and InUseError while analyses, ended ones too, refer to the upload.
     """
     uploads = UploadRepository(session, kind.table)
-    row = _require(uploads.get_to_delete(owner, identity), kind, identity)
+    row = _require(uploads.get_to_delete(caller.owner, identity), kind, identity)
     analyses, count = uploads.analyses_of(identity, ANALYSES_SHOWN)
     if analyses:
         others = f" and {count - len(analyses)} more" if count > len(analyses) else ""
@@ -129,6 +134,7 @@ def remove(session: Session, storage: Storage, owner: str, kind: Kind[U], identi
             analyses=analyses,
         )
     uploads.delete(row)
+    record(session, caller, f"{kind.noun}.delete", identity)
     if FileRepository(session).delete_unused(row.sha256):
         storage.delete(row.sha256)
 

@@ -21,6 +21,7 @@ def list_workers(
     """List the workers by name, each with its current work.
 
     Workers serve all owners, so every key with the scope `read` sees all workers and whether they
-    are busy. Only the owner of a model, dataset, analysis or trial sees which worker works on it.
+    are busy. Only the owner of a model, dataset, analysis or trial sees which worker works on it,
+    and keys with the scope `admin` do.
     """
-    return workers.page(session, caller.owner, page_size, page_token)
+    return workers.page(session, None if caller.is_admin else caller.owner, page_size, page_token)

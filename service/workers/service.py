@@ -17,8 +17,10 @@ _BY_NAME: TypeAdapter[str] = TypeAdapter(
 )
 
 
-def page(session: Session, owner: str, page_size: int, token: str | None) -> Slice[WorkerOut]:
-    """Return a page of all workers by name; only `owner`'s own work is identified."""
+def page(
+    session: Session, owner: str | None, page_size: int, token: str | None
+) -> Slice[WorkerOut]:
+    """Return a page of all workers by name; only `owner`'s own work is identified, None: all."""
     workers = WorkerRepository(session)
     rows = workers.page(decode_token(token, _BY_NAME) or "", page_size + 1)
     first = first_page(rows, page_size, lambda row: row[0].name)
@@ -27,10 +29,10 @@ def page(session: Session, owner: str, page_size: int, token: str | None) -> Sli
     return Slice(described, first.next_page_token)
 
 
-def _describe(row: Worker, alive: bool, held: Held | None, owner: str) -> WorkerOut:
+def _describe(row: Worker, alive: bool, held: Held | None, owner: str | None) -> WorkerOut:
     work = None
     if alive and held:
-        mine = held.owner == owner
+        mine = owner in (None, held.owner)
         job, shard = (held.job, held.shard) if mine else (None, None)
         work = WorkOut.model_validate({"task": held.task, "job": job, "shard": shard})
     columns = {name: getattr(row, name) for name in _COLUMNS}

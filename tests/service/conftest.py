@@ -15,7 +15,7 @@ from service.broker.celery_app import make_celery
 from service.database.base import Base
 from service.database.engine import make_engine
 from service.database.tables import Analysis, Event, Layer, Plan, Structure
-from service.keys.secrets import Scope
+from service.keys.secrets import Scope, server_secret
 from service.keys.service import create_key
 from service.settings import Settings
 from tests.support.answers import Client, created
@@ -54,7 +54,9 @@ def client_of(server: str, settings: Settings, engine: Engine) -> Iterator[Clien
         headers = {}
         if owner is not None:
             with Session(engine) as session, session.begin():
-                _, key = create_key(settings, session, owner=owner, name="test", scopes=scopes)
+                _, key = create_key(
+                    server_secret(settings), session, owner=owner, name="test", scopes=scopes
+                )
             headers["Authorization"] = f"Bearer {key}"
         clients.append(httpx.Client(base_url=server, headers=headers, timeout=30))
         return clients[-1]

@@ -17,7 +17,7 @@ from pydantic_core import core_schema
 
 from service.http.problems import ProblemDocument, ProblemError
 from service.plain_errors import PATTERNS, explain
-from tests.support.answers import problem
+from tests.support.answers import created, problem
 
 ROOT = Path(__file__).parents[3]
 DOCUMENT = json.loads((ROOT / "openapi.json").read_text())
@@ -38,6 +38,7 @@ def database_kind() -> str:
 
 @pytest.fixture
 def paths(
+    ann: httpx.Client,
     analysis: dict[str, Any],
     model: dict[str, Any],
     dataset: dict[str, Any],
@@ -45,11 +46,15 @@ def paths(
 ) -> Callable[[str], str]:
     """Fill in the ids of a path."""
     succeed(analysis["id"])
+    trial = created(ann.post("/v1/trials", json={"analysis_id": analysis["id"]}))
     ids = {
+        "trial_id": trial["id"],
         "model_id": model["id"],
         "dataset_id": dataset["id"],
         "analysis_id": analysis["id"],
         "name": "double.pt2",
+        "owner": "ann",
+        "key_id": "key_" + "0" * 24,
     }
     return lambda path: path.format(**ids)
 
@@ -90,7 +95,7 @@ class TestHead:
     def test_it_counts_as_head(self, client_of: Callable[..., httpx.Client]) -> None:
         admin = client_of("ops", ("admin",))
         admin.head("/v1/models/mdl_0123456789abcdef01234567")
-        counted = 'method="HEAD",route="/v1/models/{model_id}",status="403"'
+        counted = 'method="HEAD",route="/v1/models/{model_id}",status="404"'
         assert counted in admin.get("/metrics").text
 
 

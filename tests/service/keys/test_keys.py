@@ -21,7 +21,9 @@ def mode(path: Path) -> int:
 class TestKeys:
     def test_only_the_digest_is_stored(self, settings: Settings, engine: Engine) -> None:
         with Session(engine) as session, session.begin():
-            row, key = create_key(settings, session, owner="ann", name="a", scopes=["read"])
+            row, key = create_key(
+                server_secret(settings), session, owner="ann", name="a", scopes=["read"]
+            )
             assert key.startswith("nrw_")
             assert len(key) >= 4 + 43
             assert key not in str(vars(row))
@@ -30,7 +32,9 @@ class TestKeys:
 
     def test_revoked(self, settings: Settings, engine: Engine, server: str) -> None:
         with Session(engine) as session, session.begin():
-            row, key = create_key(settings, session, owner="ann", name="a", scopes=["read"])
+            row, key = create_key(
+                server_secret(settings), session, owner="ann", name="a", scopes=["read"]
+            )
             key_id = row.id
         headers = {"Authorization": f"Bearer {key}"}
         assert httpx.get(f"{server}/v1/models", headers=headers).status_code == 200

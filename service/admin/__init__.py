@@ -1,0 +1,1 @@
+"""What operators see and do across owners: keys, owners, the audit log."""

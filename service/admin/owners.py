@@ -1,0 +1,56 @@
+"""`/v1/usage` and `/v1/owners`."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query
+from pydantic import Field, TypeAdapter
+
+from narrows.vocabulary import AnalysisState
+from service.admin.schemas import OwnerOut
+from service.admin.usage import owners, usage
+from service.analyses import service as analyses
+from service.analyses.schemas import AnalysisOut
+from service.database.tables import ANALYSES
+from service.http.dependencies import Session
+from service.http.pagination import Page, PageSize, PageToken, Slice, decode_token, first_page
+from service.http.problem_schema import responses
+from service.http.security import Admin, Reader
+from service.jobs import service as jobs
+
+router = APIRouter(tags=["admin"], responses=responses(401, 403, 422, 500, 503))
+
+_BY_NAME: TypeAdapter[str] = TypeAdapter(
+    Annotated[str, Field(strict=True, max_length=128, pattern=r"^[^\x00]+$")]
+)
+
+
+@router.get("/v1/usage")
+def get_usage(caller: Reader, session: Session) -> OwnerOut:
+    """Return what you have stored and asked for."""
+    return usage(session, [caller.owner])[0]
+
+
+@router.get("/v1/owners", response_model=Page[OwnerOut])
+def list_owners(
+    _caller: Admin, session: Session, page_size: PageSize = 50, page_token: PageToken = None
+) -> Slice[OwnerOut]:
+    """List the owners by name, with what each has stored and asked for."""
+    names = owners(session, decode_token(page_token, _BY_NAME) or "", page_size + 1)
+    page = first_page(names, page_size, lambda name: name)
+    return Slice(usage(session, page.items), page.next_page_token)
+
+
+@router.get("/v1/owners/{owner}/analyses", response_model=Page[AnalysisOut])
+def list_analyses_of_owner(
+    owner: Annotated[str, Path(max_length=128, description="The owner")],
+    _caller: Admin,
+    session: Session,
+    state: Annotated[
+        AnalysisState | None, Query(description="Only those in this state; without it, all")
+    ] = None,
+    page_size: PageSize = 50,
+    page_token: PageToken = None,
+) -> Slice[AnalysisOut]:
+    """List the analyses of an owner, newest first."""
+    page = jobs.page(session, ANALYSES, owner, state, page_size, page_token)
+    return Slice([analyses.describe(row) for row in page.items], page.next_page_token)
