@@ -23,7 +23,7 @@ def network_of(
     >>> import torch
     >>> batch = Loaded({"x2": torch.ones(2, 3), "x1": torch.ones(2, 3)}, torch.ones(2))
     >>> [spec.name for spec in network_of(nn.PairwiseDistance(), batch).inputs]
-    ['x1', 'x2']
+    ['x2', 'x1']
     """
     if isinstance(model, ExportedProgram):
         return as_network(model, ())

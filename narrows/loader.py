@@ -25,7 +25,7 @@ class Loader:
     [Loaded(inputs={'x': tensor([[1.]])}, targets=tensor([3]), target=None)]
     >>> list(Loader([torch.zeros(2, 3)], cpu, torch.float32))  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    narrows.loader.BatchError: batch 1 is a tensor float32 [2, 3]; `batches` must yield pairs ...
+    narrows.loaded.BatchError: batch 1 is a tensor float32 [2, 3]; `batches` must yield pairs ...
     """
 
     batches: Iterable[Any]

@@ -163,10 +163,10 @@ class Unsupported(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.fold = nn.Sequential(nn.Fold((4, 4), (2, 2)))
+        self.pool = nn.Sequential(nn.FractionalMaxPool2d(2, output_size=2))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.fold(x)
+        return self.pool(x)
 
 
 def bad_models(folder: Path) -> Iterator[tuple[str, Path, str, str]]:
@@ -178,8 +178,8 @@ def bad_models(folder: Path) -> Iterator[tuple[str, Path, str, str]]:
     torch.save(nn.Linear(2, 2).state_dict(), path)
     yield "checkpoint", path, "pickle-checkpoint", "narrows export"
     path = folder / "unsupported.pt2"
-    torch.export.save(torch.export.export(Unsupported(), (torch.randn(1, 8, 9),)), path)
-    yield "operator", path, "operator-not-supported", "aten.col2im.default in module 'fold.0'"
+    torch.export.save(torch.export.export(Unsupported(), (torch.randn(1, 3, 4, 4),)), path)
+    yield "operator", path, "operator-not-supported", "aten.rand.default in module 'pool.0'"
     path = folder / "single.pt2"
     torch.export.save(torch.export.export(nn.Linear(4, 2), (torch.randn(2, 4),)), path)
     yield "nothing to prune", path, "nothing-to-prune", "the network's outputs"

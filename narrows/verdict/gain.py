@@ -97,7 +97,7 @@ class Calibration:
         """Return what the expected gains rest on, and how a network of these facts differs.
 
         >>> calibration = Calibration({}, {"plain": 3, "mlp": 1}, {"parameters": (676, 4066)})
-        >>> print(calibration.basis({"parameters": 1e6}))
+        >>> print(calibration.basis({"parameters": 1e6}))  # doctest: +NORMALIZE_WHITESPACE
         Expected gains were calibrated on 4 retrained networks for 8×8 images (3 plain, 1 mlp). This
         one has 1,000,000 parameters (theirs: 676 to 4,066). So its gains are extrapolated: do not
         trust their size.

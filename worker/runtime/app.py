@@ -137,7 +137,8 @@ def _active_layers(supervisor: Supervisor) -> list[str]:
         SANDBOX.labels(layer).set(layer in active)
     log.info("sandbox: %s", ", ".join(active) or "none (NARROWS_SANDBOX is off)")
     for layer, reason in (missing or {}).items():
-        log.warning("sandbox: without %s: %s", layer, reason)
+        level = logging.INFO if layer == "user" else logging.WARNING  # the others hold without it
+        log.log(level, "sandbox: without %s: %s", layer, reason)
     return active
 
 

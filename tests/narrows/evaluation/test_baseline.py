@@ -196,4 +196,4 @@ def test_a_layer_with_nothing_beside_it_is_not_judged() -> None:
     found = analyzed(net, x, y)
     assert found.doubt is None
     assert found.verdicts["0"].verdict == "undecided"
-    assert "nothing to compare with" in str(found.verdicts["0"].because)
+    assert "no comparable layer" in str(found.verdicts["0"].because)

@@ -92,8 +92,8 @@ class TestAnalyze:
         done = narrows("analyze", *files, NARROWS_API_KEY="nrw_unknown")
         assert done.returncode == 1
         assert done.stderr.splitlines()[-1] == (
-            "A valid API key is needed: This API key is not known here, or was revoked. "
-            "Check NARROWS_API_KEY."
+            "A valid API key is needed: This API key is not known here, was revoked, or has "
+            "expired. Check NARROWS_API_KEY."
         )
 
     def test_no_key(self, narrows: Narrows, files: Files, tmp_path: Path) -> None:

@@ -47,6 +47,7 @@ def paths(
     """Fill in the ids of a path."""
     succeed(analysis["id"])
     trial = created(ann.post("/v1/trials", json={"analysis_id": analysis["id"]}))
+    ann.post(f"/v1/trials/{trial['id']}/cancel")  # the stream of an ended one ends
     ids = {
         "trial_id": trial["id"],
         "model_id": model["id"],
@@ -117,6 +118,7 @@ class TestDelete:
         paths: Callable[[str], str],
     ) -> None:  # fmt: skip
         for path in (
+            "/v1/trials/{trial_id}",
             "/v1/analyses/{analysis_id}",
             "/v1/models/{model_id}",
             "/v1/datasets/{dataset_id}",
