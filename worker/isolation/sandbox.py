@@ -19,6 +19,8 @@ LIBRARIES: Final = ("/usr", "/lib", "/lib64")
 DEVICES: Final = ("/dev/null", "/dev/zero", "/dev/full", "/dev/urandom", "/dev/random")
 OF_CUDA: Final = ("/proc/driver/nvidia", "/proc/devices", "/proc/modules", "/proc/sys/vm",
                   "/sys/bus/pci", "/sys/devices", "/sys/module", "/etc/nvidia")  # fmt: skip
+PACKAGES: Final = ("site-packages", "dist-packages")
+"""The names of folders that hold installed packages."""
 SPARE_BYTES: Final = 4 << 30
 """What a child may allocate beyond twice its memory budget: much of it is never touched."""
 
@@ -50,7 +52,7 @@ class Sandbox:
         if not privileges.become(self.user):
             missing["user"] = (
                 "it runs as root, and no other user can read the interpreter in "
-                + " and ".join(sorted({str(path) for path in interpreter()}))
+                + " and ".join(map(str, interpreter()))
             )
         privileges.lock_down(
             None if cuda or self.memory_bytes is None else 2 * self.memory_bytes + SPARE_BYTES
@@ -67,8 +69,10 @@ class Sandbox:
 
 
 def interpreter() -> list[Path]:
-    """Return the folders of Python and its packages."""
-    return [Path(prefix).resolve() for prefix in {sys.prefix, sys.base_prefix}]
+    """Return the folders of Python and of installed packages, a user's own among them."""
+    prefixes = map(Path, (sys.prefix, sys.base_prefix))
+    packages = (path for path in map(Path, sys.path) if path.name in PACKAGES and path.is_dir())
+    return sorted({path.resolve() for path in (*prefixes, *packages)})
 
 
 def needed() -> list[Path]:

@@ -23,6 +23,7 @@ from service.parent_watch import stop_at_end_of_input
 from service.settings import Settings, SettingsError, get_settings
 from service.storage.objects import Storage
 from worker.errors import ExplainedError
+from worker.hardware.gpu import visible_gpus
 from worker.hardware.memory import memory_budget
 from worker.isolation.sandbox import LAYERS
 from worker.isolation.scratch import sweep
@@ -97,6 +98,11 @@ def run_worker(settings: Settings, engine: Engine, queues: str, pipeline: str) -
                 "worker.hardware.device", "device_name", watch=registration.raise_if_stopping
             )
             registration.device = device
+            if device == "cpu" and settings.device == "auto" and visible_gpus():
+                log.warning(
+                    "there is a GPU, but the child does not see it; if torch has CUDA, "
+                    "NARROWS_SANDBOX=off shows whether the sandbox is the reason"
+                )
 
     if settings.sandbox == "require":
         _require_sandbox(supervisor)

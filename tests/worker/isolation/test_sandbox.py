@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from worker.isolation import landlock
+from worker.isolation import landlock, sandbox
 from worker.isolation.errors import ChildUnexpectedError
 from worker.isolation.supervisor import Supervisor
 
@@ -210,6 +210,18 @@ def test_a_kernel_without_landlock_is_told_and_the_rest_holds(
         "True [Errno 38] Landlock: Function not implemented",
         "refused",
     ]
+
+
+def test_packages_outside_of_python_are_read(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Those of a user, or of `PYTHONPATH`; other folders there are not, since they may hold more."""
+    mine, other = tmp_path / "lib" / "site-packages", tmp_path / "projects"
+    for folder in (mine, other):
+        folder.mkdir(parents=True)
+    monkeypatch.setattr(sys, "path", [*sys.path, str(mine), str(other)])
+    assert mine in sandbox.interpreter()
+    assert other not in sandbox.interpreter()
 
 
 def test_versions_of_landlock() -> None:

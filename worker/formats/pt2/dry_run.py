@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
+import torch._dynamo.config  # a fake tensor mode does so: here, a new child has it already
 from torch import Tensor
 from torch._subclasses.fake_tensor import (
     DataDependentOutputException,
