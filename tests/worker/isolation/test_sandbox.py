@@ -215,7 +215,7 @@ def test_a_kernel_without_landlock_is_told_and_the_rest_holds(
 def test_packages_outside_of_python_are_read(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Those of a user, or of `PYTHONPATH`; other folders there are not, since they may hold more."""
+    """Those of a user, or of `PYTHONPATH`; other folders there may hold more than packages."""
     mine, other = tmp_path / "lib" / "site-packages", tmp_path / "projects"
     for folder in (mine, other):
         folder.mkdir(parents=True)
