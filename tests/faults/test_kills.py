@@ -20,8 +20,11 @@ SEED = 20260
 
 def strike(site: Site, rng: random.Random) -> str:
     """Kill a warm worker, its child or both; return which."""
-    wait_until(site.warm_workers, PATIENCE)
-    worker = rng.choice(site.warm_workers())
+    until = time.monotonic() + PATIENCE
+    while not (warm := site.warm_workers()):
+        assert time.monotonic() < until, "no worker has a child"
+        time.sleep(0.05)
+    worker = rng.choice(warm)
     child, parent = worker.child, worker.process
     kind = rng.choice(["worker", "child", "child", "both"])
     if child and kind != "worker":

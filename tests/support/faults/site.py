@@ -48,7 +48,8 @@ class Worker:
         with suppress(psutil.NoSuchProcess):
             for below in self.process.children():
                 for child in below.children():
-                    return child
+                    if child.status() != psutil.STATUS_ZOMBIE:  # as after a kill
+                        return child
         return None
 
 
