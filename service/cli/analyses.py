@@ -1,26 +1,18 @@
 """`narrows analyses`: lists the analyses."""
 
-from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, get_args
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from narrows.vocabulary import AnalysisState
-from service.cli.options import one_of
+from service.cli.listing import State, known_state, print_listed, title_of_failure
 
 if TYPE_CHECKING:
-    from narrows.client import Client
     from narrows.client.types import Analysis
-
-COLOURS = {"running": "green", "planning": "green", "reducing": "green", "failed": "red"}
 
 
 def analyses(
     limit: Annotated[int, typer.Option(min=1, help="The largest number of analyses.")] = 20,
-    state: Annotated[
-        str | None,
-        typer.Option(help=f"Only those in this state: {one_of(get_args(AnalysisState))}."),
-    ] = None,
+    state: State = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the analyses in JSON, as the API returns them.")
     ] = False,
@@ -39,50 +31,22 @@ def analyses(
         listed = client.analyses(limit, known_state(state))
         if as_json:
             print_json(listed)
-        elif listed:
-            _print(client, listed)
-            if len(listed) == limit:
-                typer.echo("There may be more: --limit says how many are shown.")
         else:
-            typer.echo("There are no such analyses. Start one with: narrows analyze")
+            none = "There are no such analyses. Start one with: narrows analyze"
+            print_listed(client, listed, limit, _note, none=none)
 
 
-def known_state(text: str | None) -> AnalysisState | None:
-    """Return a state; raise BadParameter for what is none."""
-    for state in get_args(AnalysisState):
-        if state == text:
-            known: AnalysisState = state
-            return known
-    if text is None:
-        return None
-    raise typer.BadParameter(
-        f"{text!r} is no state; choose from {one_of(get_args(AnalysisState))}.",
-        param_hint="--state",
-    )
-
-
-def _print(client: "Client", listed: "list[Analysis]") -> None:
-    from rich.console import Console
-    from rich.markup import escape
-
+def _note(analysis: "Analysis") -> str:
+    """Return how far an analysis is, or what an ended one found, in a few words."""
     from service.cli.following import said
-    from service.cli.tables import make_table, print_table
 
-    names = {i: client.model(i)["name"] for i in {item["model_id"] for item in listed}}
-    table = make_table("id", "state", "model", "created", "")
-    for item in listed:
-        made = datetime.fromisoformat(item["created_at"]).astimezone()
-        note = _found(item) or said(item)
-        cells = item["id"], item["state"], names[item["model_id"]]
-        style = COLOURS.get(item["state"], "")
-        table.add_row(*map(escape, cells), f"{made:%Y-%m-%d %H:%M}", escape(note), style=style)
-    print_table(Console(highlight=False), table)
+    return _found(analysis) or said(analysis)
 
 
 def _found(analysis: "Analysis") -> str:
     """Return what an ended analysis found, in a few words."""
     if analysis["state"] == "failed":
-        return str((analysis["error"] or {}).get("title", ""))
+        return title_of_failure(analysis)
     if not (summary := analysis["summary"]):
         return ""
     if summary.get("undecided"):  # one layer is, only where all are

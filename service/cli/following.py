@@ -65,9 +65,19 @@ def said(analysis: Analysis, pace: Pace | None = None) -> str:
     if pace is not None and progress["stage"] == "shards":
         own = pace.seconds_left(progress["done"], progress["total"])
         left = left if own is None else own
-    if not left:
+    return with_time_left(text, left)
+
+
+def with_time_left(text: str, seconds: float | None) -> str:
+    """Return a stage with the time that is left, where that is known.
+
+    >>> with_time_left("1 of 8 shards", 150), with_time_left("planning", None)
+    ('1 of 8 shards, 2 min left', 'planning')
+    """
+    if not seconds:
         return text
-    return f"{text}, {left / 60:.0f} min left" if left >= 120 else f"{text}, {left:.0f} s left"
+    left = f"{seconds / 60:.0f} min" if seconds >= 120 else f"{seconds:.0f} s"
+    return f"{text}, {left} left"
 
 
 def require_success(job: Analysis | Trial) -> None:

@@ -7,7 +7,12 @@ from narrows.client import Client
 from narrows.client.trial_types import Trial, TrialRun
 from narrows.client.types import Artifact, Transform
 from narrows.vocabulary import ENDED
-from service.cli.following import connected, left_on_interrupt, require_success
+from service.cli.following import (
+    connected,
+    left_on_interrupt,
+    require_success,
+    with_time_left,
+)
 from service.cli.progress import Pace, Steps
 from service.cli.report_trial import print_trial
 from service.cli.uploading import ready_model, upload_dataset
@@ -105,9 +110,7 @@ def said(trial: Trial, pace: Pace | None = None) -> str:
     if pace is not None and progress["stage"] == "train":
         own = pace.seconds_left(progress["steps_done"], progress["steps_total"])
         left = left if own is None else own
-    if not left:
-        return text
-    return f"{text}, {left / 60:.0f} min left" if left >= 120 else f"{text}, {left:.0f} s left"
+    return with_time_left(text, left)
 
 
 def _download(steps: Steps, client: Client, identity: str, folder: Path) -> list[Downloaded]:

@@ -1,25 +1,18 @@
 """`narrows trials`: lists the trials."""
 
-from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, get_args
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from narrows.vocabulary import AnalysisState
-from service.cli.analyses import COLOURS, known_state
-from service.cli.options import one_of
+from service.cli.listing import State, known_state, print_listed, title_of_failure
 
 if TYPE_CHECKING:
-    from narrows.client import Client
     from narrows.client.trial_types import Trial
 
 
 def trials(
     limit: Annotated[int, typer.Option(min=1, help="The largest number of trials.")] = 20,
-    state: Annotated[
-        str | None,
-        typer.Option(help=f"Only those in this state: {one_of(get_args(AnalysisState))}."),
-    ] = None,
+    state: State = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the trials in JSON, as the API returns them.")
     ] = False,
@@ -38,30 +31,9 @@ def trials(
         listed = client.trials(limit, known_state(state))
         if as_json:
             print_json(listed)
-        elif listed:
-            _print(client, listed)
-            if len(listed) == limit:
-                typer.echo("There may be more: --limit says how many are shown.")
         else:
-            typer.echo("There are no such trials. Start one with: narrows trial")
-
-
-def _print(client: "Client", listed: "list[Trial]") -> None:
-    from rich.console import Console
-    from rich.markup import escape
-
-    from service.cli.tables import make_table, print_table
-
-    names = {i: client.model(i)["name"] for i in {item["model_id"] for item in listed}}
-    table = make_table("id", "state", "model", "created", "")
-    for item in listed:
-        made = datetime.fromisoformat(item["created_at"]).astimezone()
-        cells = item["id"], item["state"], names[item["model_id"]]
-        style = COLOURS.get(item["state"], "")
-        table.add_row(
-            *map(escape, cells), f"{made:%Y-%m-%d %H:%M}", escape(_note(item)), style=style
-        )
-    print_table(Console(highlight=False), table)
+            none = "There are no such trials. Start one with: narrows trial"
+            print_listed(client, listed, limit, _note, none=none)
 
 
 def _note(trial: "Trial") -> str:
@@ -69,7 +41,7 @@ def _note(trial: "Trial") -> str:
     from service.cli.run_trial import said
 
     if trial["state"] == "failed":
-        return str((trial["error"] or {}).get("title", ""))
+        return title_of_failure(trial)
     if not (summary := trial["summary"]):
         return said(trial)
     gains = [(row["gain"]["value"], row["name"]) for row in summary["variants"] if row["gain"]]

@@ -1,0 +1,72 @@
+"""Lists of jobs, newest first: what `narrows analyses` and `narrows trials` share."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, TypeVar, get_args
+
+import typer
+
+from narrows.vocabulary import AnalysisState
+from service.cli.options import one_of
+
+if TYPE_CHECKING:
+    from narrows.client import Client
+    from narrows.client.trial_types import Trial
+    from narrows.client.types import Analysis
+
+J = TypeVar("J", "Analysis", "Trial")
+
+COLOURS = {"running": "green", "planning": "green", "reducing": "green", "failed": "red"}
+State = Annotated[
+    str | None,
+    typer.Option(help=f"Only those in this state: {one_of(get_args(AnalysisState))}."),
+]
+
+
+def print_listed(
+    client: "Client", listed: Sequence[J], limit: int, note: Callable[[J], str], *, none: str
+) -> None:
+    """Print a table of jobs, each with its `note`; `none` says that there are none."""
+    if not listed:
+        typer.echo(none)
+        return
+    _print(client, listed, note)
+    if len(listed) == limit:
+        typer.echo("There may be more: --limit says how many are shown.")
+
+
+def known_state(text: str | None) -> AnalysisState | None:
+    """Return a state; raise BadParameter for what is none."""
+    for state in get_args(AnalysisState):
+        if state == text:
+            known: AnalysisState = state
+            return known
+    if text is None:
+        return None
+    raise typer.BadParameter(
+        f"{text!r} is no state; choose from {one_of(get_args(AnalysisState))}.",
+        param_hint="--state",
+    )
+
+
+def title_of_failure(job: "Analysis | Trial") -> str:
+    """Return the title of the problem that a failed job ended with."""
+    return str((job["error"] or {}).get("title", ""))
+
+
+def _print(client: "Client", listed: Sequence[J], note: Callable[[J], str]) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+
+    from service.cli.tables import make_table, print_table
+
+    names = {i: client.model(i)["name"] for i in {item["model_id"] for item in listed}}
+    table = make_table("id", "state", "model", "created", "")
+    for item in listed:
+        made = datetime.fromisoformat(item["created_at"]).astimezone()
+        cells = item["id"], item["state"], names[item["model_id"]]
+        style = COLOURS.get(item["state"], "")
+        table.add_row(
+            *map(escape, cells), f"{made:%Y-%m-%d %H:%M}", escape(note(item)), style=style
+        )
+    print_table(Console(highlight=False), table)
