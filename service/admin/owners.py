@@ -3,7 +3,6 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
-from pydantic import Field, TypeAdapter
 
 from narrows.vocabulary import AnalysisState
 from service.admin.schemas import OwnerOut
@@ -12,16 +11,20 @@ from service.analyses import service as analyses
 from service.analyses.schemas import AnalysisOut
 from service.database.tables import ANALYSES
 from service.http.dependencies import Session
-from service.http.pagination import Page, PageSize, PageToken, Slice, decode_token, first_page
+from service.http.pagination import (
+    ByName,
+    Page,
+    PageSize,
+    PageToken,
+    Slice,
+    decode_token,
+    first_page,
+)
 from service.http.problem_schema import responses
 from service.http.security import Admin, Reader
 from service.jobs import service as jobs
 
 router = APIRouter(tags=["admin"], responses=responses(401, 403, 422, 500, 503))
-
-_BY_NAME: TypeAdapter[str] = TypeAdapter(
-    Annotated[str, Field(strict=True, max_length=128, pattern=r"^[^\x00]+$")]
-)
 
 
 @router.get("/v1/usage")
@@ -35,7 +38,7 @@ def list_owners(
     _caller: Admin, session: Session, page_size: PageSize = 50, page_token: PageToken = None
 ) -> Slice[OwnerOut]:
     """List the owners by name, with what each has stored and asked for."""
-    names = owners(session, decode_token(page_token, _BY_NAME) or "", page_size + 1)
+    names = owners(session, decode_token(page_token, ByName) or "", page_size + 1)
     page = first_page(names, page_size, lambda name: name)
     return Slice(usage(session, page.items), page.next_page_token)
 

@@ -37,6 +37,9 @@ PageToken = Annotated[
 ]
 
 ByIndex: TypeAdapter[int] = TypeAdapter(Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)])
+ByName: TypeAdapter[str] = TypeAdapter(
+    Annotated[str, Field(strict=True, max_length=128, pattern=r"^[^\x00]+$")]
+)
 ByAge: TypeAdapter[tuple[int, str]] = TypeAdapter(
     tuple[
         Annotated[int, Field(strict=True, ge=0, le=_LAST_SECOND * 10**6)],

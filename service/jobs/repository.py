@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Generic
 
-from sqlalchemy import ColumnElement, and_, delete, select, tuple_
+from sqlalchemy import ColumnElement, and_, delete, select
 from sqlalchemy.orm import Session
 
 from service.database.dialect import insert
 from service.database.jobs import J, JobArtifact, JobEvent, JobKind
+from service.database.newest_first import newest_first
 from service.database.trials import Trial
 
 
@@ -51,10 +52,7 @@ class JobRepository(Generic[J]):
         query = select(self._table).where(self._table.owner == owner)
         if state is not None:
             query = query.where(self._table.state == state)
-        if before is not None:
-            query = query.where(tuple_(self._table.created_at, self._table.id) < before)
-        order = self._table.created_at.desc(), self._table.id.desc()
-        return self._session.scalars(query.order_by(*order).limit(limit)).all()
+        return self._session.scalars(newest_first(query, self._table, before, limit)).all()
 
     def results(self, table: type[Any], identity: str, after: int, limit: int) -> Sequence[Any]:
         """Return up to `limit` rows of a job with an index greater than `after`."""

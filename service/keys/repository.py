@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, and_, or_, select, update
 from sqlalchemy.orm import Session
 
 from service.database.base import utc_now
+from service.database.newest_first import newest_first
 from service.database.tables import Key
 
 
@@ -54,10 +55,7 @@ class KeyRepository:
         query = select(Key)
         if owner is not None:
             query = query.where(Key.owner == owner)
-        if before is not None:
-            query = query.where(tuple_(Key.created_at, Key.id) < before)
-        order = Key.created_at.desc(), Key.id.desc()
-        return self._session.scalars(query.order_by(*order).limit(limit)).all()
+        return self._session.scalars(newest_first(query, Key, before, limit)).all()
 
     def revoke(self, identity: str) -> bool:
         query = update(Key).where(Key.id == identity, Key.revoked_at.is_(None))

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Generic, TypeVar
 
-from sqlalchemy import func, select, tuple_
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from service.database.newest_first import newest_first
 from service.database.tables import Analysis, Dataset, Model
 
 U = TypeVar("U", Model, Dataset)
@@ -41,14 +42,10 @@ class UploadRepository(Generic[U]):
         self, owner: str, state: str | None, before: tuple[datetime, str] | None, limit: int
     ) -> Sequence[U]:
         """Return up to `limit` rows of `owner` older than `before`, newest first."""
-        age = tuple_(self._table.created_at, self._table.id)
         query = select(self._table).where(self._table.owner == owner)
         if state is not None:
             query = query.where(self._table.state == state)
-        if before is not None:
-            query = query.where(age < before)
-        order = self._table.created_at.desc(), self._table.id.desc()
-        return self._session.scalars(query.order_by(*order).limit(limit)).all()
+        return self._session.scalars(newest_first(query, self._table, before, limit)).all()
 
     def analyses_of(self, identity: str, limit: int) -> tuple[Sequence[str], int]:
         """Return the ids of the `limit` newest analyses of an upload, and the number of all."""

@@ -1,20 +1,14 @@
 """Listing the workers."""
 
 from datetime import UTC, datetime
-from typing import Annotated
 
-from pydantic import Field, TypeAdapter
 from sqlalchemy.orm import Session
 
 from narrows.vocabulary import WorkerState
 from service.database.tables import Worker
-from service.http.pagination import Slice, decode_token, first_page
+from service.http.pagination import ByName, Slice, decode_token, first_page
 from service.workers.repository import Held, WorkerRepository
 from service.workers.schemas import WorkerOut, WorkOut
-
-_BY_NAME: TypeAdapter[str] = TypeAdapter(
-    Annotated[str, Field(strict=True, max_length=128, pattern=r"^[^\x00]+$")]
-)
 
 
 def page(
@@ -22,7 +16,7 @@ def page(
 ) -> Slice[WorkerOut]:
     """Return a page of all workers by name; only `owner`'s own work is identified, None: all."""
     workers = WorkerRepository(session)
-    rows = workers.page(decode_token(token, _BY_NAME) or "", page_size + 1)
+    rows = workers.page(decode_token(token, ByName) or "", page_size + 1)
     first = first_page(rows, page_size, lambda row: row[0].name)
     held = {work.worker: work for work in workers.held([row.name for row, _ in first.items])}
     described = [_describe(row, alive, held.get(row.name), owner) for row, alive in first.items]
