@@ -36,6 +36,23 @@ class CustomPlan:
     factors: tuple[tuple[str, float], ...]
 
 
+class WithPlans:
+    """Options that ask for plans, by name or with factors of one's own."""
+
+    plans: tuple[str | CustomPlan, ...]
+
+    @property
+    def custom_plans(self) -> dict[str, dict[str, float]]:
+        """The plans of one's own: for each name, factors for the widths of layers."""
+        own = (plan for plan in self.plans if isinstance(plan, CustomPlan))
+        return {plan.name: dict(plan.factors) for plan in own}
+
+    @property
+    def plan_names(self) -> list[str]:
+        """The names of all plans, those of one's own among them."""
+        return [plan.name if isinstance(plan, CustomPlan) else plan for plan in self.plans]
+
+
 @dataclass(frozen=True)
 class AdviseOptions:
     """The options of the plan `advise`: how much of what it may spend, and how it rounds widths.
@@ -49,7 +66,7 @@ class AdviseOptions:
 
 
 @dataclass(frozen=True)
-class AnalysisOptions:
+class AnalysisOptions(WithPlans):
     """The options of an analysis, with their defaults; see the API's description for each.
 
     >>> options = AnalysisOptions.from_json({"method": "joint", "exclude": ["head"]})
@@ -90,17 +107,6 @@ class AnalysisOptions:
         if options.get("advise"):
             options["advise"] = AdviseOptions(**options["advise"])
         return cls(**options)
-
-    @property
-    def custom_plans(self) -> dict[str, dict[str, float]]:
-        """The plans of one's own: for each name, factors for the widths of layers."""
-        own = (plan for plan in self.plans if isinstance(plan, CustomPlan))
-        return {plan.name: dict(plan.factors) for plan in own}
-
-    @property
-    def plan_names(self) -> list[str]:
-        """The names of all plans, those of one's own among them."""
-        return [plan.name if isinstance(plan, CustomPlan) else plan for plan in self.plans]
 
 
 def as_plan(plan: Any) -> Any:

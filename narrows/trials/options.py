@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, get_args
 
-from narrows.options import AdviseOptions, CustomPlan, as_plan
+from narrows.options import AdviseOptions, CustomPlan, WithPlans, as_plan
 from narrows.trials.checks import (
     TrialOptionError,
     require_choice,
@@ -43,7 +43,7 @@ LARGEST_NUMBER = 2**63 - 1
 
 
 @dataclass(frozen=True)
-class TrialOptions:
+class TrialOptions(WithPlans):
     """The options of a trial, with their defaults.
 
     `variants` are the kinds that are trained beside `original`, for each of `plans`. `inits` say
@@ -145,17 +145,6 @@ learning_rate, prune_to
         ]
         names = ("variants", "inits", "seeds")
         return asdict(self) | {"plans": plans} | {name: list(getattr(self, name)) for name in names}
-
-    @property
-    def custom_plans(self) -> dict[str, dict[str, float]]:
-        """The plans of one's own: for each name, factors for the widths of layers."""
-        own = (plan for plan in self.plans if isinstance(plan, CustomPlan))
-        return {plan.name: dict(plan.factors) for plan in own}
-
-    @property
-    def plan_names(self) -> list[str]:
-        """The names of all plans, those of one's own among them."""
-        return [plan.name if isinstance(plan, CustomPlan) else plan for plan in self.plans]
 
 
 _OPTIONAL = (

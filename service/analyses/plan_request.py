@@ -1,6 +1,6 @@
 """The plans of a request: by name, with your own factors, and the options of `advise`."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import (
     BaseModel,
@@ -19,7 +19,6 @@ LayerName = Annotated[str, StringConstraints(min_length=1, max_length=1000, patt
 BuildName = Annotated[
     str, StringConstraints(min_length=1, max_length=60, pattern=r"^[a-z0-9][a-z0-9-]*$")
 ]
-_OWN_PLAN: TypeAdapter[PlanName] = TypeAdapter(PlanName)
 _ADVISE = AdviseOptions()
 
 
@@ -37,14 +36,18 @@ class CustomPlan(BaseModel):
     )
 
 
-def _plan(value: object, _: ValidatorFunctionWrapHandler) -> PlanName | CustomPlan:
-    """Validate text as a name, else as a custom plan; a union would report the errors of both."""
-    if isinstance(value, str):
-        return _OWN_PLAN.validate_python(value)
-    return CustomPlan.model_validate(value)
+def named_or_custom(name: TypeAdapter[Any]) -> WrapValidator:
+    """Validate text as such a name, else as a custom plan; a union would report both errors."""
+
+    def validate(value: object, _: ValidatorFunctionWrapHandler) -> Any:
+        if isinstance(value, str):
+            return name.validate_python(value)
+        return CustomPlan.model_validate(value)
+
+    return WrapValidator(validate)
 
 
-Plan = Annotated[PlanName | CustomPlan, WrapValidator(_plan)]
+Plan = Annotated[PlanName | CustomPlan, named_or_custom(TypeAdapter(PlanName))]
 
 
 class Advise(BaseModel):

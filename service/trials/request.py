@@ -2,14 +2,7 @@
 
 from typing import Annotated, Any, Final
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    TypeAdapter,
-    ValidatorFunctionWrapHandler,
-    WrapValidator,
-)
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from narrows.trials.options import (
     LARGEST_NUMBER,
@@ -19,7 +12,7 @@ from narrows.trials.options import (
     TrialOptions,
 )
 from narrows.vocabulary import Init, LossName, VariantKind
-from service.analyses.plan_request import Advise, BuildName, CustomPlan
+from service.analyses.plan_request import Advise, BuildName, CustomPlan, named_or_custom
 from service.analyses.request import UploadId
 from service.trials.recipe_request import FineTuneRequest, RecipeRequest
 
@@ -27,15 +20,7 @@ _DEFAULTS = TrialOptions()
 IDS: Final = frozenset({"model_id", "dataset_id", "analysis_id"})
 
 
-def _plan(value: object, _: ValidatorFunctionWrapHandler) -> str | CustomPlan:
-    """Validate text as a name, else as a custom plan; a union would report the errors of both."""
-    if isinstance(value, str):
-        return _NAME.validate_python(value)
-    return CustomPlan.model_validate(value)
-
-
-_NAME: TypeAdapter[str] = TypeAdapter(BuildName)
-TrialPlan = Annotated[BuildName | CustomPlan, WrapValidator(_plan)]
+TrialPlan = Annotated[BuildName | CustomPlan, named_or_custom(TypeAdapter(BuildName))]
 
 
 class TrialRequest(BaseModel):
