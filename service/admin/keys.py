@@ -6,7 +6,6 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from service.admin.schemas import KeyOut, KeyRequest, NewKeyOut, RotateRequest
-from service.database.base import utc_now
 from service.database.tables import Key
 from service.http.audit import record
 from service.http.dependencies import FromApp, Session
@@ -46,7 +45,7 @@ def create_key(
         owner=body.owner,
         name=body.name,
         scopes=body.scopes,
-        expires_at=utc_now() + timedelta(days=body.days) if body.days else None,
+        expires_at=body.expires_at,
     )
     record(session, caller, "key.create", row.id)
     return _shown_once(row, key, response)

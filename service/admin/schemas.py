@@ -1,7 +1,9 @@
+from datetime import datetime, timedelta
 from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
+from service.database.base import utc_now
 from service.keys.secrets import Scope
 
 Owner = Annotated[
@@ -29,6 +31,11 @@ class KeyRequest(BaseModel):
     days: float | None = Field(
         default=None, gt=0, le=MAX_DAYS, description="How long it is valid; null: until revoked"
     )
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """When a key that is made now ends; None: it does not."""
+        return None if self.days is None else utc_now() + timedelta(days=self.days)
 
 
 class RotateRequest(BaseModel):

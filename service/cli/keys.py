@@ -34,12 +34,9 @@ def create(
 
     Example: narrows keys create --owner ann --name laptop --scope read --days 90
     """
-    from datetime import timedelta
-
     from pydantic import ValidationError
 
     from service.admin.schemas import KeyRequest
-    from service.database.base import utc_now
     from service.keys.secrets import server_secret
     from service.keys.service import create_key
     from service.plain_errors import explain
@@ -61,7 +58,7 @@ def create(
             owner=asked.owner,
             name=asked.name,
             scopes=asked.scopes,
-            expires_at=utc_now() + timedelta(days=asked.days) if asked.days else None,
+            expires_at=asked.expires_at,
         )
         until = f", until {row.expires_at:%Y-%m-%d %H:%M} UTC" if row.expires_at else ""
         scopes = " and ".join(asked.scopes)

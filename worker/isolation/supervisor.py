@@ -7,8 +7,8 @@ process must not fork after torch has run in it.
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -59,11 +59,9 @@ class Supervisor:
         with self._lock:
             return self._ready_child(None).missing
 
-    @contextmanager
-    def folder(self) -> Iterator[Path]:
+    def folder(self) -> AbstractContextManager[Path]:
         """Yield a new folder that calls can write to, for the child by its name; then delete it."""
-        with self._scratch.folder() as folder:
-            yield folder
+        return self._scratch.folder()
 
     def call(
         self,
