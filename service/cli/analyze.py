@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from narrows.vocabulary import ADVISE, BUDGET_KINDS, COST_KINDS, LOSS_NAMES, METHODS, PLANS, RULES
+from service.cli.findings.outputs import Github, Junit, Outputs, Sarif, Source
 from service.cli.options import (
     CUSTOM,
     AsJson,
@@ -112,6 +113,10 @@ def analyze(
         typer.Option(help='Preprocessing, in JSON: {"scale": 0.00392, "mean": [0.5]}.'),
     ] = None,
     fail_on: FailOn = None,
+    junit: Junit = None,
+    sarif: Sarif = None,
+    github: Github = False,
+    source_file: Source = None,
     detach: Annotated[
         bool,
         typer.Option("--detach", help="Print the id of the analysis, and do not wait for it."),
@@ -136,8 +141,10 @@ def analyze(
         raise typer.BadParameter(
             "--transform belongs to an upload, but this dataset has been uploaded; leave it out."
         )
-    if detach and fail_on:
-        raise typer.BadParameter("--fail-on needs the result: give it to `narrows show`.")
+    findings = Outputs(junit, sarif, github, source_file)
+    findings.require_folders()
+    if detach and (needing := findings.option or (fail_on and "--fail-on")):
+        raise typer.BadParameter(f"{needing} needs the result: give it to `narrows show`.")
     advice = requested_advice(advise_budget, advise_cost, advise_multiple)
     plans = requested_plans(plan, factor, advised=advice is not None)
     values = {
@@ -178,4 +185,5 @@ def analyze(
         added = [*([CUSTOM] if factor else ()), *([ADVISE] if advice else ())]
         edits_of = [*(plan or ()), *added] or ["double"]
         print_answer(client, result, edits_of, as_json=as_json)
+        findings.write(client, result, fail_on)
     exit_if(result, fail_on)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from service.cli.findings.outputs import Github, Junit, Outputs, Sarif, Source
 from service.cli.options import ALL, AsJson, FailOn
 
 if TYPE_CHECKING:
@@ -28,6 +29,10 @@ def show(
         ),
     ] = None,
     fail_on: FailOn = None,
+    junit: Junit = None,
+    sarif: Sarif = None,
+    github: Github = False,
+    source_file: Source = None,
     as_json: AsJson = False,
 ) -> None:
     """Show an analysis or a trial again, from any machine; follow one that still runs.
@@ -48,11 +53,14 @@ def show(
     from service.cli.uploading import require_id
 
     identity = require_id(job, "ana", "trl")
-    if fail_on and not follow:
-        raise typer.BadParameter("--fail-on needs the result; leave out --no-follow.")
+    findings = Outputs(junit, sarif, github, source_file)
+    findings.require_folders()
+    needing = findings.option or (fail_on and "--fail-on")
+    if needing and not follow:
+        raise typer.BadParameter(f"{needing} needs the result; leave out --no-follow.")
     if noun_of(identity) == "trial":
-        if plan or fail_on:
-            raise typer.BadParameter("--plan and --fail-on are for analyses; this is a trial.")
+        if wrong := needing or (plan and "--plan"):
+            raise typer.BadParameter(f"{wrong} is for analyses; this is a trial.")
         show_trial(identity, output, follow=follow, as_json=as_json)
         return
     steps = Steps()
@@ -74,6 +82,7 @@ def show(
         print_answer(client, result, _known(result, plan), as_json=as_json)
         if output is None and found["request"].get("build") and not as_json:
             typer.echo(f"To download what was built: narrows show {identity} --output DIR")
+        findings.write(client, result, fail_on)
     exit_if(result, fail_on)
 
 

@@ -1,0 +1,77 @@
+"""`--junit`, `--sarif`, `--github`, `--source`: where findings are written."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from service.cli.options import Verdict
+
+if TYPE_CHECKING:
+    from narrows.client import Client
+    from service.cli.run_analysis import Result
+
+Junit = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", dir_okay=False, help="Write a JUnit file, a test case a layer."),
+]
+Sarif = Annotated[
+    Path | None, typer.Option(metavar="FILE", dir_okay=False, help="Write the findings in SARIF.")
+]
+Github = Annotated[
+    bool,
+    typer.Option("--github", help="Annotate the pull request, by GitHub's workflow commands."),
+]
+Source = Annotated[
+    Path | None,
+    typer.Option(
+        "--source",
+        metavar="FILE",
+        help="Where --sarif and --github place findings, relative to the repository's root: the "
+        "code of the network. Default: the model's name.",
+    ),
+]
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """The files that were asked for, and whether annotations were."""
+
+    junit: Path | None
+    sarif: Path | None
+    github: bool
+    source: Path | None
+
+    @property
+    def option(self) -> str:
+        """The name of an option that was given; "" without any."""
+        given = {"--junit": self.junit, "--sarif": self.sarif, "--github": self.github}
+        return next((name for name, value in given.items() if value), "")
+
+    def require_folders(self) -> None:
+        """Raise BadParameter if a file could not be written, before anything is computed."""
+        if self.source is not None and not (self.sarif or self.github):
+            raise typer.BadParameter("--source is for --sarif and --github; leave it out.")
+        for path in (self.junit, self.sarif):
+            if path is not None and not path.parent.is_dir():
+                raise typer.BadParameter(f"The folder {path.parent} of {path} does not exist.")
+
+    def write(self, client: "Client", result: "Result", fail_on: Verdict | None) -> None:
+        """Write files, and annotations on standard error, which GitHub reads as well."""
+        if not self.option:
+            return
+        from service.cli.findings.finding import findings_of
+        from service.cli.findings.github import annotation
+        from service.cli.findings.junit import junit
+        from service.cli.findings.sarif import sarif
+
+        findings = findings_of(result, fail_on)
+        source = self.source or Path(client.model(result["analysis"]["model_id"])["name"])
+        if self.junit is not None:
+            self.junit.write_text(junit(result, fail_on), encoding="utf-8")
+        if self.sarif is not None:
+            self.sarif.write_text(sarif(findings, source), encoding="utf-8")
+        if self.github:
+            for finding in findings:
+                typer.echo(annotation(finding, source), err=True)
