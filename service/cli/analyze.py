@@ -9,6 +9,7 @@ from narrows.vocabulary import ADVISE, BUDGET_KINDS, COST_KINDS, LOSS_NAMES, MET
 from service.cli.findings.outputs import Github, Junit, Outputs, Sarif, Source
 from service.cli.options import (
     CUSTOM,
+    Against,
     AsJson,
     FailOn,
     one_of,
@@ -113,6 +114,7 @@ def analyze(
         typer.Option(help='Preprocessing, in JSON: {"scale": 0.00392, "mean": [0.5]}.'),
     ] = None,
     fail_on: FailOn = None,
+    against: Against = None,
     junit: Junit = None,
     sarif: Sarif = None,
     github: Github = False,
@@ -133,6 +135,7 @@ def analyze(
     0 done, 1 failed, 2 wrong usage, 3 and 4 see --fail-on.
     """
     from service.cli.checks import check_against_model, checked_request, checked_transform
+    from service.cli.fail_on import require_against
     from service.cli.uploading import source
 
     model_source, dataset_source = source(model, "mdl"), source(dataset, "dst")
@@ -143,6 +146,7 @@ def analyze(
         )
     findings = Outputs(junit, sarif, github, source_file)
     findings.require_folders()
+    require_against(fail_on, against)
     if detach and (needing := findings.option or (fail_on and "--fail-on")):
         raise typer.BadParameter(f"{needing} needs the result: give it to `narrows show`.")
     advice = requested_advice(advise_budget, advise_cost, advise_multiple)
@@ -157,7 +161,7 @@ def analyze(
     request = checked_request(options)
     prepare_output(output, build, [model_source, dataset_source])
 
-    from service.cli.fail_on import exit_if
+    from service.cli.fail_on import exit_if, gate_of
     from service.cli.following import connected, follow, left_on_interrupt, require_success
     from service.cli.printing import print_answer
     from service.cli.progress import Steps
@@ -185,5 +189,6 @@ def analyze(
         added = [*([CUSTOM] if factor else ()), *([ADVISE] if advice else ())]
         edits_of = [*(plan or ()), *added] or ["double"]
         print_answer(client, result, edits_of, as_json=as_json)
-        findings.write(client, result, fail_on)
-    exit_if(result, fail_on)
+        asked = gate_of(client, result, fail_on, against)
+        findings.write(client, result, asked)
+    exit_if(result, asked)

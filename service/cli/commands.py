@@ -10,6 +10,7 @@ from service.cli.analyses import analyses
 from service.cli.analyze import analyze
 from service.cli.api import api
 from service.cli.cancel import cancel
+from service.cli.compare import compare
 from service.cli.demo import demo
 from service.cli.errors import CommandError
 from service.cli.inspect import inspect
@@ -80,6 +81,7 @@ _OWN: dict[str, Callable[..., None]] = {
     "trial": trial,
     "show": show,
     "analyses": analyses,
+    "compare": compare,
     "trials": trials,
     "cancel": cancel,
     "inspect": inspect,

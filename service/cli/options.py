@@ -17,14 +17,19 @@ ALL = "all"
 CUSTOM = "custom"
 """The name of the plan that `--factor` makes."""
 
-Verdict = Literal["bottleneck", "suspected"]
+FailOnWord = Literal["bottleneck", "suspected", "regression"]
 
 FailOn = Annotated[
-    Verdict | None,
+    FailOnWord | None,
     typer.Option(
-        help="Exit with status 3 if a layer has this verdict, or a worse one, and with 4 if "
-        "nothing could be decided."
+        help="Exit with status 3 if a layer has this verdict, or a worse one (regression: if it "
+        "became a bottleneck since --against), and with 4 if nothing could be decided."
     ),
+]
+
+Against = Annotated[
+    str | None,
+    typer.Option(metavar="ID", help="The earlier analysis that --fail-on regression compares."),
 ]
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]

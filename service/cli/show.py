@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from service.cli.findings.outputs import Github, Junit, Outputs, Sarif, Source
-from service.cli.options import ALL, AsJson, FailOn
+from service.cli.options import ALL, Against, AsJson, FailOn
 
 if TYPE_CHECKING:
     from narrows.client.types import Analysis
@@ -29,6 +29,7 @@ def show(
         ),
     ] = None,
     fail_on: FailOn = None,
+    against: Against = None,
     junit: Junit = None,
     sarif: Sarif = None,
     github: Github = False,
@@ -43,7 +44,7 @@ def show(
     on; a second Ctrl-C cancels it. Exit status: 0 done or, with --no-follow, not yet; 1 failed; 2
     wrong usage; 3 and 4 see --fail-on.
     """
-    from service.cli.fail_on import exit_if
+    from service.cli.fail_on import exit_if, gate_of, require_against
     from service.cli.following import connected, left_on_interrupt, noun_of, require_success
     from service.cli.following import follow as follow_to_the_end
     from service.cli.printing import print_answer, print_json
@@ -55,6 +56,7 @@ def show(
     identity = require_id(job, "ana", "trl")
     findings = Outputs(junit, sarif, github, source_file)
     findings.require_folders()
+    require_against(fail_on, against)
     needing = findings.option or (fail_on and "--fail-on")
     if needing and not follow:
         raise typer.BadParameter(f"{needing} needs the result; leave out --no-follow.")
@@ -82,8 +84,9 @@ def show(
         print_answer(client, result, _known(result, plan), as_json=as_json)
         if output is None and found["request"].get("build") and not as_json:
             typer.echo(f"To download what was built: narrows show {identity} --output DIR")
-        findings.write(client, result, fail_on)
-    exit_if(result, fail_on)
+        asked = gate_of(client, result, fail_on, against)
+        findings.write(client, result, asked)
+    exit_if(result, asked)
 
 
 def _has_ended(analysis: "Analysis") -> bool:

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from narrows.client.types import Layer
-from service.cli.options import Verdict
-from service.cli.report_summary import of_layer_alone, summary_of
+from service.cli.fail_on import Gate
+from service.cli.report_summary import of_layer_alone
 from service.cli.run_analysis import Result
+from service.cli.undecided import nothing_decided
 
 Level = Literal["error", "warning", "note"]
 """SARIF 2.1.0, §3.27.10."""
@@ -28,38 +29,20 @@ class Finding:
     text: str
 
 
-def findings_of(result: Result, fail_on: Verdict | None) -> list[Finding]:
-    """Return the findings; those are errors that `--fail-on` asks for."""
+def findings_of(result: Result, gate: Gate) -> list[Finding]:
+    """Return the findings; those are errors that the gate finds."""
     if reason := nothing_decided(result):
         text = f"Nothing could be decided: {reason}"
-        return [Finding(NETWORK, "undecided", "error" if fail_on else "warning", text)]
+        return [Finding(NETWORK, "undecided", "error" if gate.word else "warning", text)]
     return [
-        Finding(layer["name"], layer["verdict"], _level(layer, fail_on), _text(result, layer))
+        Finding(layer["name"], layer["verdict"], _level(layer, gate), _text(result, layer))
         for layer in result["layers"]
         if layer["verdict"] in WORTH_A_LOOK
     ]
 
 
-def fails(layer: Layer, verdict: Verdict) -> bool:
-    """Return whether a layer has a verdict, or a worse one."""
-    return layer["verdict"] in {"bottleneck", verdict}
-
-
-def nothing_decided(result: Result) -> str:
-    """Return why no layer has a verdict, if none has."""
-    if doubt := summary_of(result["analysis"]).get("doubt"):
-        return doubt
-    prunable = [layer for layer in result["layers"] if layer["verdict"] != "not_prunable"]
-    if not prunable:
-        return "no layer can be pruned, so none was judged; `narrows inspect` says why."
-    if all(str(layer["verdict"]) == "undecided" for layer in prunable):
-        why = {_without_numbers(layer) for layer in prunable}
-        return f"every layer is undecided: {'; '.join(sorted(why))}"
-    return ""
-
-
-def _level(layer: Layer, fail_on: Verdict | None) -> Level:
-    if fail_on is not None and fails(layer, fail_on):
+def _level(layer: Layer, gate: Gate) -> Level:
+    if layer["name"] in gate.failing:
         return "error"
     return "warning" if layer["verdict"] == "bottleneck" else "note"
 
@@ -81,9 +64,3 @@ def _text(result: Result, layer: Layer) -> str:
 
 def _with_article(verdict: str) -> str:
     return f"a {verdict}" if verdict == "bottleneck" else verdict
-
-
-def _without_numbers(layer: Layer) -> str:
-    """Return why a layer is undecided, without its own score, which comes first."""
-    reason = str(layer["because"] or layer["reason"] or "no reason given")
-    return of_layer_alone(reason.partition("; ")[2] or reason)

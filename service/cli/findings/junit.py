@@ -3,23 +3,24 @@
 import re
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from service.cli.findings.finding import NETWORK, fails, findings_of, nothing_decided
-from service.cli.options import Verdict
+from service.cli.fail_on import Gate
+from service.cli.findings.finding import NETWORK, findings_of
 from service.cli.run_analysis import Result
+from service.cli.undecided import nothing_decided
 
 _NOT_IN_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 can't hold (§2.2)."""
 
 
-def junit(result: Result, fail_on: Verdict | None) -> str:
+def junit(result: Result, gate: Gate) -> str:
     """Return one test case for each layer.
 
-    A layer fails with the verdict `fail_on` or a worse one, without `fail_on` as a bottleneck; it
-    is skipped if it was not judged. Where nothing could be decided, one case is an error.
+    A layer fails that the gate finds, without a gate a bottleneck; it is skipped if it was not
+    judged. Where nothing could be decided, one case is an error.
     """
     suite = Element("testsuite", name="narrows")
     undecided = nothing_decided(result)
-    texts = {finding.layer: finding.text for finding in findings_of(result, fail_on)}
+    texts = {finding.layer: finding.text for finding in findings_of(result, gate)}
     if undecided:
         _add(_case(suite, result, NETWORK), "error", "undecided", texts[NETWORK])
     for layer in result["layers"]:
@@ -28,7 +29,7 @@ def junit(result: Result, fail_on: Verdict | None) -> str:
         if undecided or verdict in {"undecided", "not_prunable"}:
             reason = layer["because"] or layer["reason"] or undecided
             _add(case, "skipped", verdict, f"{verdict}: {reason}")
-        elif fails(layer, fail_on or "bottleneck"):
+        elif layer["name"] in gate.failing or (not gate.word and verdict == "bottleneck"):
             _add(case, "failure", verdict, texts[layer["name"]])
         else:
             SubElement(case, "system-out").text = _text(texts.get(layer["name"], verdict))

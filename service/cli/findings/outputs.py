@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from service.cli.options import Verdict
+from service.cli.fail_on import Gate
 
 if TYPE_CHECKING:
     from narrows.client import Client
@@ -57,7 +57,7 @@ class Outputs:
             if path is not None and not path.parent.is_dir():
                 raise typer.BadParameter(f"The folder {path.parent} of {path} does not exist.")
 
-    def write(self, client: "Client", result: "Result", fail_on: Verdict | None) -> None:
+    def write(self, client: "Client", result: "Result", gate: Gate) -> None:
         """Write files, and annotations on standard error, which GitHub reads as well."""
         if not self.option:
             return
@@ -66,10 +66,10 @@ class Outputs:
         from service.cli.findings.junit import junit
         from service.cli.findings.sarif import sarif
 
-        findings = findings_of(result, fail_on)
+        findings = findings_of(result, gate)
         source = self.source or Path(client.model(result["analysis"]["model_id"])["name"])
         if self.junit is not None:
-            self.junit.write_text(junit(result, fail_on), encoding="utf-8")
+            self.junit.write_text(junit(result, gate), encoding="utf-8")
         if self.sarif is not None:
             self.sarif.write_text(sarif(findings, source), encoding="utf-8")
         if self.github:
