@@ -116,6 +116,11 @@ class Evidence:
         return self.order.rank
 
     @cached_property
+    def replicates(self) -> list[PruningOrder]:
+        """The orders of removal without each group of batches; empty where there are too few."""
+        return replicates(self.method, self.partial_sums, self.structure_costs)
+
+    @cached_property
     def structure_costs(self) -> Floats:
         """The cost of each structure, [S], in units of `cost`."""
         return budget.structure_costs(self.channels, self.cost_of, self.cost)
@@ -130,7 +135,7 @@ class Evidence:
         """The verdict on each layer, by name, by the rule, with the network's score."""
         judge = Judge(
             self.order,
-            replicates(self.method, self.partial_sums, self.structure_costs),
+            self.replicates,
             self.pruning_ratio,
             self.samples,
             self.doubt,

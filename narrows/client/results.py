@@ -106,8 +106,8 @@ class Layer(TypedDict):
     `worth` is what the loss rises by without one of its channels once all others have adapted, and
     `worth_ratio` how many times that of the median layer. `promise` is what one more channel of it
     promises, over that of comparable layers; `widen_rank` 1 is to be widened first. `expected_gain`
-    is null where none can be told; `gain_basis` in the summary says why. Older servers have none of
-    these.
+    is null where none can be told; `gain_basis` in the summary says why. `inputs` are the layers
+    that it reads, `joins` those whose results join its own. Older servers have none of these.
     """
 
     name: str
@@ -133,6 +133,9 @@ class Layer(TypedDict):
     verdict: VerdictName
     reason: str | None
     sweep: list[list[float]]
+    sweep_intervals: NotRequired[list[list[float]] | None]
+    inputs: NotRequired[list[str] | None]
+    joins: NotRequired[list[str] | None]
 
 
 class Structure(TypedDict):

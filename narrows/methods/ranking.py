@@ -97,12 +97,14 @@ def pruning_ratio(rank: Ints, layer_structures: Ints, ratio: float) -> float:
     return float(np.mean(rank[own] < removals(len(rank), ratio)))
 
 
-def sweep(rank: Ints, layer: Layer, ratios: Sequence[float] = SWEEP) -> list[list[float]]:
-    """Return [global ratio, ratio of the layer] pairs.
+def sweep(rank: Ints, layer: Layer, ratios: Sequence[float] = SWEEP) -> Floats:
+    """Return the layer's pruning ratio at each global ratio.
 
     >>> from narrows.example import two_neurons
     >>> (hidden, _) = two_neurons()[2].layers
     >>> sweep(np.array([1, 0]), hidden, ratios=(0.0, 0.5, 1.0))
-    [[0.0, 0.0], [0.5, 0.5], [1.0, 1.0]]
+    array([0. , 0.5, 1. ])
     """
-    return [[ratio, pruning_ratio(rank, layer.structures, ratio)] for ratio in ratios]
+    own = np.sort(rank[layer.structures[layer.structures != NO_STRUCTURE]])
+    removed = [removals(len(rank), ratio) for ratio in ratios]
+    return np.asarray(np.searchsorted(own, removed) / len(own))

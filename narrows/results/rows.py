@@ -2,18 +2,21 @@
 
 from typing import TYPE_CHECKING, Any
 
+from narrows.channels.flow import flows
 from narrows.channels.structures import Layer
 from narrows.methods import ranking
 from narrows.methods.table import second_order
 from narrows.plans.cost import Cost
 from narrows.results import expected_gains
+from narrows.verdict.jackknife import interval
 
 if TYPE_CHECKING:
     from narrows.analysis import Analysis
 
 
 def layer_rows(analysis: "Analysis") -> list[dict[str, Any]]:
-    """Return a row for each layer, in the network's order: facts, verdict, and sweep."""
+    """Return a row for each layer, in the network's order: facts, verdict, sweep, and flow."""
+    of_layers = flows(analysis.network, analysis.channels)
     return [
         {
             **describe_layer(layer, analysis.network_cost),
@@ -21,10 +24,24 @@ def layer_rows(analysis: "Analysis") -> list[dict[str, Any]]:
             **analysis.layer_worth[layer.name]._asdict(),
             "widen_rank": analysis.widen_ranks[layer.name],
             "expected_gain": expected_gains.row(analysis.expected_gains.get(layer.name)),
-            "sweep": ranking.sweep(analysis.rank, layer) if layer.group is not None else [],
+            **_sweep(analysis, layer),
+            **of_layers[layer.name]._asdict(),
         }
         for layer in analysis.channels.layers
     ]
+
+
+def _sweep(analysis: "Analysis", layer: Layer) -> dict[str, Any]:
+    """Return the layer's ratio at each global ratio of the sweep, and its 95 % intervals."""
+    if layer.group is None:
+        return {"sweep": [], "sweep_intervals": None}
+    shares = ranking.sweep(analysis.rank, layer).tolist()
+    without = [ranking.sweep(order.rank, layer).tolist() for order in analysis.replicates]
+    limits = [interval(share, others) for share, *others in zip(shares, *without, strict=True)]
+    return {
+        "sweep": [list(pair) for pair in zip(ranking.SWEEP, shares, strict=True)],
+        "sweep_intervals": limits if analysis.replicates else None,
+    }
 
 
 def summary(analysis: "Analysis") -> dict[str, Any]:

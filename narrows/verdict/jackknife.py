@@ -11,6 +11,7 @@ See docs/method.md, "From saliencies to verdicts".
 """
 
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 from scipy import stats
@@ -86,6 +87,10 @@ def interval(
     groups = len(without)
     if groups < 2:
         return None
-    error = np.sqrt((groups - 1) * np.var(without))
-    reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, groups - 1) * error)
+    reach = float(_quantile(groups) * np.sqrt((groups - 1) * np.var(without)))
     return max(low, value - reach), min(high, value + reach)
+
+
+@cache
+def _quantile(groups: int) -> float:
+    return float(stats.t.ppf((1 + CONFIDENCE) / 2, groups - 1))

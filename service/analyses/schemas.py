@@ -202,6 +202,18 @@ class LayerOut(_Result):
     sweep: list[tuple[float, float]] = Field(
         description="Pairs of the network's and the layer's pruning ratio"
     )
+    sweep_intervals: list[tuple[float, float]] | None = Field(
+        description="Confidence intervals of the layer's ratios in `sweep`; null with too few "
+        "batches, and for analyses of older versions"
+    )
+    inputs: list[str] | None = Field(
+        description="The layers that it reads; none for one that reads the network's inputs. Null "
+        "for analyses of older versions"
+    )
+    joins: list[str] | None = Field(
+        description="The layers whose results join its own before anything reads it, such as by "
+        "a residual addition. Null for analyses of older versions"
+    )
 
 
 class StructureOut(_Result):

@@ -171,6 +171,10 @@ class Layer(Base):
     verdict: Mapped[str] = mapped_column(String(16))
     reason: Mapped[str | None] = mapped_column(Text)
     sweep: Mapped[list[Any]]
+    sweep_intervals: Mapped[list[Any] | None]
+    inputs: Mapped[list[Any] | None]
+    joins: Mapped[list[Any] | None]
+    """As `narrows.channels.flow`; null for analyses of older versions."""
 
 
 class Structure(Base):

@@ -383,7 +383,8 @@ class TestResults:
         names = {
             "layers": "name op group width parameters macs pruning_ratio interval p_value score "
             "score_interval worth worth_interval worth_ratio promise promise_interval widen_rank "
-            "expected_gain verdict because samples_needed reason sweep",
+            "expected_gain verdict because samples_needed reason sweep sweep_intervals "
+            "inputs joins",
             "structures": "group channel saliency first_order second_order rank worth members",
             "plans": "name layers parameters macs artifact evaluation error incomplete",
         }
