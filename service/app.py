@@ -21,6 +21,7 @@ from service.datasets import endpoints as datasets
 from service.http.dependencies import Services
 from service.http.head import HeadAsGet
 from service.http.middleware import RequestContext
+from service.http.places import Places
 from service.http.problem_handlers import add_problem_handlers
 from service.http.problem_schema import add_problem_schema
 from service.keys.secrets import server_secret
@@ -130,5 +131,6 @@ def _open(settings: Settings, closing: threading.Event) -> Services:
         outbox=Outbox(broker),
         secret=server_secret(settings),
         uses=Uses(),
+        places=Places(settings),
         closing=closing,
     )

@@ -59,6 +59,8 @@ class Settings(BaseSettings):
     metrics_host: str = "127.0.0.1"
     """The address of that port; it needs no key."""
     max_upload_bytes: int = Field(default=4 << 30, ge=1)
+    max_streams_per_key: int = Field(default=64, ge=1)
+    """How many event streams and waiting requests a key may have at once, for each API process."""
     shard_samples: int = Field(default=512, ge=1)
     """About how many samples a shard has: seconds of work, so that a crash loses little."""
     checkpoint_seconds: float = Field(default=30.0, gt=0, allow_inf_nan=False)

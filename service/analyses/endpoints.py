@@ -26,7 +26,7 @@ from service.http.security import Reader, Writer
 from service.jobs import service as jobs
 from service.jobs.conditional import IfNoneMatch
 from service.jobs.idempotency import IdempotencyKey
-from service.jobs.streaming import LastEventId, stream
+from service.jobs.streaming import LastEventId, hold_place, stream
 from service.jobs.waiting import Prefer, read_when_changed
 
 router = APIRouter(
@@ -81,7 +81,7 @@ def _read(services: Services, owner: str, analysis_id: str) -> AnalysisOut:
     response_model=AnalysisOut,
     responses={
         304: {"description": "Not modified: the entity tag is in `If-None-Match`"},
-        **responses(404),
+        **responses(404, 429),
     },
 )
 async def get_analysis(
@@ -103,7 +103,8 @@ async def get_analysis(
     def read() -> AnalysisOut:
         return _read(services, caller.owner, analysis_id)
 
-    return await read_when_changed(read, services, request, response, if_none_match, prefer)
+    place = services.places.held(caller.key_id)
+    return await read_when_changed(read, place, services, request, response, if_none_match, prefer)
 
 
 @router.post("/{analysis_id}/cancel", responses=responses(404))
@@ -124,7 +125,12 @@ def _known(analysis_id: Id, caller: Reader, services: FromApp) -> str:
     return _read(services, caller.owner, analysis_id).id
 
 
-@router.get("/{analysis_id}/events", response_class=EventSourceResponse, responses=responses(404))
+@router.get(
+    "/{analysis_id}/events",
+    response_class=EventSourceResponse,
+    responses=responses(404, 429),
+    dependencies=[Depends(hold_place)],
+)
 async def stream_events(
     analysis_id: Annotated[str, Depends(_known)],
     caller: Reader,

@@ -15,6 +15,7 @@ from starlette.requests import HTTPConnection, Request
 from service.broker.celery_app import Broker
 from service.broker.outbox import Outbox
 from service.database.engine import READS_ONLY
+from service.http.places import Places
 from service.keys.uses import Uses
 from service.settings import Settings
 from service.storage.objects import Storage
@@ -31,6 +32,7 @@ class Services:
     outbox: Outbox
     secret: bytes
     uses: Uses
+    places: Places
     closing: threading.Event
     """Set when the server is about to end: waits and streams end, too."""
 

@@ -17,6 +17,7 @@ _USUAL: Final[dict[int, type[ProblemError]]] = {
     413: problems.TooLargeError,
     416: problems.NoSuchRangeError,
     422: problems.InvalidError,
+    429: problems.TooManyRequestsError,
     500: problems.InternalError,
     503: problems.UnavailableError,
     507: problems.StorageFullError,

@@ -144,6 +144,24 @@ class InvalidError(ProblemError):
         return document(cls.status, cls.slug, cls.title, detail, errors=[error])
 
 
+class TooManyRequestsError(ProblemError):
+    """A limit of the caller; `retry_after` is in seconds."""
+
+    status, slug, title = 429, "too-many-requests", "Too many requests"
+    example = "This key has 64 event streams and waits at once, the limit; end one of them first."
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        retry_after: int,
+        headers: dict[str, str] | None = None,
+        **extra: Any,
+    ) -> None:
+        waits = {"Retry-After": str(retry_after)}
+        super().__init__(detail, headers={**waits, **(headers or {})}, **extra)
+
+
 class InternalError(ProblemError):
     status, slug, title = 500, "internal", "Internal error"
     example = "This is a fault of the server. Its log has the cause, under this request id."

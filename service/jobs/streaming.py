@@ -9,13 +9,20 @@ from fastapi.sse import ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
 from service.database.jobs import JobKind
-from service.http.dependencies import Services
+from service.http.dependencies import FromApp, Services
+from service.http.security import Reader
 from service.jobs import service as jobs
 from service.jobs.waiting import POLL_SECONDS
 
 LastEventId = Annotated[
     int, Header(ge=0, le=2**63 - 1, description="The id of the last event that you have")
 ]
+
+
+async def hold_place(caller: Reader, services: FromApp) -> AsyncIterator[None]:
+    """Hold one of the caller's places until the stream has ended; raise TooManyRequestsError."""
+    with services.places.held(caller.key_id):
+        yield
 
 
 async def stream(

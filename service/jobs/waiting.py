@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Annotated, Protocol, TypeVar
 
 from fastapi import Header, Request, Response
@@ -31,6 +32,7 @@ D = TypeVar("D", bound=Described)
 
 async def read_when_changed(
     read: Callable[[], D],
+    place: AbstractContextManager[None],
     services: Services,
     request: Request,
     response: Response,
@@ -40,9 +42,21 @@ async def read_when_changed(
     """Return what `read` returns once the job has ended, or changed, or the wait is over.
 
     The answer is 304 if the entity tag is in `if_none_match`. A server that is about to stop
-    answers at once.
+    answers at once. A wait holds `place`, which raises TooManyRequestsError if there is none.
     """
     wait = wait_seconds(prefer)
+    with place if wait else nullcontext():
+        return await _read(read, wait, services, request, response, if_none_match)
+
+
+async def _read(
+    read: Callable[[], D],
+    wait: int,
+    services: Services,
+    request: Request,
+    response: Response,
+    if_none_match: str | None,
+) -> D | Response:
     until = time.monotonic() + wait
     while True:
         job = await run_in_threadpool(read)

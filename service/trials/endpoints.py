@@ -24,7 +24,7 @@ from service.http.security import Reader, Writer
 from service.jobs import service as jobs
 from service.jobs.conditional import IfNoneMatch
 from service.jobs.idempotency import IdempotencyKey
-from service.jobs.streaming import LastEventId, stream
+from service.jobs.streaming import LastEventId, hold_place, stream
 from service.jobs.waiting import Prefer, read_when_changed
 from service.trials import service as trials
 from service.trials.request import TrialRequest
@@ -87,7 +87,7 @@ def _read(services: Services, owner: str, trial_id: str) -> TrialOut:
     response_model=TrialOut,
     responses={
         304: {"description": "Not modified: the entity tag is in `If-None-Match`"},
-        **responses(404),
+        **responses(404, 429),
     },
 )
 async def get_trial(
@@ -109,7 +109,8 @@ async def get_trial(
     def read() -> TrialOut:
         return _read(services, caller.owner, trial_id)
 
-    return await read_when_changed(read, services, request, response, if_none_match, prefer)
+    place = services.places.held(caller.key_id)
+    return await read_when_changed(read, place, services, request, response, if_none_match, prefer)
 
 
 @router.post("/{trial_id}/cancel", responses=responses(404))
@@ -130,7 +131,12 @@ def _known(trial_id: Id, caller: Reader, services: FromApp) -> str:
     return _read(services, caller.owner, trial_id).id
 
 
-@router.get("/{trial_id}/events", response_class=EventSourceResponse, responses=responses(404))
+@router.get(
+    "/{trial_id}/events",
+    response_class=EventSourceResponse,
+    responses=responses(404, 429),
+    dependencies=[Depends(hold_place)],
+)
 async def stream_trial_events(
     trial_id: Annotated[str, Depends(_known)],
     caller: Reader,
