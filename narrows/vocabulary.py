@@ -95,6 +95,15 @@ AnalysisState = Literal[
 ]
 ENDED: Final[frozenset[AnalysisState]] = frozenset({"succeeded", "failed", "cancelled"})
 """The states that an analysis or a trial does not leave."""
+WebhookEvent = Literal[
+    "analysis.succeeded",
+    "analysis.failed",
+    "analysis.cancelled",
+    "trial.succeeded",
+    "trial.failed",
+    "trial.cancelled",
+]
+"""What webhooks tell of: `KIND.STATE`, for each state of ENDED."""
 ACTIVE: Final[tuple[AnalysisState, ...]] = tuple(
     state for state in get_args(AnalysisState) if state not in ENDED
 )

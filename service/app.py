@@ -33,6 +33,8 @@ from service.startup import checked_settings
 from service.storage.objects import Storage
 from service.trials import endpoints as trials
 from service.trials import results as trial_results
+from service.webhooks import endpoints as webhooks
+from service.webhooks.sender import Sender
 from service.workers import endpoints as workers
 
 SWEEP_SECONDS = 60 * 60
@@ -52,6 +54,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         tasks = [
             asyncio.create_task(_keep_sweeping(services.storage)),
             asyncio.create_task(_keep_writing_uses(services)),
+            asyncio.create_task(Sender(services).run()),
         ]
         yield
         for task in tasks:
@@ -91,6 +94,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         keys,
         owners,
         audit,
+        webhooks,
     ):
         app.include_router(resource.router)
     return app

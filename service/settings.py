@@ -72,6 +72,8 @@ class Settings(BaseSettings):
     sandbox: Literal["auto", "require", "off"] = "auto"
     """Whether uploads are read and computed in a sandbox: with the layers that the system allows
     (`auto`), only with all (`require`), or not (`off`)."""
+    webhook_private: bool = False
+    """Whether webhooks may point to private addresses, and be http."""
     time_limit_seconds: float = Field(default=3600.0, gt=0, allow_inf_nan=False)
     """How many seconds the computation of one piece of work (such as a shard) may take."""
     memory_bytes: int | None = Field(default=None, ge=1)

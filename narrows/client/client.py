@@ -33,10 +33,11 @@ from narrows.client.types import (
 )
 from narrows.client.uploads import OnRead, upload
 from narrows.client.waiting import ANALYSES, read, watch, watch_upload
+from narrows.client.webhooks import WebhookCalls
 from narrows.vocabulary import AnalysisState
 
 
-class Client(TrialCalls):
+class Client(TrialCalls, WebhookCalls):
     """A connection to a Narrows server.
 
     `url` defaults to `NARROWS_URL` or this machine, `api_key` to `NARROWS_API_KEY` or, on this

@@ -20,6 +20,7 @@ from service.cli.show import show
 from service.cli.trial import trial
 from service.cli.trials import trials
 from service.cli.up import up
+from service.cli.webhooks import webhooks
 from service.cli.workers import workers
 from service.parent_watch import stop_at_end_of_input
 
@@ -95,3 +96,4 @@ for _point in sorted(entry_points(group="narrows.commands"), key=lambda point: p
     if _point.name not in _OWN:
         app.command(_point.name)(_load(_point))
 app.add_typer(keys, name="keys")
+app.add_typer(webhooks, name="webhooks")

@@ -13,7 +13,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-import service.database.trials  # noqa: F401 - the metadata have all tables
+import service.database.trials
+import service.database.webhooks  # noqa: F401 - the metadata have all tables
 from service.database.base import Base, Leased, utc_now
 from service.database.jobs import Job, JobArtifact, JobEvent, JobKind, Part
 

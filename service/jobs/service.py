@@ -10,6 +10,7 @@ from service.database.base import new_id, utc_now
 from service.database.clock import epoch_now
 from service.database.files import FileRepository
 from service.database.jobs import J, JobArtifact, JobEvent, JobKind
+from service.database.webhooks import announce
 from service.http.audit import record
 from service.http.dependencies import enqueue
 from service.http.pagination import ByIndex, Slice, age_key, decode_age, decode_token, first_page
@@ -151,6 +152,8 @@ def cancel(session: Session, kind: JobKind[J], caller: Caller, identity: str) ->
         row.state = "cancelled"
         row.finished_at = utc_now()
         jobs.add_event(identity, "state", state=row.state)
+        session.flush()
+        announce(session, kind, identity)
     return row
 
 

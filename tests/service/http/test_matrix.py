@@ -75,6 +75,19 @@ RULES: Final = {
     "get /v1/trials/{trial_id}/runs": Rule("read"),
     "get /v1/trials/{trial_id}/artifacts": Rule("read", 409),
     "get /v1/trials/{trial_id}/artifacts/{name}": Rule("read", 409),
+    "get /v1/webhooks": Rule("read"),
+    "post /v1/webhooks": Rule(
+        "write", 201, "webhook.create", {"json": {"url": "https://example.com/hook"}}
+    ),
+    "get /v1/webhooks/{webhook_id}": Rule("read"),
+    "patch /v1/webhooks/{webhook_id}": Rule("write", 200, "webhook.change", {"json": {}}),
+    "delete /v1/webhooks/{webhook_id}": Rule("write", 204, "webhook.delete"),
+    "post /v1/webhooks/{webhook_id}/rotate": Rule("write", 200, "webhook.rotate"),
+    "post /v1/webhooks/{webhook_id}/test": Rule("write", 202, "webhook.test"),
+    "get /v1/webhooks/{webhook_id}/deliveries": Rule("read"),
+    "post /v1/webhooks/{webhook_id}/deliveries/{delivery_id}/resend": Rule(
+        "write", 202, "webhook.resend"
+    ),
     "get /v1/workers": Rule("read"),
     "get /v1/usage": Rule("read"),
     "get /v1/owners": Rule("admin"),
@@ -153,6 +166,11 @@ def ids(
         found["trial_id"] = created(request.getfixturevalue("ann").post("/v1/trials", json=body))[
             "id"
         ]
+    if "{webhook_id}" in path:
+        ann = request.getfixturevalue("ann")
+        made = created(ann.post("/v1/webhooks", json={"url": "https://example.invalid"}))
+        found["webhook_id"] = made["id"]
+        found["delivery_id"] = ann.post(f"/v1/webhooks/{made['id']}/test").json()["id"]
     with Session(engine) as session, session.begin():
         row, _ = create_key(
             server_secret(settings), session, owner="carl", name="c", scopes=["read"]

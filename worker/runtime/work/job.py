@@ -9,6 +9,7 @@ from narrows.vocabulary import AnalysisState
 from service.database.base import utc_now
 from service.database.jobs import JobKind
 from service.database.tables import Dataset, Model
+from service.database.webhooks import announce
 from worker.errors import RefusedError
 from worker.runtime import leases
 from worker.runtime.leases import Claim, ProblemJson, Work
@@ -123,6 +124,7 @@ def end(
         )
     )
     add_event(connection, kind, identity, state, values.get("error"))
+    announce(connection, kind, identity)
     count_job(kind.noun, _history(connection, kind, identity))
 
 

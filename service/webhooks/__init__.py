@@ -1,0 +1,1 @@
+"""Webhooks: other services are told when analyses and trials end."""
