@@ -56,6 +56,8 @@ def paths(
         "name": "double.pt2",
         "owner": "ann",
         "key_id": "key_" + "0" * 24,
+        "webhook_id": "whk_" + "0" * 24,
+        "delivery_id": "msg_" + "0" * 24,
     }
     return lambda path: path.format(**ids)
 
