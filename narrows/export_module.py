@@ -9,9 +9,9 @@ from torch.export import ExportedProgram
 
 from narrows.graph.exported_outputs import outputs_of
 from narrows.graph.from_export import read_program
-from narrows.graph.functionalization import UnsupportedError
 from narrows.graph.saving import save_program
 from narrows.graph.tracing import TraceError, trace
+from narrows.graph.unsupported import UnsupportedError
 
 
 class ExportError(Exception):

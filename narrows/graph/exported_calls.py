@@ -12,10 +12,11 @@ from torch.fx import GraphModule
 from torch.fx import Node as FxNode
 
 from narrows.graph import operator_names, operators
-from narrows.graph.functionalization import Functionalization, UnsupportedError
+from narrows.graph.functionalization import Functionalization
 from narrows.graph.module_types import function_name, module_path, type_name
 from narrows.graph.node import Argument, Node, Ref
 from narrows.graph.operator_names import INLINED
+from narrows.graph.unsupported import UnsupportedError
 
 _SYMBOLIC: Mapping[Any, str] = {function: name for name, function in operators.SYMBOLIC.items()}
 

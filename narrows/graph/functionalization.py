@@ -8,54 +8,18 @@ See docs/architecture.md, "The network".
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import count
 
 import torch
 
 from narrows.graph.inverse_views import INVERSES
 from narrows.graph.node import Argument, Node, Ref, as_ref
-from narrows.graph.operator_names import VIEWS
 from narrows.graph.operators import INPLACE
+from narrows.graph.unsupported import UnsupportedError
+from narrows.graph.variables import Variable, Variables, View
 
 MAX_NODES = 100_000
-MAX_VIEWS = 64
-"""The most views of views: each write and each read goes through all of them."""
-
-_OF_EACH = frozenset({"broadcast_tensors", "meshgrid.indexing", "meshgrid"})
-"""Operators whose every result is a view of one of their arguments."""
-
-
-class UnsupportedError(ValueError):
-    """The error for a program that Narrows can't follow; the text says what, where and why.
-
-    `final` tells that it is not a matter of the operators in which the program is written.
-    """
-
-    def __init__(self, detail: str, *, final: bool = False) -> None:
-        super().__init__(detail)
-        self.final = final
-
-
-@dataclass(eq=False)
-class _Variable:
-    """A tensor of the source: `value` is the name of its value, computed at `time`."""
-
-    value: str
-    view: "_View | None" = None
-    depth: int = 0
-    time: int = 0
-    stored: str | None = None
-    lost: bool = False
-
-
-@dataclass(eq=False)
-class _View:
-    """A call whose results share the memory of `parent`."""
-
-    call: Node
-    parent: _Variable
-    results: list[_Variable | None] = field(default_factory=list)
 
 
 class Functionalization:
@@ -76,21 +40,17 @@ class Functionalization:
     def __init__(self, dtypes: Mapping[str, torch.dtype | None]) -> None:
         self.nodes: list[Node] = []
         self._dtypes = dtypes
-        self._variables: dict[str, _Variable] = {}
-        self._sizes: dict[str, str] = {}
+        self._variables = Variables()
         self._time = 0
         self._numbers = count(1)
 
     def define(self, name: str, stored: str | None = None) -> None:
         """Define an input; a parameter, buffer or constant is `stored` under its user's name."""
-        self._variables[name] = _Variable(name, stored=stored)
+        self._variables.define(name, stored)
 
     def bind(self, name: str, other: str) -> None:
         """Define another name of a tensor, or of a size."""
-        if other in self._variables:
-            self._variables[name] = self._variables[other]
-        else:
-            self._sizes[name] = self._sizes.get(other, other)
+        self._variables.bind(name, other)
 
     def read(self, name: str) -> Ref:
         """Return the current value of a tensor; take a view anew if need be.
@@ -100,7 +60,7 @@ class Functionalization:
         """
         if variable := self._variables.get(name):
             return Ref(self._current(variable, name))
-        return Ref(self._sizes.get(name, name))
+        return Ref(self._variables.size(name))
 
     def add(self, node: Node) -> None:
         """Add a call of the source, in its names; its operator may be one of `INPLACE`.
@@ -115,7 +75,7 @@ class Functionalization:
             self._write(node, replace(pure, op=INPLACE[node.op]))
         else:
             self._emit(pure)
-            self._define_results(node, pure)
+            self._variables.define_results(node, pure, self._time)
 
     def live_nodes(self, outputs: Sequence[str]) -> tuple[Node, ...]:
         """Return the calls that the outputs depend on; results that no call reads become None."""
@@ -145,36 +105,11 @@ class Functionalization:
         if len(self.nodes) > MAX_NODES:
             raise UnsupportedError(f"the program has more than {MAX_NODES} calls")
 
-    # --- views ------------------------------------------------------------------------------------
+    # --- reads ------------------------------------------------------------------------------------
 
-    def _define_results(self, node: Node, pure: Node) -> None:
-        parents = self._parents(node)
-        view = None
-        for name, parent in zip(node.outputs, parents, strict=True):
-            if view is None or view.parent is not parent:
-                view = _View(pure, parent) if parent else None
-            variable = None
-            if name is not None:
-                depth = parent.depth + 1 if parent else 0
-                if depth > MAX_VIEWS:
-                    raise UnsupportedError(f"{name} is a view of more than {MAX_VIEWS} views")
-                variable = _Variable(name, view, depth, self._time)
-                self._variables[name] = variable
-            if view is not None:
-                view.results.append(variable)
-
-    def _parents(self, node: Node) -> Sequence[_Variable | None]:
-        """Return for each result of a call the tensor that it may be a view of."""
-        if node.op not in VIEWS:
-            return [None] * len(node.outputs)
-        tensors = [v for name in node.references() if (v := self._variables.get(name))]
-        if node.op in _OF_EACH and len(tensors) == len(node.outputs):
-            return tensors
-        return tensors[:1] * len(node.outputs) or [None] * len(node.outputs)
-
-    def _current(self, variable: _Variable, name: str) -> str:
+    def _current(self, variable: Variable, name: str) -> str:
         """Return the name of the current value; take the view anew if its memory was written."""
-        root = _root(variable)
+        root = variable.root
         view = variable.view
         if root.lost or (view and variable.time < root.time and view.call.op not in INVERSES):
             raise UnsupportedError(
@@ -189,7 +124,7 @@ class Functionalization:
                     result.value, result.time = value, self._time
         return variable.value
 
-    def _taken_anew(self, view: _View, parent: str) -> Node:
+    def _taken_anew(self, view: View, parent: str) -> Node:
         first = next(name for name, a in view.call.inputs.items() if isinstance(a, Ref))
         outputs = tuple(name and self._new(name) for name in view.call.outputs)
         return replace(view.call, inputs={**view.call.inputs, first: Ref(parent)}, outputs=outputs)
@@ -207,7 +142,7 @@ class Functionalization:
         if result is None:
             raise UnsupportedError(f"what {node.op} writes has no name")
         variable = self._variables[target]
-        stored = _root(variable).stored
+        stored = variable.root.stored
         self.bind(result, target)
         if stored is None:
             self._emit(*self._in_own_type(node, pure, target))
@@ -234,7 +169,7 @@ class Functionalization:
             "type_as", {"self": Ref(wide), "other": self.read(target)}, (result,), node.module
         )
 
-    def _assign(self, variable: _Variable, value: str, module: str) -> None:
+    def _assign(self, variable: Variable, value: str, module: str) -> None:
         """Give a tensor a new value, and what it is a view of, too."""
         view = variable.view
         if view is not None:
@@ -242,7 +177,7 @@ class Functionalization:
             parent = self._current(view.parent, value) if inverse else ""
             call = inverse(view.call, parent, value) if inverse else None
             if call is None:  # it may be a view or a copy: what it was taken from is not known
-                _root(view.parent).lost, variable.view = True, None
+                view.parent.root.lost, variable.view = True, None
             elif isinstance(call, str):
                 self._assign(view.parent, call, module)
             else:
@@ -259,10 +194,3 @@ def is_made(name: str) -> bool:
     (True, False, False)
     """
     return name.rpartition(".")[2].isdigit()
-
-
-def _root(variable: _Variable) -> _Variable:
-    """Return the tensor whose memory this one shares."""
-    while variable.view is not None:
-        variable = variable.view.parent
-    return variable

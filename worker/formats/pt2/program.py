@@ -10,10 +10,11 @@ from itertools import count
 
 import torch
 
-from narrows.graph.functionalization import Functionalization, UnsupportedError
+from narrows.graph.functionalization import Functionalization
 from narrows.graph.node import Argument, Node, Ref, as_ref
 from narrows.graph.operator_names import DROPPED, INLINED, reason_against
 from narrows.graph.operators import INPLACE, SYMBOLIC, argument_names
+from narrows.graph.unsupported import UnsupportedError
 from worker.formats.pt2.arguments import read_arguments, read_sizes
 from worker.formats.pt2.bodies import NAME, read_block
 from worker.formats.pt2.origins import describe, read_origin
