@@ -25,11 +25,13 @@ from narrows.graph.tracing import summary
 class ExportRequest:
     """A request to export: `target` is `package.module:name`, `weights` a file of `torch.save`.
 
-    Inputs have the shapes `sizes` and the types `dtypes`. The archive is written to `archive`, and
-    example inputs with the module's outputs for them to `samples`.
+    Inputs have the shapes `sizes` and the types `dtypes`, and `names` where the module takes them
+    by name. The archive is written to `archive`, and example inputs with the module's outputs for
+    them to `samples`.
     """
 
     target: str
+    names: list[str]
     sizes: list[list[int]]
     dtypes: list[str]
     weights: str | None
@@ -52,11 +54,14 @@ def export_target(request: ExportRequest) -> None:
         _example(sizes, dtype, at_least=2 if dynamic else 1)
         for sizes, dtype in zip(request.sizes, request.dtypes, strict=True)
     )
-    decomposed = export_module(module, inputs, Path(request.archive), dynamic_batch=dynamic)
+    names = request.names
+    named = dict(zip(names, inputs, strict=True)) if names else inputs
+    decomposed = export_module(module, named, Path(request.archive), dynamic_batch=dynamic)
     if decomposed:
         sys.stderr.write(f"Note: {as_decomposed(decomposed)}.\n")
     inputs = grown(inputs) if dynamic else inputs
-    torch.save({"inputs": inputs, "outputs": outputs_of(module, inputs)}, request.samples)
+    samples = {"inputs": inputs, "names": names, "outputs": outputs_of(module, inputs, names)}
+    torch.save(samples, request.samples)
 
 
 def grown(inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:

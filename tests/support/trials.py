@@ -25,13 +25,20 @@ def classes_second(outputs: Tensor, targets: Tensor) -> Tensor:
     return outputs if outputs.shape[2:] == targets.shape[1:] else outputs.movedim(-1, 1)
 
 
+Inputs = Tensor | tuple[Tensor, ...]
+
+
 def subject_of(
-    model: nn.Module | ExportedProgram, inputs: Tensor, targets: Tensor, **request: Any
+    model: nn.Module | ExportedProgram, inputs: Inputs, targets: Tensor, **request: Any
 ) -> TrialSubject:
     """Return the subject of a trial with the options of `request`."""
-    network = as_network(model, (inputs[:2],))
+    network = as_network(model, tuple(x[:2] for x in several(inputs)))
     data = TrialData.of_tensors(inputs, targets)
     return TrialSubject.prepare(network, data, TrialOptions.from_json(request))
+
+
+def several(inputs: Inputs) -> tuple[Tensor, ...]:
+    return inputs if isinstance(inputs, tuple) else (inputs,)
 
 
 def original(subject: TrialSubject) -> Variant:
@@ -41,7 +48,7 @@ def original(subject: TrialSubject) -> Variant:
 
 
 def train_plainly(
-    module: nn.Module, inputs: Tensor, targets: Tensor, subject: TrialSubject, seed: int
+    module: nn.Module, inputs: Inputs, targets: Tensor, subject: TrialSubject, seed: int
 ) -> list[float]:
     """Train a module in train mode by torch alone; return the loss of each step.
 
@@ -68,7 +75,7 @@ def train_plainly(
             group["lr"] = learning_rate(recipe, recipe.learning_rate, step, recipe.steps)
         with torch.random.fork_rng():
             torch.manual_seed(seed_of(seed, Stream.DROPOUT, step))
-            outputs = module(inputs[batch])
+            outputs = module(*(x[batch] for x in several(inputs)))
         loss = nn.functional.cross_entropy(
             classes_second(outputs, targets),
             targets[batch],

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:  # `narrows --help` must not load torch
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from torch import Tensor, nn
 
@@ -37,7 +37,12 @@ def export(
     ],
     shapes: Annotated[
         list[str],
-        typer.Option("--input", help="The shape of an input, batch first; may be repeated."),
+        typer.Option(
+            "--input",
+            metavar="[NAME=]SHAPE",
+            help="The shape of an input, batch first, and its name where the network takes its "
+            "inputs by name; may be repeated.",
+        ),
     ],
     output: Annotated[
         Path, typer.Option("--output", "-o", help="The file to write.", dir_okay=False)
@@ -58,9 +63,11 @@ def export(
 
     Example: narrows export torchvision.models:resnet18 --input 1x3x224x224 -o resnet18.pt2
 
+    By name: --input input_ids=2x16 --input attention_mask=2x16 --dtype int64
+
     The file is read back as the service reads it, and the outputs of both networks are compared.
     """
-    sizes = [_parse_shape(shape) for shape in shapes]
+    names, sizes = _parse_inputs(shapes)
     if len(dtypes) not in (1, len(sizes)):
         raise typer.BadParameter(
             "Give one type for all inputs, or one for each --input.", param_hint="--dtype"
@@ -71,13 +78,16 @@ def export(
         )
     if not all(target.partition(":")):
         raise typer.BadParameter(f"{target!r} does not have the form package.module:name.")
+    import torch
+
     from narrows.export_module import ExportError
     from narrows.export_target import ExportRequest
 
     with TemporaryDirectory(dir=output.parent, prefix=".narrows-export-") as folder:
         request = ExportRequest(
             target,
-            [list(shape) for shape in sizes],
+            names,
+            sizes,
             [str(dtype) for dtype in (dtypes if len(dtypes) > 1 else dtypes * len(sizes))],
             None if weights is None else str(weights.absolute()),
             not static,
@@ -86,7 +96,8 @@ def export(
         )
         try:
             _export_in_child(request)
-            _check_archive(Path(request.archive), *_load_samples(Path(request.samples)))
+            samples = torch.load(request.samples, weights_only=True)
+            _check_archive(Path(request.archive), **samples)
         except ExportError as error:
             typer.echo(str(error), err=True)
             raise typer.Exit(1) from None
@@ -96,7 +107,7 @@ def export(
 
 def export_module(
     module: "nn.Module",
-    example_inputs: "tuple[Tensor, ...]",
+    example_inputs: "tuple[Tensor, ...] | Mapping[str, Tensor]",
     path: Path,
     *,
     dynamic_batch: bool = True,
@@ -106,28 +117,41 @@ def export_module(
     Like `narrows.export_module`, but also raises ExportError if Narrows refuses the archive or if
     its outputs differ from those of `module`. After an error, no file is written.
     """
-    from narrows.export_module import export_module
+    from narrows.export_module import export_module, positional
     from narrows.export_target import grown
     from narrows.graph.exported_outputs import outputs_of
 
     draft = path.with_name(f".{path.name}.draft.pt2")
     try:
         export_module(module, example_inputs, draft, dynamic_batch=dynamic_batch)
-        inputs = grown(example_inputs) if dynamic_batch else example_inputs
-        network = _check_archive(draft, inputs, outputs_of(module, inputs))
+        inputs, names = positional(example_inputs)
+        inputs = grown(inputs) if dynamic_batch else inputs
+        network = _check_archive(draft, inputs, names, outputs_of(module, inputs, names))
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
     return network
 
 
-def _parse_shape(text: str) -> tuple[int, ...]:
+def _parse_inputs(texts: list[str]) -> tuple[list[str], list[list[int]]]:
+    """Return the names of all inputs, or none, and their shapes."""
+    pairs = [text.rpartition("=") for text in texts]
+    names = [name for name, equals, _ in pairs if equals]
+    if not all(map(str.isidentifier, names)) or len(set(names)) not in (0, len(pairs)):
+        raise typer.BadParameter(
+            "Give each input the name of its own argument, or none of them a name.",
+            param_hint="--input",
+        )
+    return names, [_parse_shape(shape) for *_, shape in pairs]
+
+
+def _parse_shape(text: str) -> list[int]:
     sizes = text.lower().split("x")
     if not all(size.isdecimal() and int(size) for size in sizes):
         raise typer.BadParameter(
             f"{text!r} is not a shape of positive integers, such as 1x3x224x224."
         )
-    return tuple(map(int, sizes))
+    return list(map(int, sizes))
 
 
 def _export_in_child(request: "ExportRequest") -> None:
@@ -142,20 +166,17 @@ def _export_in_child(request: "ExportRequest") -> None:
         raise ExportError(f"The process that exports ended with status {done.returncode}.")
 
 
-def _load_samples(path: Path) -> "tuple[tuple[Tensor, ...], Sequence[Tensor]]":
-    import torch
-
-    samples = torch.load(path, weights_only=True)
-    return samples["inputs"], samples["outputs"]
-
-
 def _check_archive(
-    archive: Path, inputs: "tuple[Tensor, ...]", outputs: "Sequence[Tensor]"
+    archive: Path, inputs: "tuple[Tensor, ...]", names: list[str], outputs: "Sequence[Tensor]"
 ) -> "Network":
-    """Return the network in the archive; raise ExportError unless it computes these outputs."""
+    """Return the network in the archive; raise ExportError unless it computes these outputs.
+
+    `names` are those of the inputs, where they have some.
+    """
     import torch
 
     from narrows.export_module import ExportError
+    from narrows.inputs import arrange
     from worker.errors import RefusedError
     from worker.formats import pt2
 
@@ -163,6 +184,9 @@ def _check_archive(
         network = pt2.read(archive)
     except RefusedError as refused:
         raise ExportError(f"The export worked, but Narrows can't read it. {refused}") from refused
+    if names:
+        own = [spec.name for spec in network.inputs]
+        inputs = arrange(own, dict(zip(names, inputs, strict=True)))
     with torch.no_grad():
         actual = network(*inputs)
     for ours, theirs in zip(actual, outputs, strict=True):

@@ -10,7 +10,16 @@ from torch import Tensor, nn
 
 from narrows.trials.run import TrainingRun
 from tests.support.architectures import MobileNet, ResidualNet, Tagger, Transformer
-from tests.support.trials import classes_of, classes_second, original, subject_of, train_plainly
+from tests.support.several_inputs import Fusion, Masked, fusion_data, masked_data
+from tests.support.trials import (
+    Inputs,
+    classes_of,
+    classes_second,
+    original,
+    several,
+    subject_of,
+    train_plainly,
+)
 
 
 class Norms(nn.Module):
@@ -62,7 +71,11 @@ class Padded(nn.Module):
         return y
 
 
-def samples_for(module: nn.Module) -> tuple[Tensor, Tensor]:
+def samples_for(module: nn.Module) -> tuple[Inputs, Tensor]:
+    if isinstance(module, Masked | Fusion):
+        data = masked_data(24) if isinstance(module, Masked) else fusion_data(24)
+        *inputs, targets = map(torch.from_numpy, data)
+        return tuple(x.double() if x.is_floating_point() else x for x in inputs), targets
     if isinstance(module, Transformer | Padded | Tagger):
         tokens = torch.randint(11, (24, 2 if isinstance(module, Tagger) else 6))
         return tokens, tokens % 5 if isinstance(module, Transformer | Tagger) else tokens.sum(1) % 5
@@ -86,6 +99,8 @@ ADAMW = {"optimizer": "adamw", "learning_rate": 0.01, "weight_decay": 0.1, "labe
         (MobileNet, ADAMW),
         (Transformer, SGD),
         (Tagger, ADAMW),
+        (Masked, SGD),
+        (Fusion, ADAMW),
     ],
 )
 def test_training_is_that_of_a_plain_loop(kind: type[nn.Module], recipe: dict[str, Any]) -> None:
@@ -108,7 +123,8 @@ def test_training_is_that_of_a_plain_loop(kind: type[nn.Module], recipe: dict[st
     torch.testing.assert_close(run.result().curve[-1].train_loss, losses[-1], rtol=1e-8, atol=0)
     held = subject.split(4).held_out
     expected.eval()
-    loss = F.cross_entropy(classes_second(expected(inputs[held]), targets), targets[held]).item()
+    outputs = expected(*(x[held] for x in several(inputs)))
+    loss = F.cross_entropy(classes_second(outputs, targets), targets[held]).item()
     assert run.result().loss == pytest.approx(loss, rel=1e-6)
 
 
@@ -117,6 +133,7 @@ def test_an_exported_program_trains_alike(how: str) -> None:
     torch.manual_seed(0)
     module = MobileNet().double()
     inputs, targets = samples_for(module)
+    assert isinstance(inputs, Tensor)
     batch = torch.export.Dim.DYNAMIC
     mode = copy.deepcopy(module).train(how == "train")
     program = torch.export.export(mode, (inputs[:2],), dynamic_shapes=({0: batch},))

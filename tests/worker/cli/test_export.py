@@ -48,6 +48,18 @@ class Tokens(nn.Module):
         return result
 
 
+class Named(nn.Module):
+    """Takes its inputs by name, as models of transformers do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed, self.head = nn.Embedding(5, 4), nn.Linear(4, 2)
+
+    def forward(self, mask: Tensor, scale: float = 1.0, *, ids: Tensor) -> Tensor:
+        result: Tensor = self.head((self.embed(ids) * mask[..., None]).sum(1)) * scale
+        return result
+
+
 class Fourier(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return torch.fft.rfft(x).abs()
@@ -164,6 +176,25 @@ def test_several_inputs(tmp_path: Path) -> None:
     done = export("Several", "-o", tmp_path / "m.pt2", "--input", "2x3x8x8")
     assert done.exit_code == 0, done.output
     assert done.output.count("float32 [batch, 3, 8, 8]") == 2
+
+
+def test_inputs_by_name(tmp_path: Path) -> None:
+    more = ("-o", tmp_path / "m.pt2", "--input", "mask=1x6", "--dtype", "int64")
+    done = export("Named", *more, size="ids=1x6")
+    assert done.exit_code == 0, done.output
+    for name in ("ids", "mask"):
+        assert f"input {name}: int64 [batch, 6]" in done.output
+    done = export("Named", *more, size="id=1x6")
+    assert done.exit_code == 1
+    assert "unexpected keyword argument 'id'" in done.output
+
+
+@pytest.mark.parametrize("names", [("", "mask="), ("ids=", "ids="), ("2=", "mask=")])
+def test_names_of_inputs(names: tuple[str, str], tmp_path: Path) -> None:
+    first, second = (f"{name}2x6" for name in names)
+    done = export("Named", "-o", tmp_path / "m.pt2", "--input", second, size=first)
+    assert done.exit_code == 2
+    assert "the name of its own argument" in " ".join(done.output.replace("│", " ").split())
 
 
 def test_a_fixed_batch(tmp_path: Path) -> None:
