@@ -16,12 +16,13 @@ from narrows.graph.shapes import Shapes, trace_shapes
 from narrows.surgery.channel_counts import ChannelCounts, SurgeryError
 from narrows.surgery.function_preserving import shares, uneven_norms
 from narrows.surgery.masked_run import masks_of, random_inputs, run_in_single, run_masked
+from narrows.surgery.weight_norms import changed_norms
 from narrows.vocabulary import Init
 
 EXACT = 1e-9
 """The relative tolerance where the weights are the same; the runs are in double precision."""
 ROUNDED = {torch.float32: 1e-5, torch.float16: 1e-2, torch.bfloat16: 5e-2}
-"""The relative tolerance where weights were divided, and rounded to their own precision."""
+"""The relative tolerance where weights were divided or scaled, and rounded to their precision."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,8 @@ def verify(
     divided = init == "preserve" and bool((copies > 1).any())
     unshared = shares(network, counts).reasons if divided else ()
     norms = tuple(uneven_norms(network, counts, alike=init == "preserve"))
-    tolerance = _tolerance(network) if divided else EXACT
+    rounded = divided or any(changed_norms(network, counts))  # their g is scaled
+    tolerance = _tolerance(network) if rounded else EXACT
     if norms and init == "preserve":
         _compare(actual, run_masked(network, inputs, remaining, counts), tolerance, unshared)
     return _compare(actual, expected, tolerance, (*norms, *unshared))

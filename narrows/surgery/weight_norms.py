@@ -1,6 +1,6 @@
 """Weight norm: `g v / ‖v‖` keeps its numbers where v loses, gains or divides some of its own."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor
@@ -19,20 +19,25 @@ def kept_norms(
     `resized` holds the tensors of the resized network, g with its channels cut and copied.
     """
     scaled = {}
+    for v, g, dim in changed_norms(network, counts):
+        weight, factor = network.leaves[v], network.leaves[g]
+        before, after = _norm(network.tensors[weight], dim), _norm(resized[weight], dim)
+        labels = counts.dims(v)[dim] if dim >= 0 else None
+        if labels is not None and counts.changes(labels):
+            index = torch.from_numpy(counts.sources(labels)[0]).to(before.device)
+            before = before.index_select(dim, index)
+        scaled[factor] = resized[factor] * (after / before).to(resized[factor])
+    return scaled
+
+
+def changed_norms(network: Network, counts: ChannelCounts) -> Iterator[tuple[str, str, int]]:
+    """Yield v, g and the dimension of each weight norm whose v loses or gains numbers."""
     for node in network.nodes:
         v, g = node.inputs.get("v"), node.inputs.get("g")
         if node.op.startswith("_weight_norm") and isinstance(v, Ref) and isinstance(g, Ref):
-            names = network.leaves.get(v.name), network.leaves.get(g.name)
-            if names[0] is None or names[1] is None:
-                continue
-            dim = as_int(node.inputs.get("dim", 0))
-            before, after = _norm(network.tensors[names[0]], dim), _norm(resized[names[0]], dim)
-            labels = counts.dims(v.name)[dim] if dim >= 0 else None
-            if labels is not None and counts.changes(labels):
-                index = torch.from_numpy(counts.sources(labels)[0]).to(before.device)
-                before = before.index_select(dim, index)
-            scaled[names[1]] = resized[names[1]] * (after / before).to(resized[names[1]])
-    return scaled
+            stored = v.name in network.leaves and g.name in network.leaves
+            if stored and any(map(counts.changes, counts.dims(v.name))):
+                yield v.name, g.name, as_int(node.inputs.get("dim", 0))
 
 
 def _norm(v: Tensor, dim: int) -> Tensor:

@@ -107,6 +107,15 @@ def test_the_parameter_of_a_computed_weight_is_cut(kind: str) -> None:
     assert_right(network, channels, IMAGE, norm=kind in weights.NORMALIZED)
 
 
+def test_a_weight_norm_is_scaled_in_its_own_precision() -> None:
+    """Its g is rounded, more than what double precision allows."""
+    network, channels = followed(weights.Convolutions(weights.weight_normed), IMAGE)
+    single = network.in_single_precision().map_dtypes(lambda _: torch.float32)
+    verification = prove(single, channels, cut_some(channels, 0))
+    assert EXACT < verification.deviation < 1e-6
+    assert_exact(prove(network, channels, cut_some(channels, 0)))
+
+
 def test_a_fixed_filter_is_no_layer() -> None:
     network, channels = followed(weights.Blurred(), IMAGE)
     assert structures_of(channels) == {"stem": 8, "head": 0}
