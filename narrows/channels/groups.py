@@ -54,15 +54,16 @@ def find_channels(network: Network, shapes: Shapes, exclude: Collection[str] = (
     (2, 0)
     """
     graph = trace(network, shapes)
-    for producer in graph.producers:
-        if isinstance(producer.weight, str) and layer_name(producer.weight) in exclude:
-            graph.pin(producer.rows, "they are excluded by the request")
     for name in shapes.values:
         graph.labelling(Ref(name))  # all have their labels before these are numbered
     component = resolve(graph)
     pin_parted(graph, component)
     settle_statistics(graph, component)
     parameters = bind_computed(graph, component)
+    names = _names(graph, parameters)
+    for producer in graph.producers:
+        if names[producer.weight] in exclude:
+            graph.pin(producer.rows, "they are excluded by the request")
     pinned: dict[int, str] = {}
     for labels, reason in graph.pins:
         for c in np.unique(component[labels]).tolist():
@@ -80,7 +81,7 @@ def find_channels(network: Network, shapes: Shapes, exclude: Collection[str] = (
     structure_of_component[ordered] = np.arange(len(ordered))
     group_of = np.repeat(np.arange(len(groups)), [len(group) for group in groups])
     return Channels(
-        layers=_layers(graph, parameters, rows, structure_of_component, group_of, pinned),
+        layers=_layers(graph, names, parameters, rows, structure_of_component, group_of, pinned),
         groups=group_of,
         positions=np.concatenate([np.arange(len(group)) for group in groups] or [group_of]),
         structure_of=structure_of_component[component],
@@ -106,14 +107,15 @@ def layer_name(weight: str) -> str:
     return _OWN_WEIGHT.sub("", weight)
 
 
-def _names(graph: ChannelGraph) -> dict[str | Ref, str]:
-    """Return the name of each layer by its weight.
+def _names(graph: ChannelGraph, parameters: Mapping[Ref, tuple[str, int]]) -> dict[str | Ref, str]:
+    """Return the name of each layer by its weight, or by the parameter that it is computed of.
 
-    If the weight has no name, the layer has that of its module, followed by that of its result
-    where names would be equal.
+    Without one the layer has the name of its module, followed by that of its result where names
+    would be equal.
     """
     weights = [producer.weight for producer in graph.producers]
-    names: dict[str | Ref, str] = {w: layer_name(w) for w in weights if isinstance(w, str)}
+    own = {w: w if isinstance(w, str) else parameters.get(w, ("", 0))[0] for w in weights}
+    names: dict[str | Ref, str] = {w: layer_name(name) for w, name in own.items() if name}
     for producer in graph.producers:
         if producer.weight not in names:
             node = graph.network.nodes[producer.node]
@@ -140,6 +142,7 @@ def _group(rows: Mapping[str | Ref, Labels], pinned: Collection[int]) -> list[li
 
 def _layers(
     graph: ChannelGraph,
+    names: Mapping[str | Ref, str],
     parameters: Mapping[Ref, tuple[str, int]],
     rows: Mapping[str | Ref, Labels],
     structure_of_component: Labels,
@@ -147,7 +150,6 @@ def _layers(
     pinned: Mapping[int, str],
 ) -> tuple[Layer, ...]:
     layers: dict[str | Ref, Layer] = {}
-    names = _names(graph)
     for producer in graph.producers:
         weight, bias = producer.weight, producer.bias
         named, dim = _parameter(parameters, weight, producer.channel_dim)

@@ -21,6 +21,7 @@ from torch.export.graph_signature import (
 from torch.fx import Node as FxNode
 from torch.utils._pytree import TreeSpec
 
+from narrows.graph.einsum_products import with_products
 from narrows.graph.exported_calls import Calls
 from narrows.graph.network import Network
 from narrows.graph.node import Input
@@ -62,7 +63,7 @@ class ProgramReader:
                     outputs.append(calls.pure.read(spec.arg.name).name)
         if not outputs:
             raise UnsupportedError("the network returns no tensor", final=True)
-        return Network(
+        network = Network(
             calls.pure.live_nodes(outputs),
             self._tensors,
             self._leaves,
@@ -74,6 +75,7 @@ class ProgramReader:
             self._nesting(leaves),
             calls.modules,
         )
+        return with_products(network)
 
     def _placeholders(self) -> list[FxNode]:
         return [node for node in self._program.graph.nodes if node.op == "placeholder"]

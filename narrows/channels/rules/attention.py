@@ -64,16 +64,24 @@ def _baddbmm(graph: ChannelGraph, node: Node, index: int) -> Sequence[Labelling]
 
 @rule("einsum")
 def _einsum(graph: ChannelGraph, node: Node, index: int) -> Sequence[Labelling]:
-    """Follow a product of two values, such as of queries and keys; pin what others multiply."""
+    """Follow a product of two values, such as of queries and keys.
+
+    Where one of them is fixed, such as keys of positions, channels that it alone has are pinned.
+    """
     operands, _, result = str(node.inputs["equation"]).replace(" ", "").partition("->")
     letters, refs = operands.split(","), tensors_of(graph, node)
     summed = sorted(set("".join(letters)) - set(result))
     plain = result and "." not in operands
     plain = plain and all(len(set(word)) == len(word) for word in (*letters, result))
-    varying = all(ref.name in graph.network.varying for ref in refs)
+    varying = [ref.name in graph.network.varying for ref in refs]
     both = len(refs) == 2 and all(letter in word for letter in summed for word in letters)
-    if not (plain and varying and both):
+    if not (plain and any(varying) and both):
         return pin_everything(graph, node, index)
+    if not all(varying):
+        fixed = varying.index(False)
+        for letter in set(letters[fixed]) - set(letters[1 - fixed]):
+            where = letters[fixed].index(letter)
+            graph.pin(graph.along(refs[fixed], where), "a product takes them from a fixed value")
     for letter in summed:
         a, b = (
             graph.along(ref, word.index(letter)) for ref, word in zip(refs, letters, strict=True)

@@ -37,8 +37,9 @@ def list_computed(graph: ChannelGraph, node: Node, index: int) -> Sequence[Label
 def bind_computed(graph: ChannelGraph, component: Labels) -> dict[Ref, tuple[str, int]]:
     """Return for each computed weight and bias its parameter, and the latter's channel dimension.
 
-    It is the largest parameter that only this layer depends on, and that has a row for each
-    channel. Where a weight has none, pin the channels. `component` are those of all labels.
+    It is the largest parameter that only this layer depends on, and that has an index for each
+    channel, or for each head of channels. Where a weight has none, pin the channels. `component`
+    are those of all labels.
     """
     uses: dict[Ref, list[Producer]] = {}
     for producer in graph.producers:
@@ -52,7 +53,8 @@ def bind_computed(graph: ChannelGraph, component: Labels) -> dict[Ref, tuple[str
             tensors = graph.network.tensors
             larger = ref not in found or tensors[name].numel() > tensors[found[ref][0]].numel()
             for labels in graph.tensors.get(name, ()) if larger else ():
-                fits = np.array_equal(component[labels].ravel(), rows)
+                own = component[labels].ravel()
+                fits = np.array_equal(np.repeat(own, len(rows) // len(own)), rows)
                 if fits and (labels.ndim > 1) == is_weight:
                     found[ref] = name, spanned(labels)[0]
         if is_weight and ref not in found:

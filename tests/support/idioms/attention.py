@@ -137,6 +137,28 @@ class ByEinsum(Attention):
         return torch.einsum("B H I J, B H J D -> B H I D", weights, v)
 
 
+class EinsumWeights(Attention):
+    """Layers by letters, whose weights have a dimension for the heads; keys of places, as XLNet's.
+
+    The places are fixed, and their keys are computed of a parameter alone.
+    """
+
+    places: Tensor
+
+    def more(self) -> None:
+        self.q, self.k, self.v = (nn.Parameter(torch.randn(8, 2, 4)) for _ in range(3))
+        self.o, self.r = nn.Parameter(torch.randn(8, 2, 4)), nn.Parameter(torch.randn(7, 2, 4))
+        self.register_buffer("places", torch.randn(TOKENS, 7))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.embed(x)
+        q, k, v = (torch.einsum("bih,hnd->bnid", x, w) for w in (self.q, self.k, self.v))
+        places = torch.einsum("jh,hnd->jnd", self.places, self.r)
+        bias = torch.einsum("bnid,jnd->bnij", q, places)
+        mixed = torch.einsum("bnid,hnd->bih", attend(q, k, v, bias=bias), self.o)
+        return self.head((x + mixed).mean(1))
+
+
 class AddedBias(Attention):
     """Heads in the batch, and biases that are added to the product, as Bloom's."""
 
@@ -228,6 +250,7 @@ KINDS: Mapping[str, type[Attention]] = {
     "talking heads": TalkingHeads,
     "cross covariance": CrossCovariance,
     "by einsum": ByEinsum,
+    "einsum weights": EinsumWeights,
     "added bias": AddedBias,
     "rotary halves": RotaryHalves,
     "rotary pairs": RotaryPairs,

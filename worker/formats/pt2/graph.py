@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 
+from narrows.graph.einsum_products import with_products
 from narrows.graph.network import Network
 from narrows.graph.node import Input
 from narrows.graph.output_tree import Constant, numbers, renumbered
@@ -65,7 +66,7 @@ def read_graph(archive: Archive) -> tuple[Network, Mapping[str, Meta]]:
         nesting=nesting,
         modules=program.modules,
     )
-    return network, program.metas
+    return with_products(network), program.metas
 
 
 def _read_inputs(
