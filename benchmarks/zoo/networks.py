@@ -51,6 +51,10 @@ TASKS = (
 """What a network is made for: the first of these that there is."""
 CAUSAL = ("gpt2", "llama")
 """The networks of the zoo that predict the next token; others are, where no task above fits."""
+VIDEO = ("r3d", "mc3", "r2plus1d", "s3d", "mvit", "swin3d")
+"""How the names of torchvision's networks for videos begin; one for optical flow is raft."""
+FRAMES = 16
+"""The length of videos."""
 
 
 class FirstTensor(nn.Module):
@@ -60,8 +64,8 @@ class FirstTensor(nn.Module):
         super().__init__()
         self.net = net
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.net(x)[0]  # type: ignore[no-any-return]
+    def forward(self, *inputs: Tensor) -> Tensor:
+        return self.net(*inputs)[0]  # type: ignore[no-any-return]
 
 
 def make(name: str) -> tuple[nn.Module, tuple[Tensor, ...]]:
@@ -103,7 +107,13 @@ def _torchvision(name: str) -> Candidates:
     resizable = name.startswith("vit_")
     for size in IMAGE_SIZES:
         sized = {"image_size": size} if resizable and size % 32 == 0 else {}
-        yield builder(weights=None, **options, **sized), (_image(size),)
+        image = _image(size)
+        inputs: tuple[Tensor, ...] = (image,)
+        if name.startswith(VIDEO):
+            inputs = (image[:, :, None] * torch.linspace(0.5, 1, FRAMES)[:, None, None],)
+        elif name.startswith("raft"):
+            inputs = (image, image.flip(-1))
+        yield builder(weights=None, **options, **sized), inputs
 
 
 def _timm(name: str) -> Candidates:
@@ -158,7 +168,10 @@ def _inputs(module: Any, config: Any) -> Iterator[tuple[Tensor, ...]]:
             bins = getattr(config, "num_mel_bins", 16)
             yield (torch.randn(BATCH, bins, 64, generator=generator),)
         case _:  # 0 to 2 have a meaning of their own, such as padding
-            yield (torch.randint(3, config.vocab_size, (BATCH, TOKENS), generator=generator),)
+            ids = torch.randint(3, config.vocab_size, (BATCH, TOKENS), generator=generator)
+            yield (ids,)
+            if getattr(config, "is_encoder_decoder", False):
+                yield ids, torch.ones_like(ids), ids  # of the encoder, its mask, of the decoder
 
 
 def _image(size: int, channels: int = 3) -> Tensor:
