@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from narrows.channels.channel_graph import ChannelGraph
-from narrows.channels.labels import Labelling, independent
+from narrows.channels.labels import Labelling, independent, placed
 from narrows.channels.rules.registry import pin_everything, result_shape, rule, subject
 from narrows.graph.dimensions import as_list, axis
 from narrows.graph.node import Node, as_ref
@@ -53,6 +53,19 @@ def _im2col(graph: ChannelGraph, node: Node, index: int) -> Sequence[Labelling]:
             for a in labelling
         )
     ]
+
+
+@rule("col2im")
+def _col2im(graph: ChannelGraph, node: Node, index: int) -> Sequence[Labelling]:
+    """Follow [N, C · kernel, places] → [N, C, H, W]: all of a kernel become one channel."""
+    source, result = subject(node), result_shape(graph, node)
+    if len(result) != 4:
+        return pin_everything(graph, node, index)
+    labelling = independent(graph.fix(source, [2], "windows are summed of them"), 1, 2)
+    channels = graph.along(source, 1)
+    if channels is not None:
+        channels = graph.tie(channels.reshape(result[1], -1), 1).ravel()
+    return [(*(a[..., None] for a in labelling), *placed(channels, 1, 4))]
 
 
 @rule("rot90")

@@ -25,7 +25,6 @@ UNFOLLOWED: Mapping[str, str] = {
     ),
     **dict.fromkeys("affine_grid_generator meshgrid.indexing".split(), "a grid is made of them"),
     **dict.fromkeys("diag_embed diagonal_scatter".split(), "they become a diagonal"),
-    "col2im": "windows are summed of them",
     "sum_to_size": "a sum to a size runs over them",
     "outer": "an outer product mixes them",
     "dot": "a product of vectors runs over them",

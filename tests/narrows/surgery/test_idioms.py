@@ -207,6 +207,12 @@ def test_heads_are_structures(kind: str) -> None:
     assert_right(network, channels, X)
 
 
+def test_windows_of_an_image_are_weighted_by_heads() -> None:
+    network, channels = followed(attention.Outlook(), IMAGE)
+    assert structures_of(channels) == {"embed": 8, "v": 2, "weights": 2, "out": 8, "head": 0}
+    assert_right(network, channels, IMAGE)
+
+
 @pytest.mark.parametrize("way", attention.WAYS)
 def test_a_head_of_keys_goes_with_the_queries_that_it_serves(way: str) -> None:
     network, channels = followed(attention.FewerKeys(2, way), X)

@@ -241,6 +241,27 @@ class FewerKeys(Attention):
         return attend(q, k, v)
 
 
+class Outlook(nn.Module):
+    """Weights for windows, which are cut out of an image, weighted and summed, as VOLO's."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed, self.v = nn.Conv2d(3, 8, 1), nn.Conv2d(8, 8, 1)
+        self.weights, self.out = nn.Conv2d(8, 2 * 9 * 9, 1), nn.Conv2d(8, 8, 1)
+        self.head = nn.Linear(8, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.embed(x)
+        batch, _, height, width = x.shape
+        windows = F.unfold(self.v(x), 3, padding=1)
+        windows = windows.reshape(batch, 2, 4, 9, height * width).permute(0, 1, 4, 3, 2)
+        weights = self.weights(x).flatten(2).transpose(1, 2)
+        weights = weights.reshape(batch, height * width, 2, 9, 9).permute(0, 2, 1, 3, 4)
+        mixed = (weights.softmax(-1) @ windows).permute(0, 1, 4, 3, 2)
+        mixed = F.fold(mixed.reshape(batch, 8 * 9, height * width), (height, width), 3, padding=1)
+        return self.head((x + self.out(mixed)).mean((2, 3)))
+
+
 KINDS: Mapping[str, type[Attention]] = {
     "plain": Attention,
     "masked": Masked,
