@@ -89,7 +89,7 @@ VERDICTS: Final[tuple[VerdictName, ...]] = get_args(VerdictName)
 
 # --- progress -------------------------------------------------------------------------------------
 
-UploadState = Literal["inspecting", "ready", "rejected"]
+UploadState = Literal["inspecting", "ready", "rejected", "expired"]
 AnalysisState = Literal[
     "queued", "planning", "running", "reducing", "succeeded", "failed", "cancelled"
 ]

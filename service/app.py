@@ -28,16 +28,16 @@ from service.keys.secrets import server_secret
 from service.keys.uses import Uses
 from service.metrics import Metrics
 from service.models import endpoints as models
+from service.retention.collecting import Collecting
 from service.settings import Settings
 from service.startup import checked_settings
-from service.storage.objects import Storage
+from service.storage.handover import apis_storage
 from service.trials import endpoints as trials
 from service.trials import results as trial_results
 from service.webhooks import endpoints as webhooks
 from service.webhooks.sender import Sender
 from service.workers import endpoints as workers
 
-SWEEP_SECONDS = 60 * 60
 USES_SECONDS = 60
 DESCRIPTION = "Upload a trained network and a dataset; get back which layers are bottlenecks."
 
@@ -50,13 +50,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.state.services = services = _open(
             settings or checked_settings("api")[0], app.state.closing
         )
-        await _sweep(services.storage)
         tasks = [
-            asyncio.create_task(_keep_sweeping(services.storage)),
             asyncio.create_task(_keep_writing_uses(services)),
             asyncio.create_task(Sender(services).run()),
         ]
+        collecting = Collecting(services.settings, services.engine, services.storage)
+        collecting.start()
         yield
+        await run_in_threadpool(collecting.stop)
         for task in tasks:
             task.cancel()
         await run_in_threadpool(_write_uses, services)
@@ -100,12 +101,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     return app
 
 
-async def _keep_sweeping(storage: Storage) -> None:
-    while True:
-        await asyncio.sleep(SWEEP_SECONDS)
-        await _sweep(storage)
-
-
 async def _keep_writing_uses(services: Services) -> None:
     while True:
         await asyncio.sleep(USES_SECONDS)
@@ -120,17 +115,12 @@ def _write_uses(services: Services) -> None:
         services.uses.write(session)
 
 
-async def _sweep(storage: Storage) -> None:
-    with suppress(OSError):  # the next sweep tries again
-        await run_in_threadpool(storage.sweep)
-
-
 def _open(settings: Settings, closing: threading.Event) -> Services:
     broker = Broker(make_celery(settings))
     return Services(
         settings=settings,
         engine=make_engine(settings.resolved_database_url),
-        storage=Storage(settings.resolved_storage_url),
+        storage=apis_storage(settings),
         broker=broker,
         outbox=Outbox(broker),
         secret=server_secret(settings),

@@ -41,6 +41,9 @@ class Settings(BaseSettings):
     database_url: Annotated[str, AfterValidator(check_database_url)] = ""
     broker_url: Annotated[str, AfterValidator(check_broker_url)] = ""
     storage_url: Annotated[str, AfterValidator(check_storage_url)] = ""
+    handover: Path | None = None
+    """The folder where workers that may only read the storage leave what they build; the API takes
+    it over. Default: workers write to the storage."""
     cache_bytes: int = Field(default=20 << 30, ge=0)
     """How many bytes of remote files a worker keeps in `data`; files in use may need more."""
     secret: SecretStr | None = Field(default=None, min_length=16)
@@ -61,6 +64,12 @@ class Settings(BaseSettings):
     max_upload_bytes: int = Field(default=4 << 30, ge=1)
     max_streams_per_key: int = Field(default=64, ge=1)
     """How many event streams and waiting requests a key may have at once, for each API process."""
+    keep_uploads_days: float | None = Field(default=None, gt=0, le=36_500)
+    """How long uploads are kept, from when they came last. Default: for ever."""
+    keep_results_days: float | None = Field(default=None, gt=0, le=36_500)
+    """How long analyses and trials are kept after their end. Default: for ever."""
+    keep_artifacts_days: float | None = Field(default=None, gt=0, le=36_500)
+    """How long the networks that they built are kept. Default: as long as the results."""
     shard_samples: int = Field(default=512, ge=1)
     """About how many samples a shard has: seconds of work, so that a crash loses little."""
     checkpoint_seconds: float = Field(default=30.0, gt=0, allow_inf_nan=False)

@@ -17,10 +17,11 @@ from narrows.client.limits import Limits
 from narrows.client.limits import variable as limit_variable
 from service.broker.celery_app import Broker, BrokerUnavailableError, make_celery
 from service.logs import first_line
+from service.private_folder import keep_private, make_private
 from service.settings import Settings, SettingsError, get_settings, variable
 from service.storage.objects import Storage
 
-Command = Literal["api", "up", "worker", "migrate", "keys"]
+Command = Literal["api", "up", "worker", "migrate", "keys", "gc"]
 
 NAMES: Final = frozenset(
     {
@@ -38,14 +39,21 @@ _OF_OTHERS: Final = re.compile(r"NARROWS_(TEST_.*|BENCHMARKS.*|SERVICE_(HOST|POR
 def checked_settings(command: Command) -> tuple[Settings, list[str]]:
     """Return the settings and the remarks on them; raise SettingsError if they are wrong."""
     settings = get_settings()
+    keep_private()
     serves, computes = command in ("api", "up"), command in ("up", "worker")
     if serves or command == "keys":
         _require_secret(settings)
     if computes or not (settings.database_url and settings.broker_url and settings.storage_url):
         _require_writable(settings)
     remarks = [_unknown(name) for name in unknown_variables(os.environ)]
-    if serves or computes:
+    if changed := make_private(settings.data):
+        remarks.append(
+            f"Other users could look into {settings.data}: of {changed} files and folders in it, "
+            "the permissions were wider than 0600 and 0700. Now they can't."
+        )
+    if serves or computes or command == "gc":
         _require_storage(settings)
+    if serves or computes:
         remarks += _on_broker(settings)
     if _shares_nothing(settings) and (serves or command == "keys"):
         remarks.append(

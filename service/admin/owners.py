@@ -56,4 +56,4 @@ def list_analyses_of_owner(
 ) -> Slice[AnalysisOut]:
     """List the analyses of an owner, newest first."""
     page = jobs.page(session, ANALYSES, owner, state, page_size, page_token)
-    return Slice([analyses.describe(row) for row in page.items], page.next_page_token)
+    return Slice([analyses.describe(session, row) for row in page.items], page.next_page_token)

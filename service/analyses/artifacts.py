@@ -12,6 +12,7 @@ from service.http.pagination import Page, PageSize, PageToken, Slice
 from service.http.problem_schema import responses
 from service.http.problems import NoResultError
 from service.http.security import Reader
+from service.jobs import service as jobs
 from service.jobs.conditional import IfNoneMatch
 from service.jobs.downloads import RESPONSES, FileName, IfRange, RangeHeader, download
 
@@ -29,9 +30,11 @@ def list_artifacts(
     session: Session,
     page_size: PageSize = 1000,
     page_token: PageToken = None,
-) -> Slice[Artifact]:
+) -> Slice[ArtifactOut]:
     """List the built networks: one `.pt2` file for each plan that `build` names."""
-    return analyses.results(session, caller.owner, analysis_id, Artifact, page_size, page_token)
+    page = analyses.results(session, caller.owner, analysis_id, Artifact, page_size, page_token)
+    analysis = jobs.find(session, ANALYSES, caller.owner, analysis_id)
+    return jobs.describe_artifacts(session, analysis, page, ArtifactOut)
 
 
 @router.get("/{name}", response_class=StreamingResponse, responses=RESPONSES)

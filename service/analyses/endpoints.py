@@ -17,6 +17,7 @@ from service.http.middleware import SmallBodyRoute
 from service.http.pagination import Page, PageSize, PageToken, Slice
 from service.http.problem_schema import responses
 from service.http.problems import (
+    ExpiredError,
     InUseError,
     KeyReusedError,
     NotJsonError,
@@ -40,7 +41,9 @@ router = APIRouter(
 @router.post(
     "",
     status_code=202,
-    responses=responses(400, 404, RejectedError, 413, NotJsonError, 422, KeyReusedError),
+    responses=responses(
+        400, 404, RejectedError, ExpiredError, 413, NotJsonError, 422, KeyReusedError
+    ),
 )
 def create_analysis(
     body: AnalysisRequest,
@@ -53,7 +56,7 @@ def create_analysis(
     row = analyses.create(session, caller, body, idempotency_key)
     response.headers["Location"] = f"{router.prefix}/{row.id}"
     response.headers["Retry-After"] = "1"
-    return analyses.describe(row)
+    return analyses.describe(session, row)
 
 
 @router.get("", response_model=Page[AnalysisOut])
@@ -68,12 +71,12 @@ def list_analyses(
 ) -> Slice[AnalysisOut]:
     """List analyses, newest first."""
     page = jobs.page(session, ANALYSES, caller.owner, state, page_size, page_token)
-    return Slice([analyses.describe(row) for row in page.items], page.next_page_token)
+    return Slice([analyses.describe(session, row) for row in page.items], page.next_page_token)
 
 
 def _read(services: Services, owner: str, analysis_id: str) -> AnalysisOut:
     with services.reading() as session:
-        return analyses.describe(jobs.find(session, ANALYSES, owner, analysis_id))
+        return analyses.describe(session, jobs.find(session, ANALYSES, owner, analysis_id))
 
 
 @router.get(
@@ -110,7 +113,7 @@ async def get_analysis(
 @router.post("/{analysis_id}/cancel", responses=responses(404))
 def cancel_analysis(analysis_id: Id, caller: Writer, session: Session) -> AnalysisOut:
     """Cancel an analysis. An analysis that has ended is returned unchanged; that is no error."""
-    return analyses.describe(jobs.cancel(session, ANALYSES, caller, analysis_id))
+    return analyses.describe(session, jobs.cancel(session, ANALYSES, caller, analysis_id))
 
 
 @router.delete(

@@ -1,5 +1,6 @@
 """The responses about analyses."""
 
+from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, computed_field
@@ -97,17 +98,24 @@ class AnalysisOut(BaseModel):
     created_at: AwareDatetime = Field(description="When it was asked for")
     started_at: AwareDatetime | None = Field(description="When a worker took it; null before")
     finished_at: AwareDatetime | None = Field(description="When it ended; null before")
+    expires_at: AwareDatetime | None = Field(
+        description="When it is removed, unless something refers to it then; null: never, or not "
+        "known before it has ended"
+    )
 
     @classmethod
-    def of(cls, row: Analysis, seconds_left: float | None) -> "AnalysisOut":
+    def of(
+        cls, row: Analysis, seconds_left: float | None, expires_at: datetime | None
+    ) -> "AnalysisOut":
         progress = Progress(
             stage=_STAGES.get(row.state, "done"),
             done=row.shards - row.remaining,
             total=row.shards,
             seconds_left=seconds_left,
         )
-        columns = {name: getattr(row, name) for name in cls.model_fields if name != "progress"}
-        return cls(progress=progress, **columns)
+        computed: dict[str, Any] = {"progress": progress, "expires_at": expires_at}
+        columns = {name: getattr(row, name) for name in cls.model_fields if name not in computed}
+        return cls(**computed, **columns)
 
 
 class _Result(BaseModel):
@@ -272,6 +280,9 @@ class ArtifactOut(_Result):
     name: str = Field(description="The name of the file", examples=["double.pt2"])
     size: int = Field(description="Bytes")
     sha256: str = Field(description="SHA-256 of the file, in hexadecimal digits")
+    expires_at: AwareDatetime | None = Field(
+        default=None, description="When it is removed; null: never"
+    )
 
     @computed_field  # type: ignore[prop-decorator]  # pydantic documents this order
     @property

@@ -10,11 +10,13 @@ from service.analyses.schemas import AnalysisOut
 from service.database.base import utc_now
 from service.database.tables import ANALYSES, Analysis, Artifact, Layer, Plan, Structure
 from service.datasets.service import DATASETS
+from service.http.dependencies import keep_of
 from service.http.pagination import Slice
 from service.http.problems import RejectedError
 from service.http.security import Caller
 from service.jobs import service as jobs
 from service.models.service import MODELS
+from service.uploads.expiry import require_kept
 from service.uploads.service import find_to_refer
 
 R = TypeVar("R", Layer, Structure, Plan, Artifact)
@@ -44,6 +46,7 @@ def _check(session: Session, owner: str, request: AnalysisRequest) -> None:
     model = find_to_refer(session, owner, MODELS, request.model_id)
     dataset = find_to_refer(session, owner, DATASETS, request.dataset_id)
     for noun, upload in (("model", model), ("dataset", dataset)):
+        require_kept(upload, noun)
         if upload.state == "rejected":
             why = (upload.error or {}).get("detail", "see its `error`")
             raise RejectedError(f"The {noun} {upload.id} was rejected: {why}", error=upload.error)
@@ -52,14 +55,15 @@ def _check(session: Session, owner: str, request: AnalysisRequest) -> None:
         check_layers(request, model.inspection)
 
 
-def describe(row: Analysis) -> AnalysisOut:
+def describe(session: Session, row: Analysis) -> AnalysisOut:
     """Return the analysis with its progress; the shards done so far give the seconds left."""
     done = row.shards - row.remaining
     seconds_left = None
     if row.state == "running" and row.started_at and done:
         passed = (utc_now() - row.started_at).total_seconds()
         seconds_left = round(max(0.0, passed) / done * row.remaining, 1)
-    return AnalysisOut.of(row, seconds_left)
+    until = keep_of(session, row.owner).result_until(row.finished_at)
+    return AnalysisOut.of(row, seconds_left, until)
 
 
 def results(

@@ -13,9 +13,11 @@ from service.cli.cancel import cancel
 from service.cli.compare import compare
 from service.cli.demo import demo
 from service.cli.errors import CommandError
+from service.cli.gc import gc
 from service.cli.inspect import inspect
 from service.cli.keys import keys
 from service.cli.migrate import migrate
+from service.cli.retention import retention
 from service.cli.show import show
 from service.cli.trial import trial
 from service.cli.trials import trials
@@ -89,6 +91,8 @@ _OWN: dict[str, Callable[..., None]] = {
     "workers": workers,
     "api": api,
     "migrate": migrate,
+    "gc": gc,
+    "retention": retention,
 }
 for _name, _command in _OWN.items():
     app.command(_name)(_command)

@@ -16,18 +16,16 @@ MOVING_SECONDS: Final = 300
 """How long a transaction may be idle while its process moves or deletes a large object."""
 
 
-_REFERRING: Final = (
-    Model.sha256,
-    Dataset.sha256,
-    Artifact.sha256,
-    TrialArtifact.sha256,
-    TrialRun.checkpoint,
-)
-"""The columns that refer to files."""
+_REFERRING: Final = (Artifact.sha256, TrialArtifact.sha256, TrialRun.checkpoint)
+"""The columns that refer to files, beside those of uploads that have not expired."""
 
 
 def _is_used(sha256: Any) -> ColumnElement[bool]:
-    return or_(*(exists().where(column == sha256) for column in _REFERRING))
+    uploads = (
+        exists().where(table.sha256 == sha256, table.state != "expired")
+        for table in (Model, Dataset)
+    )
+    return or_(*uploads, *(exists().where(column == sha256) for column in _REFERRING))
 
 
 class FileRepository:

@@ -13,6 +13,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
+import service.database.retention
 import service.database.trials
 import service.database.webhooks  # noqa: F401 - the metadata have all tables
 from service.database.base import Base, Leased, utc_now
@@ -98,18 +99,24 @@ class File(Base):
 class Upload(Leased):
     """The common part of models and datasets: an owner's file, which a worker inspects.
 
-    States: `inspecting → ready | rejected`.
+    States: `inspecting → ready | rejected → expired`: then its file is gone, and the row stays for
+    the results that refer to it.
     """
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     owner: Mapped[str] = mapped_column(String(128), index=True)
     name: Mapped[str] = mapped_column(String(200))
-    sha256: Mapped[str] = mapped_column(ForeignKey("files.sha256"), index=True)
+    sha256: Mapped[str] = mapped_column(String(64), index=True)
+    """Of its file, which has a row in `files` until the upload expires."""
     size: Mapped[int]
     inspection: Mapped[dict[str, Any] | None]
     request_id: Mapped[str | None] = mapped_column(String(128))
     """The id of the HTTP request that created it, for the log."""
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    uploaded_at: Mapped[datetime] = mapped_column(default=utc_now)
+    """When it came last: the same upload once more renews it."""
+    expires_at: Mapped[datetime | None]
+    """When it expires, if that was set for this upload alone."""
 
 
 class Model(Upload, Base):

@@ -1,17 +1,20 @@
 """`/v1/datasets`."""
 
 from fastapi import APIRouter, Request, Response
+from starlette.concurrency import run_in_threadpool
 
 from service.database.tables import Dataset
 from service.datasets.schemas import DatasetOut, Transform
 from service.datasets.service import DATASETS
-from service.http.dependencies import FromApp, Session
+from service.http.dependencies import FromApp, Services, Session
 from service.http.ids import Id
+from service.http.middleware import SmallBodyRoute
 from service.http.pagination import Page, PageSize, PageToken, Slice
 from service.http.problem_schema import responses
-from service.http.problems import InUseError, NotMultipartError
+from service.http.problems import ExpiredError, InUseError, NotJsonError, NotMultipartError
 from service.http.security import Reader, Writer
 from service.uploads import service as uploads
+from service.uploads.expiry import UploadChange, describe, describe_page
 from service.uploads.schemas import State, form_schema, just_made
 
 router = APIRouter(
@@ -22,7 +25,6 @@ router = APIRouter(
 @router.post(
     "",
     status_code=201,
-    response_model=DatasetOut,
     responses=just_made(DatasetOut) | responses(400, 413, NotMultipartError, 507),
     openapi_extra=form_schema(
         transform={
@@ -35,14 +37,23 @@ router = APIRouter(
 )
 async def create_dataset(
     request: Request, response: Response, caller: Writer, services: FromApp
-) -> Dataset:
+) -> DatasetOut:
     """Upload samples and targets (`.npz`: `x`, `y`); a worker then inspects them.
 
     Several inputs are `x0`, `x1`, … in the order of the network's, or have the names of its inputs.
     """
-    dataset = await uploads.accept(request, services, caller, DATASETS)
-    response.headers["Location"] = f"{router.prefix}/{dataset.id}"
-    return dataset
+    row, is_new = await uploads.accept(request, services, caller, DATASETS)
+    path = f"{router.prefix}/{row.id}"
+    if is_new:
+        response.headers["Location"] = path
+    else:
+        response.status_code, response.headers["Content-Location"] = 200, path
+    return await run_in_threadpool(_described, services, row)
+
+
+def _described(services: Services, row: Dataset) -> DatasetOut:
+    with services.reading() as session:
+        return describe(session, row, DatasetOut)
 
 
 @router.get("", response_model=Page[DatasetOut])
@@ -52,15 +63,34 @@ def list_datasets(
     state: State = None,
     page_size: PageSize = 50,
     page_token: PageToken = None,
-) -> Slice[Dataset]:
+) -> Slice[DatasetOut]:
     """List datasets, newest first."""
-    return uploads.page(session, caller.owner, DATASETS, state, page_size, page_token)
+    page = uploads.page(session, caller.owner, DATASETS, state, page_size, page_token)
+    return describe_page(session, page, DatasetOut)
 
 
-@router.get("/{dataset_id}", response_model=DatasetOut, responses=responses(404))
-def get_dataset(dataset_id: Id, caller: Reader, session: Session) -> Dataset:
+@router.get("/{dataset_id}", responses=responses(404))
+def get_dataset(dataset_id: Id, caller: Reader, session: Session) -> DatasetOut:
     """Return a dataset."""
-    return uploads.find(session, caller.owner, DATASETS, dataset_id)
+    return describe(session, uploads.find(session, caller.owner, DATASETS, dataset_id), DatasetOut)
+
+
+def change_dataset(
+    dataset_id: Id, body: UploadChange, caller: Writer, session: Session
+) -> DatasetOut:
+    """Set when a dataset expires."""
+    return describe(
+        session, uploads.change(session, caller, DATASETS, dataset_id, body), DatasetOut
+    )
+
+
+router.add_api_route(
+    "/{dataset_id}",
+    change_dataset,
+    methods=["PATCH"],
+    responses=responses(404, ExpiredError, 413, NotJsonError),
+    route_class_override=SmallBodyRoute,
+)
 
 
 @router.delete(

@@ -17,6 +17,7 @@ from service.broker.outbox import Outbox
 from service.database.engine import READS_ONLY
 from service.http.places import Places
 from service.keys.uses import Uses
+from service.retention.keep import Keep, Keeps
 from service.settings import Settings
 from service.storage.objects import Storage
 
@@ -39,7 +40,7 @@ class Services:
     @contextmanager
     def transaction(self) -> Iterator[OrmSession]:
         """Yield a session; commit it and send its messages, or roll it back after an error."""
-        with OrmSession(self.engine, expire_on_commit=False) as session, session.begin():
+        with self._session(self.engine) as session, session.begin():
             yield session
         for task, identity in session.info.pop(_MESSAGES, ()):
             self.outbox.send(task, identity)
@@ -47,15 +48,25 @@ class Services:
     @contextmanager
     def reading(self) -> Iterator[OrmSession]:
         """Yield a read-only session, which never waits for a writer."""
-        with OrmSession(self._reading_engine, expire_on_commit=False) as session, session.begin():
+        with self._session(self._reading_engine) as session, session.begin():
             yield session
+
+    def _session(self, engine: Engine) -> OrmSession:
+        return OrmSession(engine, expire_on_commit=False, info={_SETTINGS: self.settings})
 
     @cached_property
     def _reading_engine(self) -> Engine:
         return self.engine.execution_options(**READS_ONLY)
 
 
-_MESSAGES = "messages"
+_MESSAGES, _SETTINGS, _KEEPS = "messages", "settings", "keeps"
+
+
+def keep_of(session: OrmSession, owner: str) -> Keep:
+    """Return how long the things of an owner are kept; read once in each session."""
+    info = session.info
+    keeps: Keeps = info.get(_KEEPS) or info.setdefault(_KEEPS, Keeps.of(session, info[_SETTINGS]))
+    return keeps.of_owner(owner)
 
 
 def enqueue(session: OrmSession, task: str, identity: str) -> None:

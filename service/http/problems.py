@@ -99,6 +99,11 @@ class RejectedError(ProblemError):
     )
 
 
+class ExpiredError(ProblemError):
+    status, slug, title = 409, "upload-expired", "The upload has expired"
+    example = "The dataset dst_0b9d5e4f60718293043fa1c0 has expired; upload it again."
+
+
 class TooLargeError(ProblemError):
     status, slug, title = 413, "too-large", "Too large"
     example = "A file may have at most 4294967296 bytes."

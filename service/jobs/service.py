@@ -1,18 +1,19 @@
 """Reading, cancelling and deleting jobs, and creating each once."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
+from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
 from narrows.vocabulary import ENDED
 from service.database.base import new_id, utc_now
 from service.database.clock import epoch_now
 from service.database.files import FileRepository
-from service.database.jobs import J, JobArtifact, JobEvent, JobKind
+from service.database.jobs import J, Job, JobArtifact, JobEvent, JobKind
 from service.database.webhooks import announce
 from service.http.audit import record
-from service.http.dependencies import enqueue
+from service.http.dependencies import enqueue, keep_of
 from service.http.pagination import ByIndex, Slice, age_key, decode_age, decode_token, first_page
 from service.http.problems import InUseError, KeyReusedError, NoResultError, NotFoundError
 from service.http.security import Caller
@@ -21,6 +22,7 @@ from service.logs import request_id
 from service.storage.objects import Storage
 
 EVENTS_AT_ONCE: Final = 100
+A = TypeVar("A", bound=BaseModel)
 
 
 def create(
@@ -114,6 +116,15 @@ def results(
     return first_page(rows, page_size, lambda row: row.index)
 
 
+def describe_artifacts(session: Session, job: Job, page: Slice[Any], schema: type[A]) -> Slice[A]:
+    """Return what goes out of a page of a job's files, with the time when they expire."""
+    until = keep_of(session, job.owner).artifact_until(job.finished_at)
+    items = [
+        schema.model_validate(row).model_copy(update={"expires_at": until}) for row in page.items
+    ]
+    return Slice(items, page.next_page_token)
+
+
 def artifact(
     session: Session, kind: JobKind[Any], owner: str, identity: str, name: str
 ) -> JobArtifact:
@@ -121,7 +132,9 @@ def artifact(
     require_success(find(session, kind, owner, identity), kind)
     built = {row.name: row for row in JobRepository(session, kind).artifacts(identity)}
     if name not in built:
-        there_are = f"there are: {', '.join(built)}" if built else "nothing was built"
+        there_are = (
+            f"there are: {', '.join(built)}" if built else "nothing was built, or it has expired"
+        )
         raise NotFoundError(f"There is no artifact of this name; {there_are}.")
     return built[name]
 

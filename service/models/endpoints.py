@@ -1,17 +1,20 @@
 """`/v1/models`."""
 
 from fastapi import APIRouter, Request, Response
+from starlette.concurrency import run_in_threadpool
 
 from service.database.tables import Model
-from service.http.dependencies import FromApp, Session
+from service.http.dependencies import FromApp, Services, Session
 from service.http.ids import Id
+from service.http.middleware import SmallBodyRoute
 from service.http.pagination import Page, PageSize, PageToken, Slice
 from service.http.problem_schema import responses
-from service.http.problems import InUseError, NotMultipartError
+from service.http.problems import ExpiredError, InUseError, NotJsonError, NotMultipartError
 from service.http.security import Reader, Writer
 from service.models.schemas import ModelOut
 from service.models.service import MODELS
 from service.uploads import service as uploads
+from service.uploads.expiry import UploadChange, describe, describe_page
 from service.uploads.schemas import State, form_schema, just_made
 
 router = APIRouter(
@@ -22,17 +25,25 @@ router = APIRouter(
 @router.post(
     "",
     status_code=201,
-    response_model=ModelOut,
     responses=just_made(ModelOut) | responses(400, 413, NotMultipartError, 507),
     openapi_extra=form_schema(),
 )
 async def create_model(
     request: Request, response: Response, caller: Writer, services: FromApp
-) -> Model:
+) -> ModelOut:
     """Upload a trained network, a `torch.export` archive (`.pt2`); a worker then inspects it."""
-    model = await uploads.accept(request, services, caller, MODELS)
-    response.headers["Location"] = f"{router.prefix}/{model.id}"
-    return model
+    row, is_new = await uploads.accept(request, services, caller, MODELS)
+    path = f"{router.prefix}/{row.id}"
+    if is_new:
+        response.headers["Location"] = path
+    else:
+        response.status_code, response.headers["Content-Location"] = 200, path
+    return await run_in_threadpool(_described, services, row)
+
+
+def _described(services: Services, row: Model) -> ModelOut:
+    with services.reading() as session:
+        return describe(session, row, ModelOut)
 
 
 @router.get("", response_model=Page[ModelOut])
@@ -42,15 +53,30 @@ def list_models(
     state: State = None,
     page_size: PageSize = 50,
     page_token: PageToken = None,
-) -> Slice[Model]:
+) -> Slice[ModelOut]:
     """List models, newest first."""
-    return uploads.page(session, caller.owner, MODELS, state, page_size, page_token)
+    page = uploads.page(session, caller.owner, MODELS, state, page_size, page_token)
+    return describe_page(session, page, ModelOut)
 
 
-@router.get("/{model_id}", response_model=ModelOut, responses=responses(404))
-def get_model(model_id: Id, caller: Reader, session: Session) -> Model:
+@router.get("/{model_id}", responses=responses(404))
+def get_model(model_id: Id, caller: Reader, session: Session) -> ModelOut:
     """Return a model."""
-    return uploads.find(session, caller.owner, MODELS, model_id)
+    return describe(session, uploads.find(session, caller.owner, MODELS, model_id), ModelOut)
+
+
+def change_model(model_id: Id, body: UploadChange, caller: Writer, session: Session) -> ModelOut:
+    """Set when a model expires."""
+    return describe(session, uploads.change(session, caller, MODELS, model_id, body), ModelOut)
+
+
+router.add_api_route(
+    "/{model_id}",
+    change_model,
+    methods=["PATCH"],
+    responses=responses(404, ExpiredError, 413, NotJsonError),
+    route_class_override=SmallBodyRoute,
+)
 
 
 @router.delete(

@@ -12,7 +12,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -146,6 +146,14 @@ class Storage:
                 self._store, _address(sha256), options={"range": (start, stop)}
             )
         return _pieces(content)
+
+    def objects(self) -> Iterator[tuple[str, int, datetime]]:
+        """Yield the SHA-256, the size and the age of every object, by listing the storage."""
+        with _as_os_error():
+            for entry in chain.from_iterable(obstore.list(self._store)):
+                name = entry["path"].rpartition("/")[2]
+                if entry["path"] == _address(name):
+                    yield name, entry["size"], entry["last_modified"]
 
     def sweep(self) -> None:
         """Delete staged objects older than a day, which killed processes have left.

@@ -14,6 +14,7 @@ from service.http.middleware import SmallBodyRoute
 from service.http.pagination import Page, PageSize, PageToken, Slice
 from service.http.problem_schema import responses
 from service.http.problems import (
+    ExpiredError,
     InUseError,
     KeyReusedError,
     NoResultError,
@@ -42,7 +43,7 @@ router = APIRouter(
     "",
     status_code=202,
     responses=responses(
-        400, 404, RejectedError, NoResultError, 413, NotJsonError, 422, KeyReusedError
+        400, 404, RejectedError, ExpiredError, NoResultError, 413, NotJsonError, 422, KeyReusedError
     ),
 )
 def create_trial(

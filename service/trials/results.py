@@ -42,10 +42,12 @@ def list_trial_artifacts(
     session: Session,
     page_size: PageSize = 1000,
     page_token: PageToken = None,
-) -> Slice[TrialArtifact]:
+) -> Slice[TrialArtifactOut]:
     """List the trained networks: one `.pt2` file for each run that succeeded."""
-    jobs.require_success(jobs.find(session, TRIALS, caller.owner, trial_id), TRIALS)
-    return jobs.results(session, TRIALS, trial_id, TrialArtifact, page_size, page_token)
+    trial = jobs.find(session, TRIALS, caller.owner, trial_id)
+    jobs.require_success(trial, TRIALS)
+    page = jobs.results(session, TRIALS, trial_id, TrialArtifact, page_size, page_token)
+    return jobs.describe_artifacts(session, trial, page, TrialArtifactOut)
 
 
 @router.get(

@@ -1,5 +1,6 @@
 """The responses about trials."""
 
+from datetime import datetime
 from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, computed_field
@@ -109,11 +110,15 @@ class TrialOut(BaseModel):
     created_at: AwareDatetime = Field(description="When it was asked for")
     started_at: AwareDatetime | None = Field(description="When a worker took it; null before")
     finished_at: AwareDatetime | None = Field(description="When it ended; null before")
+    expires_at: AwareDatetime | None = Field(
+        description="When it is removed; null: never, or not known before it has ended"
+    )
 
     @classmethod
-    def of(cls, row: Trial, progress: TrialProgress) -> "TrialOut":
-        columns = {name: getattr(row, name) for name in cls.model_fields if name != "progress"}
-        return cls(progress=progress, **columns)
+    def of(cls, row: Trial, progress: TrialProgress, expires_at: datetime | None) -> "TrialOut":
+        computed: dict[str, Any] = {"progress": progress, "expires_at": expires_at}
+        columns = {name: getattr(row, name) for name in cls.model_fields if name not in computed}
+        return cls(**computed, **columns)
 
 
 class PointOut(BaseModel):
@@ -163,6 +168,9 @@ class TrialArtifactOut(BaseModel):
     name: str = Field(description="The name of the file", examples=["run-3.pt2"])
     size: int = Field(description="Bytes")
     sha256: str = Field(description="SHA-256 of the file, in hexadecimal digits")
+    expires_at: AwareDatetime | None = Field(
+        default=None, description="When it is removed; null: never"
+    )
 
     @computed_field  # type: ignore[prop-decorator]  # pydantic documents this order
     @property

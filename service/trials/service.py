@@ -11,15 +11,20 @@ from service.analyses.request import AnalysisRequest
 from service.database.base import utc_now
 from service.database.tables import ANALYSES, Analysis
 from service.database.trials import TRIALS, Trial
+from service.datasets.service import DATASETS
+from service.http.dependencies import keep_of
 from service.http.pagination import Slice
 from service.http.problems import NoResultError
 from service.http.security import Caller
 from service.jobs import service as jobs
 from service.jobs.repository import JobRepository
+from service.models.service import MODELS
 from service.trials.repository import StepRepository
 from service.trials.request import TrialRequest
 from service.trials.schemas import TrialOut, TrialProgress
 from service.trials.terms import Terms, own_terms, terms_of
+from service.uploads.expiry import require_kept
+from service.uploads.service import find_to_refer
 
 
 def create(
@@ -37,6 +42,8 @@ def create(
     terms = terms_of(request, given) if given else own_terms(request)
 
     def checked() -> Mapping[str, str]:
+        if given:
+            _require_uploads(session, caller.owner, given)
         used = given or _new_analysis(session, caller, terms, idempotency_key)
         if used.state in ENDED and used.state != "succeeded":
             raise NoResultError(
@@ -49,6 +56,12 @@ def create(
     return jobs.create(
         session, TRIALS, caller, terms, idempotency_key, task="plan_trial", checked=checked
     )
+
+
+def _require_uploads(session: Session, owner: str, analysis: Analysis) -> None:
+    """Raise ExpiredError if a file that an analysis was computed of is gone."""
+    require_kept(find_to_refer(session, owner, MODELS, analysis.model_id), MODELS.noun)
+    require_kept(find_to_refer(session, owner, DATASETS, analysis.dataset_id), DATASETS.noun)
 
 
 def _new_analysis(session: Session, caller: Caller, terms: Terms, key: str | None) -> Analysis:
@@ -81,7 +94,11 @@ def describe_all(session: Session, rows: Slice[Trial]) -> Slice[TrialOut]:
     done = steps.done([row.id for row in rows.items])
     waiting = steps.waiting(rows.items)
     described = [
-        TrialOut.of(row, _progress(row, done.get(row.id, 0), waits=row.id in waiting))
+        TrialOut.of(
+            row,
+            _progress(row, done.get(row.id, 0), waits=row.id in waiting),
+            keep_of(session, row.owner).result_until(row.finished_at),
+        )
         for row in rows.items
     ]
     return Slice(described, rows.next_page_token)

@@ -1,8 +1,8 @@
 """All SQL about uploads: models and datasets."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -23,6 +23,17 @@ class UploadRepository(Generic[U]):
     def add(self, row: U) -> None:
         self._session.add(row)
         self._session.flush()
+
+    def same(self, owner: str, sha256: str, columns: Mapping[str, Any], *, lock: bool) -> U | None:
+        """Return the newest usable upload of these bytes that has the same in these columns."""
+        query = select(self._table).where(
+            self._table.owner == owner,
+            self._table.sha256 == sha256,
+            self._table.state.in_(("inspecting", "ready")),
+        )
+        query = query.order_by(self._table.created_at.desc())
+        rows = self._session.scalars(query.with_for_update() if lock else query)
+        return next((row for row in rows if _has(row, columns)), None)
 
     def get(self, owner: str, identity: str) -> U | None:
         query = select(self._table).where(self._table.owner == owner, self._table.id == identity)
@@ -58,3 +69,7 @@ class UploadRepository(Generic[U]):
     def delete(self, row: U) -> None:
         self._session.delete(row)
         self._session.flush()
+
+
+def _has(row: Model | Dataset, columns: Mapping[str, Any]) -> bool:
+    return all(getattr(row, name) == value for name, value in columns.items())

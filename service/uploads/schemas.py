@@ -18,13 +18,20 @@ class UploadOut(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
     id: str = Field(description="Its id, which analyses and paths name")
-    state: UploadState = Field(description="`inspecting` until a worker has inspected it")
+    state: UploadState = Field(
+        description="`inspecting` until a worker has inspected it; `expired` when its file is gone"
+    )
     name: str = Field(description="The name given at upload, or else that of the file")
     sha256: str = Field(description="SHA-256 of the file, in hexadecimal digits")
     size: int = Field(description="Bytes")
     created_at: AwareDatetime = Field(description="When it was uploaded")
+    expires_at: AwareDatetime | None = Field(
+        default=None,
+        description="When its file is removed, unless work uses it then; null: never. Uploading "
+        "it again begins the time anew",
+    )
     inspection: dict[str, Any] | None = Field(
-        description="The result of the inspection; null unless `ready`"
+        description="The result of the inspection; null unless it passed"
     )
     error: dict[str, Any] | None = Field(
         description="Why it was rejected, as a problem document (RFC 9457)"
@@ -35,7 +42,12 @@ def just_made(schema: type[UploadOut]) -> dict[int | str, dict[str, Any]]:
     """Return the OpenAPI description of the answer to an upload: nothing is inspected yet."""
     extra = cast("dict[str, Any]", schema.model_config["json_schema_extra"])
     example = {**extra["example"], "state": "inspecting", "inspection": None}
-    return {201: {"content": {"application/json": {"example": example}}}}
+    again = {
+        "description": "The same upload is there already: its bytes, name and fields are equal. "
+        "`Content-Location` has its path",
+        "model": schema,
+    }
+    return {200: again, 201: {"content": {"application/json": {"example": example}}}}
 
 
 def form_schema(**fields: dict[str, Any]) -> dict[str, Any]:
@@ -43,6 +55,11 @@ def form_schema(**fields: dict[str, Any]) -> dict[str, Any]:
     properties = {
         "file": {"type": "string", "format": "binary", "description": "The file"},
         "name": {"type": "string", "maxLength": 200, "description": "Default: the file's name"},
+        "expires_at": {
+            "type": "string",
+            "format": "date-time",
+            "description": "When it expires. Default: as the server's retention says",
+        },
         **fields,
     }
     schema = {"type": "object", "required": ["file"], "properties": properties}

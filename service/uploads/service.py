@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
-from service.database.base import new_id
+from service.database.base import new_id, utc_now
 from service.database.clock import epoch_now
 from service.database.files import FileRepository
 from service.http.audit import record
@@ -19,7 +19,8 @@ from service.http.pagination import Slice, age_key, decode_age, first_page
 from service.http.problems import InUseError, NotFoundError
 from service.http.security import Caller
 from service.logs import request_id
-from service.storage.objects import Storage
+from service.storage.objects import Storage, Stored
+from service.uploads.expiry import EXPIRY, UploadChange, require_kept
 from service.uploads.receive import Form, receive
 from service.uploads.repository import U, UploadRepository
 
@@ -48,40 +49,79 @@ class Kind(Generic[U]):
     """The text fields besides `name`; each function reads the column of that name from a form."""
 
 
-async def accept(request: Request, services: Services, caller: Caller, kind: Kind[U]) -> U:
+async def accept(
+    request: Request, services: Services, caller: Caller, kind: Kind[U]
+) -> tuple[U, bool]:
     """Receive the form in the request's body, keep its file and insert a row for its owner.
 
-    Raises the ProblemErrors of `receive`, and RequestValidationError (422) for its text fields.
+    Returns the row, and whether it is new: an owner's same upload, of the same bytes, name and
+    fields, is there once. Raises the ProblemErrors of `receive`, and RequestValidationError (422)
+    for its text fields.
     """
+    fields = {"name", "expires_at", *kind.fields}
     limit = services.settings.max_upload_bytes
-    form = await receive(request, services.storage, fields={"name", *kind.fields}, limit=limit)
+    form = await receive(request, services.storage, fields=fields, limit=limit)
     return await run_in_threadpool(_store, services, caller, form, kind)
 
 
-def _store(services: Services, caller: Caller, form: Form, kind: Kind[U]) -> U:
-    file = form.file
+def _store(services: Services, caller: Caller, form: Form, kind: Kind[U]) -> tuple[U, bool]:
     try:
-        row = kind.table(
-            id=new_id(kind.prefix),
-            owner=caller.owner,
-            name=form.field("name", _NAME) or _plain_name(form.filename),
-            sha256=file.sha256,
-            size=file.size,
-            state="inspecting",
-            request_id=request_id(),
-            sent_at=epoch_now(),
-            sends=1,
-            **{name: read(form) for name, read in kind.fields.items()},
-        )
+        columns = {name: read(form) for name, read in kind.fields.items()}
+        columns["name"] = form.field("name", _NAME) or _plain_name(form.filename)
+        expires_at = form.field("expires_at", EXPIRY)
         with services.transaction() as session:
-            FileRepository(session).hold(file.sha256, file.size)
-            UploadRepository(session, kind.table).add(row)
-            enqueue(session, kind.task, row.id)
-            record(session, caller, f"{kind.noun}.create", row.id)
-            services.storage.keep(file)
+            row = _same_upload(session, caller, form.file, kind, columns)
+            is_new = row is None
+            if row is None:
+                row = _new_upload(session, caller, form.file, kind, columns)
+            else:
+                row.uploaded_at = utc_now()
+            row.expires_at = expires_at or row.expires_at
+            session.flush()
+            services.storage.keep(form.file)  # in place of the same bytes, which may be damaged
     except BaseException:
-        services.storage.discard(file)
+        services.storage.discard(form.file)
         raise
+    return row, is_new
+
+
+def _same_upload(
+    session: Session, caller: Caller, file: Stored, kind: Kind[U], columns: Mapping[str, Any]
+) -> U | None:
+    """Hold the file's row; return the caller's upload of the same, if there is one.
+
+    It is looked for twice. Its row is locked before that of the file, as where an upload is
+    deleted; and while the file's row is held, nobody else can add the same upload.
+    """
+    uploads = UploadRepository(session, kind.table)
+    row = uploads.same(caller.owner, file.sha256, columns, lock=True)
+    FileRepository(session).hold(file.sha256, file.size)
+    row = row or uploads.same(caller.owner, file.sha256, columns, lock=False)
+    if row is not None:
+        record(session, caller, f"{kind.noun}.renew", row.id)
+    return row
+
+
+def _new_upload(
+    session: Session, caller: Caller, file: Stored, kind: Kind[U], columns: Mapping[str, Any]
+) -> U:
+    now = utc_now()
+    row = kind.table(
+        id=new_id(kind.prefix),
+        owner=caller.owner,
+        created_at=now,
+        uploaded_at=now,
+        sha256=file.sha256,
+        size=file.size,
+        state="inspecting",
+        request_id=request_id(),
+        sent_at=epoch_now(),
+        sends=1,
+        **columns,
+    )
+    UploadRepository(session, kind.table).add(row)
+    enqueue(session, kind.task, row.id)
+    record(session, caller, f"{kind.noun}.create", row.id)
     return row
 
 
@@ -114,6 +154,18 @@ def page(
     uploads = UploadRepository(session, kind.table)
     rows = uploads.page(owner, state, decode_age(token), page_size + 1)
     return first_page(rows, page_size, age_key)
+
+
+def change(
+    session: Session, caller: Caller, kind: Kind[U], identity: str, asked: UploadChange
+) -> U:
+    """Set when the caller's upload expires; raise NotFoundError, or ExpiredError if it has."""
+    found = UploadRepository(session, kind.table).get_to_delete(caller.owner, identity)
+    row = _require(found, kind, identity)
+    require_kept(row, kind.noun)
+    row.expires_at = asked.expires_at
+    record(session, caller, f"{kind.noun}.change", identity)
+    return row
 
 
 def remove(

@@ -11,7 +11,8 @@ Client = Callable[..., httpx.Client]
 def created(response: httpx.Response) -> dict[str, Any]:
     assert response.is_success, response.text
     body: dict[str, Any] = response.json()
-    assert response.headers["location"].endswith(body["id"])
+    path = "location" if response.status_code != 200 else "content-location"
+    assert response.headers[path].endswith(body["id"])
     return body
 
 

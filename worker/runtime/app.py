@@ -21,7 +21,7 @@ from service.database.migrate import is_current
 from service.logs import configure_logging, first_line
 from service.parent_watch import stop_at_end_of_input
 from service.settings import Settings, SettingsError, get_settings
-from service.storage.objects import Storage
+from service.storage.handover import workers_storage
 from worker.errors import ExplainedError
 from worker.hardware.gpu import visible_gpus
 from worker.hardware.memory import memory_budget
@@ -79,11 +79,11 @@ def run_worker(settings: Settings, engine: Engine, queues: str, pipeline: str) -
         scratch=scratch,
         sandboxed=settings.sandbox != "off",
     )
-    storage = Storage(settings.resolved_storage_url, cache_bytes=settings.cache_bytes)
+    storage = workers_storage(settings)
     cache = settings.data / "cache"
     runner = Runner(jobs, broker, storage, supervisor, cache=cache, pipeline=pipeline)
     register(app, runner)
-    reconciler = Reconciler(jobs, broker, storage)
+    reconciler = Reconciler(jobs, broker)
 
     def stop(**_: Any) -> None:
         runner.stop()

@@ -5,23 +5,18 @@ docs/architecture.md, "Jobs".
 """
 
 import logging
-import secrets
 import threading
-import time
 from contextlib import suppress
-from datetime import timedelta
 from typing import Final
 
-from sqlalchemy import ColumnElement, exists, insert, or_, select, update
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy import ColumnElement, exists, or_, select, update
+from sqlalchemy.exc import SQLAlchemyError
 
 from narrows.vocabulary import ACTIVE
 from service.broker.celery_app import Broker, BrokerUnavailableError
 from service.database.clock import epoch_now
-from service.database.files import FileRepository
-from service.database.tables import Lease
+from service.database.duty import Duty
 from service.logs import first_line
-from service.storage.objects import Storage, StorageError
 from worker.runtime import leases
 from worker.runtime.jobs import Jobs
 from worker.runtime.leases import LeaseLostError, Work
@@ -33,9 +28,6 @@ DUTY: Final = "reconcile"
 INTERVAL_SECONDS: Final = 1.0
 """Also how long it takes to cancel a job that no worker works on."""
 LEADER_SECONDS: Final = 6 * INTERVAL_SECONDS
-SWEEP_SECONDS: Final = 15.0
-UNUSED_AGE: Final = timedelta(seconds=15)
-"""How long a file stays that nothing refers to."""
 RESEND_SECONDS: Final = 30.0
 RESEND_SECONDS_IF_EMPTY: Final = 2.0
 
@@ -43,10 +35,9 @@ log = logging.getLogger(__name__)
 
 
 class Reconciler:
-    def __init__(self, jobs: Jobs, broker: Broker, storage: Storage) -> None:
-        self._jobs, self._broker, self._storage = jobs, broker, storage
-        self._next_sweep = 0.0
-        self._token = secrets.token_hex(16)
+    def __init__(self, jobs: Jobs, broker: Broker) -> None:
+        self._jobs, self._broker = jobs, broker
+        self._duty = Duty(jobs.engine, DUTY, LEADER_SECONDS)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="reconciler", daemon=True)
 
@@ -57,37 +48,18 @@ class Reconciler:
         """Stop, and release the lead, so that another worker takes it at once."""
         self._stopping.set()
         self._thread.join()
-        with suppress(SQLAlchemyError), self._jobs.engine.begin() as connection:
-            mine = update(Lease).where(Lease.token == self._token)
-            connection.execute(mine.values(lease_until=0.0))
+        with suppress(SQLAlchemyError):
+            self._duty.release()
 
     def _run(self) -> None:
         while not self._stopping.wait(INTERVAL_SECONDS):
             try:
-                if self.leads():
+                if self._duty.leads():
                     self.reconcile()
             except SQLAlchemyError as error:
                 log.warning("the database does not answer: %s", first_line(error))
-            except StorageError as error:
-                log.warning("the storage does not answer: %s", error)
             except Exception:  # the next round must come after any error
                 log.exception("reconciling failed")
-
-    def leads(self) -> bool:
-        """Take or renew the lead; return False while another worker has it."""
-        mine = {"token": self._token, "lease_until": epoch_now() + LEADER_SECONDS}
-        free = or_(Lease.token == self._token, Lease.lease_until < epoch_now())
-        lead = Lease.name == DUTY
-        try:
-            with self._jobs.engine.begin() as connection:
-                if connection.execute(update(Lease).where(lead, free).values(mine)).rowcount:
-                    return True
-                if connection.scalar(select(Lease.name).where(lead)):
-                    return False
-                connection.execute(insert(Lease).values(name=DUTY, **mine))
-        except IntegrityError:  # another worker has inserted the row
-            return False
-        return True
 
     def reconcile(self) -> None:
         """Run each repair once."""
@@ -95,9 +67,6 @@ class Reconciler:
         self._expire()
         self._fan_in()
         self._send()
-        if time.monotonic() >= self._next_sweep:
-            self._sweep()
-            self._next_sweep = time.monotonic() + SWEEP_SECONDS
 
     def _cancel(self) -> None:
         """Cancel the jobs that clients cancelled, and the parts of those that have ended."""
@@ -153,15 +122,6 @@ class Reconciler:
             with self._jobs.engine.begin() as connection:
                 messages = leases.mark_sent(connection, work, _is_due(work, empty=empty))
             send_all(self._broker, messages)
-
-    def _sweep(self) -> None:
-        """Delete files that nothing refers to any more, such as checkpoints that were replaced."""
-        with self._jobs.engine.begin() as connection:
-            unused = FileRepository(connection).unused(UNUSED_AGE)
-        for sha256 in unused:
-            with self._jobs.engine.begin() as connection:
-                if FileRepository(connection).delete_unused(sha256):
-                    self._storage.delete(sha256)
 
 
 def _is_due(work: Work, *, empty: bool) -> ColumnElement[bool]:

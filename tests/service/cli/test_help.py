@@ -13,7 +13,7 @@ COMMANDS = [
         [name]
         for name in (
             *("demo", "up", "analyze", "show", "analyses", "cancel", "inspect", "workers"),
-            *("api", "migrate", "export", "worker"),
+            *("api", "migrate", "gc", "retention", "export", "worker"),
         )
     ),
     *(["keys", name] for name in ("create", "list", "revoke")),

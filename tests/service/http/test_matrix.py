@@ -40,10 +40,16 @@ RULES: Final = {
     "get /v1/models": Rule("read"),
     "post /v1/models": Rule("write", 201, "model.create", FILE),
     "get /v1/models/{model_id}": Rule("read"),
+    "patch /v1/models/{model_id}": Rule(
+        "write", 200, "model.change", {"json": {"expires_at": None}}
+    ),
     "delete /v1/models/{model_id}": Rule("write", 204, "model.delete"),
     "get /v1/datasets": Rule("read"),
     "post /v1/datasets": Rule("write", 201, "dataset.create", FILE),
     "get /v1/datasets/{dataset_id}": Rule("read"),
+    "patch /v1/datasets/{dataset_id}": Rule(
+        "write", 200, "dataset.change", {"json": {"expires_at": None}}
+    ),
     "delete /v1/datasets/{dataset_id}": Rule("write", 204, "dataset.delete"),
     "get /v1/analyses": Rule("read"),
     "post /v1/analyses": Rule(

@@ -77,7 +77,7 @@ class TestCreate:
         self, ann: httpx.Client, bob: httpx.Client, path: str, settings: Settings
     ) -> None:
         ids = {created(who.post(path, files={"file": CONTENT}))["id"] for who in (ann, bob, ann)}
-        assert len(ids) == 3
+        assert len(ids) == 2
         assert stored(settings) == [SHA256]
 
     def test_same_content_at_once(self, ann: httpx.Client, path: str, settings: Settings) -> None:
@@ -90,8 +90,9 @@ class TestCreate:
             thread.start()
         for thread in threads:
             thread.join()
-        assert answers == [201] * 6
+        assert sorted(answers) == [200] * 5 + [201]
         assert stored(settings) == [SHA256]
+        assert len(ann.get(path).json()["items"]) == 1
 
 
 @pytest.mark.parametrize("database_kind", ["sqlite"])
@@ -234,7 +235,7 @@ class TestList:
         assert bob.get(path).json() == {"items": [], "next_page_token": None}
 
     def test_pages(self, ann: httpx.Client, path: str) -> None:
-        made = [created(ann.post(path, files={"file": CONTENT}))["id"] for _ in range(5)]
+        made = [created(ann.post(path, files={"file": (f"{i}", CONTENT)}))["id"] for i in range(5)]
         seen, token = [], None
         for expected in (2, 2, 1):
             params = {"page_size": 2} | ({"page_token": token} if token else {})

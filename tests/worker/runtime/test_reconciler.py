@@ -28,17 +28,8 @@ def broker() -> FakeBroker:
     return FakeBroker()
 
 
-class FakeStorage:
-    def __init__(self) -> None:
-        self.deleted: list[str] = []
-
-    def delete(self, sha256: str) -> None:
-        self.deleted.append(sha256)
-
-
-def make_reconciler(jobs: Jobs, broker: Any, storage: Any = None) -> Reconciler:
-    held: Any = storage or FakeStorage()
-    return Reconciler(jobs, broker, held)
+def make_reconciler(jobs: Jobs, broker: Any) -> Reconciler:
+    return Reconciler(jobs, broker)
 
 
 @pytest.fixture
@@ -56,26 +47,26 @@ def age(engine: Engine, table: type[Analysis | Shard], seconds: float) -> None:
 class TestLead:
     def test_one_at_a_time(self, jobs: Jobs, broker: FakeBroker) -> None:
         one, other = make_reconciler(jobs, broker), make_reconciler(jobs, broker)
-        assert one.leads()
-        assert not other.leads()
-        assert one.leads()
+        assert one._duty.leads()
+        assert not other._duty.leads()
+        assert one._duty.leads()
 
     def test_passes_on_when_the_leader_falls_silent(
         self, engine: Engine, jobs: Jobs, broker: FakeBroker
     ) -> None:
         one, other = make_reconciler(jobs, broker), make_reconciler(jobs, broker)
-        assert one.leads()
+        assert one._duty.leads()
         with engine.begin() as connection:
             connection.execute(update(Lease).values(lease_until=Lease.lease_until - 60))
-        assert other.leads()
-        assert not one.leads()
+        assert other._duty.leads()
+        assert not one._duty.leads()
 
     def test_passes_on_at_once_when_the_leader_stops(self, jobs: Jobs, broker: FakeBroker) -> None:
         one, other = make_reconciler(jobs, broker), make_reconciler(jobs, broker)
-        assert one.leads()
+        assert one._duty.leads()
         one.start()
         one.stop()
-        assert other.leads()
+        assert other._duty.leads()
 
 
 class TestSend:

@@ -14,6 +14,8 @@ from service.broker.celery_app import Broker
 from service.database.base import new_id, utc_now
 from service.database.tables import Analysis, File, Plan, Structure
 from service.database.trials import TRIALS, Trial, TrialArtifact, TrialEvent, TrialRun
+from service.retention.collector import Collector
+from service.settings import Settings
 from service.storage.objects import Storage
 from tests.support.jobs import FakeBroker, MakeAnalysis, claim, make_jobs, plan, read
 from worker.errors import RefusedError
@@ -130,10 +132,11 @@ class Desk:
         return files - {digest(b"upload")}
 
     def sweep(self) -> None:
-        """Reconcile as if a minute had passed."""
+        """Reconcile and collect as if a minute had passed."""
         with self.engine.begin() as connection:
             connection.execute(update(File).values(created_at=utc_now() - timedelta(minutes=1)))
-        Reconciler(self.jobs, cast("Broker", self.broker), self.storage).reconcile()
+        Reconciler(self.jobs, cast("Broker", self.broker)).reconcile()
+        Collector(Settings(data=self.data), self.engine, self.storage).collect()
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""Retention: how long uploads, results and artifacts are kept, and what removes them."""

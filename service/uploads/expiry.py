@@ -1,0 +1,54 @@
+"""When uploads expire: as their owner says at upload or later, or as retention says."""
+
+from datetime import datetime
+from typing import Annotated, Final, TypeVar
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
+from sqlalchemy.orm import Session
+
+from service.database.base import utc_now
+from service.database.tables import Dataset, Model
+from service.http.dependencies import keep_of
+from service.http.pagination import Slice
+from service.http.problems import ExpiredError
+from service.uploads.repository import U
+from service.uploads.schemas import UploadOut
+
+O = TypeVar("O", bound=UploadOut)  # noqa: E741
+
+
+def _in_future(moment: datetime) -> datetime:
+    if moment <= utc_now():
+        raise ValueError("It must be in the future.")
+    return moment
+
+
+Expiry = Annotated[AwareDatetime, AfterValidator(_in_future)]
+EXPIRY: Final[TypeAdapter[datetime]] = TypeAdapter(Expiry)
+
+
+class UploadChange(BaseModel):
+    """What can be changed of an upload."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    expires_at: Expiry | None = Field(
+        description="When it expires; null: as the server's retention says"
+    )
+
+
+def describe(session: Session, row: Model | Dataset, schema: type[O]) -> O:
+    """Return what goes out of an upload, with the time when it expires."""
+    until = keep_of(session, row.owner).upload_until(row.uploaded_at, row.expires_at)
+    return schema.model_validate(row).model_copy(update={"expires_at": until})
+
+
+def describe_page(session: Session, page: Slice[U], schema: type[O]) -> Slice[O]:
+    """Return what goes out of a page of uploads."""
+    return Slice([describe(session, row, schema) for row in page.items], page.next_page_token)
+
+
+def require_kept(row: Model | Dataset, noun: str) -> None:
+    """Raise ExpiredError if the upload's file is gone."""
+    if row.state == "expired":
+        raise ExpiredError(f"The {noun} {row.id} has expired; upload it again.")

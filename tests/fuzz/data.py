@@ -1,0 +1,101 @@
+"""Mutants of data files, of every format that is read."""
+
+import io
+import random
+import zipfile
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+_RNG: Final = np.random.default_rng(0)
+IMAGES: Final = _RNG.standard_normal((64, 3, 8, 8)).astype("f4")
+LABELS: Final = _RNG.integers(5, size=64)
+
+
+Change = Callable[[bytes], bytes]
+"""What is done to the parts of a file before they are put together, under right checksums."""
+
+
+def npz(change: Change, method: int = zipfile.ZIP_DEFLATED, **arrays: NDArray[Any]) -> bytes:
+    """Return an `.npz` archive of arrays, each changed."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", method) as archive:
+        for name, array in arrays.items():
+            member = io.BytesIO()
+            np.save(member, array)
+            archive.writestr(f"{name}.npy", change(member.getvalue()))
+    return file.getvalue()
+
+
+FORMATS: Final[Mapping[str, Callable[[Change], bytes]]] = {
+    "npz": lambda change: npz(change, x=IMAGES, y=LABELS),
+    "npz, stored": lambda change: npz(change, zipfile.ZIP_STORED, x=IMAGES[:8], y=LABELS[:8]),
+    "npz, bzip2": lambda change: npz(change, zipfile.ZIP_BZIP2, x=IMAGES[:8], y=LABELS[:8]),
+    "npz, several": lambda change: npz(change, x0=IMAGES[:8], x1=IMAGES[:8, 0, 0], y=LABELS[:8]),
+}
+"""How to make a file of each format; a new format needs a row."""
+
+
+def original(name: str) -> bytes:
+    """Return a good file of a format."""
+    return FORMATS[name](lambda part: part)
+
+
+_WILD: Final = [bytes(8), b"\xff" * 8, (1 << 31).to_bytes(8, "little"), b"\x80" + bytes(7)]
+_SIZES: Final = [b"-1", b"0", b"1e9", b"99999999999999999999", b"None", b"'|O'", b"(,)", b"\xff"]
+
+
+def mutant(seed: int, names: tuple[str, ...] = tuple(FORMATS)) -> bytes:
+    """Return the bytes of a mutant, of a file or of its parts; the same for the same seed."""
+    dice = random.Random(seed)
+    make = FORMATS[dice.choice(names)]
+    if dice.random() < 0.5:
+        return make(lambda part: _changed(part, dice) if dice.random() < 0.7 else part)
+    return _changed(make(lambda part: part), dice)
+
+
+def _changed(part: bytes, dice: random.Random) -> bytes:
+    data = bytearray(part)
+    for _ in range(dice.choice([1, 1, 2, 8])):
+        dice.choice(_MUTATIONS)(data, dice)
+    return bytes(data)
+
+
+def _place(data: bytearray, dice: random.Random) -> int:
+    """Return a place in the file, often near its ends, where headers and directories are."""
+    near = min(len(data), 400)
+    places = [dice.randrange(near), len(data) - 1 - dice.randrange(near), dice.randrange(len(data))]
+    return dice.choice(places)
+
+
+def _flip(data: bytearray, dice: random.Random) -> None:
+    data[_place(data, dice)] = dice.randrange(256)
+
+
+def _overwrite(data: bytearray, dice: random.Random) -> None:
+    """Write a wild integer, or a part of a header, over what is there."""
+    place, wild = _place(data, dice), dice.choice([*_WILD, *_SIZES])
+    data[place : place + len(wild)] = wild
+
+
+def _digit(data: bytearray, dice: random.Random) -> None:
+    """Change a digit in a text near the beginning, such as a shape in a header."""
+    digits = [i for i, byte in enumerate(data[:600]) if 48 <= byte < 58]
+    if digits:
+        data[dice.choice(digits)] = dice.choice(b"0123456789-,)'O")
+
+
+def _cut(data: bytearray, dice: random.Random) -> None:
+    if len(data) > 64:
+        del data[_place(data, dice) :]
+        data += bytes(max(0, 64 - len(data)))
+
+
+def _splice(data: bytearray, dice: random.Random) -> None:
+    start, other = _place(data, dice), _place(data, dice)
+    data[start:start] = data[other : other + dice.randrange(99)]
+
+
+_MUTATIONS: Final = [_flip, _flip, _overwrite, _overwrite, _digit, _cut, _splice]
