@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from tests.fuzz import data, models
 from worker.errors import RefusedError
-from worker.pipeline import steps
+from worker.pipeline import context, steps
 
 ADDRESS: Final = re.compile(r"0x[0-9a-f]{6,}|<[^<>]* object at")
 """What a `repr` of an object shows, and no answer may."""
@@ -53,7 +53,7 @@ def judge(kind: str, seed: int, folder: Path) -> str:
         dataset.write_bytes(data.original("npz"))
     path.write_bytes(make(seed))
     steps._open_once.cache_clear()
-    steps.open_network.cache_clear()
+    context.open_network.cache_clear()
     return judge_file(path, dataset)
 
 
