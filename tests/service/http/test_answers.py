@@ -228,7 +228,7 @@ class TestDetails:
         ("ask", "told"),
         [
             ({"url": "/v1/models", "params": {"page_size": "many"}}, "`/page_size`: It must be a"),
-            ({"url": "/v1/models", "params": {"state": "lost"}}, "'ready' or 'rejected'"),
+            ({"url": "/v1/models", "params": {"state": "lost"}}, "'rejected' or 'expired'"),
             ({"url": "/nowhere"}, "`/docs`"),
             ({"url": "/livez", "method": "PUT"}, "allowed are GET, HEAD."),
             ({"url": "/v1/analyses", "method": "POST", "content": b"{",
