@@ -1,7 +1,7 @@
 """Workers that may only read the storage: what they build goes to a folder, and the API takes it.
 
 So a worker that was taken over can't change or delete what others have stored. See
-docs/security.md, "What a compromised worker reaches".
+docs/security.md, "Around the reader".
 """
 
 import asyncio
