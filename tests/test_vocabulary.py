@@ -15,10 +15,11 @@ from narrows.vocabulary import (
     TaskName,
 )
 from service.analyses.request import AnalysisRequest
-from service.broker.celery_app import PRIORITIES, TASKS
+from service.broker.celery_app import TASKS
 from service.trials.recipe_request import FineTuneRequest, RecipeRequest
 from service.trials.request import TrialRequest, options_of
 from service.trials.terms import own_terms
+from worker.runtime.work.table import ALL_WORK
 
 IDS = {"model_id": "mdl_1", "dataset_id": "dst_1"}
 
@@ -33,8 +34,8 @@ def test_every_loss_can_be_computed() -> None:
     assert LOSSES.keys() == set(LOSS_NAMES)
 
 
-def test_every_task_has_a_queue_and_a_priority() -> None:
-    assert TASKS.keys() == PRIORITIES.keys() == set(get_args(TaskName))
+def test_every_task_has_a_queue_and_work() -> None:
+    assert TASKS.keys() == {work.task for work in ALL_WORK} == set(get_args(TaskName))
 
 
 def test_a_request_has_the_options_and_their_defaults() -> None:

@@ -1,1 +1,1 @@
-"""Messages through Celery: task names and ids. They may get lost or arrive twice."""
+"""Messages through Celery, which wake workers. They may get lost or arrive twice."""

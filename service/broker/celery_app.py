@@ -1,4 +1,4 @@
-"""Sends messages through Celery: task names and ids.
+"""Sends messages through Celery: each says that there is work in a queue, not which.
 
 A message may get lost or arrive twice without harm: the state of all work is in the database.
 """
@@ -26,28 +26,17 @@ TASKS: Final = {
     "reduce_trial": "analyze",
 }
 """The queue of each task; inspections have their own, so that they never wait behind analyses."""
-PRIORITIES: Final = {
-    "inspect_model": 0,
-    "inspect_dataset": 0,
-    "reduce": 0,
-    "shard": 3,
-    "plan": 6,
-    "reduce_trial": 0,
-    "plan_trial": 6,
-    "train": 9,
-}
-"""The priority of each task, 0 first: started analyses are finished before others are started.
-
-Training comes last: a trial takes far longer than an analysis, which waits for one segment at most.
-"""
+QUEUES: Final = tuple(sorted(set(TASKS.values())))
+BELL: Final = "work"
+"""The name of the only Celery task."""
 SHUN_SECONDS: Final = 5.0
 
 
 class BrokerUnavailableError(Exception):
     """The broker did not take a message, or did not answer.
 
-    No work is lost: the row of the work still waits, and the reconciler sends its message again.
-    Callers log the error and go on.
+    No work is lost: its row still waits, and the reconciler sends a message again. Callers log the
+    error and go on.
     """
 
 
@@ -63,7 +52,6 @@ def make_celery(settings: Settings) -> Celery:
         task_ignore_result=True,
         task_serializer="json",
         accept_content=["json"],
-        task_routes={name: {"queue": queue} for name, queue in TASKS.items()},
         worker_prefetch_multiplier=1,
         worker_enable_remote_control=False,  # unused, and the folder broker has no fanout
         broker_connection_retry_on_startup=True,
@@ -95,8 +83,8 @@ class Broker:
         self._app = app
         self._shunned_until = 0.0
 
-    def send(self, task: str, *ids: str | int) -> None:
-        """Put `task` into its queue; raise BrokerUnavailableError if that fails.
+    def ring(self, queue: str) -> None:
+        """Wake a worker of `queue`, which takes a piece of work; raise BrokerUnavailableError.
 
         A broker that hangs takes seconds to fail. After a failure, further calls fail at once for
         SHUN_SECONDS, so that not every caller waits.
@@ -106,10 +94,9 @@ class Broker:
         try:
             with self._reaching():
                 self._app.send_task(
-                    task,
-                    ids,
-                    queue=TASKS[task],
-                    priority=PRIORITIES[task],
+                    BELL,
+                    (queue,),
+                    queue=queue,
                     ignore_result=True,
                     retry_policy={"max_retries": 1, "interval_start": 0},
                 )
@@ -117,8 +104,8 @@ class Broker:
             self._shunned_until = time.monotonic() + SHUN_SECONDS
             raise
 
-    def depth(self) -> int | None:
-        """Return the number of waiting messages, or None if the broker can't count them.
+    def depth(self, *queues: str) -> int | None:
+        """Return the number of messages in these queues; None if the broker can't count them.
 
         Raises BrokerUnavailableError.
         """
@@ -126,10 +113,9 @@ class Broker:
             channel = connection.default_channel
             if not isinstance(channel, virtual.Channel):
                 return None
-            queues = sorted(set(TASKS.values()))
             return sum(
                 channel.queue_declare(queue).message_count  # type: ignore[no-untyped-call]
-                for queue in queues
+                for queue in queues or QUEUES
             )
 
     def close(self) -> None:

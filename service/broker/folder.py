@@ -35,8 +35,7 @@ class Channel(virtual.Channel):
 
     def _put(self, queue: str, message: Any, **_: Any) -> None:
         """Publish `message`; raise ChannelError when the folder can't take it."""
-        priority = self._get_message_priority(message)  # type: ignore[no-untyped-call]
-        name = f"{priority}-{time.time_ns():020d}-{next(_sequence):08d}-{uuid.uuid4().hex}"
+        name = f"{time.time_ns():020d}-{next(_sequence):08d}-{uuid.uuid4().hex}"
         try:
             folder = self._queue(queue)
             written = folder / f"{name}.new"

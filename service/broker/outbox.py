@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import copy_context
 
-from service.broker.celery_app import Broker, BrokerUnavailableError
+from service.broker.celery_app import TASKS, Broker, BrokerUnavailableError
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +20,7 @@ class Outbox:
         self._thread = ThreadPoolExecutor(1, "outbox")
 
     def send(self, task: str, identity: str) -> None:
-        """Send the message soon, in the order of calls; log lines have the caller's request id."""
+        """Ring for the work soon, in the order of calls; log lines have the caller's request id."""
         with suppress(RuntimeError):  # closed, since the service shuts down
             self._thread.submit(copy_context().run, self._send, task, identity)
 
@@ -30,7 +30,7 @@ class Outbox:
 
     def _send(self, task: str, identity: str) -> None:
         try:
-            self._broker.send(task, identity)
+            self._broker.ring(TASKS[task])
         except BrokerUnavailableError as error:
             log.warning("%s %s is left to the reconciler: %s", task, identity, error)
         except Exception:  # nobody else would log it

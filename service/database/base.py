@@ -18,6 +18,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from service.database.clock import epoch_now
+
 Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 
 
@@ -75,7 +77,7 @@ class Leased:
     leased_by: Mapped[str | None] = mapped_column(String(128))
     lease_until: Mapped[float | None]
     attempt: Mapped[int] = mapped_column(default=0)
-    sent_at: Mapped[float | None]
-    sends: Mapped[int] = mapped_column(default=0)
+    waits_from: Mapped[float] = mapped_column(default=epoch_now())
+    """Since when it waits for a worker; later than now where nobody may take it before."""
     error: Mapped[dict[str, Any] | None]
     """A problem document (RFC 9457): why the work failed or the upload was rejected."""

@@ -14,6 +14,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 import service.database.retention
+import service.database.shares
 import service.database.trials
 import service.database.webhooks  # noqa: F401 - the metadata have all tables
 from service.database.base import Base, Leased, utc_now

@@ -8,7 +8,6 @@ from sqlalchemy.orm import Session
 
 from narrows.vocabulary import ENDED
 from service.database.base import new_id, utc_now
-from service.database.clock import epoch_now
 from service.database.files import FileRepository
 from service.database.jobs import J, Job, JobArtifact, JobEvent, JobKind
 from service.database.webhooks import announce
@@ -50,8 +49,6 @@ def create(
             idempotency_key=idempotency_key,
             request_id=request_id(),
             state="queued",
-            sent_at=epoch_now(),
-            sends=1,
             **checked(),
         )
         if new is not None:

@@ -11,7 +11,6 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from service.database.base import new_id, utc_now
-from service.database.clock import epoch_now
 from service.database.files import FileRepository
 from service.http.audit import record
 from service.http.dependencies import Services, enqueue
@@ -115,8 +114,6 @@ def _new_upload(
         size=file.size,
         state="inspecting",
         request_id=request_id(),
-        sent_at=epoch_now(),
-        sends=1,
         **columns,
     )
     UploadRepository(session, kind.table).add(row)

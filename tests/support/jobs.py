@@ -14,7 +14,7 @@ from service.broker.celery_app import BrokerUnavailableError
 from service.database.tables import Analysis, Event, Shard
 from worker.runtime.jobs import Jobs
 from worker.runtime.leases import Claim, Work
-from worker.runtime.messages import Message
+from worker.runtime.messages import Bells
 from worker.runtime.work.plan import PLAN
 
 MakeAnalysis = Callable[..., str]
@@ -53,7 +53,7 @@ def claim(jobs: Jobs, work: Work, *ids: str | int) -> Claim:
     return claimed
 
 
-def plan(jobs: Jobs, analysis: str, shards: int = 3) -> list[Message]:
+def plan(jobs: Jobs, analysis: str, shards: int = 3) -> Bells:
     return jobs.commit(claim(jobs, PLAN, analysis), planned(shards))
 
 
@@ -68,19 +68,33 @@ def ask_to_cancel(engine: Engine, analysis: str) -> None:
         connection.execute(asked.values(cancel_requested=True))
 
 
+def let_pass(engine: Engine, table: Any, seconds: float) -> None:
+    """Let `seconds` go by for all rows of `table`."""
+    with engine.begin() as connection:
+        times = {
+            "waits_from": table.waits_from - seconds,
+            "lease_until": table.lease_until - seconds,
+        }
+        connection.execute(update(table).values(times))
+
+
 class FakeBroker:
+    """Takes note of the queues that are rung for; `waiting` are further messages in each."""
+
     def __init__(self) -> None:
-        self.sent: list[tuple[str | int, ...]] = []
-        self.waiting: int | None = 1
+        self.rung: list[str] = []
+        self.waiting: int | None = 0
         self.reachable = True
 
-    def send(self, task: str, *ids: str | int) -> None:
+    def ring(self, queue: str) -> None:
         if not self.reachable:
             raise BrokerUnavailableError("it is gone")
-        self.sent.append((task, *ids))
+        self.rung.append(queue)
 
-    def depth(self) -> int | None:
-        return self.waiting
+    def depth(self, queue: str) -> int | None:
+        if not self.reachable:
+            raise BrokerUnavailableError("it is gone")
+        return None if self.waiting is None else self.waiting + self.rung.count(queue)
 
 
 def wait_until(condition: Callable[[], object], seconds: float = 60.0) -> None:

@@ -38,9 +38,13 @@ def make_analysis(engine: Engine) -> MakeAnalysis:
     """Insert an analysis with its model and its dataset; returns its id."""
 
     def make(
-        *, inputs: str = "ready", sha256: str = SHA256, request: dict[str, Any] | None = None
+        *,
+        owner: str = "me",
+        inputs: str = "ready",
+        sha256: str = SHA256,
+        request: dict[str, Any] | None = None,
     ) -> str:
-        upload = {"owner": "me", "name": "it", "sha256": sha256, "size": 1, "state": inputs}
+        upload = {"owner": owner, "name": "it", "sha256": sha256, "size": 1, "state": inputs}
         model, dataset, analysis = new_id("mdl"), new_id("dst"), new_id("ana")
         with engine.begin() as connection:
             if not connection.execute(text("SELECT 1 FROM files")).first():
@@ -50,7 +54,7 @@ def make_analysis(engine: Engine) -> MakeAnalysis:
             connection.execute(
                 insert(Analysis).values(
                     id=analysis,
-                    owner="me",
+                    owner=owner,
                     model_id=model,
                     dataset_id=dataset,
                     request=request or {},

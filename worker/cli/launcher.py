@@ -10,7 +10,7 @@ from typing import Annotated, Final, NamedTuple
 
 import typer
 
-from service.broker.celery_app import TASKS
+from service.broker.celery_app import QUEUES, TASKS
 from service.child_processes import ChildProcesses, Ended
 from service.logs import configure_logging
 from worker.hardware.gpu import visible_gpus
@@ -32,7 +32,7 @@ def worker(
     ] = None,
     queues: Annotated[
         str, typer.Option(help="The queues to serve, separated by commas.")
-    ] = ",".join(sorted(set(TASKS.values()))),
+    ] = ",".join(QUEUES),
     pipeline: Annotated[str, typer.Option(hidden=True)] = "worker.pipeline.steps",
 ) -> None:
     """Run workers, which compute inspections and analyses.
@@ -49,10 +49,9 @@ def worker(
     """
     from service.database.migrate import upgrade_embedded  # slow, and not needed for --help
 
-    known = set(TASKS.values())
-    if unknown := set(queues.split(",")) - known:
+    if unknown := set(queues.split(",")).difference(QUEUES):
         raise typer.BadParameter(
-            f"no such queue: {', '.join(sorted(unknown))}; choose from {', '.join(sorted(known))}."
+            f"no such queue: {', '.join(sorted(unknown))}; choose from {', '.join(QUEUES)}."
         )
     from service.startup import checked_settings
 

@@ -15,7 +15,7 @@ from celery.platforms import SecurityWarning
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from service.broker.celery_app import TASKS, Broker, make_celery
+from service.broker.celery_app import QUEUES, Broker, make_celery
 from service.database.engine import make_engine
 from service.database.migrate import is_current
 from service.logs import configure_logging, first_line
@@ -36,8 +36,6 @@ from worker.runtime.registration import Registration
 from worker.runtime.tasks import Runner, register
 
 log = logging.getLogger(__name__)
-
-QUEUES = ",".join(sorted(set(TASKS.values())))
 
 
 def main() -> None:
@@ -150,7 +148,9 @@ def _active_layers(supervisor: Supervisor) -> list[str]:
 
 def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m worker", description=__doc__)
-    parser.add_argument("--queues", default=QUEUES, help="queues to serve (default: %(default)s)")
+    parser.add_argument(
+        "--queues", default=",".join(QUEUES), help="queues to serve (default: %(default)s)"
+    )
     parser.add_argument("--tied", action="store_true", help="stop when standard input ends")
     parser.add_argument("--pipeline", default="worker.pipeline.steps", help=argparse.SUPPRESS)
     return parser.parse_args()

@@ -1,7 +1,7 @@
 """The transactions that begin and end claimed work.
 
-Those that end it return the messages to send after the transaction. If the worker has lost its
-lease, they raise LeaseLostError and write nothing.
+Those that end it return the bells to ring after the transaction. If the worker has lost its lease,
+they raise LeaseLostError and write nothing.
 """
 
 from typing import Any
@@ -12,10 +12,11 @@ from narrows.vocabulary import ACTIVE
 from service.database.clock import epoch_now
 from service.database.jobs import JobKind
 from worker.errors import RefusedError
-from worker.runtime import leases
+from worker.runtime import leases, scheduling
 from worker.runtime.artifacts import Artifacts
 from worker.runtime.leases import CancelledWorkError, Claim, LeaseLostError, ProblemJson, Work
-from worker.runtime.messages import Ids, Message
+from worker.runtime.messages import Bells, Ids
+from worker.runtime.scheduling import Turn
 from worker.runtime.task_inputs import TaskInputs
 from worker.runtime.work import job
 
@@ -30,6 +31,21 @@ class Jobs:
         self.holder = holder
         self.lease_seconds = lease_seconds
         self.max_attempts = max_attempts
+
+    def claim_next(self, queue: str) -> Turn | None:
+        """Claim the piece of a queue that is next by fairness; return None if nothing waits."""
+        with self.engine.begin() as connection:
+            turn = scheduling.claim_next(
+                connection, queue, holder=self.holder, seconds=self.lease_seconds
+            )
+            if turn:
+                turn.claim.work.begin(connection, turn.claim.ids)
+            return turn
+
+    def settle(self, turn: Turn, seconds: float) -> None:
+        """Charge the owner what its piece has really taken."""
+        with self.engine.begin() as connection:
+            scheduling.settle(connection, turn, seconds)
 
     def claim(self, work: Work, ids: Ids) -> Claim | None:
         """Claim waiting work; return None if it does not wait, is not wanted or is not ready."""
@@ -62,24 +78,22 @@ class Jobs:
         with self.engine.begin() as connection:
             return claim.work.load(connection, claim.ids)
 
-    def commit(
-        self, claim: Claim, result: Any, artifacts: Artifacts | None = None
-    ) -> list[Message]:
+    def commit(self, claim: Claim, result: Any, artifacts: Artifacts | None = None) -> Bells:
         """Write the pipeline's result of the claimed work, and the files that it built."""
         with self.engine.begin() as connection:
             return claim.work.commit(connection, claim, result, artifacts)
 
-    def fail(self, claim: Claim, problem: ProblemJson) -> list[Message]:
+    def fail(self, claim: Claim, problem: ProblemJson) -> Bells:
         """End the claimed work, and the job that it is part of, with a problem document."""
         with self.engine.begin() as connection:
             return claim.work.fail(connection, claim, problem)
 
-    def give_back(self, claim: Claim, *, delay: float = 0.0) -> list[Message]:
+    def give_back(self, claim: Claim, *, delay: float = 0.0) -> Bells:
         """Release the work for others after `delay` seconds; the attempt does not count."""
         return self._put_back(claim, attempt=claim.attempt - 1, delay=delay)
 
-    def retry(self, claim: Claim, happened: str, *, delay: float = 0.0) -> list[Message]:
-        """Release the work, to be sent again after `delay` seconds; fail it after the last attempt.
+    def retry(self, claim: Claim, happened: str, *, delay: float = 0.0) -> Bells:
+        """Release the work for others after `delay` seconds; fail it after the last attempt.
 
         `happened` is a sentence that says what went wrong; it becomes part of the problem document.
         """
@@ -92,13 +106,15 @@ class Jobs:
         )
         return self.fail(claim, given_up.as_problem())
 
-    def _put_back(self, claim: Claim, *, delay: float = 0.0, **values: Any) -> list[Message]:
+    def _put_back(self, claim: Claim, *, delay: float = 0.0, **values: Any) -> Bells:
         work = claim.work
-        values |= {"state": work.waiting, "sent_at": epoch_now() + delay}
+        values["state"] = work.waiting
+        if delay:  # else it keeps its place
+            values["waits_from"] = epoch_now() + delay
         with self.engine.begin() as connection:
             leases.end(connection, claim, **values)
             work.put_back(connection, claim.ids)
-            return [] if delay else leases.mark_sent(connection, work, work.row(claim.ids))
+            return leases.bells(connection, work, work.row(claim.ids))
 
     def cancel(self, kind: JobKind[Any], identity: str | int) -> bool:
         """Cancel the job if that was requested; return whether this call did it."""

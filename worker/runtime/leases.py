@@ -10,15 +10,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, and_, inspect, select, true, update
+from sqlalchemy import ColumnElement, Connection, and_, func, inspect, select, true, update
 from sqlalchemy.orm import Mapper
 
 from narrows.vocabulary import TaskName
+from service.broker.celery_app import TASKS
 from service.database.base import Leased
 from service.database.clock import epoch_now
 from service.database.jobs import JobKind
 from worker.runtime.artifacts import Artifacts
-from worker.runtime.messages import Ids, Message
+from worker.runtime.messages import Bells, Ids
 from worker.runtime.task_inputs import TaskInputs
 
 ProblemJson = dict[str, Any]
@@ -39,7 +40,7 @@ class CancelledWorkError(LeaseLostError):
 class Work(ABC):
     """A kind of work: rows of `table` that are in the state `waiting` or, when leased, `held`.
 
-    `task` names its Celery task. Workers claim a row only if `wanted` and `ready` hold, and keep it
+    `task` names its function. Workers claim a row only if `wanted` and `ready` hold, and keep it
     only while `wanted` holds. If `builds_files`, its function also gets a folder.
     """
 
@@ -63,11 +64,11 @@ class Work(ABC):
     @abstractmethod
     def commit(
         self, connection: Connection, claim: "Claim", result: Any, artifacts: Artifacts | None
-    ) -> list[Message]:
-        """Write the pipeline's result and the built files; return the next messages."""
+    ) -> Bells:
+        """Write the pipeline's result and the built files; return the bells to ring."""
 
     @abstractmethod
-    def fail(self, connection: Connection, claim: "Claim", problem: ProblemJson) -> list[Message]:
+    def fail(self, connection: Connection, claim: "Claim", problem: ProblemJson) -> Bells:
         """End the work, and the analysis that it is part of, with a problem document."""
 
     def files(self, result: Any) -> list[str]:
@@ -86,6 +87,10 @@ class Work(ABC):
         return connection.scalar(select(self.table.state).where(self.row(ids))) is None
 
     @property
+    def queue(self) -> str:
+        return TASKS[self.task]
+
+    @property
     def key(self) -> tuple[ColumnElement[Any], ...]:
         mapper: Mapper[Any] = inspect(self.table)
         return mapper.primary_key
@@ -95,9 +100,9 @@ class Work(ABC):
 
     @property
     def waits(self) -> ColumnElement[bool]:
-        return and_(
-            self.table.state == self.waiting, self.table.token.is_(None), self.wanted, self.ready
-        )
+        table = self.table
+        free = and_(table.state == self.waiting, table.token.is_(None))
+        return and_(free, table.waits_from <= epoch_now(), self.wanted, self.ready)
 
 
 @dataclass(frozen=True)
@@ -173,18 +178,10 @@ def expired(connection: Connection, work: Work) -> Sequence[tuple[Claim, str]]:
     ]
 
 
-def mark_sent(
-    connection: Connection, work: Work, *conditions: ColumnElement[bool]
-) -> list[Message]:
-    """Mark the waiting work that meets `conditions` as sent; return the messages to send.
+def bells(connection: Connection, work: Work, *conditions: ColumnElement[bool]) -> Bells:
+    """Return a bell for each piece of waiting work that meets `conditions`.
 
-    Send them after the transaction. If one does not arrive, the reconciler sends it again.
+    Ring them after the transaction. If one is not heard, the reconciler rings again.
     """
-    table = work.table
-    rows = connection.execute(
-        update(table)
-        .where(work.waits, *conditions)
-        .values(sent_at=epoch_now(), sends=table.sends + 1)
-        .returning(*work.key)
-    )
-    return sorted(Message(work.task, tuple(ids)) for ids in rows)
+    query = select(func.count()).select_from(work.table).where(work.waits, *conditions)
+    return [work.queue] * (connection.scalar(query) or 0)

@@ -2,24 +2,20 @@
 
 import logging
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from service.broker.celery_app import Broker, BrokerUnavailableError
 
 Ids = tuple[str | int, ...]
+Bells = list[str]
+"""Names of queues: a message is sent for each, so that a worker looks for work there."""
 
 log = logging.getLogger(__name__)
 
 
-class Message(NamedTuple):
-    task: str
-    ids: Ids
-
-
-def send_all(broker: Broker, messages: Iterable[Message]) -> None:
+def ring(broker: Broker, bells: Iterable[str]) -> None:
     """Send the messages until the broker fails; the reconciler sends the others again."""
     try:
-        for message in messages:
-            broker.send(message.task, *message.ids)
+        for queue in bells:
+            broker.ring(queue)
     except BrokerUnavailableError as error:
         log.warning("the broker does not answer: %s", error)

@@ -9,18 +9,18 @@ import threading
 from contextlib import suppress
 from typing import Final
 
-from sqlalchemy import ColumnElement, exists, or_, select, update
+from sqlalchemy import exists, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from narrows.vocabulary import ACTIVE
-from service.broker.celery_app import Broker, BrokerUnavailableError
-from service.database.clock import epoch_now
+from service.broker.celery_app import QUEUES, Broker, BrokerUnavailableError
 from service.database.duty import Duty
+from service.database.engine import READS_ONLY
 from service.logs import first_line
-from worker.runtime import leases
+from worker.runtime import leases, waiting_work
 from worker.runtime.jobs import Jobs
-from worker.runtime.leases import LeaseLostError, Work
-from worker.runtime.messages import send_all
+from worker.runtime.leases import LeaseLostError
+from worker.runtime.messages import ring
 from worker.runtime.work.job import UNFINISHED, add_event
 from worker.runtime.work.table import ALL_WORK, JOB_KINDS
 
@@ -28,8 +28,8 @@ DUTY: Final = "reconcile"
 INTERVAL_SECONDS: Final = 1.0
 """Also how long it takes to cancel a job that no worker works on."""
 LEADER_SECONDS: Final = 6 * INTERVAL_SECONDS
-RESEND_SECONDS: Final = 30.0
-RESEND_SECONDS_IF_EMPTY: Final = 2.0
+PATIENCE_SECONDS: Final = 2.0
+"""How long work waits before a message for it counts as lost, if there are too few."""
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ class Reconciler:
         self._cancel()
         self._expire()
         self._fan_in()
-        self._send()
+        self._ring()
 
     def _cancel(self) -> None:
         """Cancel the jobs that clients cancelled, and the parts of those that have ended."""
@@ -93,15 +93,15 @@ class Reconciler:
                 expired = leases.expired(connection, work)
             for claim, holder in expired:
                 try:
-                    messages = self._jobs.retry(claim, "Its worker fell silent.")
+                    bells = self._jobs.retry(claim, "Its worker fell silent.")
                 except LeaseLostError:
                     continue  # the worker has ended it after all
                 log.warning("%s %s: the lease of worker %s expired", work.task, claim.ids, holder)
-                send_all(self._broker, messages)
+                ring(self._broker, bells)
 
     def _fan_in(self) -> None:
         """Move jobs to `reducing` if all their parts have ended, even if the counter differs."""
-        reducing = {"state": "reducing", "remaining": 0, "sent_at": None}
+        reducing = {"state": "reducing", "remaining": 0}
         for kind in JOB_KINDS:
             table, part = kind.table, kind.part
             of_job = kind.refers(part, table.id)
@@ -111,25 +111,17 @@ class Reconciler:
                 for id_ in connection.scalars(ended.returning(table.id)).all():
                     add_event(connection, kind, id_, "reducing")
 
-    def _send(self) -> None:
-        """Send messages for waiting work again, unless they are probably still in the queue."""
-        try:
-            empty = self._broker.depth() == 0
-        except BrokerUnavailableError as error:
-            log.warning("the broker does not answer: %s", error)
-            return
-        for work in ALL_WORK:
-            with self._jobs.engine.begin() as connection:
-                messages = leases.mark_sent(connection, work, _is_due(work, empty=empty))
-            send_all(self._broker, messages)
-
-
-def _is_due(work: Work, *, empty: bool) -> ColumnElement[bool]:
-    """Return the condition under which the message of a waiting row counts as lost.
-
-    A message may be in a long queue, so the patience grows with each send. If the broker is empty,
-    the message can't be in a queue, so the patience is short.
-    """
-    table = work.table
-    patience = RESEND_SECONDS_IF_EMPTY if empty else RESEND_SECONDS * table.sends
-    return or_(table.sent_at.is_(None), table.sent_at < epoch_now() - patience)
+    def _ring(self) -> None:
+        """Send as many messages as there are fewer than pieces of waiting work."""
+        reading = self._jobs.engine.execution_options(**READS_ONLY)
+        for queue in QUEUES:
+            with reading.begin() as connection:
+                waiting = waiting_work.count(connection, queue, PATIENCE_SECONDS)
+            try:
+                depth = self._broker.depth(queue) if waiting else 0
+            except BrokerUnavailableError as error:
+                log.warning("the broker does not answer: %s", error)
+                return
+            # A broker that can't count gets one a round: too many do no harm.
+            missing = min(waiting, 1) if depth is None else waiting - depth
+            ring(self._broker, [queue] * missing)

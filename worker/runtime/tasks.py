@@ -1,8 +1,8 @@
-"""The Celery tasks: they get ids from messages, and write results to the database."""
+"""The Celery task: a message wakes it, and it takes a piece of work from the database."""
 
 import logging
 import threading
-from collections.abc import Callable
+import time
 from itertools import compress
 from pathlib import Path
 from typing import Any, Final
@@ -11,7 +11,7 @@ from celery import Celery
 from sqlalchemy.exc import InternalError, OperationalError
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
-from service.broker.celery_app import Broker
+from service.broker.celery_app import BELL, Broker
 from service.logs import first_line
 from service.storage.damage import DamagedFileError
 from service.storage.disk_full import is_disk_full
@@ -23,10 +23,10 @@ from worker.runtime.artifacts import stage
 from worker.runtime.heartbeat import Heartbeat, StoppingError
 from worker.runtime.instrumentation import timed
 from worker.runtime.jobs import Jobs
-from worker.runtime.leases import CancelledWorkError, Claim, LeaseLostError, Work
-from worker.runtime.messages import Message, send_all
+from worker.runtime.leases import CancelledWorkError, Claim, LeaseLostError
+from worker.runtime.messages import Bells, ring
+from worker.runtime.scheduling import Turn
 from worker.runtime.task_inputs import StoredFile
-from worker.runtime.work.table import ALL_WORK
 
 RETRY_SECONDS: Final = 5.0
 FULL_SECONDS: Final = 30.0
@@ -62,31 +62,41 @@ class Runner:
         """Release the current work for other workers, and claim no more."""
         self._stopping.set()
 
-    def run(self, work: Work, *ids: str | int) -> None:
-        """Claim the work, do it, commit its end, and send the next messages."""
+    def run(self, queue: str) -> None:
+        """Claim the next piece of a queue, and do it."""
         if self._stopping.is_set():  # leave the message to other workers
-            send_all(self._broker, [Message(work.task, ids)])
+            ring(self._broker, [queue])
             return
-        bind_contextvars(task=work.task, **dict(zip(("job", "shard"), ids, strict=False)))
         try:
-            if claim := self._jobs.claim(work, ids):
-                send_all(self._broker, self._finish(claim))
+            if turn := self._jobs.claim_next(queue):
+                self.take(turn)
             else:
-                log.debug("%s %s: nothing to do", work.task, ids)
+                log.debug("%s: nothing to do", queue)
+        except (OperationalError, InternalError) as error:
+            reason = first_line(error.orig)
+            log.warning("%s: work waits, the database does not answer: %s", queue, reason)
+            self._stopping.wait(PAUSE_SECONDS)  # else all messages would be used up at once
+        finally:
+            clear_contextvars()
+
+    def take(self, turn: Turn) -> None:
+        """Do a claimed piece, commit its end, charge its owner, and wake others."""
+        work, ids = turn.claim.work, turn.claim.ids
+        bind_contextvars(task=work.task, **dict(zip(("job", "shard"), ids, strict=False)))
+        begun = time.monotonic()
+        bells: Bells = []
+        try:
+            bells = self._finish(turn.claim)
         except LeaseLostError as lost:
             cancelled = isinstance(lost, CancelledWorkError)
             why = "it was cancelled" if cancelled else "its lease is lost"
             log.info("%s %s: dropped, since %s", work.task, ids, why)
             if work.job:
                 self._jobs.cancel(work.job, ids[0])
-        except (OperationalError, InternalError) as error:
-            reason = first_line(error.orig)
-            log.warning("%s %s waits, the database does not answer: %s", work.task, ids, reason)
-            self._stopping.wait(PAUSE_SECONDS)  # else all messages would be used up at once
-        finally:
-            clear_contextvars()
+        self._jobs.settle(turn, time.monotonic() - begun)
+        ring(self._broker, bells)
 
-    def _finish(self, claim: Claim) -> list[Message]:
+    def _finish(self, claim: Claim) -> Bells:
         """Do the work and commit how it ended; raise LeaseLostError if the lease is lost."""
         with Heartbeat(self._jobs, claim, self._stopping) as heartbeat:
             try:
@@ -116,7 +126,7 @@ class Runner:
                 happened = "Its worker could not read its files or write its result."
                 return self._jobs.retry(claim, happened, delay=_patience(claim))
 
-    def _do(self, claim: Claim, heartbeat: Heartbeat) -> list[Message]:
+    def _do(self, claim: Claim, heartbeat: Heartbeat) -> Bells:
         """Compute and commit; if the work builds files, in a scratch folder."""
         if not claim.work.builds_files:
             return self._jobs.commit(claim, self._compute(claim, heartbeat))
@@ -179,13 +189,5 @@ def _patience(claim: Claim) -> float:
 
 
 def register(app: Celery, runner: Runner) -> None:
-    """Add the tasks to `app`, under the names that `service.broker.celery_app` sends to."""
-    for work in ALL_WORK:
-        app.task(_task(runner, work), name=work.task)
-
-
-def _task(runner: Runner, work: Work) -> Callable[..., None]:
-    def task(*ids: str | int) -> None:
-        runner.run(work, *ids)
-
-    return task
+    """Add the task to `app` that messages wake."""
+    app.task(runner.run, name=BELL)

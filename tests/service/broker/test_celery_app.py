@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from service.broker.celery_app import (
+    BELL,
     SHUN_SECONDS,
-    TASKS,
     Broker,
     BrokerUnavailableError,
     make_celery,
@@ -39,38 +39,34 @@ def take(settings: Settings, queue: str, count: int) -> list[list[object]]:
     return taken
 
 
-def test_messages_arrive_in_order_what_has_begun_first(settings: Settings) -> None:
+def test_each_queue_gets_its_messages(settings: Settings) -> None:
     broker = Broker(make_celery(settings))
     assert broker.depth() == 0
-    broker.send("plan", "ana_2")
-    broker.send("plan", "ana_3")
-    broker.send("shard", "ana_1", 6)
-    broker.send("shard", "ana_1", 7)
-    broker.send("reduce", "ana_0")
-    broker.send("inspect_model", "mdl_1")
-    assert broker.depth() == 6
-    begun = [["ana_0"], ["ana_1", 6], ["ana_1", 7]]
-    assert take(settings, "analyze", 5) == [*begun, ["ana_2"], ["ana_3"]]
-    assert take(settings, "inspect", 1) == [["mdl_1"]]
+    for queue in ("analyze", "inspect", "analyze"):
+        broker.ring(queue)
+    assert (broker.depth(), broker.depth("analyze"), broker.depth("inspect")) == (3, 2, 1)
+    assert take(settings, "analyze", 2) == [["analyze"]] * 2
+    assert take(settings, "inspect", 1) == [["inspect"]]
     assert broker.depth() == 0
     broker.close()
 
 
 def test_threads_share_a_broker(settings: Settings) -> None:
     broker = Broker(make_celery(settings))
-    threads = [threading.Thread(target=broker.send, args=("plan", n)) for n in range(20)]
+    threads = [threading.Thread(target=broker.ring, args=("analyze",)) for _ in range(20)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(take(settings, "analyze", 20)) == [[n] for n in range(20)]
+    assert take(settings, "analyze", 20) == [["analyze"]] * 20
+    assert broker.depth() == 0
     broker.close()
 
 
 @pytest.mark.parametrize("url", ["redis://127.0.0.1:1/0", "amqp://127.0.0.1:1//"])
 def test_unreachable(tmp_path: Path, url: str) -> None:
     broker = Broker(make_celery(Settings(data=tmp_path, broker_url=url)))
-    calls: list[Callable[[], object]] = [lambda: broker.send("plan", "ana_1"), broker.depth]
+    calls: list[Callable[[], object]] = [lambda: broker.ring("analyze"), broker.depth]
     for call in calls:
         with pytest.raises(BrokerUnavailableError):
             call()
@@ -83,16 +79,16 @@ def test_who_failed_is_left_alone_for_a_while(
     app = make_celery(Settings(data=tmp_path, broker_url="redis://127.0.0.1:1/0"))
     broker = Broker(app)
     with pytest.raises(BrokerUnavailableError, match="refused"):
-        broker.send("plan", "ana_1")
+        broker.ring("analyze")
     sent: list[str] = []
-    monkeypatch.setattr(app, "send_task", lambda task, *_, **__: sent.append(task))
+    monkeypatch.setattr(app, "send_task", lambda *_, queue, **__: sent.append(queue))
     with pytest.raises(BrokerUnavailableError, match="a moment ago"):
-        broker.send("plan", "ana_2")
+        broker.ring("inspect")
     assert sent == []
     now = time.monotonic()
     monkeypatch.setattr(time, "monotonic", lambda: now + SHUN_SECONDS)
-    broker.send("plan", "ana_3")
-    assert sent == ["plan"]
+    broker.ring("inspect")
+    assert sent == ["inspect"]
     broker.close()
 
 
@@ -100,7 +96,7 @@ def test_folder_that_takes_nothing(tmp_path: Path) -> None:
     (tmp_path / "broker").write_text("a file where the folder should be")
     broker = Broker(make_celery(Settings(data=tmp_path)))
     with pytest.raises(BrokerUnavailableError):
-        broker.send("plan", "ana_1")
+        broker.ring("analyze")
     broker.close()
 
 
@@ -109,24 +105,24 @@ def test_bad_files_harm_nobody(tmp_path: Path) -> None:
     queue = tmp_path / "broker" / "analyze"
     queue.mkdir(parents=True)
     for name, content in {"1": b"", "2": b"\xff\xfe", "3": b"[]", "4": b"{"}.items():
-        (queue / f"0-{name}.msg").write_bytes(content)  # older than the good one
+        (queue / f"00-{name}.msg").write_bytes(content)  # older than the good one
     broker = Broker(make_celery(settings))
-    broker.send("plan", "ana_1")
-    assert take(settings, "analyze", 1) == [["ana_1"]]
+    broker.ring("analyze")
+    assert take(settings, "analyze", 1) == [["analyze"]]
     assert list(queue.iterdir()) == []
     broker.close()
 
 
 def _produce(data: Path, producer: int) -> None:
-    broker = Broker(make_celery(Settings(data=data)))
+    app = make_celery(Settings(data=data))
     for number in range(MESSAGES):
-        broker.send("shard", f"{producer}", number)
+        app.send_task(BELL, (f"{producer}", number), queue="analyze")
 
 
 def _consume(data: Path, into: Path) -> None:
     app = make_celery(Settings(data=data))
     with into.open("w") as file, app.connection_for_read() as connection:
-        queue = connection.SimpleQueue(TASKS["shard"])
+        queue = connection.SimpleQueue("analyze")
         while True:
             message = queue.get(timeout=60)
             message.ack()
@@ -145,9 +141,9 @@ def test_no_message_is_lost_or_doubled(tmp_path: Path) -> None:
         process.start()
     for process in producers:
         process.join()
-    ending = Broker(make_celery(Settings(data=tmp_path)))
+    ending = make_celery(Settings(data=tmp_path))
     for _ in consumers:
-        ending.send("shard", "end")
+        ending.send_task(BELL, ("end",), queue="analyze")
     for process in consumers:
         process.join()
     assert [process.exitcode for process in [*producers, *consumers]] == [0] * 6

@@ -9,5 +9,5 @@ from service.app import create_app
 from service.broker.celery_app import Broker
 
 if __name__ == "__main__":
-    setattr(Broker, "send", lambda *_: time.sleep(3600))  # noqa: B010 - mypy minds a plain one
+    setattr(Broker, "ring", lambda *_: time.sleep(3600))  # noqa: B010 - mypy minds a plain one
     uvicorn.run(create_app(), host="127.0.0.1", port=int(sys.argv[1]), log_config=None)

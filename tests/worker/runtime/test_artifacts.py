@@ -11,12 +11,20 @@ from sqlalchemy import Engine, update
 from service.broker.celery_app import Broker
 from service.database.tables import Analysis, Artifact, File, Plan
 from service.storage.objects import Storage
-from tests.support.jobs import FakeBroker, MakeAnalysis, ask_to_cancel, claim, plan, read, state_of
+from tests.support.jobs import (
+    FakeBroker,
+    MakeAnalysis,
+    ask_to_cancel,
+    claim,
+    let_pass,
+    plan,
+    read,
+    state_of,
+)
 from worker.isolation.scratch import Scratch
 from worker.isolation.supervisor import Supervisor
 from worker.runtime.jobs import Jobs
-from worker.runtime.tasks import Runner
-from worker.runtime.work.reduce import REDUCE
+from worker.runtime.tasks import MOST_SECONDS, Runner
 from worker.runtime.work.shard import SHARD
 
 WIDER = b"a wider network" * 200_000
@@ -57,9 +65,9 @@ class Worker:
     def reduce(self, analysis: str, build: Build) -> None:
         plan(self.jobs, analysis, shards=1)
         self.jobs.commit(claim(self.jobs, SHARD, analysis, 0), b"")
-        self.reduce_again(analysis, build)
+        self.reduce_again(build)
 
-    def reduce_again(self, analysis: str, build: Build) -> None:
+    def reduce_again(self, build: Build) -> None:
         self._build = build
         runner = Runner(
             self.jobs,
@@ -68,7 +76,7 @@ class Worker:
             cast("Supervisor", self),
             cache=self.data / "cache",
         )
-        runner.run(REDUCE, analysis)
+        runner.run("analyze")
 
     def objects(self) -> set[str]:
         """Name what storage holds, besides the upload."""
@@ -148,7 +156,8 @@ def test_an_attempt_that_died_between_file_and_row_is_made_good(
     assert worker.objects() == {digest(WIDER)}
 
     monkeypatch.setattr(Storage, "keep", keep)
-    worker.reduce_again(analysis, build_two)
+    let_pass(engine, Analysis, MOST_SECONDS)
+    worker.reduce_again(build_two)
     assert state_of(engine, analysis) == "succeeded"
     assert worker.objects() == {digest(WIDER), digest(b"leaner")}
 

@@ -21,6 +21,7 @@ from tests.support.jobs import (
     ask_to_cancel,
     claim,
     history,
+    let_pass,
     make_jobs,
     plan,
     planned,
@@ -31,7 +32,7 @@ from tests.support.jobs import (
 from worker.errors import RefusedError
 from worker.runtime.jobs import Jobs
 from worker.runtime.leases import LeaseLostError, Work
-from worker.runtime.messages import Ids, Message
+from worker.runtime.messages import Ids
 from worker.runtime.work.inspection import INSPECT_DATASET, INSPECT_MODEL
 from worker.runtime.work.plan import PLAN
 from worker.runtime.work.reduce import REDUCE
@@ -53,14 +54,14 @@ class TestTheWholeWay:
     ) -> None:
         analysis = make_analysis(request={"method": "sosp_h"})
 
-        messages = plan(jobs, analysis, shards=2)
-        assert messages == [("shard", (analysis, 0)), ("shard", (analysis, 1))]
+        bells = plan(jobs, analysis, shards=2)
+        assert bells == ["analyze"] * 2
 
         first = claim(jobs, SHARD, analysis, 1)
         assert jobs.inputs(first).arguments[2:] == ({}, {"method": "sosp_h"}, 1, 2)
         assert jobs.commit(first, b"one") == []
         last = claim(jobs, SHARD, analysis, 0)
-        assert jobs.commit(last, b"zero") == [("reduce", (analysis,))]
+        assert jobs.commit(last, b"zero") == ["analyze"]
 
         reduce = claim(jobs, REDUCE, analysis)
         assert jobs.inputs(reduce).arguments[-1] == [b"zero", b"one"]
@@ -95,9 +96,9 @@ class TestTheWholeWay:
 
         assert jobs.commit(claim(jobs, INSPECT_MODEL, model), {"layers": 3}) == []
         assert jobs.claim(PLAN, (analysis,)) is None
-        messages = jobs.commit(claim(jobs, INSPECT_DATASET, dataset), {})
+        bells = jobs.commit(claim(jobs, INSPECT_DATASET, dataset), {})
 
-        assert messages == [("plan", (analysis,))]
+        assert bells == ["analyze"]
         assert read(engine, Model.state) == ["ready"]
         assert read(engine, Model.inspection) == [{"layers": 3}]
         assert jobs.claim(PLAN, (analysis,)) is not None
@@ -108,8 +109,8 @@ class TestTheWholeWay:
         analysis = make_analysis(inputs="inspecting")
         (model,), (dataset,) = read(engine, Model.id), read(engine, Dataset.id)
         jobs.commit(claim(jobs, INSPECT_DATASET, dataset), {})
-        messages = jobs.fail(claim(jobs, INSPECT_MODEL, model), PROBLEM)
-        assert messages == [("plan", (analysis,))]
+        bells = jobs.fail(claim(jobs, INSPECT_MODEL, model), PROBLEM)
+        assert bells == ["analyze"]
         assert read(engine, Model.state) == ["rejected"]
         assert read(engine, Model.error) == [PROBLEM]
 
@@ -175,14 +176,14 @@ class TestStaleToken:
 
 
 class TestFanIn:
-    def test_of_many_committers_one_sends_the_reduce(
+    def test_of_many_committers_one_rings_for_the_reduce(
         self, engine: Engine, jobs: Jobs, make_analysis: MakeAnalysis
     ) -> None:
         analysis = make_analysis()
         plan(jobs, analysis, shards=8)
         claims = [claim(jobs, SHARD, analysis, index) for index in range(8)]
-        sent = _at_once(8, lambda index: jobs.commit(claims[index], b"x"))
-        assert list(chain(*sent)) == [("reduce", (analysis,))]
+        rung = _at_once(8, lambda index: jobs.commit(claims[index], b"x"))
+        assert list(chain(*rung)) == ["analyze"]
         assert read(engine, Analysis.remaining) == [0]
         assert history(engine, analysis).count("reducing") == 1
 
@@ -284,14 +285,16 @@ class TestAttempts:
         assert history(engine, analysis) == ["planning", "queued"]
         assert claim(jobs, PLAN, analysis).attempt == 1
 
-    def test_are_sent_for_at_once_or_after_a_delay(
-        self, jobs: Jobs, make_analysis: MakeAnalysis
+    def test_come_at_once_or_after_a_delay(
+        self, engine: Engine, jobs: Jobs, make_analysis: MakeAnalysis
     ) -> None:
         analysis = make_analysis()
-        message = Message("plan", (analysis,))
-        assert jobs.give_back(claim(jobs, PLAN, analysis)) == [message]
-        assert jobs.retry(claim(jobs, PLAN, analysis), "It fell silent.") == [message]
-        assert jobs.retry(claim(jobs, PLAN, analysis), "It fell silent.", delay=5) == []
+        assert jobs.give_back(claim(jobs, PLAN, analysis)) == ["analyze"]
+        assert jobs.retry(claim(jobs, PLAN, analysis), "It fell silent.") == ["analyze"]
+        assert jobs.retry(claim(jobs, PLAN, analysis), "It fell silent.", delay=60) == []
+        assert jobs.claim_next("analyze") is None
+        let_pass(engine, Analysis, 60)
+        assert jobs.claim_next("analyze") is not None
 
     def test_run_out(self, engine: Engine, make_analysis: MakeAnalysis) -> None:
         jobs = make_jobs(engine, max_attempts=2)

@@ -4,20 +4,21 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, delete, select, update
 
-from service.database.tables import Analysis, Lease, Shard
+from service.database.tables import Analysis, Dataset, Lease, Model, Shard
 from tests.support.jobs import (
     FakeBroker,
     MakeAnalysis,
     ask_to_cancel,
     claim,
     history,
+    let_pass,
     plan,
     read,
     shard_states,
     state_of,
 )
 from worker.runtime.jobs import Jobs
-from worker.runtime.reconciler import Reconciler
+from worker.runtime.reconciler import PATIENCE_SECONDS, Reconciler
 from worker.runtime.work.plan import PLAN
 from worker.runtime.work.reduce import REDUCE
 from worker.runtime.work.shard import SHARD
@@ -35,13 +36,6 @@ def make_reconciler(jobs: Jobs, broker: Any) -> Reconciler:
 @pytest.fixture
 def reconciler(jobs: Jobs, broker: FakeBroker) -> Reconciler:
     return make_reconciler(jobs, broker)
-
-
-def age(engine: Engine, table: type[Analysis | Shard], seconds: float) -> None:
-    """Let `seconds` go by for all rows of `table`."""
-    with engine.begin() as connection:
-        times = {"sent_at": table.sent_at - seconds, "lease_until": table.lease_until - seconds}
-        connection.execute(update(table).values(times))
 
 
 class TestLead:
@@ -69,28 +63,8 @@ class TestLead:
         assert other._duty.leads()
 
 
-class TestSend:
-    def test_what_was_never_sent(
-        self, broker: FakeBroker, reconciler: Reconciler, make_analysis: MakeAnalysis
-    ) -> None:
-        analysis = make_analysis()
-        reconciler.reconcile()
-        assert broker.sent == [("plan", analysis)]
-
-    def test_with_backoff(
-        self,
-        engine: Engine,
-        broker: FakeBroker,
-        reconciler: Reconciler,
-        make_analysis: MakeAnalysis,
-    ) -> None:
-        make_analysis()
-        for seconds, sends in [(0, 1), (29, 1), (2, 2), (31, 2), (30, 3)]:
-            age(engine, Analysis, seconds)
-            reconciler.reconcile()
-            assert len(broker.sent) == sends
-
-    def test_everything_when_the_broker_is_empty(
+class TestRing:
+    def test_as_often_as_messages_are_missing(
         self,
         engine: Engine,
         jobs: Jobs,
@@ -98,18 +72,21 @@ class TestSend:
         reconciler: Reconciler,
         make_analysis: MakeAnalysis,
     ) -> None:
-        analysis = make_analysis()
-        plan(jobs, analysis, shards=2)
-        broker.waiting = 0
-        age(engine, Shard, 1)
+        plan(jobs, make_analysis(), shards=3)
+        make_analysis()
         reconciler.reconcile()
-        assert broker.sent == []  # they may be on their way
-        age(engine, Shard, 2)
-        reconciler.reconcile()
-        assert broker.sent == [("shard", analysis, 0), ("shard", analysis, 1)]
+        assert broker.rung == []  # they may be on their way
+        for table in (Analysis, Shard):
+            let_pass(engine, table, PATIENCE_SECONDS)
+        for waiting, missing in [(4, 0), (3, 1), (0, 4), (9, 0), (None, 1)]:
+            broker.waiting = waiting
+            broker.rung.clear()
+            reconciler.reconcile()
+            assert broker.rung == ["analyze"] * missing
 
-    def test_not_what_is_held_or_done_or_not_ready(
+    def test_not_for_what_is_held_or_done_or_not_ready(
         self,
+        engine: Engine,
         jobs: Jobs,
         broker: FakeBroker,
         reconciler: Reconciler,
@@ -119,10 +96,11 @@ class TestSend:
         plan(jobs, analysis, shards=2)
         jobs.commit(claim(jobs, SHARD, analysis, 0), b"")
         claim(jobs, SHARD, analysis, 1)
-        waiting_for_inspection = make_analysis(inputs="inspecting")
+        make_analysis(inputs="inspecting")
+        for table in (Analysis, Shard, Model, Dataset):
+            let_pass(engine, table, PATIENCE_SECONDS)
         reconciler.reconcile()
-        assert {task for task, *_ in broker.sent} == {"inspect_model", "inspect_dataset"}
-        assert ("plan", waiting_for_inspection) not in broker.sent
+        assert broker.rung == ["inspect"] * 2
 
     def test_survives_a_broker_that_is_gone(
         self,
@@ -131,17 +109,17 @@ class TestSend:
         reconciler: Reconciler,
         make_analysis: MakeAnalysis,
     ) -> None:
-        analysis = make_analysis()
+        make_analysis()
+        let_pass(engine, Analysis, PATIENCE_SECONDS)
         broker.reachable = False
         reconciler.reconcile()
         broker.reachable = True
-        age(engine, Analysis, 60)
         reconciler.reconcile()
-        assert broker.sent == [("plan", analysis)]
+        assert broker.rung == ["analyze"]
 
 
 class TestExpire:
-    def test_silent_work_waits_again_and_is_sent_at_once(
+    def test_silent_work_waits_again_and_is_rung_for_at_once(
         self,
         engine: Engine,
         jobs: Jobs,
@@ -153,10 +131,10 @@ class TestExpire:
         claim(jobs, PLAN, analysis)
         reconciler.reconcile()
         assert state_of(engine, analysis) == "planning"
-        age(engine, Analysis, 61)
+        let_pass(engine, Analysis, 61)
         reconciler.reconcile()
         assert history(engine, analysis) == ["planning", "queued"]
-        assert broker.sent == [("plan", analysis)]
+        assert broker.rung == ["analyze"]
 
     def test_until_the_attempts_are_used_up(
         self,
@@ -169,7 +147,7 @@ class TestExpire:
         plan(jobs, analysis, shards=2)
         for _ in range(3):
             claim(jobs, SHARD, analysis, 0)
-            age(engine, Shard, 61)
+            let_pass(engine, Shard, 61)
             reconciler.reconcile()
         assert state_of(engine, analysis) == "failed"
         assert shard_states(engine, analysis) == ["failed", "cancelled"]
@@ -188,9 +166,9 @@ class TestExpire:
         plan(jobs, analysis, shards=1)
         jobs.commit(claim(jobs, SHARD, analysis, 0), b"")
         claim(jobs, REDUCE, analysis)
-        age(engine, Analysis, 61)
+        let_pass(engine, Analysis, 61)
         reconciler.reconcile()
-        assert broker.sent == [("reduce", analysis)]
+        assert broker.rung == ["analyze"]
         assert claim(jobs, REDUCE, analysis).attempt == 2
 
 
@@ -215,7 +193,7 @@ class TestCancel:
         assert state_of(engine, analysis) == "cancelled"
         assert set(shard_states(engine, analysis)) <= {"cancelled"}
         assert history(engine, analysis)[-1] == "cancelled"
-        assert broker.sent == []
+        assert broker.rung == []
 
     def test_an_expired_shard_is_not_queued_again(
         self,
@@ -227,7 +205,7 @@ class TestCancel:
         analysis = make_analysis()
         plan(jobs, analysis, shards=2)
         claim(jobs, SHARD, analysis, 0)
-        age(engine, Shard, 61)
+        let_pass(engine, Shard, 61)
         ask_to_cancel(engine, analysis)
         reconciler.reconcile()
         assert shard_states(engine, analysis) == ["cancelled", "cancelled"]
@@ -261,9 +239,10 @@ def test_fan_in_is_derived_from_the_shards(
     assert state_of(engine, analysis) == "running"
     with engine.begin() as connection:
         connection.execute(delete(Shard).where(Shard.index == 1))
+    let_pass(engine, Analysis, PATIENCE_SECONDS)
     reconciler.reconcile()
     assert state_of(engine, analysis) == "reducing"
-    assert broker.sent == [("reduce", analysis)]
+    assert broker.rung == ["analyze"]
 
 
 @pytest.mark.parametrize("cancelled", [False, True])
@@ -278,7 +257,7 @@ def test_it_waits_for_nobody_who_is_settling_work(
         pytest.skip("SQLite has one writer at a time")
     analysis = make_analysis()
     claim(jobs, PLAN, analysis)
-    age(engine, Analysis, 600)
+    let_pass(engine, Analysis, 600)
     if cancelled:
         ask_to_cancel(engine, analysis)
     with engine.begin() as settling:

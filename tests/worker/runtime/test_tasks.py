@@ -19,6 +19,7 @@ from tests.support.jobs import (
     FakeBroker,
     MakeAnalysis,
     ask_to_cancel,
+    let_pass,
     make_jobs,
     plan,
     read,
@@ -30,9 +31,6 @@ from worker.isolation.supervisor import Supervisor
 from worker.runtime import tasks
 from worker.runtime.jobs import Jobs
 from worker.runtime.tasks import Runner
-from worker.runtime.work.inspection import INSPECT_MODEL
-from worker.runtime.work.plan import PLAN
-from worker.runtime.work.shard import SHARD
 
 
 class FakeStorage:
@@ -82,7 +80,7 @@ def test_a_crash_ends_the_analysis_at_once(
 ) -> None:
     analysis = make_analysis()
     plan(jobs, analysis, shards=2)
-    make_runner(jobs, crash).run(SHARD, analysis, 0)
+    make_runner(jobs, crash).run("analyze")
     assert state_of(engine, analysis) == "failed"
     (error,) = read(engine, Analysis.error)
     assert error["type"] == "urn:narrows:problem:computation-crashed"
@@ -99,9 +97,9 @@ def test_a_killed_child_is_worth_another_attempt_but_not_for_ever(
     jobs = make_jobs(engine, max_attempts=2)
     analysis = make_analysis()
     plan(jobs, analysis, shards=1)
-    make_runner(jobs, kill).run(SHARD, analysis, 0)
+    make_runner(jobs, kill).run("analyze")
     assert shard_states(engine, analysis) == ["queued"]
-    make_runner(jobs, kill).run(SHARD, analysis, 0)
+    make_runner(jobs, kill).run("analyze")
     assert state_of(engine, analysis) == "failed"
     (error,) = read(engine, Analysis.error)
     assert error["type"] == "urn:narrows:problem:attempts-exhausted"
@@ -114,13 +112,13 @@ def test_an_analysis_may_ask_for_a_time_limit(
 ) -> None:
     analysis = make_analysis(request={"time_limit_seconds": 60})
     plan(jobs, analysis, shards=3)
-    make_runner(jobs).run(SHARD, analysis, 0)
+    make_runner(jobs).run("analyze")
     assert shard_states(engine, analysis) == ["done", "queued", "queued"]
 
     (started,) = read(engine, Analysis.started_at)
     with engine.begin() as connection:
         connection.execute(update(Analysis).values(started_at=started - timedelta(seconds=61)))
-    make_runner(jobs).run(SHARD, analysis, 1)
+    make_runner(jobs).run("analyze")
     assert state_of(engine, analysis) == "failed"
     (error,) = read(engine, Analysis.error)
     assert error["type"] == "urn:narrows:problem:time-limit"
@@ -137,9 +135,9 @@ def test_a_database_out_of_reach_leaves_the_work_where_it_is(
         raise OperationalError("UPDATE", {}, Exception("connection refused"))
 
     monkeypatch.setattr(tasks, "PAUSE_SECONDS", 0)
-    monkeypatch.setattr(Jobs, "claim", away)
+    monkeypatch.setattr(Jobs, "claim_next", away)
     analysis = make_analysis()
-    make_runner(jobs).run(PLAN, analysis)
+    make_runner(jobs).run("analyze")
     assert state_of(engine, analysis) == "queued"
     assert "connection refused" in caplog.text
     assert "Traceback" not in caplog.text
@@ -157,7 +155,7 @@ def test_a_missing_or_damaged_file_ends_the_analysis_at_once(
 ) -> None:
     analysis = make_analysis()
     plan(jobs, analysis, shards=1)
-    make_runner(jobs, fault=fault).run(SHARD, analysis, 0)
+    make_runner(jobs, fault=fault).run("analyze")
     assert state_of(engine, analysis) == "failed"
     (error,) = read(engine, Analysis.error)
     assert error["type"] == f"urn:narrows:problem:{slug}"
@@ -171,9 +169,10 @@ def test_a_file_out_of_reach_is_tried_again_and_then_given_up(
     analysis = make_analysis()
     plan(jobs, analysis, shards=1)
     runner = make_runner(jobs, fault=PermissionError("not yours"))
-    runner.run(SHARD, analysis, 0)
+    runner.run("analyze")
     assert shard_states(engine, analysis) == ["queued"]
-    runner.run(SHARD, analysis, 0)
+    let_pass(engine, Shard, tasks.MOST_SECONDS)
+    runner.run("analyze")
     assert state_of(engine, analysis) == "failed"
     (error,) = read(engine, Analysis.error)
     assert error["type"] == "urn:narrows:problem:attempts-exhausted"
@@ -200,11 +199,12 @@ def test_storage_out_of_reach_or_full_costs_no_attempt(
     plan(jobs, analysis, shards=1)
     away = make_runner(jobs, fault=fault)
     for _ in range(2):
-        away.run(SHARD, analysis, 0)
+        away.run("analyze")
         assert shard_states(engine, analysis) == ["queued"]
+        let_pass(engine, Shard, tasks.RETRY_SECONDS)
     assert "waits for storage" in caplog.text
     assert told in caplog.text
-    make_runner(jobs).run(SHARD, analysis, 0)
+    make_runner(jobs).run("analyze")
     assert shard_states(engine, analysis) == ["done"]
 
 
@@ -219,12 +219,13 @@ def test_a_child_that_finds_the_disk_full_waits_and_costs_no_attempt(
     analysis = make_analysis()
     plan(jobs, analysis, shards=1)
     for _ in range(3):
-        make_runner(jobs, fill_the_disk).run(SHARD, analysis, 0)
+        make_runner(jobs, fill_the_disk).run("analyze")
         assert shard_states(engine, analysis) == ["queued"]
-        (sent_at,) = read(engine, Shard.sent_at)
-        assert sent_at > time.time() + tasks.FULL_SECONDS / 2
+        (waits_from,) = read(engine, Shard.waits_from)
+        assert waits_from > time.time() + tasks.FULL_SECONDS / 2
+        let_pass(engine, Shard, tasks.FULL_SECONDS)
     assert "waits for space" in caplog.text
-    make_runner(jobs).run(SHARD, analysis, 0)
+    make_runner(jobs).run("analyze")
     assert shard_states(engine, analysis) == ["done"]
 
 
@@ -237,7 +238,7 @@ def test_a_cancel_that_came_meanwhile_wins(
         ask_to_cancel(engine, analysis)
         return [(0, 1)]
 
-    make_runner(jobs, cancelled_meanwhile).run(PLAN, analysis)
+    make_runner(jobs, cancelled_meanwhile).run("analyze")
     assert state_of(engine, analysis) == "cancelled"
     assert shard_states(engine, analysis) == []
 
@@ -286,7 +287,7 @@ def test_cancelled_work_does_not_count_as_lost(
     analysis = make_analysis()
     plan(jobs, analysis, shards=1)
     before = by_ending("shard")
-    make_runner(jobs, lambda: happens(engine, analysis)).run(SHARD, analysis, 0)
+    make_runner(jobs, lambda: happens(engine, analysis)).run("analyze")
     after = by_ending("shard")
     assert {e: after[e] - before[e] for e in after} == {"done": 0, "cancelled": 0, "lost": 0} | {
         ended: 1
@@ -299,7 +300,6 @@ def test_a_model_that_is_deleted_while_it_is_inspected(
     engine: Engine, jobs: Jobs, make_analysis: MakeAnalysis
 ) -> None:
     make_analysis(inputs="inspecting")
-    (model,) = read(engine, Model.id)
 
     def delete_it() -> dict[str, Any]:
         with engine.begin() as connection:
@@ -308,7 +308,7 @@ def test_a_model_that_is_deleted_while_it_is_inspected(
         return {}
 
     before = by_ending("inspect_model")
-    make_runner(jobs, delete_it).run(INSPECT_MODEL, model)
+    make_runner(jobs, delete_it).run("inspect")
     assert by_ending("inspect_model") == before | {"cancelled": before["cancelled"] + 1}
 
 
@@ -318,8 +318,8 @@ def test_stopping_gives_back_what_is_in_hand_and_takes_no_more(
     analysis = make_analysis()
     plan(jobs, analysis, shards=2)
     runner = make_runner(jobs, lambda: runner.stop())
-    runner.run(SHARD, analysis, 0)
+    runner.run("analyze")
     assert shard_states(engine, analysis) == ["queued", "queued"]
-    runner.run(SHARD, analysis, 1)
+    runner.run("analyze")
     assert shard_states(engine, analysis) == ["queued", "queued"]
     assert read(engine, Shard.attempt) == [0, 0]

@@ -24,8 +24,9 @@ from worker.isolation.scratch import Scratch
 from worker.isolation.supervisor import Supervisor
 from worker.runtime.jobs import Jobs
 from worker.runtime.leases import Claim
-from worker.runtime.messages import Message
+from worker.runtime.messages import Bells
 from worker.runtime.reconciler import Reconciler
+from worker.runtime.scheduling import Turn
 from worker.runtime.task_inputs import StoredFile
 from worker.runtime.tasks import Runner
 from worker.runtime.work.plan_trial import PLAN_TRIAL
@@ -81,7 +82,7 @@ class Desk:
         return self._act(self.scratch.path / arguments[-1])
 
     def run(self, *ids: str | int, act: Callable[[Path], Any]) -> None:
-        """Do what a message asks for; the child's part is `act`, on its folder."""
+        """Do a segment of a run; the child's part is `act`, on its folder."""
         self._act = act
         runner = Runner(
             self.jobs,
@@ -90,7 +91,8 @@ class Desk:
             cast("Supervisor", self),
             cache=self.data / "cache",
         )
-        runner.run(TRAIN, self.trial, *ids)
+        if held := self.jobs.claim(TRAIN, (self.trial, *ids)):
+            runner.take(Turn(held, "me", charged=1.0))
 
     def train(self, index: int, part: int, step: int, content: bytes = b"") -> None:
         """Do a segment of a run: write a checkpoint, or the network if there is no content."""
@@ -121,9 +123,9 @@ class Desk:
         self.jobs.commit(claim(self.jobs, SHARD, self.analysis, 0), b"")
         rows: dict[str, Any] = {name: [] for name in ("layers", "structures", "plans")}
         found = {**rows, "summary": {}, "provenance": {}}
-        self.messages = self.jobs.commit(claim(self.jobs, REDUCE, self.analysis), found)
+        self.bells = self.jobs.commit(claim(self.jobs, REDUCE, self.analysis), found)
 
-    def plan(self) -> list[Message]:
+    def plan(self) -> Bells:
         held = claim(self.jobs, PLAN_TRIAL, self.trial)
         return self.jobs.commit(held, {"runs": RUNS, "steps": 10, "planned": PLANNED})
 
@@ -160,9 +162,8 @@ class TestPlan:
     def test_waits_for_the_analysis(self, desk: Desk) -> None:
         assert desk.jobs.claim(PLAN_TRIAL, (desk.trial,)) is None
         desk.succeed()
-        assert desk.messages == [Message("plan_trial", (desk.trial,))]
-        messages = desk.plan()
-        assert messages == [Message("train", (desk.trial, i, 0)) for i in range(4)]
+        assert desk.bells == ["analyze"]
+        assert desk.plan() == ["analyze"] * 4
         assert (desk.state, desk.states()) == ("running", ["queued"] * 4)
         assert read(desk.engine, Trial.remaining) == [4]
 
@@ -197,7 +198,7 @@ class TestSegments:
         planned.train(1, 0, step=4, content=b"first")
         assert planned.arguments[4:-1] == ({}, {"time_limit_seconds": 99}, ["head"],
                                            PLANNED["variants"][1], 0, None)  # fmt: skip
-        assert planned.broker.sent == [("train", planned.trial, 1, 1)]
+        assert planned.broker.rung == ["analyze"]
         assert planned.states() == ["queued"] * 4
         assert planned.column(TrialRun.step, 1) == 4
         (told,) = read(planned.engine, TrialEvent.data, TrialEvent.kind == "run")
@@ -257,9 +258,9 @@ class TestSegments:
         claim(planned.jobs, TRAIN, planned.trial, 0, 1)
         with planned.engine.begin() as connection:
             connection.execute(update(TrialRun).values(lease_until=0.0))
-        planned.broker.sent.clear()
+        planned.broker.rung.clear()
         planned.sweep()
-        assert ("train", planned.trial, 0, 1) in planned.broker.sent
+        assert "analyze" in planned.broker.rung
         inputs = planned.jobs.inputs(claim(planned.jobs, TRAIN, planned.trial, 0, 1))
         assert inputs.arguments[-1] == StoredFile(digest(b"first"))
         assert planned.column(TrialRun.attempt, 0) == 2
@@ -296,7 +297,7 @@ class TestEnd:
         for index in (1, 2, 3):
             planned.train(index, 0, step=10)
         assert planned.state == "reducing"
-        assert planned.broker.sent[-1] == ("reduce_trial", planned.trial)
+        assert planned.broker.rung[-1] == "analyze"
         held = claim(planned.jobs, REDUCE_TRIAL, planned.trial)
         *_, said, runs = planned.jobs.inputs(held).arguments
         assert said == PLANNED

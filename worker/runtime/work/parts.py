@@ -9,7 +9,7 @@ from service.database.base import utc_now
 from service.database.jobs import JobKind
 from worker.runtime import leases
 from worker.runtime.leases import Claim, Work
-from worker.runtime.messages import Ids, Message
+from worker.runtime.messages import Bells, Ids
 from worker.runtime.work.job import JobWork, add_event, not_cancelled
 
 
@@ -35,9 +35,8 @@ class FirstWork(JobWork):
     ) -> None:
         """Insert the parts, by their columns, and set the job to `running`."""
         identity = claim.ids[0]
-        # The attempts and sends of this work must not count for the reduce.
-        fresh = {"attempt": 0, "sends": 0, "sent_at": None}
-        leases.end(connection, claim, state="running", remaining=len(parts), **values, **fresh)
+        # The attempts of this work must not count for the reduce.
+        leases.end(connection, claim, state="running", remaining=len(parts), attempt=0, **values)
         add_event(connection, self.job, identity, "running")
         rows = [
             {self.job.key: identity, "index": index, "state": "queued", **part}
@@ -49,16 +48,16 @@ class FirstWork(JobWork):
 
 def part_ended(
     connection: Connection, kind: JobKind[Any], identity: str | int, last: Work
-) -> list[Message]:
+) -> Bells:
     """Count a part of a locked job as ended; after the last one, begin the work `last`."""
     table = kind.table
     state = case((table.remaining == 1, last.waiting), else_=table.state)
     counted = update(table).where(table.id == identity)
     connection.execute(counted.values(remaining=table.remaining - 1, state=state))
-    messages = leases.mark_sent(connection, last, table.id == identity)
-    if messages:
+    bells = leases.bells(connection, last, table.id == identity)
+    if bells:
         add_event(connection, kind, identity, last.waiting)
-    return messages
+    return bells
 
 
 def runs(kind: JobKind[Any]) -> ColumnElement[bool]:

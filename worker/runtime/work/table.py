@@ -1,5 +1,6 @@
 """All kinds of work. To add one, write a file, a row here, and a task in `service.broker`."""
 
+from itertools import chain
 from typing import Any, Final
 
 from service.database.jobs import JobKind
@@ -14,15 +15,17 @@ from worker.runtime.work.reduce_trial import REDUCE_TRIAL
 from worker.runtime.work.shard import SHARD
 from worker.runtime.work.train import TRAIN
 
-ALL_WORK: Final[tuple[Work, ...]] = (
-    INSPECT_MODEL,
-    INSPECT_DATASET,
-    PLAN,
-    SHARD,
-    REDUCE,
-    PLAN_TRIAL,
-    TRAIN,
-    REDUCE_TRIAL,
+PRECEDENCE: Final[tuple[tuple[Work, ...], ...]] = (
+    (INSPECT_MODEL, INSPECT_DATASET),
+    (REDUCE, REDUCE_TRIAL),
+    (SHARD,),
+    (PLAN, PLAN_TRIAL),
+    (TRAIN,),
 )
+"""Which of an owner's work goes first: what has begun is finished before more is begun.
+
+Training comes last: a trial takes far longer than an analysis.
+"""
+ALL_WORK: Final = tuple(chain.from_iterable(PRECEDENCE))
 
 JOB_KINDS: Final[tuple[JobKind[Any], ...]] = (ANALYSES, TRIALS)
