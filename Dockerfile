@@ -34,7 +34,7 @@ RUN --mount=type=cache,target=/root/.cache/pip pip install --no-deps --force-rei
 FROM python:3.13-slim-bookworm AS runtime
 # A named volume takes over the owner of the folder where it is mounted first.
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin narrows \
-    && install -d -o narrows -g narrows -m 0700 /data /data/cache /files
+    && install -d -o narrows -g narrows -m 0700 /data /data/cache /files /handover
 ENV PATH=/opt/narrows/bin:$PATH \
     HOME=/tmp \
     NARROWS_DATA=/data \

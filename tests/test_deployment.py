@@ -24,6 +24,7 @@ COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 S3 = yaml.safe_load((ROOT / "docker-compose.s3.yml").read_text())
 SERVICES: dict[str, Any] = COMPOSE["services"]
 OWN = {name: service for name, service in SERVICES.items() if "build" in service}
+SECRET = re.compile("SECRET|PASSWORD|KEY")
 SETTINGS = {f"NARROWS_{name.upper()}" for name in Settings.model_fields}
 
 
@@ -40,7 +41,8 @@ def variables(node: object) -> Iterator[str]:
 
 
 def test_the_services() -> None:
-    assert SERVICES.keys() == {"api", "worker", "worker-gpu", "migrate", "postgres", "redis"}
+    own = {"api", "worker", "worker-gpu", "migrate"}
+    assert SERVICES.keys() == own | {"grants", "postgres", "redis"}
     assert [name for name, service in SERVICES.items() if "profiles" in service] == ["worker-gpu"]
 
 
@@ -60,12 +62,52 @@ def test_every_service_is_hardened(name: str) -> None:
 
 
 def test_only_the_api_is_reached_from_outside_and_from_this_machine_alone() -> None:
-    assert COMPOSE["networks"]["inside"] == {"internal": True}
+    networks = COMPOSE["networks"]
+    assert networks == {"database": {"internal": True}, "broker": {"internal": True}, "outside": {}}
     for name, service in SERVICES.items():
         reachable = name == "api"
-        assert service["networks"] == (["inside", "outside"] if reachable else ["inside"])
+        assert ("outside" in service["networks"]) is reachable
         assert ("ports" in service) is reachable
     assert SERVICES["api"]["ports"] == ["${API_ADDRESS:-127.0.0.1:8000}:8000"]
+
+
+def test_each_network_has_only_who_needs_it() -> None:
+    of = {n: {s for s in SERVICES if n in SERVICES[s]["networks"]} for n in COMPOSE["networks"]}
+    computing = {"api", "worker", "worker-gpu"}
+    assert of["database"] == computing | {"migrate", "grants", "postgres"}
+    assert of["broker"] == computing | {"redis"}
+
+
+def test_workers_may_only_read_the_files_but_for_what_they_hand_over() -> None:
+    for name in ("worker", "worker-gpu"):
+        assert SERVICES[name]["volumes"] == ["files:/files:ro", "handover:/handover"]
+    assert SERVICES["api"]["volumes"] == ["files:/files", "handover:/handover"]
+    for name in ("api", "worker", "worker-gpu"):
+        assert SERVICES[name]["environment"]["NARROWS_HANDOVER"] == "/handover"
+    assert "volumes" not in SERVICES["migrate"]
+
+
+def test_each_service_has_its_own_role_and_no_other_secret() -> None:
+    roles = {"api": "api", "worker": "worker", "worker-gpu": "worker", "migrate": "migrate"}
+    secrets = {
+        name: {v for v in (x.partition(":")[0] for x in variables(service)) if SECRET.search(v)}
+        for name, service in SERVICES.items()
+    }
+    for name, role in roles.items():
+        url = SERVICES[name]["environment"]["NARROWS_DATABASE_URL"]
+        assert url.startswith(f"postgresql://narrows_{role}:${{{role.upper()}_PASSWORD:?")
+    assert secrets["api"] == {"API_PASSWORD", "REDIS_PASSWORD", "NARROWS_SECRET"}
+    for name in ("worker", "worker-gpu"):
+        assert secrets[name] == {"WORKER_PASSWORD", "REDIS_PASSWORD"}
+    assert secrets["migrate"] == secrets["grants"] == {"MIGRATE_PASSWORD"}
+    assert secrets["redis"] == {"REDIS_PASSWORD"}
+
+
+def test_redis_asks_for_a_password_that_is_not_in_its_arguments() -> None:
+    redis = SERVICES["redis"]
+    assert "requirepass" in redis["command"][2]
+    assert "$$REDISCLI_AUTH" in redis["command"][2]  # of the container, not of compose
+    assert redis["environment"].keys() == {"REDISCLI_AUTH"}
 
 
 @pytest.mark.parametrize("name", OWN)
@@ -82,17 +124,17 @@ def test_commands_and_settings_exist(name: str) -> None:
 
 
 def test_the_schema_is_there_before_who_needs_it() -> None:
+    done = {"condition": "service_completed_successfully"}
     for name in ("api", "worker", "worker-gpu"):
-        assert SERVICES[name]["depends_on"]["migrate"] == {
-            "condition": "service_completed_successfully"
-        }
+        assert SERVICES[name]["depends_on"]["grants"] == done
+    assert SERVICES["grants"]["depends_on"] == {"migrate": done}
     assert SERVICES["migrate"]["depends_on"] == {"postgres": {"condition": "service_healthy"}}
 
 
 def test_no_secret_has_a_default() -> None:
     for variable in (*variables(COMPOSE), *variables(S3)):
         name = variable.partition(":")[0]
-        if re.search("SECRET|PASSWORD|KEY", name):
+        if SECRET.search(name):
             assert variable.startswith(f"{name}:?"), variable
 
 

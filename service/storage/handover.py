@@ -1,7 +1,7 @@
 """Workers that may only read the storage: what they build goes to a folder, and the API takes it.
 
 So a worker that was taken over can't change or delete what others have stored. See
-docs/security.md, "Around the reader".
+docs/security.md, "What a compromised worker reaches".
 """
 
 import asyncio
@@ -97,7 +97,7 @@ class TakingStorage(Storage):
             if name in recorded:
                 self._take(name)
             else:
-                with suppress(FileNotFoundError):
+                with suppress(OSError):
                     path = self._folder / name
                     if path.lstat().st_mtime < time.time() - _DAY:
                         path.unlink()
@@ -111,15 +111,21 @@ class TakingStorage(Storage):
         path = self._folder / sha256
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-        except OSError:  # another API has taken it, or it is a link
+        except OSError:  # a link, or taken by another API
+            descriptor = None
+        if descriptor is not None:
+            try:
+                self._copy(descriptor, sha256)
+            finally:
+                os.close(descriptor)
+        with suppress(OSError):  # a folder, or gone
+            path.unlink()
+
+    def _copy(self, descriptor: int, sha256: str) -> None:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             return
-        try:
-            if stat.S_ISREG(os.fstat(descriptor).st_mode):
-                stored = self.put_file(Path(f"/proc/self/fd/{descriptor}"))
-                if stored.sha256 == sha256:
-                    self.keep(stored)
-                else:
-                    self.discard(stored)
-        finally:
-            os.close(descriptor)
-        path.unlink(missing_ok=True)
+        stored = self.put_file(Path(f"/proc/self/fd/{descriptor}"))
+        if stored.sha256 == sha256:
+            self.keep(stored)
+        else:
+            self.discard(stored)
