@@ -3,7 +3,7 @@
 from typing import Any, TypedDict
 
 from narrows.client.results import Artifact
-from narrows.client.types import Advise, CustomPlan
+from narrows.client.types import Advise, CustomPlan, Transform
 from narrows.vocabulary import (
     AnalysisState,
     BudgetKind,
@@ -50,6 +50,7 @@ class TrialRequest(TypedDict, total=False):
     model_id: str
     dataset_id: str
     analysis_id: str
+    transform: Transform | None
     plans: list[str | CustomPlan]
     advise: Advise | None
     variants: list[VariantKind]

@@ -65,15 +65,21 @@ __all__ = [
 
 
 class Transform(TypedDict, total=False):
-    """The preprocessing of each sample: `(x * scale - mean) / std`, by channel.
+    """The preprocessing of each sample: resize, crop, then `(x * scale - mean) / std` by channel.
 
-    `inputs` names the arrays that it is for.
+    `inputs` names the arrays that it is for; `length` and `pad` are for lists.
     """
 
     scale: float
     mean: list[float]
     std: list[float]
     layout: Literal["nchw", "nhwc"]
+    resize: int | list[int]
+    crop: int | list[int]
+    interpolation: Literal["bilinear", "bicubic"]
+    color: Literal["rgb", "gray"]
+    length: int
+    pad: float | dict[str, float]
     inputs: list[str]
 
 
@@ -95,6 +101,7 @@ class Advise(TypedDict, total=False):
 class Options(TypedDict, total=False):
     """The options of an analysis, beyond the model and the dataset."""
 
+    transform: Transform | None
     method: MethodName
     gate: GateKind
     rule: RuleName | None

@@ -16,6 +16,7 @@ from narrows.vocabulary import (
     RuleName,
 )
 from service.analyses.plan_request import Advise, BuildName, LayerName, Plan
+from service.datasets.schemas import Transform
 
 UploadId = Annotated[str, StringConstraints(max_length=64, pattern=r"^[\x21-\x7e]+$")]
 _DEFAULTS = AnalysisOptions()
@@ -42,6 +43,11 @@ class AnalysisRequest(BaseModel):
 
     model_id: UploadId = Field(description="The id of one of your models")
     dataset_id: UploadId = Field(description="The id of one of your datasets")
+    transform: Transform | None = Field(
+        default=None,
+        description="The preprocessing of each sample, in place of the one declared at upload; "
+        "null: that one",
+    )
     method: MethodName = Field(
         default=_DEFAULTS.method,
         description="How structures are ranked: by pairs of structures (sosp_i), by the exact "

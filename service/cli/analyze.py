@@ -22,7 +22,10 @@ from service.cli.options import (
 def analyze(
     model: Annotated[str, typer.Argument(help="A `.pt2` file, or the id of an uploaded model.")],
     dataset: Annotated[
-        str, typer.Argument(help="An `.npz` file of inputs and y, or the id of a dataset.")
+        str,
+        typer.Argument(
+            help="An `.npz` file of x and y, a `.zip` of class/image.png, or the id of a dataset."
+        ),
     ],
     pruning_ratio: Annotated[
         float | None, typer.Option(help="The share of all channels that is removed, 0 to 1.")
@@ -111,7 +114,10 @@ def analyze(
     ] = None,
     transform: Annotated[
         str | None,
-        typer.Option(help='Preprocessing, in JSON: {"scale": 0.00392, "mean": [0.5]}.'),
+        typer.Option(
+            help='Preprocessing, in JSON: {"resize": 256, "crop": 224, "mean": [0.5]}. With '
+            "the id of a dataset, it is for this analysis alone."
+        ),
     ] = None,
     fail_on: FailOn = None,
     against: Against = None,
@@ -140,10 +146,6 @@ def analyze(
 
     model_source, dataset_source = source(model, "mdl"), source(dataset, "dst")
     preprocessing = None if transform is None else checked_transform(transform)
-    if preprocessing is not None and isinstance(dataset_source, str):
-        raise typer.BadParameter(
-            "--transform belongs to an upload, but this dataset has been uploaded; leave it out."
-        )
     findings = Outputs(junit, sarif, github, source_file)
     findings.require_folders()
     require_against(fail_on, against)
@@ -156,6 +158,7 @@ def analyze(
         "loss": loss, "seed": seed, "exclude": exclude, "method": method, "gate": gate,
         "rule": rule, "curvature": curvature, "blocks": blocks,
         "cost": cost, "plans": plans, "advise": advice, "build": build, "init": init,
+        "transform": preprocessing if isinstance(dataset_source, str) else None,
     }  # fmt: skip
     options: Any = {name: value for name, value in values.items() if value is not None}
     request = checked_request(options)

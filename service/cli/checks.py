@@ -53,7 +53,7 @@ def checked_transform(text: str) -> Transform:
         first = error.errors()[0]
         where = "".join(f"{part}: " for part in first["loc"])
         raise typer.BadParameter(f"{where}{explain(first)}", param_hint="--transform") from None
-    return cast("Transform", transform.model_dump(exclude_none=True))
+    return cast("Transform", transform.model_dump())
 
 
 def _explained(check: Callable[[], object]) -> None:

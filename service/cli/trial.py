@@ -30,7 +30,7 @@ def trial(
     ] = None,
     dataset: Annotated[
         str | None,
-        typer.Argument(help="An `.npz` file of x and y, or the id of an uploaded dataset."),
+        typer.Argument(help="A file of data, as of `narrows analyze`, or the id of a dataset."),
     ] = None,
     analysis: Annotated[
         str | None,
@@ -104,7 +104,7 @@ def trial(
     ] = None,
     transform: Annotated[
         str | None,
-        typer.Option(help='Preprocessing, in JSON: {"scale": 0.00392, "mean": [0.5]}.'),
+        typer.Option(help="Preprocessing, in JSON, as of `narrows analyze`."),
     ] = None,
     output: Annotated[
         Path | None,
@@ -137,10 +137,8 @@ def trial(
         raise typer.BadParameter("Give a model and a dataset, or else --analysis.")
     sources = None if analysis else (source(str(model), "mdl"), source(str(dataset), "dst"))
     preprocessing = None if transform is None else checked_transform(transform)
-    if preprocessing is not None and (sources is None or isinstance(sources[1], str)):
-        raise typer.BadParameter(
-            "--transform belongs to an upload, but this dataset has been uploaded; leave it out."
-        )
+    if preprocessing is not None and sources is None:
+        raise typer.BadParameter("The analysis says this; leave out --transform.")
     advice = requested_advice(advise_budget, advise_cost, None)
     values: dict[str, Any] = {
         "plans": requested_trial_plans(plan, factor, advised=advice is not None),
@@ -149,6 +147,7 @@ def trial(
         "inits": init,
         "seeds": None if seeds is None else list(range(seeds)),
         "recipe": {name: given[name] for name in RECIPE if given[name] is not None} or None,
+        "transform": preprocessing if sources and isinstance(sources[1], str) else None,
         "holdout": holdout,
         "loss": loss,
         "max_samples": max_samples,

@@ -31,16 +31,18 @@ router = APIRouter(
             "type": "string",
             "contentMediaType": "application/json",
             "contentSchema": Transform.model_json_schema(),
-            "description": "JSON: the preprocessing of each sample, `(x * scale - mean) / std`",
+            "description": "JSON: the preprocessing of samples; an analysis may declare another",
         }
     ),
 )
 async def create_dataset(
     request: Request, response: Response, caller: Writer, services: FromApp
 ) -> DatasetOut:
-    """Upload samples and targets (`.npz`: `x`, `y`); a worker then inspects them.
+    """Upload samples and targets; a worker then inspects them.
 
-    Several inputs are `x0`, `x1`, … in the order of the network's, or have the names of its inputs.
+    The file is an archive of arrays `x` and `y` (`.npz`), or of images in a folder for each class
+    (`.zip`). Several inputs are `x0`, `x1`, … in the order of the network's, or have the names of
+    its inputs.
     """
     row, is_new = await uploads.accept(request, services, caller, DATASETS)
     path = f"{router.prefix}/{row.id}"

@@ -12,7 +12,7 @@ _TRANSFORM = TypeAdapter(Transform)
 
 def _transform(form: Form) -> dict[str, Any]:
     transform = form.field("transform", _TRANSFORM, as_json=True)
-    return transform.model_dump(exclude_none=True) if transform else {}
+    return transform.model_dump() if transform else {}
 
 
 DATASETS = Kind(

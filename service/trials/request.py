@@ -14,10 +14,12 @@ from narrows.trials.options import (
 from narrows.vocabulary import Init, LossName, VariantKind
 from service.analyses.plan_request import Advise, BuildName, CustomPlan, named_or_custom
 from service.analyses.request import UploadId
+from service.datasets.schemas import Transform
 from service.trials.recipe_request import FineTuneRequest, RecipeRequest
 
 _DEFAULTS = TrialOptions()
-IDS: Final = frozenset({"model_id", "dataset_id", "analysis_id"})
+SUBJECT: Final = frozenset({"model_id", "dataset_id", "analysis_id", "transform"})
+"""The fields that say what is trained; the others are options."""
 
 
 TrialPlan = Annotated[BuildName | CustomPlan, named_or_custom(TypeAdapter(BuildName))]
@@ -51,6 +53,11 @@ class TrialRequest(BaseModel):
         default=None,
         description="The id of one of your analyses, whose plans are tried. Without it, an "
         "analysis of the model on the dataset is made first",
+    )
+    transform: Transform | None = Field(
+        default=None,
+        description="The preprocessing of each sample, in place of the one declared at upload; "
+        "leave it out with `analysis_id`",
     )
     plans: list[TrialPlan] | None = Field(
         default=None,
@@ -126,4 +133,4 @@ def options_of(document: dict[str, Any]) -> TrialOptions:
 
     `document` is the request in JSON, with its plans and its loss.
     """
-    return TrialOptions.from_json({k: v for k, v in document.items() if k not in IDS})
+    return TrialOptions.from_json({k: v for k, v in document.items() if k not in SUBJECT})

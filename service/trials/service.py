@@ -66,7 +66,7 @@ def _require_uploads(session: Session, owner: str, analysis: Analysis) -> None:
 
 def _new_analysis(session: Session, caller: Caller, terms: Terms, key: str | None) -> Analysis:
     """Return the analysis whose plans are tried; a repeated request finds the same one."""
-    names = ("model_id", "dataset_id", "loss", "plans", "advise", "memory_bytes")
+    names = ("model_id", "dataset_id", "transform", "loss", "plans", "advise", "memory_bytes")
     asked = {name: terms[name] for name in names}
     own_key = key and f"trial-{hashlib.sha256(key.encode()).hexdigest()}"
     return analyses.create(session, caller, AnalysisRequest.model_validate(asked), own_key)

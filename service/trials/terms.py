@@ -43,7 +43,7 @@ def own_terms(request: TrialRequest) -> Terms:
 
 def terms_of(request: TrialRequest, analysis: Analysis) -> Terms:
     """Return the request of a trial of an analysis' plans; raise InvalidError."""
-    for name in ("model_id", "dataset_id", "advise"):
+    for name in ("model_id", "dataset_id", "transform", "advise"):
         if getattr(request, name) is not None:
             raise InvalidError(
                 [name], f"The analysis says this; leave out `{name}`, or leave out `analysis_id`."
@@ -61,7 +61,11 @@ def terms_of(request: TrialRequest, analysis: Analysis) -> Terms:
     if not plans:
         raise InvalidError(["analysis_id"], "The analysis has no plans, so there is none to try.")
     chosen = [plans[str(plan)] for plan in request.plans or plans]
-    same = {"loss": request.loss or asked["loss"], "advise": asked["advise"]}
+    same = {
+        "loss": request.loss or asked["loss"],
+        "transform": asked.get("transform"),
+        "advise": asked["advise"],
+    }
     return _checked(request.model_dump(mode="json") | same | {"plans": chosen})
 
 

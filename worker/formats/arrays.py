@@ -1,127 +1,101 @@
-"""Reads `.npz` archives with targets, `y`, and inputs: `x`, or several under names of their own.
+"""Archives of `.npy` arrays, such as `.npz`: targets, `y`, and inputs: `x`, or several by name.
 
 See docs/security.md, "Rules for data".
 """
 
-import lzma
+import math
 import re
-import struct
-import zipfile
-import zlib
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Collection, Mapping, Sequence
+from functools import partial
+from pathlib import PurePosixPath
 
 from narrows.inputs import TARGET
 from worker.errors import RefusedError
-from worker.formats.files import open_file
-from worker.formats.members import HOW_TO, MAX_BYTES, invalid, read_array, said
-from worker.formats.samples import Samples, Stored, Transform
+from worker.formats import npy
+from worker.formats.columns import Column
+from worker.formats.container import Container
+from worker.formats.packed import MAX_BYTES, Packed
+from worker.formats.refusals import HOW_TO, invalid
+from worker.formats.samples import Samples, require_inputs
+from worker.formats.transform import Transform
 
 MAX_TOTAL_BYTES = 2 * MAX_BYTES
 """The largest size of all arrays in memory."""
-MAX_INPUTS = 16
-"""The most inputs that a network may have."""
 _MEMBER = re.compile(r"([A-Za-z_]\w{0,199})\.npy", re.ASCII)
 
-_DAMAGED = (
-    zlib.error,
-    lzma.LZMAError,
-    EOFError,
-    OSError,  # of bzip2, which has no error of its own
-    NotImplementedError,
-    RuntimeError,
-    ValueError,
-    struct.error,
-)
-"""What `zipfile` and the decompressors raise for damaged members and directories."""
+
+def are_in(container: Container) -> bool:
+    """Return whether there are arrays, all in one folder, and no single samples."""
+    found = [PurePosixPath(name) for name in container.sizes if name.endswith(".npy")]
+    return (
+        bool(found)
+        and len({path.parent for path in found}) == 1
+        and all(_MEMBER.fullmatch(path.name) for path in found)
+    )
 
 
-def read(path: Path, transform: Transform) -> Samples:
-    """Return the samples in an `.npz` file.
+def read(container: Container, transform: Transform) -> Samples:
+    """Return the samples in the arrays of an archive.
 
-    Beside an array `x`, those that can't be inputs are left out. Raises RefusedError if the file is
-    not an `.npz`, is unsafe or too large, if an input and `y` have different numbers of samples or
-    none, or if one of them holds NaN or infinity.
+    Beside an array `x`, those that can't be inputs are left out. Raises RefusedError if an array is
+    unsafe or too large, or if an input and `y` have different numbers of samples or none.
     """
-    try:
-        with open_file(path) as file, zipfile.ZipFile(file) as archive:
-            targets = read_array(archive, TARGET)
-            _check_targets(targets)
-            inputs = _read_inputs(archive, targets)
-    except zipfile.BadZipFile as error:
-        raise invalid(f"It is not an .npz archive ({error}). {HOW_TO}") from None
-    except _DAMAGED as error:
-        raise invalid(f"The archive is damaged ({said(error)}). {HOW_TO}") from None
-    return Samples(_transformed(inputs, transform), targets)
-
-
-def _read_inputs(archive: zipfile.ZipFile, targets: NDArray[Any]) -> dict[str, NDArray[Any]]:
-    """Return the inputs by name, in the archive's order."""
-    matches = [_MEMBER.fullmatch(name) for name in archive.namelist()]
-    names = list(dict.fromkeys(match[1] for match in matches if match and match[1] != TARGET))
-    if not names:
-        names = ["x"]  # for the error that it is missing
-    if len(names) > MAX_INPUTS:
-        raise invalid(
-            f"It holds {len(names)} arrays beside {TARGET!r}; at most {MAX_INPUTS} are read."
-        )
-    inputs: dict[str, NDArray[Any]] = {}
+    members = {
+        match[1]: name
+        for name in container.sizes
+        if (match := _MEMBER.fullmatch(PurePosixPath(name).name))
+    }
+    targets = _column(container, members, TARGET, MAX_BYTES)
+    names = [name for name in members if name != TARGET] or [
+        "x"
+    ]  # for the error that it is missing
+    require_inputs(len(names))
+    inputs: dict[str, Column] = {}
     for name in names:
-        total = sum(array.nbytes for array in (targets, *inputs.values()))
+        total = sum(_bytes(column) for column in (targets, *inputs.values()))
         try:
-            array = read_array(archive, name, MAX_TOTAL_BYTES - total)
-            _check_input(array, targets, name, alone=len(names) == 1 or name == "x")
+            column = _column(container, members, name, MAX_TOTAL_BYTES - total)
+            require_input(column, targets, names)
         except RefusedError:
             if name == "x" or "x" not in names:
                 raise
         else:
-            inputs[name] = array
-    return inputs
+            inputs[name] = column
+    return Samples.of(inputs, require_targets(targets), transform)
 
 
-def _transformed(inputs: Mapping[str, NDArray[Any]], transform: Transform) -> dict[str, Stored]:
-    if unknown := [name for name in transform.inputs if name not in inputs]:
+def require_targets(targets: Column) -> Column:
+    """Return targets; raise RefusedError if they do not count samples."""
+    if len(targets.shape) < 1:
+        raise invalid(f"{TARGET} is a single number; its first dimension counts samples.")
+    return targets
+
+
+def require_input(column: Column, targets: Column, names: Collection[str]) -> None:
+    """Raise RefusedError unless this is an input for the targets; `names` are those of all."""
+    require_targets(targets)
+    name, shape = column.name, column.shape
+    if len(shape) < (2 if len(names) == 1 or name == "x" else 1):
         raise invalid(
-            f"The transform is for {', '.join(map(repr, unknown))}, but there is no such array; it "
-            f"holds {', '.join(map(repr, inputs))}."
-        )
-    alone = len(inputs) == 1
-    return {
-        name: Stored(
-            array, transform.of_array(name, array.ndim, alone=alone).for_stored(array.dtype)
-        )
-        for name, array in inputs.items()
-    }
-
-
-def _check_targets(targets: NDArray[Any]) -> None:
-    if targets.ndim < 1:
-        raise invalid("y is a single number; its first dimension counts samples.")
-    _check_finite(targets, TARGET)
-
-
-def _check_input(array: NDArray[Any], targets: NDArray[Any], name: str, *, alone: bool) -> None:
-    """Raise RefusedError unless these are inputs for the targets; `alone`: the only input."""
-    if array.ndim < (2 if alone else 1):
-        raise invalid(
-            f"{name} has shape {array.shape}; its first dimension counts samples, and it needs at "
+            f"{name} has shape {shape}; its first dimension counts samples, and it needs at "
             "least one more."
         )
-    if len(array) != len(targets):
-        raise invalid(f"{name} has {len(array):,} samples but y has {len(targets):,}.")
-    if array.size == 0:
-        raise invalid(f"It is empty: {name} has shape {array.shape}.")
-    _check_finite(array, name)
+    if len(column) != len(targets):
+        raise invalid(f"{name} has {len(column):,} samples but y has {len(targets):,}.")
+    if 0 in shape:
+        raise invalid(f"It is empty: {name} has shape {shape}.")
 
 
-def _check_finite(array: NDArray[Any], name: str) -> None:
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
-        first = int(np.argmin(np.isfinite(array).reshape(len(array), -1).all(1)))
-        raise invalid(
-            f"{name} holds NaN or infinity, first in sample {first}. Replace or remove such "
-            "samples."
-        )
+def _column(container: Container, members: Mapping[str, str], name: str, most: int) -> Packed:
+    if name not in members:
+        held = _listed(list(container.sizes))
+        raise invalid(f"It needs exactly one array named {name!r}; it holds {held}. {HOW_TO}")
+    return npy.column(partial(container.open, members[name]), name, most)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(sorted(names)[:8]) or "nothing"
+
+
+def _bytes(column: Column) -> int:
+    return math.prod(column.shape) * column.dtype.itemsize

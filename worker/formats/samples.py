@@ -1,129 +1,117 @@
-"""Samples: stored inputs and targets, and the preprocessing of inputs for the network."""
+"""Samples: inputs and targets, of which only those are read that are needed."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from worker.errors import RefusedError
+from narrows.arrays import Ints
+from narrows.inputs import TARGET
+from worker.formats.columns import Column
+from worker.formats.refusals import invalid
+from worker.formats.transform import Transform
 
-BYTE_SCALE = 1 / 255
-"""The default scale of 8-bit images."""
-IMAGE_RANK = 4
-"""The dimensions of an array of images: samples, channels, height, width."""
-
-
-@dataclass(frozen=True)
-class Transform:
-    """Declared preprocessing: `(stored · scale − mean) / std`, channels first.
-
-    `mean` and `std` hold one number for all channels, or one for each. Without a `scale`,
-    `for_stored` chooses the usual one for the stored dtype. `inputs` names the arrays that it is
-    for; without names it is for a single input, and of several for those that are images.
-    """
-
-    scale: float | None = None
-    mean: tuple[float, ...] = (0.0,)
-    std: tuple[float, ...] = (1.0,)
-    layout: Literal["nchw", "nhwc"] = "nchw"
-    inputs: tuple[str, ...] = ()
-
-    @classmethod
-    def from_json(cls, declared: Mapping[str, Any]) -> "Transform":
-        """Return the transform that was declared at upload, which the API has validated."""
-        return cls(
-            declared.get("scale"),
-            tuple(declared.get("mean") or (0.0,)),
-            tuple(declared.get("std") or (1.0,)),
-            declared.get("layout") or "nchw",
-            tuple(declared.get("inputs") or ()),
-        )
-
-    def of_array(self, name: str, rank: int, *, alone: bool) -> "Transform":
-        """Return the transform of one of the inputs, by its name and number of dimensions.
-
-        >>> transform = Transform(scale=2.0)
-        >>> transform.of_array("mask", 2, alone=False).scale  # no images: as it is
-        1.0
-        """
-        chosen = name in self.inputs if self.inputs else alone or rank >= IMAGE_RANK
-        return self if chosen else Transform(scale=1.0)
-
-    def for_stored(self, dtype: np.dtype[Any]) -> "Transform":
-        """Return the transform with a scale: by default, 8-bit numbers go to 0…1, others stay."""
-        usual = BYTE_SCALE if dtype == np.uint8 else 1.0
-        return replace(self, scale=usual if self.scale is None else float(self.scale))
-
-    def apply(self, stored: NDArray[Any], dtype: torch.dtype) -> Tensor:
-        """Return the inputs [batch, channels, …] in `dtype` of a stored batch.
-
-        Integer inputs are not scaled. Raises RefusedError if `mean` or `std` does not fit.
-        """
-        batch = torch.from_numpy(stored)
-        if self.layout == "nhwc" and batch.dim() > 2:
-            batch = batch.movedim(-1, 1)
-        if not dtype.is_floating_point:
-            return batch.to(dtype)
-        batch = batch.to(dtype) * (1.0 if self.scale is None else self.scale)
-        mean, std = (self._along_channels(v, batch) for v in (self.mean, self.std))
-        return ((batch - mean) / std).contiguous()
-
-    @staticmethod
-    def _along_channels(numbers: Sequence[float], batch: Tensor) -> Tensor:
-        channels = batch.shape[1] if batch.dim() > 1 else 1
-        if len(numbers) not in (1, channels):
-            raise RefusedError(
-                "transform-does-not-fit",
-                "The transform does not fit the data",
-                f"mean or std has {len(numbers)} numbers but the inputs, of shape "
-                f"{list(batch.shape[1:])}, have {channels} channels. Give one number for "
-                'all channels, or one for each; set "layout": "nhwc" if the channels come last.',
-            )
-        return batch.new_tensor(numbers).view(-1, *(1,) * (batch.dim() - 2))
+MAX_INPUTS = 16
+"""The most inputs that a network may have."""
 
 
 @dataclass(frozen=True)
 class Stored:
     """One input of N samples as stored, [N, …], and its transform.
 
-    >>> images = Stored(np.full((1, 1, 2, 2), 255, np.uint8), Transform().for_stored(np.uint8))
+    >>> from worker.formats.columns import Loaded
+    >>> pixels = np.full((1, 1, 2, 2), 255, np.uint8)
+    >>> images = Stored(Loaded("x", pixels), Transform().for_stored(np.uint8))
     >>> images.batch([0], torch.float32).flatten()
     tensor([1., 1., 1., 1.])
     """
 
-    array: NDArray[Any]
+    column: Column
     transform: Transform
 
-    def batch(self, index: Sequence[int] | NDArray[np.int64] | slice, dtype: torch.dtype) -> Tensor:
-        """Return the preprocessed inputs of some samples, in `dtype`."""
-        return self.transform.apply(self.array[index], dtype)
+    def batch(self, index: Sequence[int] | Ints | slice, dtype: torch.dtype) -> Tensor:
+        """Return the preprocessed inputs of some samples, in `dtype`; raise RefusedError."""
+        rows = np.arange(len(self.column))[index] if isinstance(index, slice) else np.array(index)
+        return self.transform.scaled(self.column.read(rows, self.transform), dtype)
+
+    def limits(self) -> tuple[float, float]:
+        """Return the lowest and the highest number as stored."""
+        ends = [(rows.min(), rows.max()) for rows in self.column.chunks()]
+        return min(low for low, _ in ends), max(high for _, high in ends)
 
 
 @dataclass(frozen=True)
 class Samples:
-    """N samples as stored: inputs by name, and `targets` [N, …]."""
+    """N samples as stored: inputs by name, and targets; `classes` are the names of class numbers.
+
+    `left_out` counts the files of an archive that were passed over.
+    """
 
     inputs: Mapping[str, Stored]
-    targets: NDArray[Any]
+    answers: Stored
+    classes: tuple[str, ...] | None = None
+    left_out: int = 0
+
+    @classmethod
+    def of(
+        cls, inputs: Mapping[str, Column], targets: Column, transform: Transform, **more: Any
+    ) -> "Samples":
+        """Return the samples of columns, which all have N rows; raise RefusedError."""
+        if unknown := [name for name in transform.inputs if name not in inputs]:
+            raise invalid(
+                f"The transform is for {', '.join(map(repr, unknown))}, but there is no such "
+                f"array; it holds {', '.join(map(repr, inputs))}."
+            )
+        alone = len(inputs) == 1
+        stored = {
+            name: Stored(
+                column,
+                transform.of_array(name, len(column.shape), alone=alone).for_stored(column.dtype),
+            )
+            for name, column in inputs.items()
+        }
+        return cls(stored, Stored(targets, Transform(scale=1.0)), **more)
 
     def __len__(self) -> int:
-        return len(self.targets)
+        return len(self.answers.column)
+
+    def only(self, index: Ints) -> "Samples":
+        """Return these samples alone, in this order."""
+        inputs = {name: _only(stored, index) for name, stored in self.inputs.items()}
+        return replace(self, inputs=inputs, answers=_only(self.answers, index))
+
+    def check(self) -> None:
+        """Read what can be checked only so; raise RefusedError.
+
+        Beside an input `x`, others are checked when they are used.
+        """
+        self.answers.column.check()
+        for name, stored in self.inputs.items():
+            if name == "x" or "x" not in self.inputs:
+                stored.column.check()
 
     @cached_property
-    def answers(self) -> Stored:
-        """The targets, which no transform changes."""
-        return Stored(self.targets, Transform(scale=1.0))
+    def targets(self) -> NDArray[Any]:
+        """The targets of all samples, [N, …]."""
+        return self.answers.column.take(np.arange(len(self)))
 
     @property
     def transforms(self) -> dict[str, Any]:
         """The transform of a single input, or those of several by name."""
-        declared = {
-            name: {key: value for key, value in vars(of.transform).items() if key != "inputs"}
-            for name, of in self.inputs.items()
-        }
+        declared = {name: of.transform.to_json() for name, of in self.inputs.items()}
         return declared if len(declared) > 1 else next(iter(declared.values()))
+
+
+def require_inputs(count: int) -> None:
+    """Raise RefusedError for more inputs than a network may have."""
+    if count > MAX_INPUTS:
+        raise invalid(f"It holds {count} arrays beside {TARGET!r}; at most {MAX_INPUTS} are read.")
+
+
+def _only(stored: Stored, index: Ints) -> Stored:
+    return replace(stored, column=stored.column.only(index))

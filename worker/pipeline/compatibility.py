@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from functools import partial
 
-import numpy as np
-
 from narrows.graph.network import Network
 from narrows.graph.node import Input, as_ref
 from narrows.graph.shapes import Shapes, trace_shapes
@@ -56,7 +54,7 @@ def _check_indices(network: Network, arrays: Sequence[Stored]) -> None:
         weight, indices = (as_ref(node.inputs[name]).name for name in ("weight", "indices"))
         if indices in read and weight in network.leaves:
             rows = len(network.tensors[network.leaves[weight]])
-            low, high = (int(f(read[indices].array)) for f in (np.min, np.max))
+            low, high = map(int, read[indices].limits())
             if low < 0 or high >= rows:
                 raise _unfit(
                     f"The input {indices!r} holds numbers from {low} to {high}, but "
@@ -74,6 +72,6 @@ def _check_shape(spec: Input, shape: tuple[int, ...], *, several: bool) -> None:
         which = f" as {spec.name!r}" if several else ""
         raise _unfit(
             f"The model takes inputs of shape {expected}{which}, but the dataset's samples give "
-            f"{['batch', *shape[1:]]}. Reshape {'them' if several else 'x'}, or declare the layout "
-            "when you upload the dataset."
+            f"{['batch', *shape[1:]]}. Reshape {'them' if several else 'x'}, or declare a "
+            "transform, such as its layout."
         )

@@ -69,18 +69,18 @@ class AnalysisContext:
     """What every step of an analysis needs; raises RefusedError if the parts do not fit."""
 
     def __init__(self, network: Network, samples: Samples, options: AnalysisOptions) -> None:
-        self.network, self.samples, self.options = network, samples, options
+        self.network, self.options = network, options
         exported = network.fixed_batch
-        self.drawn = _draw(len(samples), options)
+        drawn = _draw(len(samples), options)
         # Confidence intervals come from resampling batches, so there must be enough of them.
-        most = max(1, len(self.drawn) // MIN_BATCHES)
+        most = max(1, len(drawn) // MIN_BATCHES)
         self.batch: int = min(options.batch_size, most) if exported is None else exported
         self.smallest_batch = exported or 1
         self.at_once = self.batch
         """How many samples are computed at once: a batch, or fewer after memory has run out."""
         if exported is not None:  # the program takes only complete batches
-            self.drawn = self.drawn[: len(self.drawn) // exported * exported]
-        if not len(self.drawn):
+            drawn = drawn[: len(drawn) // exported * exported]
+        if not len(drawn):
             raise RefusedError(
                 "too-few-samples",
                 "There are too few samples",
@@ -88,8 +88,10 @@ class AnalysisContext:
                 "analysis has fewer. Use more samples, or export the model with a dynamic batch, "
                 "as `narrows export` does.",
             )
+        self.samples = samples.only(drawn)
+        """The drawn samples, in the order of the draw."""
         traced = FREE_BATCH if exported is None else exported
-        self.shapes = check_fit(network, samples, options.loss, traced)
+        self.shapes = check_fit(network, self.samples, options.loss, traced)
         self.channels = find_structures(network, self.shapes, options.exclude)
         self._require_layers()
         self._require_room()
@@ -119,7 +121,7 @@ class AnalysisContext:
                 f"It has {structures:,}, and 'exact' is for at most {EXACT_STRUCTURES:,}. Choose "
                 "the method 'joint' or 'sosp_h'.",
             )
-        rows = len(self.drawn)
+        rows = len(self.samples)
         if self.options.curvature == "exact":
             rows *= prod(self.shapes.of(self.network.outputs[0])[1:])
         if name in CURVATURE_METHODS and rows * structures > FACTOR_NUMBERS:
@@ -156,7 +158,7 @@ class AnalysisContext:
 
         The samples of a batch may influence each other, or the outputs be no log-probabilities.
         """
-        batch = self.load(0, self.network.fixed_batch or min(len(self.drawn), PROBED))
+        batch = self.load(0, self.network.fixed_batch or min(len(self.samples), PROBED))
         network = self.network.to(self.device)
         try:
             require_sound_loss(network, batch, self.options.loss)
@@ -174,7 +176,7 @@ class AnalysisContext:
 
     def _first(self, most: int) -> Iterator[Batch]:
         size = self.network.fixed_batch or min(self.at_once, self.batch)
-        count = min(len(self.drawn), max(1, most // size) * size)
+        count = min(len(self.samples), max(1, most // size) * size)
         for start in range(0, count, size):
             yield self.load(start, min(start + size, count))
 
@@ -182,9 +184,8 @@ class AnalysisContext:
     def _constant(self) -> Baseline | None:
         """The score of the best constant answer to all drawn samples, if the loss has one."""
         targets = Targets(self.options.loss)
-        for start in range(0, len(self.drawn), TARGETS_AT_ONCE):
-            drawn = self.drawn[start : start + TARGETS_AT_ONCE]
-            targets.add(torch.from_numpy(self.samples.targets[drawn]))
+        for start in range(0, len(self.samples), TARGETS_AT_ONCE):
+            targets.add(torch.from_numpy(self.samples.targets[start : start + TARGETS_AT_ONCE]))
         return targets.baseline(self.shapes.of(self.network.outputs[0]))
 
     def analysis(self, partial_sums: PartialSums) -> Analysis:
@@ -207,8 +208,8 @@ class AnalysisContext:
 
     def load(self, start: int, stop: int) -> Batch:
         """Return the drawn samples `start` … `stop − 1` as a batch on the device."""
-        drawn, seed = self.drawn[start:stop], batch_seed(self.options.seed, start)
-        batch = read_batch(self.network, self.samples, self.options.loss, drawn, seed)
+        index, seed = slice(start, stop), batch_seed(self.options.seed, start)
+        batch = read_batch(self.network, self.samples, self.options.loss, index, seed)
         return batch.to(self.device)
 
 

@@ -1,11 +1,11 @@
 """The results of inspections, as the API returns them."""
 
+from collections import Counter
 from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from narrows.channels.structures import Channels
 from narrows.graph.network import Network
@@ -13,9 +13,15 @@ from narrows.graph.shapes import Shapes
 from narrows.plans.cost import network_cost
 from narrows.results.rows import describe_layer
 from worker.errors import RefusedError
+from worker.formats.columns import Column
 from worker.formats.samples import Samples, Stored
 
 Json = dict[str, Any]
+
+SHOWN = 1000
+"""How many classes are shown."""
+NAME = 100
+"""How many characters of the name of a class are."""
 
 
 def model_inspection(network: Network, shapes: Shapes, channels: Channels) -> Json:
@@ -52,38 +58,46 @@ def dataset_inspection(samples: Samples) -> Json:
     `inputs` has all arrays by name; of several, `transform` and `first_sample` have, too. Raises
     RefusedError if the transformed sample is not finite.
     """
-    arrays = {name: _array(stored.array) for name, stored in samples.inputs.items()}
+    samples.check()
+    arrays = {name: stored.column.describe() for name, stored in samples.inputs.items()}
     firsts = {name: _first_sample(name, stored) for name, stored in samples.inputs.items()}
     first, *others = samples.inputs
     described: Json = {
         "samples": len(samples),
         "inputs": arrays,
         "x": arrays[first],
-        "y": _array(samples.targets),
+        "y": samples.answers.column.describe(),
         "transform": samples.transforms,
         "first_sample": firsts if others else firsts[first],
     }
-    if samples.targets.dtype.kind in "biu":
-        labels, counts = np.unique(samples.targets, return_counts=True)
-        described["classes"] = len(labels)
-        described["counts"] = dict(
-            zip(map(str, labels[:1000].tolist()), counts.tolist(), strict=False)
-        )
+    if samples.answers.column.dtype.kind in "biu":
+        counts = _counts(samples.answers.column)
+        described["classes"] = len(counts)
+        described["counts"] = {str(label): counts[label] for label in sorted(counts)[:SHOWN]}
+    if samples.classes is not None:
+        described["class_names"] = [name[:NAME] for name in samples.classes[:SHOWN]]
+    if samples.left_out:
+        described["left_out"] = samples.left_out
     return described
 
 
-def _array(array: NDArray[Any]) -> Json:
-    return {"shape": list(array.shape[1:]), "dtype": str(array.dtype)}
+def _counts(targets: Column) -> Counter[int]:
+    counts: Counter[int] = Counter()
+    for rows in targets.chunks():
+        labels, times = np.unique(rows, return_counts=True)
+        counts.update(dict(zip(labels.tolist(), times.tolist(), strict=True)))
+    return counts
 
 
 def _first_sample(name: str, stored: Stored) -> Json:
     first = stored.batch(slice(0, 1), torch.float32)
     if not first.isfinite().all():
+        reached = stored.column.read(np.arange(1), stored.transform).abs().max().item()
         raise RefusedError(
             "dataset-invalid",
             "The dataset can't be used",
             f"The transformed first sample of {name} is not finite: its numbers, or `scale`, are "
-            f"too large (the sample reaches {np.abs(stored.array[0]).max():.3g}).",
+            f"too large (the sample reaches {reached:.3g}).",
         )
     return {
         "shape": list(first.shape[1:]),

@@ -21,8 +21,8 @@ from narrows.plans.planner import Plan
 from narrows.vocabulary import ADVISE, PRUNED
 from service.settings import get_settings
 from worker.errors import RefusedError
-from worker.formats import arrays
-from worker.formats.samples import Transform
+from worker.formats import dataset
+from worker.formats.transform import Transform
 from worker.hardware.device import device_name
 from worker.pipeline import inspection
 from worker.pipeline.artifact import build_all, built_row, verifications
@@ -60,7 +60,7 @@ def inspect_model(path: str) -> Json:
 
 def inspect_dataset(path: str, transform: Json) -> Json:
     """Return the counts, shapes and classes of a dataset, and one preprocessed sample."""
-    return inspection.dataset_inspection(arrays.read(Path(path), Transform.from_json(transform)))
+    return inspection.dataset_inspection(dataset.read(Path(path), Transform.from_json(transform)))
 
 
 def plan(model_path: str, dataset_path: str, transform: Json, request: Json) -> Json:
@@ -71,7 +71,7 @@ def plan(model_path: str, dataset_path: str, transform: Json, request: Json) -> 
     """
     context = _open(model_path, dataset_path, transform, request)
     context.require_sound_loss()
-    count, batch = len(context.drawn), context.batch
+    count, batch = len(context.samples), context.batch
     step = max(1, get_settings().shard_samples // batch) * batch
     return {
         "shards": [[start, min(start + step, count)] for start in range(0, count, step)],
@@ -85,7 +85,7 @@ def _first_look(context: AnalysisContext) -> Json | None:
     if score is None:
         return None
     return {
-        "samples": min(FIRST_LOOK, len(context.drawn)),
+        "samples": min(FIRST_LOOK, len(context.samples)),
         **score.to_dict(),
         "baseline": baseline and baseline.to_dict(),
         "doubt": baseline and baseline.doubt(score),
@@ -207,7 +207,7 @@ def _open(model_path: str, dataset_path: str, transform: Json, request: Json) ->
 def _open_once(
     model_path: str, dataset_path: str, transform: Transform, options: AnalysisOptions
 ) -> AnalysisContext:
-    samples = arrays.read(Path(dataset_path), transform)
+    samples = dataset.read(Path(dataset_path), transform)
     return AnalysisContext(open_network(model_path), samples, options)
 
 

@@ -5,14 +5,15 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from narrows.trials.data import TrialData
 from narrows.trials.options import TrialOptions
 from narrows.trials.subject import TrialSubject
 from worker.errors import RefusedError
-from worker.formats import arrays
-from worker.formats.samples import Transform
+from worker.formats import dataset
+from worker.formats.transform import Transform
 from worker.hardware.device import chosen_device
 from worker.pipeline.batches import stored_inputs
 from worker.pipeline.context import open_network
@@ -22,8 +23,8 @@ Json = dict[str, Any]
 
 def options_in(request: Json) -> TrialOptions:
     """Return the options in a request that the API has accepted."""
-    ids = {"model_id", "dataset_id", "analysis_id"}
-    return TrialOptions.from_json({k: v for k, v in request.items() if k not in ids})
+    subject = {"model_id", "dataset_id", "analysis_id", "transform"}
+    return TrialOptions.from_json({k: v for k, v in request.items() if k not in subject})
 
 
 def open_subject(
@@ -47,7 +48,8 @@ def _open_once(
     options: TrialOptions,
     exclude: tuple[str, ...],
 ) -> TrialSubject:
-    network, samples = open_network(model_path), arrays.read(Path(dataset_path), transform)
+    network, whole = open_network(model_path), dataset.read(Path(dataset_path), transform)
+    samples = whole.only(np.arange(len(whole)))  # arrays are kept in memory, images are not
     read = stored_inputs(network, samples, options.loss)
     own = next((i for i, stored in enumerate(read) if stored is samples.answers), None)
 

@@ -57,7 +57,7 @@ class TestCreate:
         }  # fmt: skip
         assert made["request"] == body | {
             "method": "sosp_i", "rule": "worth", "gate": "channel", "loss": "cross_entropy",
-            "pruning_ratio": 0.5, "curvature": None, "blocks": None,
+            "pruning_ratio": 0.5, "curvature": None, "blocks": None, "transform": None,
             "max_samples": 4096, "batch_size": 64, "seed": 0, "exclude": [],
             "cost": "structures", "plans": ["double", "uniform", "reallocate"], "advise": None,
             "build": [], "init": "preserve", "time_limit_seconds": None, "memory_bytes": None,
@@ -72,6 +72,9 @@ class TestCreate:
             ({"pruning_ratio": 1}, "/pruning_ratio"),
             ({"pruning_ratio": "0.5"}, "/pruning_ratio"),
             ({"max_samples": 0}, "/max_samples"),
+            ({"transform": {"crop": 0}}, "/transform/crop"),
+            ({"transform": {"resize": [1, 2, 3]}}, "/transform/resize"),
+            ({"transform": {"mode": "rgb"}}, "/transform/mode"),
             ({"max_samples": True}, "/max_samples"),
             ({"batch_size": 4097}, "/batch_size"),
             ({"seed": -1}, "/seed"),

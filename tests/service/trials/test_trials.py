@@ -117,13 +117,19 @@ class TestCreate:
         assert analysis["request"]["plans"] == ["double", "advise"]
         assert {name: analysis[name] for name in body} == body
 
+    def test_its_own_analysis_has_its_transform(self, ann: httpx.Client, body: Json) -> None:
+        made = created(ann.post(PATH, json=body | {"transform": {"crop": 8}}))
+        analysis = ann.get(f"/v1/analyses/{made['analysis_id']}").json()
+        assert analysis["request"]["transform"] == made["request"]["transform"] == {"crop": 8}
+
     def test_of_an_analysis(self, ann: httpx.Client, body: Json) -> None:
         mine = {"name": "mine", "factors": {"a": 2.0}}
-        asked = body | {"plans": ["uniform", mine], "loss": "nll"}
+        asked = body | {"plans": ["uniform", mine], "loss": "nll", "transform": {"crop": 8}}
         analysis = created(ann.post("/v1/analyses", json=asked))
         made = created(ann.post(PATH, json={"analysis_id": analysis["id"]}))
         assert {name: made[name] for name in body} == body
         assert made["analysis_id"] == analysis["id"]
+        assert made["request"]["transform"] == {"crop": 8}
         assert (made["request"]["plans"], made["request"]["loss"]) == (["uniform", mine], "nll")
         one = {"analysis_id": analysis["id"], "plans": ["mine"]}
         assert created(ann.post(PATH, json=one))["request"]["plans"] == [mine]
@@ -176,6 +182,7 @@ class TestCreate:
         [
             ({"model_id": "mdl_1"}, "/model_id"),
             ({"advise": {"budget": 0.1}}, "/advise"),
+            ({"transform": {"crop": 8}}, "/transform"),
             ({"plans": ["advise"]}, "/plans/0"),
             ({"plans": [{"name": "mine", "factors": {"a": 2}}]}, "/plans/0"),
         ],

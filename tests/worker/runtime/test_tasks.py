@@ -12,7 +12,7 @@ from sqlalchemy import Engine, delete, update
 from sqlalchemy.exc import OperationalError
 
 from service.broker.celery_app import Broker
-from service.database.tables import Analysis, Model, Shard
+from service.database.tables import Analysis, Dataset, Model, Shard
 from service.storage.damage import DamagedFileError
 from service.storage.objects import Storage, StorageError
 from tests.support.jobs import (
@@ -323,3 +323,19 @@ def test_stopping_gives_back_what_is_in_hand_and_takes_no_more(
     runner.run("analyze")
     assert shard_states(engine, analysis) == ["queued", "queued"]
     assert read(engine, Shard.attempt) == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("declared", "expected"),
+    [(None, {"scale": 2.0}), ({}, {}), ({"crop": 8}, {"crop": 8})],
+)
+def test_an_analysis_may_declare_its_own_transform(
+    engine: Engine,
+    make_analysis: MakeAnalysis,
+    declared: dict[str, Any] | None,
+    expected: dict[str, Any],
+) -> None:
+    analysis = make_analysis(request={"transform": declared} if declared is not None else {})
+    with engine.begin() as connection:
+        connection.execute(update(Dataset).values(transform={"scale": 2.0}))
+        assert PLAN.load(connection, (analysis,)).arguments[2] == expected

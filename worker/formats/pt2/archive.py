@@ -21,6 +21,7 @@ LOCAL = b"PK\3\4"
 MAX_BYTES = 16 << 30
 MAX_MEMBERS = 20_000
 _MAX_DIRECTORY = 8 << 20
+_SMALL = 1 << 16
 _ROOT = re.compile(r"[\w.-]{1,200}", re.ASCII)
 _ENTRY = struct.Struct("<4s6H3I5H2I")
 _END = struct.Struct("<4s4H2IH")
@@ -41,6 +42,8 @@ class Entry:
     compressed: int
     size: int
     offset: int
+    attributes: int
+    """The external ones: the type and the permissions of a file."""
 
 
 class Archive:
@@ -61,7 +64,7 @@ class Archive:
                 f"The archive's folder is named {quoted(root)}, which is not a plain name."
             )
         seen: set[str] = set()
-        end = 0
+        end, length = 0, file.seek(0, os.SEEK_END)
         for entry in sorted(entries, key=lambda entry: entry.offset):
             folder, _, name = entry.name.partition("/")
             if folder != root or not allowed.fullmatch(name):
@@ -75,9 +78,11 @@ class Archive:
                 raise unsafe(f"The archive's member {quoted(name)} is compressed or encrypted.")
             if entry.offset < end or (end == 0 and entry.offset > 0):
                 raise unsafe(f"The archive's member {quoted(name)} overlaps another, or hides one.")
-            self._starts[name] = _local_data(file, entry)
+            self._starts[name] = data_start(file, entry)
             self._entries[name] = entry
             end = self._starts[name] + entry.size
+            if end > length:
+                raise malformed(f"The archive ends before its member {quoted(name)} does.")
 
     @property
     def names(self) -> frozenset[str]:
@@ -96,8 +101,13 @@ class Archive:
         return data
 
 
-def read_directory(file: IO[bytes]) -> list[Entry]:
-    """Return the entries of the central directory; raise RefusedError unless there is just one."""
+def read_directory(
+    file: IO[bytes], most: int = MAX_MEMBERS, most_bytes: int = _MAX_DIRECTORY
+) -> list[Entry]:
+    """Return the entries of the central directory; raise RefusedError unless there is just one.
+
+    It has at most `most` entries.
+    """
     length = file.seek(0, os.SEEK_END)
     if length > MAX_BYTES:
         raise too_large(f"The file has {length} bytes; at most {MAX_BYTES} are read.")
@@ -115,8 +125,8 @@ def read_directory(file: IO[bytes]) -> list[Entry]:
             raise malformed("The zip archive's end record is not where it should be.")
     if disk or other or here != count or start + size != end or not count:
         raise malformed("The zip archive's end record and its directory disagree.")
-    if count > MAX_MEMBERS or size > _MAX_DIRECTORY:
-        raise too_large(f"The zip archive has {count} members; at most {MAX_MEMBERS} are read.")
+    if count > most or size > most_bytes:
+        raise too_large(f"The zip archive has {count} members; at most {most} are read.")
     entries = list(_entries(_read(file, start, size)))
     if len(entries) != count:
         raise malformed("The zip archive's directory states a wrong number of members.")
@@ -131,7 +141,7 @@ def _entries(directory: bytes) -> Iterator[Entry]:
         except struct.error:
             raise malformed("The zip archive's directory is cut off.") from None
         signature, _, _, flags, method, _, _, crc, compressed, size, *rest = fields
-        names, extras, comments, disk, _, _, offset = rest
+        names, extras, comments, disk, _, attributes, offset = rest
         position += _ENTRY.size
         name = directory[position : position + names]
         extra = directory[position + names : position + names + extras]
@@ -139,7 +149,9 @@ def _entries(directory: bytes) -> Iterator[Entry]:
         if signature != b"PK\1\2" or comments or disk or position > len(directory):
             raise malformed("The zip archive's directory is damaged.")
         size, compressed, offset = _widen((size, compressed, offset), extra)
-        yield Entry(name.decode("latin-1"), flags, method, crc, compressed, size, offset)
+        yield Entry(
+            name.decode("latin-1"), flags, method, crc, compressed, size, offset, attributes
+        )
 
 
 def _widen(values: tuple[int, int, int], extra: bytes) -> Iterator[int]:
@@ -158,7 +170,7 @@ def _widen(values: tuple[int, int, int], extra: bytes) -> Iterator[int]:
         yield value
 
 
-def _local_data(file: IO[bytes], entry: Entry) -> int:
+def data_start(file: IO[bytes], entry: Entry) -> int:
     """Return the offset of the member's bytes; check that its local header equals the entry."""
     header = _LOCAL.unpack(_read(file, entry.offset, _LOCAL.size))
     signature, _, _, method, _, _, _, _, _, names, extras = header
@@ -166,14 +178,14 @@ def _local_data(file: IO[bytes], entry: Entry) -> int:
     if signature != LOCAL or method != entry.method or name != entry.name.encode("latin-1"):
         raise unsafe(f"The archive's member {quoted(entry.name)} and its entry disagree.")
     start: int = entry.offset + _LOCAL.size + names + extras
-    if start + entry.size > file.seek(0, os.SEEK_END):
-        raise malformed(f"The archive ends before its member {quoted(entry.name)} does.")
     return start
 
 
 def _read(file: IO[bytes], start: int, size: int) -> bytes:
-    length = file.seek(0, os.SEEK_END)
-    if start + size > length:
+    if size > _SMALL and start + size > file.seek(0, os.SEEK_END):  # nothing is allocated for it
         raise malformed("The zip archive points beyond its own end.")
     file.seek(start)
-    return file.read(size)
+    data = file.read(size)
+    if len(data) != size:
+        raise malformed("The zip archive points beyond its own end.")
+    return data

@@ -71,8 +71,10 @@ def load(connection: Connection, kind: JobKind[Any], identity: str | int) -> Tas
     _require_ready("model", row.model_state)
     _require_ready("dataset", row.dataset_state)
     seconds = row.request.get("time_limit_seconds")
+    declared = row.request.get("transform")
+    transform = row.transform if declared is None else declared
     return TaskInputs(
-        (StoredFile(row.model), StoredFile(row.dataset), row.transform, row.request),
+        (StoredFile(row.model), StoredFile(row.dataset), transform, row.request),
         row.owner,
         deadline=row.started_at + timedelta(seconds=seconds) if seconds else None,
         memory_bytes=row.request.get("memory_bytes"),
