@@ -39,7 +39,7 @@ def test_every_task_has_a_queue_and_work() -> None:
 
 
 def test_a_request_has_the_options_and_their_defaults() -> None:
-    names = AnalysisRequest.model_fields.keys() - IDS.keys()
+    names = AnalysisRequest.model_fields.keys() - {*IDS, "transform"}
     assert names == {field.name for field in fields(AnalysisOptions)}
     asked = AnalysisRequest.model_validate(IDS).model_dump(mode="json")
     # the rule is the method's, and said, so that the request shows it
@@ -47,7 +47,7 @@ def test_a_request_has_the_options_and_their_defaults() -> None:
 
 
 def test_a_trial_has_the_options_and_their_defaults() -> None:
-    names = TrialRequest.model_fields.keys() - {*IDS, "analysis_id"}
+    names = TrialRequest.model_fields.keys() - {*IDS, "transform", "analysis_id"}
     assert names == {field.name for field in fields(TrialOptions)}
     for request, options in ((RecipeRequest, Recipe), (FineTuneRequest, FineTune)):
         assert list(request.model_fields) == [field.name for field in fields(options)]
