@@ -31,6 +31,7 @@ from worker.isolation.supervisor import Supervisor
 from worker.runtime import tasks
 from worker.runtime.jobs import Jobs
 from worker.runtime.tasks import Runner
+from worker.runtime.work.plan import PLAN
 
 
 class FakeStorage:
