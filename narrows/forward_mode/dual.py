@@ -63,12 +63,11 @@ def varying(arguments: Arguments) -> set[str]:
     ['self', 'tensors']
     """
 
-    def varies(argument: Any) -> bool:
-        if isinstance(argument, list):
-            return any(map(varies, argument))
-        return isinstance(argument, Dual)
+    return {name for name, argument in arguments.items() if _varies(argument)}
 
-    return {name for name, argument in arguments.items() if varies(argument)}
+
+def _varies(argument: Any) -> bool:
+    return any(map(_varies, argument)) if isinstance(argument, list) else type(argument) is Dual
 
 
 def substitute(arguments: Arguments, replace: Callable[[Dual], Any]) -> Arguments:
@@ -79,12 +78,14 @@ def substitute(arguments: Arguments, replace: Callable[[Dual], Any]) -> Argument
     {'self': tensor([5.]), 'dim': 1}
     """
 
-    def visit(argument: Any) -> Any:
-        if isinstance(argument, list):
-            return [visit(item) for item in argument]
-        return replace(argument) if isinstance(argument, Dual) else argument
+    return {name: _replaced(argument, replace) for name, argument in arguments.items()}
 
-    return {name: visit(argument) for name, argument in arguments.items()}
+
+def _replaced(argument: Any, replace: Callable[[Dual], Any]) -> Any:
+    # no closure that calls itself: it would hold tensors until the garbage is collected
+    if isinstance(argument, list):
+        return [_replaced(item, replace) for item in argument]
+    return replace(argument) if isinstance(argument, Dual) else argument
 
 
 def differentiate(op: str, arguments: Arguments) -> Any:

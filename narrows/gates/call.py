@@ -14,8 +14,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from narrows.channels.structures import NO_STRUCTURE
+from narrows.forward_mode import rules
 from narrows.forward_mode.dual import Dual
-from narrows.gates.derivatives import AlongAll, AtOne
+from narrows.forward_mode.layer_product import layer_product
+from narrows.gates.along_all import AlongAll, ProductAlongAll
+from narrows.gates.at_one import AtOne
 from narrows.graph.network import Network
 
 
@@ -81,41 +84,43 @@ def gate_on(
 
 @dataclass(frozen=True)
 class Leaf:
-    """The gate of one call during one batch: m and its tangent, float64 of shape [width].
+    """The gate of one call during one batch: m and its tangent, float64 of shape [2, width].
 
-    Both require a gradient.
+    `both` requires a gradient.
     """
 
-    value: Tensor
-    tangent: Tensor
+    both: Tensor
     structures: Tensor
 
 
 def leaf_of(gate: Gate) -> Leaf:
     """Return the gate's m and its tangent for one batch, both 1 and differentiable.
 
-    >>> leaf = leaf_of(Gate(1, 0, torch.ones(2), torch.tensor([0, 1])))
-    >>> leaf.value.tolist(), leaf.tangent.tolist()
-    ([1.0, 1.0], [1.0, 1.0])
+    >>> leaf_of(Gate(1, 0, torch.ones(2), torch.tensor([0, 1]))).both.tolist()
+    [[1.0, 1.0], [1.0, 1.0]]
     """
-    ones = torch.ones_like(gate.direction, dtype=torch.float64)
-    return Leaf(ones.requires_grad_(), ones.clone().detach().requires_grad_(), gate.structures)
+    width, device = len(gate.direction), gate.direction.device
+    ones = torch.ones(2, width, dtype=torch.float64, device=device, requires_grad=True)
+    return Leaf(ones, gate.structures)
 
 
-def apply_gate(gate: Gate, leaf: Leaf, u: Dual | Tensor) -> Dual:
-    """Return the gated value of `u`, with its derivative along all structures.
+def run_along_all(gate: Gate, leaf: Leaf, op: str, arguments: dict[str, Any]) -> Dual:
+    """Run an operator and gate its result `u`; return that with its derivative along all structures.
 
     That is `y = m u`, `ẏ = m u̇ + ṁ u` at m = ṁ = 1.
 
     >>> gate = Gate(1, 0, torch.tensor([1.0, 0.0]), torch.tensor([0, NO_STRUCTURE]))
-    >>> y = apply_gate(gate, leaf_of(gate), torch.tensor([[3.0, 5.0]]))  # u̇ = 0
+    >>> y = run_along_all(gate, leaf_of(gate), "alias", {"self": torch.tensor([[3.0, 5.0]])})
     >>> y.value.tolist(), y.tangent.tolist()
     ([[3.0, 5.0]], [[3.0, 0.0]])
     """
+    run: Callable[..., Tensor]
+    if (product := layer_product(op, arguments)) is not None:
+        run = ProductAlongAll.apply
+        return Dual(run(arguments["input"].both, leaf.both, gate, product))
+    u, run = rules.run(op, arguments), AlongAll.apply
     dual = isinstance(u, Dual)
-    both = u.both if isinstance(u, Dual) else u
-    run: Callable[..., Tensor] = AlongAll.apply
-    return Dual(run(both, leaf.value, leaf.tangent, gate, dual))
+    return Dual(run(u.both if dual else u, leaf.both, gate, dual))
 
 
 def read_gate(gate: Gate, m: Tensor, u: Tensor) -> Tensor:

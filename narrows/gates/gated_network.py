@@ -23,7 +23,8 @@ from torch import Tensor
 
 from narrows.channels.structures import Channels
 from narrows.forward_mode import rules
-from narrows.gates.call import Gate, Leaf, apply_gate, leaf_of, multiply, read_gate
+from narrows.forward_mode.dual import Arguments, Dual
+from narrows.gates.call import Gate, Leaf, leaf_of, multiply, read_gate, run_along_all
 from narrows.gates.on_layers import gate_layers
 from narrows.gates.on_reads import gate_reads
 from narrows.graph import first_derivatives, operators
@@ -63,9 +64,9 @@ class GatedNetwork:
         """
         leaves: list[Leaf] = []
 
-        def gated(gate: Gate, result: Any) -> Any:
+        def gated(gate: Gate, op: str, arguments: Arguments) -> Dual:
             leaves.append(leaf := leaf_of(gate))
-            return apply_gate(gate, leaf, result)
+            return run_along_all(gate, leaf, op, arguments)
 
         return self._run(inputs, rules.run, gated), leaves
 
@@ -82,8 +83,8 @@ class GatedNetwork:
         """
         m = torch.cat([m, m.new_ones(len(m), 1)], 1)  # NO_STRUCTURE is the index of the last
 
-        def gated(gate: Gate, result: Tensor) -> Tensor:
-            return multiply(gate, m[:, gate.structures], result)
+        def gated(gate: Gate, op: str, arguments: Arguments) -> Tensor:
+            return multiply(gate, m[:, gate.structures], operators.run(op, arguments))
 
         output: Tensor = self._run(inputs, operators.run, gated)
         return output
@@ -103,9 +104,9 @@ class GatedNetwork:
         """
         leaves: list[Tensor] = []
 
-        def gated(gate: Gate, result: Tensor) -> Tensor:
+        def gated(gate: Gate, op: str, arguments: Arguments) -> Tensor:
             leaves.append(m := gate.direction.new_ones(len(inputs[0]), len(gate.direction)))
-            return read_gate(gate, m.requires_grad_(), result)
+            return read_gate(gate, m.requires_grad_(), first_derivatives.run(op, arguments))
 
         output: Tensor = self._run(inputs, first_derivatives.run, gated)
         return output, leaves
@@ -121,9 +122,10 @@ class GatedNetwork:
     def _run(self, inputs: tuple[Tensor, ...], run: Any, gated: Any) -> Any:
         """Return the first output; the loss is computed on it."""
 
-        def call(index: int, node: Node, arguments: dict[str, Any]) -> Any:
-            result = run(node.op, arguments)
-            return gated(self.gates[index], result) if index in self.gates else result
+        def call(index: int, node: Node, arguments: Arguments) -> Any:
+            if index in self.gates:
+                return gated(self.gates[index], node.op, arguments)
+            return run(node.op, arguments)
 
         device = inputs[0].device  # also that of tensors without inputs, such as of `zeros`
         # a device as context slows down every call of torch

@@ -200,12 +200,14 @@ def arguments_of(values: Mapping[str, Any], node: Node) -> dict[str, Any]:
     {'tensors': ['A', 'B'], 'dim': 1}
     """
 
-    def value(argument: Argument) -> Any:
-        if isinstance(argument, Ref):
-            return values[argument.name]
-        return [value(item) for item in argument] if isinstance(argument, list) else argument
+    return {name: _value(values, argument) for name, argument in node.inputs.items()}
 
-    return {name: value(argument) for name, argument in node.inputs.items()}
+
+def _value(values: Mapping[str, Any], argument: Argument) -> Any:
+    # no closure that calls itself: it would hold all values until the garbage is collected
+    if isinstance(argument, Ref):
+        return values[argument.name]
+    return [_value(values, item) for item in argument] if isinstance(argument, list) else argument
 
 
 def named_results(node: Node, result: Any) -> dict[str, Any]:
@@ -226,14 +228,14 @@ def named_arguments(node: Node, arguments: Mapping[str, Any]) -> dict[str, Any]:
     {'a': 'A', 'b': 'B'}
     """
     values: dict[str, Any] = {}
-
-    def collect(argument: Argument, value: Any) -> None:
-        if isinstance(argument, Ref):
-            values[argument.name] = value
-        elif isinstance(argument, list):
-            for item, part in zip(argument, value, strict=True):
-                collect(item, part)
-
     for name, argument in node.inputs.items():
-        collect(argument, arguments[name])
+        _collect(values, argument, arguments[name])
     return values
+
+
+def _collect(values: dict[str, Any], argument: Argument, value: Any) -> None:
+    if isinstance(argument, Ref):
+        values[argument.name] = value
+    elif isinstance(argument, list):
+        for item, part in zip(argument, value, strict=True):
+            _collect(values, item, part)

@@ -56,22 +56,25 @@ def measure(
         value = loss(output, batch.targets)
     else:
         values = output.value
-        value, along = torch.func.jvp(
-            lambda f: loss(f, batch.targets), (values,), (output.tangent,)
-        )[:2]
-        gates = [leaf.tangent for leaf in leaves] + [leaf.value for leaf in leaves]
-        gradients = torch.autograd.grad(along, gates, materialize_grads=True)
-        first = _by_structure(leaves, gradients[: len(leaves)], gated.structures)
-        second = _by_structure(leaves, gradients[len(leaves) :], gated.structures)
+        value = loss(values, batch.targets)
+        (of_values,) = torch.autograd.grad(
+            value, values, create_graph=True, materialize_grads=True
+        )
+        along = (of_values * output.tangent).sum()
+        gradients = torch.autograd.grad(
+            along, [leaf.both for leaf in leaves], materialize_grads=True
+        )
+        second, first = _by_structure(leaves, gradients, gated.structures)
     count = loss.count(values.detach(), batch.targets)
     return one_row(value.item(), len(batch), count=count, first=first, second=second)
 
 
 def _by_structure(leaves: Sequence[Leaf], gradients: Sequence[Tensor], count: int) -> Floats:
-    """Return the sums [S] of all layers' gradients by structure, always added in the same order."""
+    """Return the sums [2, S] of all layers' gradients by structure, always added in one order."""
     structures = torch.cat([leaf.structures for leaf in leaves]).numpy(force=True)
-    of_rows = torch.cat(list(gradients)).numpy(force=True)
+    of_rows = torch.cat(list(gradients), 1).numpy(force=True)
     kept = structures != NO_STRUCTURE
-    sums: Floats = np.zeros(count)
-    np.add.at(sums, structures[kept], of_rows[kept])
+    sums: Floats = np.zeros((2, count))
+    for half, rows in zip(sums, of_rows, strict=True):
+        np.add.at(half, structures[kept], rows[kept])
     return sums

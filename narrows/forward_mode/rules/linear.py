@@ -6,7 +6,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from narrows.forward_mode.convolution import Convolution
 from narrows.forward_mode.dual import (
     Arguments,
     Dual,
@@ -15,9 +14,10 @@ from narrows.forward_mode.dual import (
     substitute,
     varying,
 )
+from narrows.forward_mode.layer_product import Product, layer_product
 from narrows.forward_mode.rules.registry import for_value, rule
 from narrows.graph import operators
-from narrows.graph.layer_ops import along_channels, is_convolution
+from narrows.graph.layer_ops import along_channels
 
 # --- operators whose result does not vary ---------------------------------------------------------
 
@@ -64,16 +64,12 @@ def _affine(op: str, arguments: Arguments) -> Any:
         return differentiate(op, arguments)
     if arguments["input"].value.dim() < arguments["weight"].dim():  # one sample, no batch
         return differentiate(op, arguments)
-    arguments, bias = {**arguments, "bias": None}, arguments.get("bias")
-    if is_convolution(op) and not op.endswith(".padding"):
-        both = arguments["input"].both
-        convolve: Callable[..., Any] = Convolution.apply
-        product = convolve(both.flatten(0, 1), arguments["weight"], op, arguments)
-        result = Dual(product.view(*both.shape[:2], *product.shape[1:]))
-    elif op == "linear":
-        result = Dual(torch.nn.functional.linear(arguments["input"].both, arguments["weight"]))
+    bias = arguments.get("bias")
+    if (product := layer_product(op, arguments)) is None:
+        result = _on_doubled_batch(op, {**arguments, "bias": None})
     else:
-        result = _on_doubled_batch(op, arguments)
+        multiply: Callable[..., Tensor] = Product.apply
+        result = Dual(multiply(arguments["input"].both, product))
     if bias is None:
         return result
     return Dual(result.both + for_value(along_channels(op, bias, result.value.dim())))

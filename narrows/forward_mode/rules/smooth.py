@@ -43,15 +43,20 @@ class _Apply(torch.autograd.Function):
     def forward(ctx: Any, both: Tensor, function: Smooth) -> Tensor:
         ctx.save_for_backward(both)
         ctx.function = function
-        x, tangent = both
-        return torch.stack([function.value(x), function.slope(tangent, x)])
+        result = both.new_empty(both.shape)
+        for y, y_tangent, x, tangent in in_blocks(*result, *both):
+            y.copy_(function.value(x))
+            y_tangent.copy_(function.slope(tangent, x))
+        return result
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
-        ((x, tangent),) = ctx.saved_tensors
-        result = ctx.function.slope(grad, x.expand_as(grad)).contiguous()
-        for part, *of_slope in in_blocks(result[0], grad[1] * tangent, x):
-            part.add_(ctx.function.curvature(*of_slope))
+        (both,) = ctx.saved_tensors
+        result, one = both.new_empty(both.shape), both.new_ones(())
+        for of_x, of_tangent, a, b, x, tangent in in_blocks(*result, *grad, *both):
+            slope = ctx.function.slope(one.expand_as(x), x)
+            torch.mul(slope, b, out=of_tangent)
+            torch.mul(slope, a, out=of_x).add_(ctx.function.curvature(b * tangent, x))
         return result, None
 
 
