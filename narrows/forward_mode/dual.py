@@ -62,7 +62,6 @@ def varying(arguments: Arguments) -> set[str]:
     >>> sorted(varying({"self": x, "other": torch.ones(1), "tensors": [torch.ones(1), x]}))
     ['self', 'tensors']
     """
-
     return {name for name, argument in arguments.items() if _varies(argument)}
 
 
@@ -77,7 +76,6 @@ def substitute(arguments: Arguments, replace: Callable[[Dual], Any]) -> Argument
     >>> substitute({"self": x, "dim": 1}, lambda dual: dual.value)
     {'self': tensor([5.]), 'dim': 1}
     """
-
     return {name: _replaced(argument, replace) for name, argument in arguments.items()}
 
 

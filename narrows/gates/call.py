@@ -105,7 +105,7 @@ def leaf_of(gate: Gate) -> Leaf:
 
 
 def run_along_all(gate: Gate, leaf: Leaf, op: str, arguments: dict[str, Any]) -> Dual:
-    """Run an operator and gate its result `u`; return that with its derivative along all structures.
+    """Gate an operator's result `u`; return it with its derivative along all structures.
 
     That is `y = m u`, `ẏ = m u̇ + ṁ u` at m = ṁ = 1.
 
@@ -114,11 +114,11 @@ def run_along_all(gate: Gate, leaf: Leaf, op: str, arguments: dict[str, Any]) ->
     >>> y.value.tolist(), y.tangent.tolist()
     ([[3.0, 5.0]], [[3.0, 0.0]])
     """
-    run: Callable[..., Tensor]
     if (product := layer_product(op, arguments)) is not None:
-        run = ProductAlongAll.apply
-        return Dual(run(arguments["input"].both, leaf.both, gate, product))
-    u, run = rules.run(op, arguments), AlongAll.apply
+        multiply: Callable[..., Tensor] = ProductAlongAll.apply
+        return Dual(multiply(arguments["input"].both, leaf.both, gate, product))
+    u = rules.run(op, arguments)
+    run: Callable[..., Tensor] = AlongAll.apply
     dual = isinstance(u, Dual)
     return Dual(run(u.both if dual else u, leaf.both, gate, dual))
 

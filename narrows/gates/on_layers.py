@@ -9,12 +9,12 @@ from math import inf
 from typing import Any
 
 from narrows.channels.structures import NO_STRUCTURE, Channels
-from narrows.forward_mode.rules import batch_norm_map
 from narrows.gates.call import Gate, gate_on
 from narrows.graph.constants import KnownTensors
 from narrows.graph.layer_ops import channel_axis, scale_channels
 from narrows.graph.network import Network, arguments_of
 from narrows.graph.node import Node
+from narrows.graph.normalization import batch_norm_map
 from narrows.graph.shapes import Shapes, batch_axes
 
 BATCH_NORMS = ("batch_norm", "_native_batch_norm_legit_no_training")

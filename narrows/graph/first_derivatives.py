@@ -7,8 +7,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from narrows.graph import bounds, operators
+from narrows.graph.layer_ops import along_channels
+from narrows.graph.normalization import batch_norm, batch_norm_map
 
 aten: Any = torch.ops.aten
 
@@ -17,7 +20,38 @@ def _attention(**arguments: Any) -> Any:
     return aten.scaled_dot_product_attention(**{**arguments, "dropout_p": 0.0})
 
 
+class _BatchNorm(torch.autograd.Function):
+    """Batch norm by fixed statistics: its gradient is one product, and keeps no input."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, arguments: dict[str, Any]) -> Tensor:
+        scale, _ = batch_norm_map(arguments)
+        ctx.save_for_backward(along_channels("conv", scale, x.dim()))
+        return batch_norm(**{**arguments, "input": x})
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        (scale,) = ctx.saved_tensors
+        return grad * scale, None
+
+
+def _batch_norm(**arguments: Any) -> Tensor:
+    others = [value for name, value in arguments.items() if name != "input"]
+    if arguments["running_mean"] is None or any(
+        isinstance(value, Tensor) and value.requires_grad for value in others
+    ):
+        return batch_norm(**arguments)
+    run: Callable[..., Tensor] = _BatchNorm.apply
+    return run(arguments["input"], arguments)
+
+
+def _core_batch_norm(**arguments: Any) -> tuple[Tensor, None, None]:
+    return _batch_norm(**arguments), None, None
+
+
 NATIVE: Mapping[str, Callable[..., Any]] = {
+    "batch_norm": _batch_norm,
+    "_native_batch_norm_legit_no_training": _core_batch_norm,
     "layer_norm": aten.layer_norm.default,
     "native_layer_norm": aten.native_layer_norm.default,
     "scaled_dot_product_attention": _attention,

@@ -199,7 +199,6 @@ def arguments_of(values: Mapping[str, Any], node: Node) -> dict[str, Any]:
     >>> arguments_of({"a": "A", "b": "B"}, cat)
     {'tensors': ['A', 'B'], 'dim': 1}
     """
-
     return {name: _value(values, argument) for name, argument in node.inputs.items()}
 
 

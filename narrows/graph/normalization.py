@@ -1,6 +1,6 @@
 """Norms in eval mode, `(x − mean) / √(variance + eps) · weight + bias`, twice differentiable."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -30,6 +30,24 @@ def batch_norm(
         input, weight, bias, running_mean, running_var, False, 0.0, eps, False
     )
     return result
+
+
+def batch_norm_map(arguments: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
+    """Return (scale, shift) of batch norm in eval mode, each of shape [C]: `y = scale x + shift`.
+
+    `scale = weight / √(variance + eps)` and `shift = bias − mean · scale`.
+
+    >>> statistics = {"running_mean": torch.tensor([3.0]), "running_var": torch.tensor([4.0])}
+    >>> affine = {"weight": torch.tensor([10.0]), "bias": torch.tensor([1.0])}
+    >>> batch_norm_map({**statistics, **affine, "eps": 0.0})  # 10 / 2 and 1 − 3 · 5
+    (tensor([5.]), tensor([-14.]))
+    """
+    mean, variance = arguments["running_mean"], arguments["running_var"]
+    weight, bias = arguments.get("weight"), arguments.get("bias")
+    scale = torch.rsqrt(variance + arguments["eps"])
+    scale = scale if weight is None else scale * weight
+    shift = -mean * scale
+    return scale, shift if bias is None else shift + bias
 
 
 def _written_out_batch_norm(

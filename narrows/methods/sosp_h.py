@@ -57,9 +57,7 @@ def measure(
     else:
         values = output.value
         value = loss(values, batch.targets)
-        (of_values,) = torch.autograd.grad(
-            value, values, create_graph=True, materialize_grads=True
-        )
+        (of_values,) = torch.autograd.grad(value, values, create_graph=True, materialize_grads=True)
         along = (of_values * output.tangent).sum()
         gradients = torch.autograd.grad(
             along, [leaf.both for leaf in leaves], materialize_grads=True

@@ -18,10 +18,9 @@ from narrows.forward_mode.rules import (
     smooth,
     softmax,
 )
-from narrows.forward_mode.rules.linear import batch_norm_map
 from narrows.forward_mode.rules.registry import RULES, run
 
 __all__ = [
-    "RULES", "attention", "batch_norm_map", "linear", "norms", "piecewise", "pools", "products",
+    "RULES", "attention", "linear", "norms", "piecewise", "pools", "products",
     "run", "shapes", "smooth", "softmax",
 ]  # fmt: skip

@@ -23,33 +23,42 @@ SCORES = 1 << 17
 class _Attention(torch.autograd.Function):
     """q [2, batch, heads, n, d], k [2, …, m, d], v [2, …, m, e] → [2, …, n, e].
 
-    The mask [1, batch, heads, n, m] is added to the scores; it may be None.
+    The mask [1, batch, heads, n, m] is added to the scores, and `hidden` [1, batch, heads, n, 1]
+    tells where it hides every key; both may be None. Results are laid out in memory as q, k and v
+    are, so that joining the heads copies nothing.
     """
 
     @staticmethod
     def forward(
-        ctx: Any, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, scale: float
+        ctx: Any,
+        q: Tensor,
+        k: Tensor,
+        v: Tensor,
+        mask: Tensor | None,
+        hidden: Tensor | None,
+        scale: float,
     ) -> Tensor:
-        ctx.save_for_backward(q, k, v, mask)
+        ctx.save_for_backward(q, k, v, mask, hidden)
         ctx.scale = scale
-        result = q.new_empty(*q.shape[:-1], v.shape[-1])
+        result = q.new_empty(*(q.shape[i] for i in (0, 1, 3, 2)), v.shape[-1]).transpose(2, 3)
         for part in _parts(q, k):
-            weights = _weights(part(q), part(k), part(mask), scale)
-            part(result).copy_(_product(weights, part(v)))
+            weights = _weights(_rows(part(q)) * scale, _rows(part(k)), part(mask), part(hidden))
+            _write(part(result), _product(weights, _rows(part(v))))
         return result
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        q, k, v, mask = ctx.saved_tensors
-        of_q, of_k, of_v = (q.new_empty(x.shape) for x in (q, k, v))
+        q, k, v, mask, hidden = ctx.saved_tensors
+        of_q, of_k, of_v = (torch.empty_like(x) for x in (q, k, v))
         for part in _parts(q, k):
-            weights = _weights(part(q), part(k), part(mask), ctx.scale)
-            part(of_v).copy_(_of_right(weights, part(grad)))
-            of_scores = softmax_backward_(weights, _of_left(part(grad), part(v)))
-            of_scores.mul_(ctx.scale)
-            part(of_q).copy_(_of_left(of_scores, part(k).mT))
-            part(of_k).copy_(_of_right(part(q), of_scores).mT)
-        return of_q, of_k, of_v, None, None
+            some_q, some_k, some_v, of_y = (_rows(part(x)) for x in (q, k, v, grad))
+            some_q = some_q * ctx.scale
+            weights = _weights(some_q, some_k, part(mask), part(hidden))
+            _write(part(of_v), _of_right(weights, of_y))
+            of_scores = softmax_backward_(weights, _of_left(of_y, some_v))
+            _write(part(of_q), _of_left(of_scores, some_k.mT).mul_(ctx.scale))
+            _write(part(of_k), _of_left(of_scores.mT, some_q.mT))
+        return of_q, of_k, of_v, None, None, None
 
 
 def _parts(q: Tensor, k: Tensor) -> Iterator[Callable[[Tensor | None], Any]]:
@@ -66,26 +75,36 @@ def _part(x: Tensor | None, first: int, samples: int, head: int, heads: int) -> 
     return None if x is None else x[:, first : first + samples, head : head + heads]
 
 
-def _weights(q: Tensor, k: Tensor, mask: Tensor | None, scale: float) -> Tensor:
+def _rows(x: Tensor) -> Tensor:
+    """Return [2, batch · heads, n, d] of [2, batch, heads, n, d]."""
+    return x.flatten(1, 2)
+
+
+def _write(out: Tensor, rows: Tensor) -> None:
+    out.copy_(rows.view(out.shape))
+
+
+def _weights(q: Tensor, k: Tensor, mask: Tensor | None, hidden: Tensor | None) -> Tensor:
     """Return both halves of the weights of attention, 0 where a mask hides every key."""
-    scores = _product(q * scale, k.mT)
-    if mask is None:
-        return softmax_(scores)
-    scores[0] += mask[0]
-    hidden = scores[0].amax(-1, keepdim=True) == -math.inf
-    if not hidden.any():
-        return softmax_(scores)
-    scores[0].masked_fill_(hidden, 0)
-    return softmax_(scores).masked_fill_(hidden, 0)
+    weights = scores = _product(q, k.mT)
+    if mask is not None:
+        of_value = scores[0].view(mask.shape[1:])
+        of_value += mask[0]
+        if hidden is not None:
+            of_value.masked_fill_(hidden[0], 0)
+    softmax_(scores)
+    if hidden is not None:
+        weights.view(2, *hidden.shape[1:-1], -1).masked_fill_(hidden, 0)
+    return weights
 
 
-# --- products of matrices [2, …, n, k] and [2, …, k, m], and their gradients ----------------------
+# --- products of matrices [2, rows, n, k] and [2, rows, k, m], and their gradients ----------------
 
 
 def _product(a: Tensor, b: Tensor) -> Tensor:
     """Return `a b` and `a ḃ + ȧ b`."""
     result = a.new_empty(*a.shape[:-1], b.shape[-1])
-    (value, tangent), (a0, a1), (b0, b1) = (x.flatten(1, -3) for x in (result, a, b))
+    (value, tangent), (a0, a1), (b0, b1) = result, a, b
     torch.bmm(a0, b0, out=value)
     torch.bmm(a0, b1, out=tangent).baddbmm_(a1, b0)
     return result
@@ -93,7 +112,7 @@ def _product(a: Tensor, b: Tensor) -> Tensor:
 
 def _of_left(grad: Tensor, b: Tensor) -> Tensor:
     result = grad.new_empty(*grad.shape[:-1], b.shape[-2])
-    (value, tangent), (g0, g1), (b0, b1) = (x.flatten(1, -3) for x in (result, grad, b.mT))
+    (value, tangent), (g0, g1), (b0, b1) = result, grad, b.mT
     torch.bmm(g0, b0, out=value).baddbmm_(g1, b1)
     torch.bmm(g1, b0, out=tangent)
     return result
@@ -101,7 +120,7 @@ def _of_left(grad: Tensor, b: Tensor) -> Tensor:
 
 def _of_right(a: Tensor, grad: Tensor) -> Tensor:
     result = grad.new_empty(*a.shape[:-2], a.shape[-1], grad.shape[-1])
-    (value, tangent), (a0, a1), (g0, g1) = (x.flatten(1, -3) for x in (result, a.mT, grad))
+    (value, tangent), (a0, a1), (g0, g1) = result, a.mT, grad
     torch.bmm(a0, g0, out=value).baddbmm_(a1, g1)
     torch.bmm(a0, g1, out=tangent)
     return result
@@ -134,10 +153,13 @@ def _attention(op: str, arguments: Arguments) -> Any:
     scale = 1 / math.sqrt(q.value.shape[-1]) if scale is None else scale
     scores = (q.value.shape[-2], k.value.shape[-2])
     mask = _additive(mask, scores, q.value, arguments.get("is_causal", False))
+    hidden = None
     if mask is not None:
+        hidden = (mask == -math.inf).all(-1, keepdim=True)
+        hidden = hidden.expand(1, *batch, scores[0], 1) if hidden.any() else None
         mask = mask.expand(1, *batch, *scores)
     run: Callable[..., Tensor] = _Attention.apply
-    return Dual(run(q.both, k.both, v.both, mask, scale))
+    return Dual(run(q.both, k.both, v.both, mask, hidden, scale))
 
 
 @rule("_scaled_dot_product_flash_attention_for_cpu")

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from narrows.forward_mode.dual import (
@@ -18,6 +17,7 @@ from narrows.forward_mode.layer_product import Product, layer_product
 from narrows.forward_mode.rules.registry import for_value, rule
 from narrows.graph import operators
 from narrows.graph.layer_ops import along_channels
+from narrows.graph.normalization import batch_norm_map
 
 # --- operators whose result does not vary ---------------------------------------------------------
 
@@ -89,22 +89,4 @@ def _batch_norm(op: str, arguments: Arguments) -> Any:
     both = arguments["input"].both
     rank = both.dim() - 1
     scale, shift = (along_channels(op, vector, rank) for vector in (scale, shift))
-    return Dual(both * scale + for_value(shift))
-
-
-def batch_norm_map(arguments: Arguments) -> tuple[Tensor, Tensor]:
-    """Return (scale, shift) of batch norm in eval mode, each of shape [C]: `y = scale x + shift`.
-
-    `scale = weight / √(variance + eps)` and `shift = bias − mean · scale`.
-
-    >>> statistics = {"running_mean": torch.tensor([3.0]), "running_var": torch.tensor([4.0])}
-    >>> affine = {"weight": torch.tensor([10.0]), "bias": torch.tensor([1.0])}
-    >>> batch_norm_map({**statistics, **affine, "eps": 0.0})  # 10 / 2 and 1 − 3 · 5
-    (tensor([5.]), tensor([-14.]))
-    """
-    mean, variance = arguments["running_mean"], arguments["running_var"]
-    weight, bias = arguments.get("weight"), arguments.get("bias")
-    scale = torch.rsqrt(variance + arguments["eps"])
-    scale = scale if weight is None else scale * weight
-    shift = -mean * scale
-    return scale, shift if bias is None else shift + bias
+    return Dual((both * scale).add_(for_value(shift)))

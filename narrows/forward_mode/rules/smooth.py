@@ -54,9 +54,10 @@ class _Apply(torch.autograd.Function):
         (both,) = ctx.saved_tensors
         result, one = both.new_empty(both.shape), both.new_ones(())
         for of_x, of_tangent, a, b, x, tangent in in_blocks(*result, *grad, *both):
-            slope = ctx.function.slope(one.expand_as(x), x)
+            bend = ctx.function.curvature(b * tangent, x)
+            slope = ctx.function.slope(one.expand_as(x), x)  # once for both gradients
+            torch.addcmul(bend, slope, a, out=of_x)
             torch.mul(slope, b, out=of_tangent)
-            torch.mul(slope, a, out=of_x).add_(ctx.function.curvature(b * tangent, x))
         return result, None
 
 

@@ -3,6 +3,7 @@
 See docs/method.md, "Definitions" and "Facts that are tested".
 """
 
+import gc
 from functools import cache
 from typing import Any, cast
 
@@ -36,7 +37,7 @@ from narrows.methods.partial_sums import Averages
 from narrows.methods.sample_gradients import sample_gradients
 from narrows.methods.table import Method
 from narrows.surgery import resize
-from narrows.vocabulary import CURVATURE_METHODS, METHODS, GateKind
+from narrows.vocabulary import CURVATURE_METHODS, METHODS, GateKind, MethodName
 from tests.support.architectures import (
     AutoEncoder,
     LanguageModel,
@@ -452,3 +453,24 @@ def test_every_method_makes_a_whole_analysis(name: Any, kind: GateKind) -> None:
     assert "not better than the best constant answer" in stem["because"]
     assert stem["widen_rank"] is None
     assert stem["score_interval"][0] <= stem["score"] <= stem["score_interval"][1]
+
+
+@pytest.mark.parametrize("name", ["sosp_h", "sosp_i"])
+def test_what_a_batch_takes_is_freed_at_once(name: MethodName) -> None:
+    """No cycle of references keeps a batch's values until the garbage is collected."""
+    _, inputs, network = exported(Transformer)
+    gated = gate(network, analysed(network)[1], "channel")
+    batch = Batch(inputs, network(*inputs)[0].argmax(-1))
+    method, loss = Method(name), LOSSES["cross_entropy"]
+    method.measure(gated, batch, loss)  # what is cached is made
+    gc.collect()
+    gc.disable()
+    try:
+        method.measure(gated, batch, loss)
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        gc.collect()
+        assert not any(isinstance(item, Tensor) for item in gc.garbage)
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
