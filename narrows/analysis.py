@@ -19,6 +19,8 @@ from narrows.evaluation.removals import RATIOS, Effect, Removals
 from narrows.evidence import Evidence
 from narrows.plans import advise, budget
 from narrows.plans.planner import Plan, Planner
+from narrows.report.of_analysis import findings_of
+from narrows.report.report import Report
 from narrows.results import expected_gains, rows, table
 from narrows.results.expected_gains import ExpectedGains
 from narrows.surgery import SurgeryError, resize
@@ -180,12 +182,16 @@ class Analysis(Evidence):
             "plans": [plan.to_dict() for plan in self.plans.values()],
         }
 
+    def report(self, title: str = "Network") -> Report:
+        """Return the report: a notebook shows it, `save(path)` writes .html, .md or .svg."""
+        return Report(findings_of(self, title))
+
     def __repr__(self) -> str:
         return table.as_text(self)
 
     def _repr_html_(self) -> str:
-        """Return the table that a notebook shows."""
-        return table.as_html(self)
+        """Return the drawing and the table that a notebook shows."""
+        return f"{self.report().svg()}{table.as_html(self)}"
 
     @property
     def _planner(self) -> Planner:

@@ -13,6 +13,7 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self, Unpack, cast
+from urllib.parse import urlencode
 
 from narrows.client.address import address_of, key_for
 from narrows.client.calls import path_of
@@ -34,6 +35,7 @@ from narrows.client.types import (
 from narrows.client.uploads import OnRead, upload
 from narrows.client.waiting import ANALYSES, read, watch, watch_upload
 from narrows.client.webhooks import WebhookCalls
+from narrows.report.formats import FigureName, ReportFormat
 from narrows.vocabulary import AnalysisState
 
 
@@ -165,6 +167,25 @@ class Client(TrialCalls, WebhookCalls):
         OSError where it can't be written, or arrived damaged.
         """
         return self._download("analyses", analysis_id, name, path, on_read)
+
+    def report(
+        self,
+        analysis_id: str,
+        format: ReportFormat = "html",  # noqa: A002 - the API's word
+        figure: FigureName | None = None,
+    ) -> str:
+        """Return the report of an analysis that succeeded: a page, Markdown, or a figure as SVG.
+
+        `figure` says which for `svg`: `network`, unless it is given.
+        """
+        query = {"format": format} | ({"figure": figure} if figure else {})
+        path = f"{path_of('analyses', analysis_id)}/report?{urlencode(query)}"
+
+        def once() -> str:
+            with self._connection.stream(path) as answer:
+                return answer.read().decode()
+
+        return self._connection.repeated(once)
 
     def _results(self, analysis_id: str, kind: str) -> list[Any]:
         return list(self._items(f"{path_of('analyses', analysis_id)}/{kind}"))

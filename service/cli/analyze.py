@@ -17,6 +17,7 @@ from service.cli.options import (
     requested_advice,
     requested_plans,
 )
+from service.cli.report_file import ReportFile
 
 
 def analyze(
@@ -125,6 +126,7 @@ def analyze(
     sarif: Sarif = None,
     github: Github = False,
     source_file: Source = None,
+    report: ReportFile = None,
     detach: Annotated[
         bool,
         typer.Option("--detach", help="Print the id of the analysis, and do not wait for it."),
@@ -146,7 +148,7 @@ def analyze(
 
     model_source, dataset_source = source(model, "mdl"), source(dataset, "dst")
     preprocessing = None if transform is None else checked_transform(transform)
-    findings = Outputs(junit, sarif, github, source_file)
+    findings = Outputs(junit, sarif, github, source_file, report)
     findings.require_folders()
     require_against(fail_on, against)
     if detach and (needing := findings.option or (fail_on and "--fail-on")):

@@ -17,6 +17,7 @@ from service.cli.gc import gc
 from service.cli.inspect import inspect
 from service.cli.keys import keys
 from service.cli.migrate import migrate
+from service.cli.report_file import report
 from service.cli.retention import retention
 from service.cli.show import show
 from service.cli.trial import trial
@@ -83,6 +84,7 @@ _OWN: dict[str, Callable[..., None]] = {
     "analyze": analyze,
     "trial": trial,
     "show": show,
+    "report": report,
     "analyses": analyses,
     "compare": compare,
     "trials": trials,

@@ -44,6 +44,7 @@ def demo(
     from service.cli.printing import print_json
     from service.cli.progress import Steps
     from service.cli.report import print_result
+    from service.cli.report_file import write_report
     from service.cli.run_analysis import request_analysis, result_of
     from service.database.migrate import upgrade
     from service.settings import get_settings
@@ -67,6 +68,7 @@ def demo(
                 analysis = follow(steps, client, identity, require_all)
             require_success(analysis)
             result = result_of(steps, client, analysis, None)
+            write_report(client, identity, folder / "report.html")
     (folder / "result.json").write_text(json.dumps(result, indent=2))
     if as_json:
         print_json(result)
@@ -74,6 +76,7 @@ def demo(
         print_result(result)
         typer.echo(f"\n{_conclusion(result, narrow)}")
         typer.echo(f"Network, data and results are in {folder}")
+        typer.echo(f"The report, to open in a browser: {(folder / 'report.html').as_uri()}")
 
 
 def _own_settings(settings: "Settings") -> "Settings":

@@ -19,9 +19,12 @@ class Dumped(Protocol):
     def model_dump_json(self, *, exclude: dict[str, set[str]]) -> str: ...
 
 
-def entity_tag(job: Dumped) -> str:
-    """Return a weak tag (RFC 9110, section 8.8.3); the estimated time left does not change it."""
-    text = job.model_dump_json(exclude={"progress": {"seconds_left"}})
+def entity_tag(job: Dumped, *more: str) -> str:
+    """Return a weak tag (RFC 9110, section 8.8.3); the estimated time left does not change it.
+
+    `more` is what an answer depends on beside the job.
+    """
+    text = "\n".join((job.model_dump_json(exclude={"progress": {"seconds_left"}}), *more))
     return f'W/"{hashlib.sha256(text.encode()).hexdigest()[:32]}"'
 
 

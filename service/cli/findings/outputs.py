@@ -1,4 +1,4 @@
-"""`--junit`, `--sarif`, `--github`, `--source`: where findings are written."""
+"""`--junit`, `--sarif`, `--github`, `--source`, `--report`: where findings are written."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from service.cli.fail_on import Gate
+from service.cli.report_file import require_writable, write_report
 
 if TYPE_CHECKING:
     from narrows.client import Client
@@ -42,17 +43,24 @@ class Outputs:
     sarif: Path | None
     github: bool
     source: Path | None
+    report: Path | None = None
 
     @property
     def option(self) -> str:
         """The name of an option that was given; "" without any."""
-        given = {"--junit": self.junit, "--sarif": self.sarif, "--github": self.github}
+        given = {
+            "--junit": self.junit,
+            "--sarif": self.sarif,
+            "--github": self.github,
+            "--report": self.report,
+        }
         return next((name for name, value in given.items() if value), "")
 
     def require_folders(self) -> None:
         """Raise BadParameter if a file could not be written, before anything is computed."""
         if self.source is not None and not (self.sarif or self.github):
             raise typer.BadParameter("--source is for --sarif and --github; leave it out.")
+        require_writable(self.report)
         for path in (self.junit, self.sarif):
             if path is not None and not path.parent.is_dir():
                 raise typer.BadParameter(f"The folder {path.parent} of {path} does not exist.")
@@ -66,6 +74,8 @@ class Outputs:
         from service.cli.findings.junit import junit
         from service.cli.findings.sarif import sarif
 
+        if self.report is not None:
+            write_report(client, result["analysis"]["id"], self.report)
         findings = findings_of(result, gate)
         source = self.source or Path(client.model(result["analysis"]["model_id"])["name"])
         if self.junit is not None:

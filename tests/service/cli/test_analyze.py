@@ -9,9 +9,14 @@ Files = tuple[Path, Path]
 
 
 class TestAnalyze:
-    def test_json_is_all_there_is_on_standard_output(self, narrows: Narrows, files: Files) -> None:
-        done = narrows("analyze", *files, "--json", "--fail-on", "bottleneck", "--seed", 3)
+    def test_json_is_all_there_is_on_standard_output(
+        self, narrows: Narrows, files: Files, tmp_path: Path
+    ) -> None:
+        page = tmp_path / "r.html"
+        options = "--json", "--fail-on", "bottleneck", "--seed", 3, "--report", page
+        done = narrows("analyze", *files, *options)
         assert done.returncode == 3, done.stderr
+        assert "features.conv3 is a bottleneck." in page.read_text()
         result = json.loads(done.stdout)
         assert result.keys() == {"analysis", "layers", "plans"}
         assert result["analysis"]["request"]["seed"] == 3
@@ -24,6 +29,20 @@ class TestAnalyze:
         assert max(map(len, done.stdout.splitlines())) <= 80
         for part in ("conv3", "bottleneck", "conv4.in_channels", "/v1/analyses/ana_", "outputs"):
             assert part in done.stdout
+
+    def test_reports(self, narrows: Narrows, files: Files, tmp_path: Path) -> None:
+        done = narrows("analyze", *files, "--report", tmp_path / "no" / "r.html")
+        assert done.returncode == 2
+        assert "does not exist" in plain(done.stderr)
+        analysis = json.loads(narrows("analyze", *files, "--json").stdout)["analysis"]["id"]
+        assert narrows("report", analysis).stdout.startswith("## model.pt2\n")
+        drawing = tmp_path / "ratios.svg"
+        assert narrows("report", analysis, "-o", drawing, "--figure", "ratios").returncode == 0
+        assert drawing.read_text().startswith("<svg")
+        for wrong, said in (("r.pdf", "must end in"), ("r.html", "--figure is for")):
+            done = narrows("report", analysis, "-o", tmp_path / wrong, "--figure", "ratios")
+            assert done.returncode == 2
+            assert said in plain(done.stderr)
 
     def test_ids_stand_for_uploads(self, narrows: Narrows, files: Files) -> None:
         result = json.loads(narrows("analyze", *files, "--json").stdout)["analysis"]

@@ -25,6 +25,8 @@ NOW_AND_THEN = 6.0
 def test_the_demo_finds_what_it_planted(demo: Demo) -> None:
     assert demo.status == 0, demo.errors
     assert json.loads(demo.output)["analysis"]["summary"]["bottlenecks"] == ["features.conv3"]
+    report = (demo.data / "demo" / "report.html").read_text()
+    assert "features.conv3 is a bottleneck." in report
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,7 @@ RULES: Final = {
     "get /v1/analyses/{analysis_id}/layers": Rule("read", 409),  # it has not succeeded
     "get /v1/analyses/{analysis_id}/structures": Rule("read", 409),
     "get /v1/analyses/{analysis_id}/plans": Rule("read", 409),
+    "get /v1/analyses/{analysis_id}/report": Rule("read", 409),
     "get /v1/analyses/{analysis_id}/artifacts": Rule("read", 409),
     "get /v1/analyses/{analysis_id}/artifacts/{name}": Rule("read", 409),
     "get /v1/trials": Rule("read"),

@@ -1,0 +1,1 @@
+"""The figures of a report, each as SVG that also stands alone."""

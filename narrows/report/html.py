@@ -1,0 +1,157 @@
+"""The report as one page of HTML that needs nothing else: no network, no other file.
+
+Every name in it comes from uploads and requests. So Jinja escapes whatever is no figure of ours,
+ids are numbers, and by the page's own policy no script runs but its one.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from functools import cache
+from typing import TYPE_CHECKING
+
+from jinja2 import Environment, PackageLoader
+from markupsafe import Markup
+
+from narrows.report import texts
+from narrows.report.drawn import drawn
+from narrows.report.figures.figure import hashed, style
+from narrows.report.figures.network import network
+from narrows.report.figures.saliencies import curve
+from narrows.report.figures.small import sweep
+from narrows.report.findings import Findings
+from narrows.report.layer import LayerView
+from narrows.report.stages import Stage
+from narrows.report.wording import cliff, headline, provenance
+from narrows.wording import counted
+
+if TYPE_CHECKING:
+    from narrows.client.results import OutOfReach
+
+SECTIONS = (
+    ("summary", "Summary"),
+    ("network", "Network"),
+    ("ratios", "Pruning"),
+    ("layers", "Layers"),
+    ("removals", "Cost"),
+    ("plans", "Plans"),
+    ("left-out", "Left out"),
+    ("provenance", "Provenance"),
+)
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("narrows.report"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "counted": counted,
+        "number": texts.number,
+        "percent": texts.percent,
+        "quality": texts.quality,
+        "short": texts.short,
+        "short_number": lambda value: f"{value:.2g}",
+        "span": texts.span,
+        "span_number": lambda limits: " to ".join(f"{end:.2g}" for end in limits),
+        "span_times": lambda limits: texts.span(limits, texts.times),
+        "times": texts.times,
+        "words": texts.words,
+    }
+    environment.globals |= {
+        "by_reason": _by_reason,
+        "change": texts.change,
+        "counts": _counts,
+        "sweep": sweep,
+        "glyphs": texts.GLYPHS,
+        "meanings": texts.MEANINGS,
+    }
+    return environment
+
+
+@cache
+def _source(name: str) -> Markup:
+    environment = _environment()
+    assert environment.loader is not None  # noqa: S101 - it is made with one
+    return Markup(environment.loader.get_source(environment, name)[0])  # noqa: S704 - ours
+
+
+@cache
+def policy() -> str:
+    """Return the content security policy of a report: its own style and script, nothing else."""
+    styles, script = hashed(_style()), hashed(_source("report.js"))
+    return (
+        f"default-src 'none'; style-src {styles}; script-src {script}; base-uri 'none'; "
+        "form-action 'none'"
+    )
+
+
+def _style() -> Markup:
+    return _source("report.css") + style()
+
+
+def page(findings: Findings, *, linked: bool = False) -> str:
+    """Return the report as a page; `linked` leads to the files where the page is served."""
+    figures = drawn(findings)
+    largest = max((layer.saliencies[0] for layer in findings.layers if layer.saliencies), default=0)
+    has = {
+        "ratios": bool(figures["ratios"] or figures["worth"] or figures["score"]),
+        "removals": bool(figures["removals"]),
+        "plans": bool(findings.plans),
+    }
+    return _environment().get_template("report.html").render(
+        findings=findings,
+        figures=figures,
+        drawings=_drawings(findings),
+        sections=[(name, title) for name, title in SECTIONS if has.get(name, True)],
+        headline=headline(findings),
+        cliff=cliff(findings),
+        curve=lambda layer: curve(layer, largest),
+        files={artifact["name"]: artifact for artifact in findings.artifacts},
+        linked=linked,
+        widths=_widths(findings),
+        unreached=list(_unreached(findings)),
+        provenance=provenance(findings),
+        policy=policy(),
+        style=_style(),
+        script=_source("report.js"),
+    )  # fmt: skip
+
+
+def _drawings(findings: Findings) -> list[Markup]:
+    widest = max((layer.row["width"] for layer in findings.layers), default=1)
+    return [
+        network(stage.layers, widest, f"-{number}") for number, stage in enumerate(findings.stages)
+    ]
+
+
+def _widths(findings: Findings) -> list[tuple[LayerView, list[int | None]]]:
+    """Return the layers that change, with their new widths by each plan that changes some."""
+    after = [
+        {row["name"]: row["new_width"] for row in plan["layers"]}
+        for plan in findings.plans
+        if plan["layers"]
+    ]
+    rows = ((layer, [new.get(layer.name) for new in after]) for layer in findings.layers)
+    return [(layer, new) for layer, new in rows if any(new)]
+
+
+def _counts(stage: Stage) -> list[tuple[str, int]]:
+    """Return the verdicts of a stage that stand out, with their numbers."""
+    found = Counter(layer.verdict for layer in stage.layers)
+    return [(name, found[name]) for name in texts.GLYPHS if found[name] and name != "balanced"]
+
+
+def _by_reason(layers: list[LayerView]) -> list[tuple[str, list[LayerView]]]:
+    reasons: dict[str, list[LayerView]] = {}
+    for layer in layers:
+        reasons.setdefault(layer.why or "The server does not say why.", []).append(layer)
+    return list(reasons.items())
+
+
+def _unreached(findings: Findings) -> Iterator[tuple[str, "OutOfReach"]]:
+    for plan in findings.plans:
+        for missing in plan.get("incomplete") or ():
+            yield plan["name"], missing

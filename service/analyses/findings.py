@@ -1,0 +1,45 @@
+"""The findings of an analysis, from its rows."""
+
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from narrows.report.findings import Findings
+from service.analyses import repository
+from service.analyses.schemas import ArtifactOut, LayerOut, PlanOut
+from service.database.jobs import Job
+from service.database.tables import Artifact, Dataset, Layer, Model, Plan
+
+
+def findings_of(session: Session, row: Any) -> Findings:
+    """Return what a report tells of an analysis that succeeded; `row` is its row."""
+
+    def rows(table: Any, schema: Any) -> Any:
+        found = repository.results(session, row.id, table)
+        return [schema.model_validate(one, from_attributes=True).model_dump() for one in found]
+
+    model, dataset = session.get_one(Model, row.model_id), session.get_one(Dataset, row.dataset_id)
+    return Findings(
+        summary=row.summary,
+        rows=rows(Layer, LayerOut),
+        plans=rows(Plan, PlanOut),
+        saliencies=repository.saliencies(session, row.id),
+        provenance=row.provenance or {},
+        pruning_ratio=row.request["pruning_ratio"],
+        title=model.name,
+        identity=row.id,
+        origin=_origin(row, model, dataset),
+        artifacts=[_artifact(one) for one in repository.results(session, row.id, Artifact)],
+    )
+
+
+def _origin(row: Job, model: Model, dataset: Dataset) -> list[tuple[str, str]]:
+    origin = [("model", model.name), ("dataset", dataset.name)]
+    if row.finished_at:
+        origin.append(("finished", row.finished_at.strftime("%Y-%m-%d %H:%M UTC")))
+    return origin
+
+
+def _artifact(row: Artifact) -> Any:
+    out = ArtifactOut.model_validate(row, from_attributes=True)
+    return {**out.model_dump(), "url": out.url}
