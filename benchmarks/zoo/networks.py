@@ -143,7 +143,8 @@ def _transformers(name: str) -> Candidates:
 
 def _small(config: Any) -> Any:
     for key, value in SMALL.items():
-        if isinstance(getattr(config, key, None), int | Sequence | None) and key in vars(config):
+        alike = int if isinstance(value, int) else Sequence
+        if key in vars(config) and isinstance(getattr(config, key), alike | None):
             setattr(config, key, value)
     return config
 

@@ -40,10 +40,11 @@ _RANGES: Mapping[str, tuple[int, int]] = {
     "window_length": (1, 1 << 24),
     "sections": (1, MAX_OUTPUTS),
     "step": (1, MAX_SIZE),
+    "arange.start_step step": (-MAX_SIZE, MAX_SIZE),  # it may count down
     "decimals": (-64, 64),
     "reduction": (0, 2),
 }
-"""The least and the largest integer in an argument of this name, for any operator."""
+"""The least and the largest integer in an argument of this name, for any operator or for one."""
 
 
 class OutOfBoundsError(ValueError):
@@ -60,7 +61,7 @@ def check_arguments(op: str, arguments: Mapping[str, Any]) -> None:
     narrows.graph.bounds.OutOfBoundsError: stride 16384 is not between 1 and 512
     """
     for name, value in arguments.items():
-        limits = _RANGES.get(name)
+        limits = _RANGES.get(f"{op} {name}", _RANGES.get(name))
         for item in value if isinstance(value, list) else (value,):
             if isinstance(item, Tensor):
                 if item.numel() == 0:

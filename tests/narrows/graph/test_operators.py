@@ -22,6 +22,11 @@ def test_every_operator_exists() -> None:
     assert list(OPERATORS) == NAMES.split()
 
 
+def test_numbers_may_count_down() -> None:
+    arguments = {"start": 3, "end": -1, "step": -1}
+    assert run("arange.start_step", arguments).tolist() == [3, 2, 1, 0]
+
+
 def test_tables_agree() -> None:
     assert set(INPLACE.values()) <= OPERATORS.keys()
     assert OPERATORS.keys() >= VIEWS
