@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator
 
 from narrows.channels.labels import Dims
 from narrows.graph.network import Network
-from narrows.graph.node import Ref, as_int, as_ref
+from narrows.graph.selections import selection
 from narrows.plans.modules import Module
 from narrows.plans.written_numbers import changed_sizes, numbers
 from narrows.surgery.channel_counts import ChannelCounts
@@ -60,11 +60,8 @@ def _chosen(network: Network, counts: ChannelCounts) -> dict[str, Dims]:
     """Return, by name, the labels of the channels that index tensors select."""
     chosen: dict[str, Dims] = {}
     for node in network.nodes:
-        index = node.inputs.get("index")
-        name = network.leaves.get(index.name) if isinstance(index, Ref) else None
-        if node.op == "index_select" and name:
-            source, dim = as_ref(node.inputs["self"]).name, as_int(node.inputs["dim"])
-            labels = counts.dims(source)[dim]
+        if picks := selection(network, node):
+            labels, name = counts.dims(picks.source.name)[picks.dim], picks.name
             if counts.changes(labels) and labels is not None:
                 chosen[name] = (labels[network.tensors[name].cpu().numpy()],)
     return chosen

@@ -7,26 +7,23 @@ from torch import Tensor
 from narrows.arrays import Ints
 from narrows.channels.labels import Labels
 from narrows.graph.network import Network
-from narrows.graph.node import as_int, as_ref
+from narrows.graph.selections import selection
 from narrows.surgery.channel_counts import ChannelCounts, SurgeryError
 
 
 def picked(network: Network, counts: ChannelCounts) -> dict[str, Tensor]:
-    """Return, by name, the new index tensors of `index_select` along dimensions that change.
+    """Return, by name, the new index tensors of calls that pick along dimensions that change.
 
     An index i becomes those of all copies of channel i. Raises SurgeryError where two calls, which
     may need different indices, share a tensor.
     """
     tensors: dict[str, Tensor] = {}
     for node in network.nodes:
-        if node.op == "index_select":
-            source, index = as_ref(node.inputs["self"]), as_ref(node.inputs["index"])
-            axis = as_int(node.inputs["dim"])
-            labels = counts.dims(source.name)[axis]
-            name = network.leaves.get(index.name)
-            if labels is None or name is None or not counts.changes(labels):
+        if chosen := selection(network, node):
+            labels, name = counts.dims(chosen.source.name)[chosen.dim], chosen.name
+            if labels is None or not counts.changes(labels):
                 continue
-            if len(network.readers[index.name]) > 1:
+            if len(network.readers[chosen.index.name]) > 1:
                 raise SurgeryError(f"{name} picks channels for several calls")
             old = network.tensors[name]
             new = _repointed(old.cpu().numpy(), labels, counts)
@@ -35,11 +32,15 @@ def picked(network: Network, counts: ChannelCounts) -> dict[str, Tensor]:
 
 
 def _repointed(index: Ints, labels: Labels, counts: ChannelCounts) -> Ints:
-    """Return the indices afterwards of the channels in `index`, and of their copies."""
+    """Return the indices afterwards of the channels in `index`, and of their copies.
+
+    Negative ones, which count from the end, stay negative.
+    """
     afterwards = {
         (int(source), int(copy)): position
         for position, (source, copy) in enumerate(zip(*counts.sources(labels), strict=True))
     }
     order, copy = counts.sources(labels[index])
-    pairs = zip(index[order].tolist(), copy.tolist(), strict=True)
-    return np.array([afterwards[pair] for pair in pairs], np.int64)
+    pairs = zip((index[order] % len(labels)).tolist(), copy.tolist(), strict=True)
+    found = np.array([afterwards[pair] for pair in pairs], np.int64)
+    return np.where(index[order] < 0, found - len(afterwards), found)

@@ -1,6 +1,7 @@
 """Operators that take some of the channels: slices, splits, and selections by an index."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -11,9 +12,13 @@ from narrows.channels.rules.elementwise import combine
 from narrows.channels.rules.registry import pin_everything, readers, rule, subject
 from narrows.graph import operators
 from narrows.graph.dimensions import as_list, axis
-from narrows.graph.node import Node, Ref, as_ref
+from narrows.graph.node import Argument, Node, Ref, as_int, as_ref
+from narrows.graph.selections import selection
 
 ONE_PIECE = "a piece of one channel can't be cut"
+_TAKERS = frozenset(
+    "slice.Tensor narrow split.Tensor split_with_sizes chunk index_select index.Tensor".split()
+)
 _COUNTED = "the program counts on their number"
 
 
@@ -29,7 +34,8 @@ def _pieces(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]
     if node.inputs.get("step", 1) != 1 or (index is not None and not _is_own(graph, index)):
         graph.fix(source, [dim], f"{node.op} picks some of them")
     sizes = [graph.shapes.of(name)[dim] for name in node.outputs if name]
-    if min(sizes) == 1 and any(len(spanned(a)) > 1 for a in graph.labelling(source)):
+    heads = _are_heads(graph, source, dim)
+    if min(sizes) == 1 and not heads and any(len(spanned(a)) > 1 for a in graph.labelling(source)):
         graph.fix(source, [dim], ONE_PIECE)
     options = [value for name, value in node.inputs.items() if name != "self"]
     if any(isinstance(option, Ref) and graph.tensor(option) is None for option in options):
@@ -43,10 +49,35 @@ def _pieces(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]
         for number, result in enumerate(results):
             piece = labels if pieces is None else pieces[number]
             if pieces is not None and piece.shape[dim] == 1:
-                graph.pin(piece, ONE_PIECE)
+                _pin_whole(graph, piece)
             elif spanned(piece):
                 result.append(piece)
     return [tuple(result) for result in results]
+
+
+def _pin_whole(graph: ChannelGraph, piece: Labels) -> None:
+    """Pin a piece of one index; what it is joint with goes with it."""
+    for inner in spanned(piece):
+        piece = graph.tie(piece, inner)
+    graph.pin(piece, ONE_PIECE)
+
+
+def _are_heads(graph: ChannelGraph, source: Ref, dim: int) -> bool:
+    """Tell whether pieces of joint labels along `dim` are heads, of which other calls take several.
+
+    Those of queries, say, beside a single one of keys. Where all pieces have one index, they are
+    queries, keys and values.
+    """
+    takers = [graph.network.nodes[i] for i in graph.network.readers[source.name] if i >= 0]
+    sizes = [
+        graph.shapes.of(name)[dim]
+        for taker in takers
+        if taker.op in _TAKERS
+        for name in taker.outputs
+        if name and len(graph.shapes.of(name)) == len(graph.shape(source))
+    ]
+    outer = all(a.shape[dim] == 1 or spanned(a)[0] == dim for a in graph.labelling(source))
+    return outer and any(1 < size < graph.shape(source)[dim] for size in sizes)
 
 
 def _is_own(graph: ChannelGraph, index: object) -> bool:
@@ -67,7 +98,8 @@ def _run(graph: ChannelGraph, node: Node, labels: Labels) -> list[Labels]:
     """Return the operator's results for the labels in place of its tensor."""
     arguments = {**node.inputs, "self": torch.from_numpy(labels.copy())}
     if "index" in arguments:
-        arguments["index"] = graph.network.tensors[graph.tensor(arguments["index"]) or ""].cpu()
+        index = graph.network.tensors[graph.tensor(arguments["index"]) or ""].cpu()
+        arguments["index"] = index % labels.shape[as_int(node.inputs["dim"])]
     if "output_size" in arguments:
         arguments["output_size"] = None
     results = operators.run(node.op, arguments)
@@ -90,6 +122,11 @@ def _index(graph: ChannelGraph, node: Node, _place: int) -> Sequence[Labelling]:
 
     Otherwise the result has the indices' dimensions in front.
     """
+    if picked := selection(graph.network, node):
+        picks: Mapping[str, Argument] = {
+            "self": picked.source, "dim": picked.dim, "index": picked.index
+        }  # fmt: skip
+        return _pieces(graph, replace(node, op="index_select", inputs=picks), 0)
     source, indices = subject(node), as_list(node.inputs["indices"])
     used = [dim for dim, index in enumerate(indices) if index is not None]
     chosen = [as_ref(indices[dim]) for dim in used]

@@ -223,10 +223,17 @@ def test_a_head_of_keys_goes_with_the_queries_that_it_serves(way: str) -> None:
     assert_right(network, channels, X)
 
 
-@pytest.mark.parametrize("way", attention.WAYS)
+@pytest.mark.parametrize("way", [*attention.WAYS, "picked"])
 def test_heads_of_queries_share_a_single_head_of_keys(way: str) -> None:
     network, channels = followed(attention.FewerKeys(1, way), X)
     assert structures_of(channels) == {"embed": 8, "qkv": 4, "out": 8, "head": 0}
+    assert_right(network, channels, X)
+
+
+def test_heads_of_several_groups_are_picked() -> None:
+    """In Falcon's way, each group of queries is one structure, with its keys and values."""
+    network, channels = followed(attention.FewerKeys(2, "picked"), X)
+    assert structures_of(channels) == {"embed": 8, "qkv": 2, "out": 8, "head": 0}
     assert_right(network, channels, X)
 
 

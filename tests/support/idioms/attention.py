@@ -222,6 +222,15 @@ class FewerKeys(Attention):
         self.out = nn.Linear(16, 8)
 
     def split(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        if self.way == "picked":
+            heads = self.qkv(x).view(x.shape[0], TOKENS, self.heads, -1, 4)
+            if self.heads == 1:
+                heads = heads.view(x.shape[0], TOKENS, -1, 4)
+            q, k, v = heads[..., :-2, :], heads[..., [-2], :], heads[..., [-1], :]
+            if self.heads > 1:
+                k, v = (part.broadcast_to(q.shape).flatten(2, 3) for part in (k, v))
+                q = q.flatten(2, 3)
+            return q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
         parts = self.qkv(x).split([16, 4 * self.heads, 4 * self.heads], -1)
         q, k, v = (part.view(x.shape[0], TOKENS, -1, 4).transpose(1, 2) for part in parts)
         return q, k, v
@@ -229,6 +238,8 @@ class FewerKeys(Attention):
     def mix(self, x: Tensor) -> Tensor:
         q, k, v = self.split(x)
         q, k, times = turned_halves(q), turned_halves(k), 4 // self.heads
+        if self.way == "picked":
+            return attend(q, k, v)
         if self.way == "of torch":
             return F.scaled_dot_product_attention(q, k, v, enable_gqa=True)
         if self.way == "interleaved":
