@@ -1,6 +1,8 @@
 """Small datasets in the formats that people have."""
 
 import io
+import json
+import tarfile
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -47,3 +49,40 @@ def read(path: Path, **transform: Any) -> Samples:
     samples = dataset.read(path, Transform.from_json(transform))
     samples.check()
     return samples
+
+
+def tarred(path: Path, files: Mapping[str, bytes], kind: Any = "w", **options: Any) -> Path:
+    """Write a tar archive; `kind` is "w", or "w:gz"."""
+    with tarfile.open(path, kind, **options) as archive:
+        for name, data in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return path
+
+
+def shard(pixels: Any, classes: Any) -> dict[str, bytes]:
+    """Return the files of a WebDataset shard of images."""
+    files: dict[str, bytes] = {}
+    for i, (image, label) in enumerate(zip(pixels, classes, strict=True)):
+        files |= {f"{i:05}.png": encoded(image), f"{i:05}.cls": b"%d" % label}
+    return files
+
+
+def safetensors(path: Path, *, header: Any = None, **arrays: Any) -> Path:
+    """Write arrays; `header` changes what the header says."""
+    names = {"f": "F", "i": "I", "u": "U"}
+    entries: dict[str, Any] = {}
+    data = b""
+    for name, array in arrays.items():
+        kind, raw = array if isinstance(array, tuple) else (None, np.ascontiguousarray(array))
+        begin, data = len(data), data + raw.tobytes()
+        letter = kind or f"{names.get(raw.dtype.kind, '?')}{8 * raw.itemsize}"
+        kind = "BOOL" if raw.dtype.kind == "b" else letter
+        shape = list(raw.shape)
+        entries[name] = {"dtype": kind, "shape": shape, "data_offsets": [begin, len(data)]}
+    if header is not None:
+        header(entries)
+    text = entries.pop("raw", None) or json.dumps(entries).encode()
+    path.write_bytes(len(text).to_bytes(8, "little") + text + data)
+    return path

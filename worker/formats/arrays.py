@@ -5,7 +5,7 @@ See docs/security.md, "Rules for data".
 
 import math
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import PurePosixPath
 
@@ -14,13 +14,15 @@ from worker.errors import RefusedError
 from worker.formats import npy
 from worker.formats.columns import Column
 from worker.formats.container import Container
-from worker.formats.packed import MAX_BYTES, Packed
+from worker.formats.packed import MAX_BYTES
 from worker.formats.refusals import HOW_TO, invalid
 from worker.formats.samples import Samples, require_inputs
 from worker.formats.transform import Transform
 
 MAX_TOTAL_BYTES = 2 * MAX_BYTES
 """The largest size of all arrays in memory."""
+Open = Callable[[int], Column]
+"""Opens an array of at most so many bytes."""
 _MEMBER = re.compile(r"([A-Za-z_]\w{0,199})\.npy", re.ASCII)
 
 
@@ -35,26 +37,29 @@ def are_in(container: Container) -> bool:
 
 
 def read(container: Container, transform: Transform) -> Samples:
-    """Return the samples in the arrays of an archive.
+    """Return the samples in the arrays of an archive; raise RefusedError as `samples` does."""
+    opened = {
+        match[1]: partial(npy.column, partial(container.open, name), match[1])
+        for name in container.sizes
+        if (match := _MEMBER.fullmatch(PurePosixPath(name).name))
+    }
+    return samples(opened, list(container.sizes), transform)
+
+
+def samples(opened: Mapping[str, Open], held: Sequence[str], transform: Transform) -> Samples:
+    """Return the samples in arrays by name; `held` is what the file holds, for messages.
 
     Beside an array `x`, those that can't be inputs are left out. Raises RefusedError if an array is
     unsafe or too large, or if an input and `y` have different numbers of samples or none.
     """
-    members = {
-        match[1]: name
-        for name in container.sizes
-        if (match := _MEMBER.fullmatch(PurePosixPath(name).name))
-    }
-    targets = _column(container, members, TARGET, MAX_BYTES)
-    names = [name for name in members if name != TARGET] or [
-        "x"
-    ]  # for the error that it is missing
+    targets = _open(opened, held, TARGET, MAX_BYTES)
+    names = [name for name in opened if name != TARGET] or ["x"]  # for the error about it
     require_inputs(len(names))
     inputs: dict[str, Column] = {}
     for name in names:
         total = sum(_bytes(column) for column in (targets, *inputs.values()))
         try:
-            column = _column(container, members, name, MAX_TOTAL_BYTES - total)
+            column = _open(opened, held, name, MAX_TOTAL_BYTES - total)
             require_input(column, targets, names)
         except RefusedError:
             if name == "x" or "x" not in names:
@@ -86,15 +91,11 @@ def require_input(column: Column, targets: Column, names: Collection[str]) -> No
         raise invalid(f"It is empty: {name} has shape {shape}.")
 
 
-def _column(container: Container, members: Mapping[str, str], name: str, most: int) -> Packed:
-    if name not in members:
-        held = _listed(list(container.sizes))
-        raise invalid(f"It needs exactly one array named {name!r}; it holds {held}. {HOW_TO}")
-    return npy.column(partial(container.open, members[name]), name, most)
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(sorted(names)[:8]) or "nothing"
+def _open(opened: Mapping[str, Open], held: Sequence[str], name: str, most: int) -> Column:
+    if name not in opened:
+        holds = ", ".join(sorted(held)[:8]) or "nothing"
+        raise invalid(f"It needs exactly one array named {name!r}; it holds {holds}. {HOW_TO}")
+    return opened[name](most)
 
 
 def _bytes(column: Column) -> int:

@@ -5,21 +5,20 @@ See docs/security.md, "Rules for data".
 
 import io
 import warnings
-from collections.abc import Callable
 from typing import IO, Any
 
 import numpy as np
 from numpy.lib import format as npy
 
 from worker.errors import RefusedError
-from worker.formats.packed import MAX_BYTES, Packed, check_shape
+from worker.formats.packed import MAX_BYTES, Open, Packed, check_shape
 from worker.formats.refusals import HOW_TO, invalid, said
 
 _MAX_HEADER = 10_000
 """The longest header in bytes, numpy's own limit, checked before the header is read."""
 
 
-def column(open_member: Callable[[], IO[bytes]], name: str, most: int = MAX_BYTES) -> Packed:
+def column(open_member: Open, name: str, most: int = MAX_BYTES) -> Packed:
     """Return an array of at most `most` bytes; raise RefusedError.
 
     Only its header is read.

@@ -26,7 +26,7 @@ Open = Callable[[], IO[bytes]]
 class Packed(Column):
     """The numbers of an array as they lie in a file, `fortran`: with the first index fastest.
 
-    A sum of `claims` is what the file says of itself. Memory grows with the rows that come.
+    `claimed` is the shape that the file states. Memory grows with the rows that come.
     """
 
     name: str
@@ -73,6 +73,13 @@ class Packed(Column):
                 yield rows.reshape(count, *self.shape[1:])
             file.read(1)  # the end, where archives check what they have read
 
+    def whole(self) -> NDArray[Any]:
+        """Return all numbers, of an array that may be a single one."""
+        with self.open() as file:
+            numbers = self._numbers(file, math.prod(self.shape))
+            file.read(1)
+        return numbers.reshape(self.shape, order="F" if self.fortran else "C")
+
     def _of_columns(self, index: Ints) -> NDArray[Any]:
         """Return rows of an array whose first index is the fastest: all numbers are read."""
         columns = math.prod(self.shape[1:])
@@ -94,6 +101,9 @@ class Packed(Column):
         numbers = np.frombuffer(data, self.stored) if data else np.empty(0, self.stored)
         if self.brain:
             return (numbers.astype(np.uint32) << 16).view(np.float32)
+        if self.stored.kind == "b":  # a byte that is neither 0 nor 1 would be no bool
+            flags: NDArray[Any] = numbers.view(np.uint8) != 0
+            return flags
         return numbers.astype(self.dtype, copy=False)
 
 

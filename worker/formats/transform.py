@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from narrows.losses import IGNORED
 from worker.errors import RefusedError
 from worker.formats.geometry import Geometry
 
@@ -27,6 +28,14 @@ class Padding:
     length: int | None = None
     value: float | None = None
     values: tuple[tuple[str, float], ...] = ()
+
+    def of_input(self, name: str) -> float:
+        """Return what an input's lists are padded with."""
+        return dict(self.values).get(name, self.value or 0.0)
+
+    def of_targets(self, name: str) -> float:
+        """Return what lists of targets are padded with; by default, losses ignore it."""
+        return dict(self.values).get(name, float(IGNORED))
 
 
 @dataclass(frozen=True)
