@@ -1,5 +1,6 @@
 """`--junit`, `--sarif`, `--github`, `--source`, `--report`: where findings are written."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -85,3 +86,11 @@ class Outputs:
         if self.github:
             for finding in findings:
                 typer.echo(annotation(finding, source), err=True)
+            _add_to_summary(client, result["analysis"]["id"])
+
+
+def _add_to_summary(client: "Client", analysis_id: str) -> None:
+    """Add the report to the summary of the job, if this is one of GitHub's."""
+    if file := os.environ.get("GITHUB_STEP_SUMMARY"):
+        with Path(file).open("a", encoding="utf-8") as summary:
+            summary.write(client.report(analysis_id, "md"))

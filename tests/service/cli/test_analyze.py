@@ -12,11 +12,13 @@ class TestAnalyze:
     def test_json_is_all_there_is_on_standard_output(
         self, narrows: Narrows, files: Files, tmp_path: Path
     ) -> None:
-        page = tmp_path / "r.html"
-        options = "--json", "--fail-on", "bottleneck", "--seed", 3, "--report", page
-        done = narrows("analyze", *files, *options)
+        page, summary = tmp_path / "r.html", tmp_path / "summary.md"
+        options = "--json", "--fail-on", "bottleneck", "--seed", 3, "--report", page, "--github"
+        done = narrows("analyze", *files, *options, GITHUB_STEP_SUMMARY=str(summary))
         assert done.returncode == 3, done.stderr
         assert "features.conv3 is a bottleneck." in page.read_text()
+        assert summary.read_text().startswith("## model.pt2\n")
+        assert "::error file=model.pt2,line=1,title=bottleneck%3A features.conv3::" in done.stderr
         result = json.loads(done.stdout)
         assert result.keys() == {"analysis", "layers", "plans"}
         assert result["analysis"]["request"]["seed"] == 3
