@@ -12,6 +12,7 @@ import structlog
 from structlog.contextvars import get_contextvars, merge_contextvars
 from structlog.typing import EventDict, Processor
 
+from service.objects_in_text import without_addresses
 from service.settings import Settings
 
 
@@ -36,8 +37,8 @@ def request_id() -> str | None:
 
 
 def first_line(error: object) -> str:
-    """Return the first line of an error's text; some libraries write pages."""
-    return str(error).partition("\n")[0]
+    """Return the first line of an error's text, without addresses; some libraries write pages."""
+    return without_addresses(str(error).partition("\n")[0])
 
 
 _JSON: list[Processor] = [

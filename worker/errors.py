@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from service.objects_in_text import without_addresses
+
 
 class ExplainedError(Exception):
     """The reason why work ended without a result, for the owner of the work.
@@ -15,6 +17,7 @@ class ExplainedError(Exception):
     detail: str
 
     def __init__(self, slug: str, title: str, detail: str) -> None:
+        detail = without_addresses(detail)
         super().__init__(slug, title, detail)  # pickling needs all arguments
         self.slug, self.title, self.detail = slug, title, detail
 

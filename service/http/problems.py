@@ -8,6 +8,8 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
+from service.objects_in_text import without_addresses
+
 PREFIX = "urn:narrows:problem:"
 MEDIA_TYPE = "application/problem+json"
 
@@ -214,6 +216,7 @@ def respond(
 
 def document(status: int, slug: str, title: str, detail: str, **extra: Any) -> dict[str, Any]:
     """Return a problem document."""
+    detail = without_addresses(detail)
     return {"type": PREFIX + slug, "title": title, "status": status, "detail": detail, **extra}
 
 

@@ -1,4 +1,4 @@
-"""Many mutants, each in a child that may crash or hang: `python -m tests.fuzz --help`."""
+"""Many mutants, or calls of operators, in a child that may crash or hang."""
 
 import argparse
 import multiprocessing
@@ -12,6 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from tests.fuzz import operators
 from tests.fuzz.judge import JUDGES, FoundError, judge
 
 MOST_SECONDS = 60.0
@@ -23,7 +24,7 @@ AT_ONCE = 500
 def main() -> None:
     """Judge mutants; exit with status 1 if one was neither read nor refused."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
-    parser.add_argument("kind", choices=JUDGES)
+    parser.add_argument("kind", choices=[*JUDGES, "operator"])
     parser.add_argument("--count", type=int, default=1000, help="how many mutants")
     parser.add_argument("--seed", type=int, help="the first seed (default: a random one)")
     options = parser.parse_args()
@@ -59,6 +60,7 @@ def fuzz(kind: str, first: int, last: int) -> tuple[Counter[str], dict[int, str]
                 if found is None:
                     child.kill()
                     child.join()
+                    stop = seed + 1  # the next child goes on behind this mutant
                     found = [None, f"crash or hang: exit code {child.exitcode}"]
                 ending, problem = found
                 endings[ending or "found"] += 1
@@ -85,7 +87,8 @@ def _child(
 ) -> None:
     for seed in range(start, stop):
         try:
-            connection.send((judge(kind, seed, folder), None))
+            ending = operators.call(seed) if kind == "operator" else judge(kind, seed, folder)
+            connection.send((ending, None))
         except FoundError as error:
             where = traceback.extract_tb((error.__cause__ or error).__traceback__)[-1]
             connection.send((None, f"{error} ({where.filename}:{where.lineno})"))

@@ -9,6 +9,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tests.support.datasets import encoded
+
 _RNG: Final = np.random.default_rng(0)
 IMAGES: Final = _RNG.standard_normal((64, 3, 8, 8)).astype("f4")
 LABELS: Final = _RNG.integers(5, size=64)
@@ -18,22 +20,40 @@ Change = Callable[[bytes], bytes]
 """What is done to the parts of a file before they are put together, under right checksums."""
 
 
-def npz(change: Change, method: int = zipfile.ZIP_DEFLATED, **arrays: NDArray[Any]) -> bytes:
-    """Return an `.npz` archive of arrays, each changed."""
+def zipped(files: Mapping[str, bytes], change: Change, method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    """Return a zip archive of files, each changed."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", method) as archive:
-        for name, array in arrays.items():
-            member = io.BytesIO()
-            np.save(member, array)
-            archive.writestr(f"{name}.npy", change(member.getvalue()))
+        for name, content in files.items():
+            archive.writestr(name, change(content))
     return file.getvalue()
 
 
+def arrays(**named: NDArray[Any]) -> dict[str, bytes]:
+    """Return the members of an `.npz` archive."""
+    files = {}
+    for name, array in named.items():
+        member = io.BytesIO()
+        np.save(member, array)
+        files[f"{name}.npy"] = member.getvalue()
+    return files
+
+
+def pictures(kind: str) -> dict[str, bytes]:
+    """Return a few images in folders by class, as `PNG` or `JPEG`."""
+    pixels = ((IMAGES[:6] + 4) * 32).clip(0, 255).astype(np.uint8).transpose(0, 2, 3, 1)
+    return {f"{i % 2}/{i}.{kind.lower()}": encoded(image, kind) for i, image in enumerate(pixels)}
+
+
+ONE: Final = arrays(x=IMAGES, y=LABELS)
+FEW: Final = arrays(x=IMAGES[:8], y=LABELS[:8])
+SEVERAL: Final = arrays(x0=IMAGES[:8], x1=IMAGES[:8, 0, 0], y=LABELS[:8])
 FORMATS: Final[Mapping[str, Callable[[Change], bytes]]] = {
-    "npz": lambda change: npz(change, x=IMAGES, y=LABELS),
-    "npz, stored": lambda change: npz(change, zipfile.ZIP_STORED, x=IMAGES[:8], y=LABELS[:8]),
-    "npz, bzip2": lambda change: npz(change, zipfile.ZIP_BZIP2, x=IMAGES[:8], y=LABELS[:8]),
-    "npz, several": lambda change: npz(change, x0=IMAGES[:8], x1=IMAGES[:8, 0, 0], y=LABELS[:8]),
+    "npz": lambda change: zipped(ONE, change),
+    "npz, stored": lambda change: zipped(FEW, change, zipfile.ZIP_STORED),
+    "npz, several": lambda change: zipped(SEVERAL, change),
+    "png": lambda change: zipped(pictures("PNG"), change),
+    "jpeg": lambda change: zipped(pictures("JPEG"), change),
 }
 """How to make a file of each format; a new format needs a row."""
 

@@ -28,6 +28,7 @@ from worker.pipeline import inspection
 from worker.pipeline.artifact import build_all, built_row, verifications
 from worker.pipeline.context import AnalysisContext, find_structures, open_network
 from worker.pipeline.microbatches import measure_in_microbatches, within_memory
+from worker.pipeline.refusing import refusing
 from worker.pipeline.trials import plan_trial, reduce_trial, train
 
 __all__ = [
@@ -50,6 +51,7 @@ SETTINGS = ("method", "rule", "gate", "loss", "curvature", "blocks", "seed")
 """The options of the request that are part of the provenance."""
 
 
+@refusing
 def inspect_model(path: str) -> Json:
     """Return the inputs, outputs, layers, channel groups and costs of a model."""
     network = open_network(path)
@@ -63,6 +65,7 @@ def inspect_dataset(path: str, transform: Json) -> Json:
     return inspection.dataset_inspection(dataset.read(Path(path), Transform.from_json(transform)))
 
 
+@refusing
 def plan(model_path: str, dataset_path: str, transform: Json, request: Json) -> Json:
     """Check that model, dataset and request fit; return the shards and a first look.
 
@@ -113,6 +116,7 @@ def _within_memory(context: AnalysisContext, compute: Callable[[], T]) -> T:
     return within_memory(of_size, size=size, smallest=smallest, most=context.batch)[0]
 
 
+@refusing
 def shard(
     model_path: str, dataset_path: str, transform: Json, request: Json, start: int, stop: int
 ) -> bytes:
@@ -134,6 +138,7 @@ def shard(
     return file.getvalue()
 
 
+@refusing
 def reduce(
     model_path: str,
     dataset_path: str,

@@ -23,6 +23,7 @@ from worker.formats import pt2
 from worker.formats.files import open_file
 from worker.hardware.device import device_name
 from worker.pipeline import inspection
+from worker.pipeline.refusing import refusing
 from worker.pipeline.trial_subject import impossible, open_subject, options_in, sentence
 
 Json = dict[str, Any]
@@ -35,6 +36,7 @@ NETWORK: Final = "run.pt2"
 log = logging.getLogger(__name__)
 
 
+@refusing
 def plan_trial(
     model_path: str,
     dataset_path: str,
@@ -78,6 +80,7 @@ def plan_trial(
     }
 
 
+@refusing
 def train(
     model_path: str,
     dataset_path: str,
