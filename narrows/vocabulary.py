@@ -90,6 +90,7 @@ VERDICTS: Final[tuple[VerdictName, ...]] = get_args(VerdictName)
 # --- progress -------------------------------------------------------------------------------------
 
 UploadState = Literal["inspecting", "ready", "rejected", "expired"]
+UploadSessionState = Literal["open", "completed", "cancelled"]
 AnalysisState = Literal[
     "queued", "planning", "running", "reducing", "succeeded", "failed", "cancelled"
 ]

@@ -34,6 +34,7 @@ from service.startup import checked_settings
 from service.storage.handover import apis_storage
 from service.trials import endpoints as trials
 from service.trials import results as trial_results
+from service.upload_sessions import endpoints as upload_sessions
 from service.webhooks import endpoints as webhooks
 from service.webhooks.sender import Sender
 from service.workers import endpoints as workers
@@ -86,6 +87,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         metrics,
         models,
         datasets,
+        upload_sessions,
         analyses,
         results,
         report,

@@ -13,6 +13,7 @@ PATTERNS: Final = {
     r"^[^\x00-\x1f\x7f]*$": "It must not have control characters, such as a line break.",
     r"^[a-z0-9][a-z0-9-]*$": "It may have only lower-case letters, digits and hyphens, and must "
     "not begin with a hyphen.",
+    r"^[0-9a-f]{64}$": "It must be a SHA-256: 64 hexadecimal digits, in lower case.",
     r"^[a-z]{3}_[0-9a-f]{24}$": "It must be an id, such as mdl_3fa1c02b9d5e4f6071829304.",
 }
 """What the regular expressions of this package's schemas mean. A test looks for each of them."""

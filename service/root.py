@@ -23,7 +23,7 @@ class Root(BaseModel):
         default=["/livez", "/readyz"], description="Whether the server runs, and is ready"
     )
     resources: list[str] = Field(
-        default=["/v1/models", "/v1/datasets", "/v1/analyses", "/v1/workers"],
+        default=["/v1/models", "/v1/datasets", "/v1/uploads", "/v1/analyses", "/v1/workers"],
         description="The lists of the API; they need an API key",
     )
 

@@ -70,6 +70,8 @@ class Settings(BaseSettings):
     """How long analyses and trials are kept after their end. Default: for ever."""
     keep_artifacts_days: float | None = Field(default=None, gt=0, le=36_500)
     """How long the networks that they built are kept. Default: as long as the results."""
+    upload_session_seconds: float = Field(default=3 * 24 * 60 * 60.0, gt=0, allow_inf_nan=False)
+    """How long an upload in parts waits for its next part before it is forgotten."""
     shard_samples: int = Field(default=512, ge=1)
     """About how many samples a shard has: seconds of work, so that a crash loses little."""
     checkpoint_seconds: float = Field(default=30.0, gt=0, allow_inf_nan=False)

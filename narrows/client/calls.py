@@ -7,8 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from narrows.client.downloads import download
-from narrows.client.http import Connection
-from narrows.client.uploads import OnRead
+from narrows.client.http import Connection, OnRead
 
 MOST_ITEMS = 1000
 """The largest page that the server gives."""

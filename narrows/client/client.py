@@ -8,7 +8,6 @@ with Client() as narrows:
     print(narrows.layers(analysis["id"]))
 """
 
-import json
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +17,7 @@ from urllib.parse import urlencode
 from narrows.client.address import address_of, key_for
 from narrows.client.calls import path_of
 from narrows.client.errors import UnreachableError
-from narrows.client.http import Connection, OnRetry
+from narrows.client.http import Connection, OnRead, OnRetry
 from narrows.client.limits import Limits
 from narrows.client.trials import TrialCalls
 from narrows.client.types import (
@@ -32,7 +31,7 @@ from narrows.client.types import (
     Upload,
     Worker,
 )
-from narrows.client.uploads import OnRead, upload
+from narrows.client.uploads import upload
 from narrows.client.waiting import ANALYSES, read, watch, watch_upload
 from narrows.client.webhooks import WebhookCalls
 from narrows.report.formats import FigureName, ReportFormat
@@ -76,8 +75,10 @@ class Client(TrialCalls, WebhookCalls):
     def upload_model(self, path: str | Path, on_read: OnRead | None = None) -> Upload:
         """Upload a `.pt2` file; `on_read` is called with the number of bytes of each piece read.
 
-        The number is negative where an upload begins again. Return the model, in the state
-        `inspecting`; `watch_model` waits for the result. Raises OSError if the file can't be read.
+        The number is negative where an upload begins again. Of a file of more than 64 MiB only the
+        parts are sent that have not arrived, also those of an earlier call. Return the model, in
+        the state `inspecting`; `watch_model` waits for the result. Raises OSError if the file can't
+        be read.
         """
         return upload(self._connection, "models", Path(path), {}, on_read)
 
@@ -85,8 +86,8 @@ class Client(TrialCalls, WebhookCalls):
         self, path: str | Path, transform: Transform | None = None, on_read: OnRead | None = None
     ) -> Upload:
         """Upload an `.npz` file of `x` and `y`, with its preprocessing, as `upload_model` does."""
-        fields = {"transform": json.dumps(transform)} if transform is not None else {}
-        return upload(self._connection, "datasets", Path(path), fields, on_read)
+        declared = {"transform": transform} if transform is not None else {}
+        return upload(self._connection, "datasets", Path(path), declared, on_read)
 
     def model(self, model_id: str) -> Upload:
         """Return a model as it is."""

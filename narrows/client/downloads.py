@@ -6,8 +6,7 @@ import secrets
 from pathlib import Path
 from urllib.parse import quote
 
-from narrows.client.http import Connection
-from narrows.client.uploads import OnRead
+from narrows.client.http import Connection, OnRead
 
 
 def download(

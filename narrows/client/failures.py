@@ -39,11 +39,7 @@ def _timed_out(url: httpx.URL, limits: Limits, error: httpx.TimeoutException) ->
     name, seconds = str(phase), getattr(limits, phase)
     if phase == "answer":  # other for uploads, and for calls that ask the server to wait
         seconds = error.request.extensions["timeout"]["read"]
-        name = (
-            "upload_answer"
-            if error.request.headers.get("Content-Type", "").startswith("multipart/")
-            else name
-        )
+        name = "upload_answer" if seconds == limits.upload_answer else name
     said = TimedOutError(f"{text.format(url)} within {seconds:g} s ({variable(name)}).")
     said.phase, said.may_pass = phase, True
     return said

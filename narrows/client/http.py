@@ -18,6 +18,9 @@ from narrows.client.proxies import transport_to
 
 T = TypeVar("T")
 
+OnRead = Callable[[int], object]
+"""Called with the number of bytes of each piece; negative where a transfer begins again."""
+
 OnRetry = Callable[[ApiError | UnreachableError, int, float], object]
 """Called before a repeat with the error, the number of repeats before, and the pause in seconds."""
 
@@ -59,7 +62,9 @@ class Connection:
             raise UnreachableError(f"The server at {self.url} is not Narrows.")
         return answer
 
-    def repeated(self, once: Callable[[], T], *, patient: bool = False) -> T:
+    def repeated(
+        self, once: Callable[[], T], *, patient: bool = False, on_retry: OnRetry | None = None
+    ) -> T:
         """Return what `once` returns, called again after errors that may pass."""
         since: float | None = None
         for repeat in itertools.count():
@@ -71,7 +76,7 @@ class Connection:
                 pause = self.limits.pause(error, repeat, waited)
                 if pause is None:
                     raise
-                self.on_retry(error, repeat, pause)
+                (on_retry or self.on_retry)(error, repeat, pause)
             time.sleep(pause)
         raise AssertionError("unreachable")
 

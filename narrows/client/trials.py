@@ -7,8 +7,8 @@ from typing import Unpack, cast
 
 from narrows.client.calls import Calls, path_of
 from narrows.client.errors import UnreachableError
+from narrows.client.http import OnRead
 from narrows.client.trial_types import Trial, TrialArtifact, TrialRequest, TrialRun
-from narrows.client.uploads import OnRead
 from narrows.client.waiting import TRIALS, read, watch
 from narrows.vocabulary import AnalysisState
 

@@ -32,6 +32,7 @@ from narrows.vocabulary import (
     PlanName,
     RuleName,
     TaskName,
+    UploadSessionState,
     UploadState,
     WorkerState,
 )
@@ -59,6 +60,7 @@ __all__ = [
     "Summary",
     "Transform",
     "Upload",
+    "UploadSession",
     "Work",
     "Worker",
 ]
@@ -136,6 +138,25 @@ class Upload(TypedDict):
     created_at: str
     inspection: dict[str, Any] | None
     error: dict[str, Any] | None
+
+
+class UploadSession(TypedDict):
+    """An upload in parts; `received` are the numbers of the parts that have arrived."""
+
+    id: str
+    state: UploadSessionState
+    kind: Literal["model", "dataset"]
+    name: str
+    size: int
+    sha256: str
+    part_size: int
+    parts: int
+    received_bytes: int
+    transform: dict[str, Any] | None
+    created_at: str
+    expires_at: str
+    upload_id: str | None
+    received: list[int]
 
 
 class Work(TypedDict):

@@ -4,35 +4,41 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import httpx
 
 from narrows.client.errors import ApiError, TimedOutError, UnreachableError
-from narrows.client.http import Connection
+from narrows.client.http import Connection, OnRead
+from narrows.client.parts import upload_in_parts
 from narrows.client.types import Upload
 
 NEWEST = 100
 """Among so many of the newest uploads, one that may have arrived is looked for."""
 
-OnRead = Callable[[int], object]
-"""Called with the number of bytes of each piece; negative where a transfer begins again."""
+LARGE = 64 << 20
+"""Files of more bytes are sent in parts."""
 
 
 def upload(
     connection: Connection,
     kind: Literal["models", "datasets"],
     path: Path,
-    fields: Mapping[str, str],
+    declared: Mapping[str, Any],
     on_read: OnRead | None,
 ) -> Upload:
-    """Upload a file, with text fields; return the model or dataset. Raises OSError, as reading.
+    """Upload a file, with what is declared of it; return the model or dataset.
 
-    After an error, a file that was sent whole is first looked for by its SHA-256. If the answer
-    does not come in time, the file is not sent again: the way may take as long each time.
+    Raises OSError, as reading. A large file goes in parts. After an error, any other that was sent
+    whole is first looked for by its SHA-256. If the answer does not come in time, the file is not
+    sent again: the way may take as long each time.
     """
+    if path.stat().st_size > LARGE:
+        noun = kind.removesuffix("s")
+        return upload_in_parts(connection, noun, path, declared, on_read or (lambda _: None))
+    fields = {name: json.dumps(value) for name, value in declared.items()}
     sent: str | None = None
 
     def once() -> Upload:

@@ -11,12 +11,18 @@ from service.database.base import utc_now
 from service.database.dialect import insert, is_postgresql
 from service.database.tables import Artifact, Dataset, File, Model
 from service.database.trials import TrialArtifact, TrialRun
+from service.database.upload_sessions import UploadSession
 
 MOVING_SECONDS: Final = 300
 """How long a transaction may be idle while its process moves or deletes a large object."""
 
 
-_REFERRING: Final = (Artifact.sha256, TrialArtifact.sha256, TrialRun.checkpoint)
+_REFERRING: Final = (
+    Artifact.sha256,
+    TrialArtifact.sha256,
+    TrialRun.checkpoint,
+    UploadSession.file,
+)
 """The columns that refer to files, beside those of uploads that have not expired."""
 
 

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 import service.database.retention
 import service.database.shares
 import service.database.trials
+import service.database.upload_sessions
 import service.database.webhooks  # noqa: F401 - the metadata have all tables
 from service.database.base import Base, Leased, utc_now
 from service.database.jobs import Job, JobArtifact, JobEvent, JobKind, Part

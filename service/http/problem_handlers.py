@@ -25,7 +25,7 @@ from service.http.problems import (
 )
 from service.plain_errors import explain
 from service.storage.disk_full import is_disk_full
-from service.storage.objects import StorageError
+from service.storage.errors import StorageError
 
 log = logging.getLogger(__name__)
 

@@ -106,6 +106,28 @@ class ExpiredError(ProblemError):
     example = "The dataset dst_0b9d5e4f60718293043fa1c0 has expired; upload it again."
 
 
+class UploadEndedError(ProblemError):
+    status, slug, title = 409, "upload-ended", "The upload session has ended"
+    example = "The upload session is cancelled; begin another one."
+
+
+class PartDiffersError(ProblemError):
+    status, slug, title = 409, "part-differs", "The part came with another content"
+    example = "Part 3 has arrived, with the SHA-256 60303ae22b998861…; it can't be replaced."
+
+
+class PartsMissingError(ProblemError):
+    """Further member: `missing`, the numbers of the first missing parts."""
+
+    status, slug, title = 409, "parts-missing", "Parts are missing"
+    example = "Of 64 parts, 2 are missing: 3, 7."
+
+
+class ChecksumError(ProblemError):
+    status, slug, title = 412, "checksum-mismatch", "The checksum is wrong"
+    example = "What arrived has the SHA-256 60303ae22b998861…, and 9f86d081884c7d65… was announced."
+
+
 class TooLargeError(ProblemError):
     status, slug, title = 413, "too-large", "Too large"
     example = "A file may have at most 4294967296 bytes."

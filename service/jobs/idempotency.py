@@ -9,7 +9,7 @@ IdempotencyKey = Annotated[
     Header(
         max_length=255,
         pattern=r"^[\x21-\x7e]+$",
-        description="A text of your choice; the same request with the same key creates no second "
-        "job",
+        description="A text of your choice; the same request with the same key creates nothing "
+        "twice",
     ),
 ]

@@ -13,7 +13,8 @@ from service.database.duty import Duty
 from service.logs import first_line
 from service.retention.collector import Collector
 from service.settings import Settings
-from service.storage.objects import Storage, StorageError
+from service.storage.errors import StorageError
+from service.storage.objects import Storage
 
 DUTY: Final = "collect"
 INTERVAL_SECONDS: Final = 15.0

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from service.database.base import utc_now
 from service.database.engine import READS_ONLY
 from service.database.tables import File
+from service.retention import upload_sessions
 from service.retention.due import Due, find
 from service.retention.keep import Keeps
 from service.retention.removal import remove
@@ -66,12 +67,14 @@ class Collector:
         """Remove all that the records say is due, and take over what workers left."""
         for due in self.due():
             self.remove(due)
+        upload_sessions.forget_expired(self._engine, self._storage)
         if isinstance(self._storage, TakingStorage):
             self._storage.take_over(self._recorded)
 
     def collect_orphans(self) -> None:
         """Remove the objects that crashes left in storage, staged ones too."""
         self._storage.sweep()
+        upload_sessions.delete_strays(self._engine, self._storage)
         for due in self.orphans():
             self.remove(due)
 

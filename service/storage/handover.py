@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Final
 
 from service.settings import Settings
-from service.storage.objects import Storage, Stored
+from service.storage.objects import Storage
+from service.storage.stored import Stored
 
 _NAME: Final = re.compile(r"[0-9a-f]{64}")
 _CHUNK: Final = 1 << 20

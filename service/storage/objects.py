@@ -7,11 +7,9 @@ address ever holds a partial object.
 import errno
 import hashlib
 import os
-import secrets
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import suppress
 from datetime import datetime, timedelta
 from itertools import chain
 from pathlib import Path
@@ -19,12 +17,15 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
 
 import obstore
-from obstore.exceptions import BaseError
 from obstore.store import LocalStore, ObjectStore, from_url
 
-from service.logs import first_line
-from service.storage import cache, disk_full
+from service.storage import cache
 from service.storage.damage import Verified
+from service.storage.errors import as_os_error
+from service.storage.part_objects import PartObjects
+from service.storage.parts import PartStorage
+from service.storage.sparse_files import SparseFiles
+from service.storage.stored import Stored, address, staging_name
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, RetryConfig
@@ -40,19 +41,6 @@ _CLIENT: Final["ClientConfig"] = {
 _RETRY: Final["RetryConfig"] = {"max_retries": 5, "retry_timeout": timedelta(seconds=20)}
 
 
-class StorageError(OSError):
-    """The storage does not answer, or it refuses a request."""
-
-
-@dataclass(frozen=True)
-class Stored:
-    """A complete object under its staging name, to be kept or discarded."""
-
-    sha256: str
-    size: int
-    staging: str
-
-
 class Storage:
     """The objects under one URL: `file:///folder`, `s3://bucket/prefix`, ….
 
@@ -65,11 +53,14 @@ class Storage:
         self._cache_bytes = cache_bytes
         self._verified = Verified()
         self._store: ObjectStore
+        self.parts: PartStorage
         if url.startswith("file:"):
             # Not `from_url`, which refuses some of the characters that a folder may have.
             self._store = LocalStore(unquote(urlsplit(url).path), mkdir=True)
+            self.parts = SparseFiles(Path(str(self._store.prefix)))
         else:
             self._store = from_url(url, client_options=_CLIENT, retry_config=_RETRY)
+            self.parts = PartObjects(self._store)
 
     def incoming(self) -> "Incoming":
         """Return a writer for an object whose bytes arrive in pieces."""
@@ -77,17 +68,17 @@ class Storage:
 
     def put(self, data: bytes) -> Stored:
         """Stage a small object."""
-        stored = Stored(hashlib.sha256(data).hexdigest(), len(data), _staging_name())
-        with _as_os_error():
+        stored = Stored(hashlib.sha256(data).hexdigest(), len(data), staging_name())
+        with as_os_error():
             obstore.put(self._store, stored.staging, data)
         return stored
 
     def put_file(self, path: Path) -> Stored:
         """Stage a file of any size; it is read in pieces."""
-        staging, digest, size = _staging_name(), hashlib.sha256(), 0
+        staging, digest, size = staging_name(), hashlib.sha256(), 0
         try:
             with (
-                _as_os_error(),
+                as_os_error(),
                 path.open("rb") as file,
                 obstore.open_writer(self._store, staging) as writer,
             ):
@@ -102,16 +93,18 @@ class Storage:
 
     def keep(self, stored: Stored) -> None:
         """Move a staged object to its address; an object already there has the same content."""
-        with _as_os_error():
-            obstore.rename(self._store, stored.staging, _address(stored.sha256))
+        if not stored.in_place:
+            with as_os_error():
+                obstore.rename(self._store, stored.staging, address(stored.sha256))
 
     def discard(self, stored: Stored) -> None:
         """Delete a staged object, if it still exists."""
-        self._delete(stored.staging)
+        if not stored.in_place:
+            self._delete(stored.staging)
 
     def delete(self, sha256: str) -> None:
         """Delete an object, if it exists."""
-        self._delete(_address(sha256))
+        self._delete(address(sha256))
 
     def fetch(self, sha256: str, into: Path) -> Path:
         """Return the path of an object's file: the object itself in a local folder, else a copy.
@@ -119,9 +112,8 @@ class Storage:
         The copy stays in the folder `into` until other copies need its space. Raises
         FileNotFoundError if there is no such object, and DamagedFileError if it was changed.
         """
-        address = _address(sha256)
         if isinstance(self._store, LocalStore):
-            path = Path(str(self._store.prefix)) / address
+            path = Path(str(self._store.prefix)) / address(sha256)
             if not path.is_file():
                 raise FileNotFoundError(errno.ENOENT, "no such object", sha256)
             self._verified.require(path, sha256)
@@ -130,8 +122,8 @@ class Storage:
         try:
             os.utime(path)  # marks the copy as used
         except FileNotFoundError:
-            with _as_os_error(FileNotFoundError):
-                content = obstore.get(self._store, address)
+            with as_os_error(FileNotFoundError):
+                content = obstore.get(self._store, address(sha256))
                 cache.save(content, content.meta["size"], path, self._cache_bytes)
         self._verified.require(path, sha256)
         return path
@@ -141,18 +133,18 @@ class Storage:
 
         Raises FileNotFoundError, before the first piece, if there is no such object.
         """
-        with _as_os_error(FileNotFoundError):
+        with as_os_error(FileNotFoundError):
             content = await obstore.get_async(
-                self._store, _address(sha256), options={"range": (start, stop)}
+                self._store, address(sha256), options={"range": (start, stop)}
             )
         return _pieces(content)
 
     def objects(self) -> Iterator[tuple[str, int, datetime]]:
         """Yield the SHA-256, the size and the age of every object, by listing the storage."""
-        with _as_os_error():
+        with as_os_error():
             for entry in chain.from_iterable(obstore.list(self._store)):
                 name = entry["path"].rpartition("/")[2]
-                if entry["path"] == _address(name):
+                if entry["path"] == address(name):
                     yield name, entry["size"], entry["last_modified"]
 
     def sweep(self) -> None:
@@ -166,13 +158,13 @@ class Storage:
                     if path.stat().st_mtime < time.time() - _DAY:
                         path.unlink()
             return
-        with _as_os_error():
+        with as_os_error():
             for entry in chain.from_iterable(obstore.list(self._store, "staging")):
                 if entry["last_modified"].timestamp() < time.time() - _DAY:
                     self._delete(entry["path"])
 
     def _delete(self, path: str) -> None:
-        with suppress(FileNotFoundError), _as_os_error(FileNotFoundError):
+        with suppress(FileNotFoundError), as_os_error(FileNotFoundError):
             obstore.delete(self._store, path)
 
 
@@ -180,7 +172,7 @@ class Incoming:
     """A writer of a new object: `write` its pieces, then `finish` or `drop` it."""
 
     def __init__(self, store: obstore.store.ObjectStore) -> None:
-        self._store, self._staging = store, _staging_name()
+        self._store, self._staging = store, staging_name()
         self._writer = obstore.open_writer_async(store, self._staging)
         self._digest = hashlib.sha256()
         self.size = 0
@@ -188,47 +180,24 @@ class Incoming:
     async def write(self, chunk: bytes | bytearray) -> None:
         self._digest.update(chunk)
         self.size += len(chunk)
-        with _as_os_error():
+        with as_os_error():
             await self._writer.write(chunk)
 
     async def finish(self) -> Stored:
         """Return the staged object, which the caller keeps or discards."""
-        with _as_os_error():
+        with as_os_error():
             await self._writer.close()
         return Stored(self._digest.hexdigest(), self.size, self._staging)
 
     async def drop(self) -> None:
         """Delete the object, finished or not; errors of the storage are ignored."""
-        with suppress(OSError), _as_os_error():
+        with suppress(OSError), as_os_error():
             if not await self._writer.closed():
                 await self._writer.close()  # only a completed multipart upload can be deleted
             await obstore.delete_async(self._store, self._staging)
 
 
 async def _pieces(content: "obstore.GetResult") -> AsyncIterator[bytes]:
-    with _as_os_error():
+    with as_os_error():
         async for chunk in content.stream(_CHUNK):
             yield bytes(chunk)
-
-
-def _staging_name() -> str:
-    return f"staging/{secrets.token_hex(16)}"
-
-
-def _address(sha256: str) -> str:
-    return f"{sha256[:2]}/{sha256}"
-
-
-@contextmanager
-def _as_os_error(*expected: type[Exception]) -> Iterator[None]:
-    """Raise obstore's errors as StorageError; only their text tells whether the disk is full."""
-    try:
-        yield
-    except expected:
-        raise
-    except (BaseError, OSError) as error:
-        if isinstance(error, OSError) and error.errno:
-            raise  # not an error of obstore
-        full = any(f"os error {code})" in str(error) for code in disk_full.CODES)
-        code = errno.ENOSPC if full else errno.EIO
-        raise StorageError(code, os.strerror(code), first_line(error)) from error

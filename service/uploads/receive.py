@@ -15,7 +15,8 @@ from pydantic import TypeAdapter, ValidationError
 from starlette.requests import ClientDisconnect, Request
 
 from service.http.problems import InvalidError, NotMultipartError, ProblemError, TooLargeError
-from service.storage.objects import Incoming, Storage, Stored
+from service.storage.objects import Incoming, Storage
+from service.storage.stored import Stored
 
 T = TypeVar("T")
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Final, Generic
 
@@ -18,20 +19,19 @@ from service.http.pagination import Slice, age_key, decode_age, first_page
 from service.http.problems import InUseError, NotFoundError
 from service.http.security import Caller
 from service.logs import request_id
-from service.storage.objects import Storage, Stored
+from service.storage.objects import Storage
+from service.storage.stored import Stored
 from service.uploads.expiry import EXPIRY, UploadChange, require_kept
 from service.uploads.receive import Form, receive
 from service.uploads.repository import U, UploadRepository
 
-_NAME: TypeAdapter[str] = TypeAdapter(
-    Annotated[
-        str,
-        StringConstraints(
-            strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$"
-        ),
-    ]
-)
-
+Name = Annotated[
+    str,
+    StringConstraints(
+        strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$"
+    ),
+]
+NAME: Final[TypeAdapter[str]] = TypeAdapter(Name)
 
 ANALYSES_SHOWN: Final = 10
 
@@ -66,21 +66,34 @@ async def accept(
 def _store(services: Services, caller: Caller, form: Form, kind: Kind[U]) -> tuple[U, bool]:
     try:
         columns = {name: read(form) for name, read in kind.fields.items()}
-        columns["name"] = form.field("name", _NAME) or _plain_name(form.filename)
+        columns["name"] = form.field("name", NAME) or _plain_name(form.filename)
         expires_at = form.field("expires_at", EXPIRY)
         with services.transaction() as session:
-            row = _same_upload(session, caller, form.file, kind, columns)
-            is_new = row is None
-            if row is None:
-                row = _new_upload(session, caller, form.file, kind, columns)
-            else:
-                row.uploaded_at = utc_now()
-            row.expires_at = expires_at or row.expires_at
-            session.flush()
-            services.storage.keep(form.file)  # in place of the same bytes, which may be damaged
+            return add(session, services.storage, caller, form.file, kind, columns, expires_at)
     except BaseException:
         services.storage.discard(form.file)
         raise
+
+
+def add(
+    session: Session,
+    storage: Storage,
+    caller: Caller,
+    file: Stored,
+    kind: Kind[U],
+    columns: Mapping[str, Any],
+    expires_at: datetime | None = None,
+) -> tuple[U, bool]:
+    """Keep a staged file; return the caller's upload of it, and whether that is new."""
+    row = _same_upload(session, caller, file, kind, columns)
+    is_new = row is None
+    if row is None:
+        row = _new_upload(session, caller, file, kind, columns)
+    else:
+        row.uploaded_at = utc_now()
+    row.expires_at = expires_at or row.expires_at
+    session.flush()
+    storage.keep(file)  # in place of the same bytes, which may be damaged
     return row, is_new
 
 

@@ -15,7 +15,8 @@ from sqlalchemy import Connection, insert
 
 from service.database.files import FileRepository
 from service.database.jobs import JobKind
-from service.storage.objects import Storage, Stored
+from service.storage.objects import Storage
+from service.storage.stored import Stored
 
 NAME: Final = r"[a-z0-9][a-z0-9-]{0,59}\.(pt2|checkpoint)"
 

@@ -15,7 +15,8 @@ from service.broker.celery_app import BELL, Broker
 from service.logs import first_line
 from service.storage.damage import DamagedFileError
 from service.storage.disk_full import is_disk_full
-from service.storage.objects import Storage, StorageError
+from service.storage.errors import StorageError
+from service.storage.objects import Storage
 from worker.errors import RefusedError, StoredFileError
 from worker.isolation.errors import ChildDiskFullError, ChildFailedError, ChildKilledError
 from worker.isolation.supervisor import Supervisor

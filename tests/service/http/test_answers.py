@@ -18,6 +18,7 @@ from pydantic_core import core_schema
 from service.http.problems import ProblemDocument, ProblemError
 from service.plain_errors import PATTERNS, explain
 from tests.support.answers import created, problem
+from tests.support.upload_sessions import session_request
 
 ROOT = Path(__file__).parents[3]
 DOCUMENT = json.loads((ROOT / "openapi.json").read_text())
@@ -48,8 +49,11 @@ def paths(
     succeed(analysis["id"])
     trial = created(ann.post("/v1/trials", json={"analysis_id": analysis["id"]}))
     ann.post(f"/v1/trials/{trial['id']}/cancel")  # the stream of an ended one ends
+    upload = created(ann.post("/v1/uploads", json=session_request(b"bytes")))
     ids = {
         "trial_id": trial["id"],
+        "upload_id": upload["id"],
+        "number": "0",
         "model_id": model["id"],
         "dataset_id": dataset["id"],
         "analysis_id": analysis["id"],
@@ -124,6 +128,7 @@ class TestDelete:
             "/v1/analyses/{analysis_id}",
             "/v1/models/{model_id}",
             "/v1/datasets/{dataset_id}",
+            "/v1/uploads/{upload_id}",
         ):
             problem(anonymous.delete(paths(path)), 401, "unauthorized")
             problem(bob.delete(paths(path)), 404, "not-found")

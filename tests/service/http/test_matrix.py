@@ -17,6 +17,7 @@ from service.keys.secrets import Scope, server_secret
 from service.keys.service import create_key, revoke_key
 from service.settings import Settings
 from tests.support.answers import Client, created, problem
+from tests.support.upload_sessions import digest_header, session_request
 
 DOCUMENT = json.loads((Path(__file__).parents[3] / "openapi.json").read_text())
 OPERATIONS = [(m, p) for p, operations in DOCUMENT["paths"].items() for m in operations]
@@ -32,6 +33,8 @@ class Rule(NamedTuple):
 
 
 FILE: Final = {"files": {"file": ("f", b"bytes")}}
+SESSION: Final = {"json": session_request(b"bytes")}
+PART: Final = {"content": b"bytes", "headers": {"Content-Digest": digest_header(b"bytes")}}
 RULES: Final = {
     "get /": Rule(None),
     "get /livez": Rule(None),
@@ -51,6 +54,12 @@ RULES: Final = {
         "write", 200, "dataset.change", {"json": {"expires_at": None}}
     ),
     "delete /v1/datasets/{dataset_id}": Rule("write", 204, "dataset.delete"),
+    "get /v1/uploads": Rule("read"),
+    "post /v1/uploads": Rule("write", 201, "upload.create", SESSION),
+    "get /v1/uploads/{upload_id}": Rule("read"),
+    "put /v1/uploads/{upload_id}/parts/{number}": Rule("write", 204, None, PART),
+    "post /v1/uploads/{upload_id}/complete": Rule("write", 201, "model.create"),
+    "delete /v1/uploads/{upload_id}": Rule("write", 204, "upload.cancel"),
     "get /v1/analyses": Rule("read"),
     "post /v1/analyses": Rule(
         "write",
@@ -168,6 +177,12 @@ def ids(
     found = {"model_id": model["id"], "dataset_id": dataset["id"], "owner": "ann", "name": "a.pt2"}
     if "{analysis_id}" in path:
         found["analysis_id"] = request.getfixturevalue("analysis")["id"]
+    if "{upload_id}" in path:
+        ann = request.getfixturevalue("ann")
+        found["upload_id"] = created(ann.post("/v1/uploads", **SESSION))["id"]
+        found["number"] = "0"
+        if path.endswith("/complete"):
+            assert ann.put(f"/v1/uploads/{found['upload_id']}/parts/0", **PART).is_success
     if "{trial_id}" in path:
         body = {"model_id": model["id"], "dataset_id": dataset["id"]}
         found["trial_id"] = created(request.getfixturevalue("ann").post("/v1/trials", json=body))[

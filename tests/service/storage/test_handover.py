@@ -10,7 +10,7 @@ import pytest
 from service.settings import Settings
 from service.storage.damage import DamagedFileError
 from service.storage.handover import ReadOnlyStorage, TakingStorage, apis_storage, workers_storage
-from service.storage.objects import Stored
+from service.storage.stored import Stored
 
 CONTENT = b"a built network"
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

@@ -9,7 +9,8 @@ from obstore.exceptions import GenericError
 from obstore.store import MemoryStore
 
 from service.storage.damage import DamagedFileError
-from service.storage.objects import Storage, Stored
+from service.storage.objects import Storage
+from service.storage.stored import Stored
 
 DATA = b"some bytes" * 1000
 SHA256 = hashlib.sha256(DATA).hexdigest()

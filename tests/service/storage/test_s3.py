@@ -12,7 +12,9 @@ import pytest
 from service.database.migrate import upgrade
 from service.settings import Settings
 from service.storage import objects as module
-from service.storage.objects import Storage, StorageError, Stored
+from service.storage.errors import StorageError
+from service.storage.objects import Storage
+from service.storage.stored import Stored
 from tests.support.answers import created, problem
 from tests.support.s3 import S3Server, s3_server
 

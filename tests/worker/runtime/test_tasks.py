@@ -14,7 +14,8 @@ from sqlalchemy.exc import OperationalError
 from service.broker.celery_app import Broker
 from service.database.tables import Analysis, Dataset, Model, Shard
 from service.storage.damage import DamagedFileError
-from service.storage.objects import Storage, StorageError
+from service.storage.errors import StorageError
+from service.storage.objects import Storage
 from tests.support.jobs import (
     FakeBroker,
     MakeAnalysis,

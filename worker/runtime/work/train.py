@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, and_, func, insert, select, up
 from service.database.base import utc_now
 from service.database.clock import epoch_now
 from service.database.trials import TRIALS, Trial, TrialArtifact, TrialEvent, TrialRun
-from service.storage.objects import Stored
+from service.storage.stored import Stored
 from worker.runtime import leases
 from worker.runtime.artifacts import Artifacts
 from worker.runtime.leases import Claim, ProblemJson

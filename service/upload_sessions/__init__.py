@@ -1,0 +1,1 @@
+"""Upload sessions: files of any size, in parts that can be sent again."""

@@ -1,0 +1,162 @@
+"""The client sends large files in parts, and goes on where it was cut off."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from narrows.client import ApiError, Client
+from narrows.client.http import Connection
+from tests.support.answers import Client as ClientOf
+
+SIZE = 10_500
+PARTS = 11
+
+
+@pytest.fixture
+def database_kind() -> str:
+    return "sqlite"  # what the database does is tested beside this
+
+
+@pytest.fixture(autouse=True)
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("narrows.client.uploads.LARGE", 1000)
+    monkeypatch.setattr("narrows.client.limits.FIRST_PAUSE", 0.001)
+    monkeypatch.setattr("service.upload_sessions.service.PART_SIZE", 1000)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "net.pt2"
+    path.write_bytes(os.urandom(SIZE))
+    return path
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The parts that are sent, by path, as they are sent."""
+    paths: list[str] = []
+    send = Connection.send_once
+
+    def noting(self: Connection, method: str, path: str, **request: Any) -> httpx.Response:
+        if method == "PUT":
+            paths.append(path)
+        return send(self, method, path, **request)
+
+    monkeypatch.setattr(Connection, "send_once", noting)
+    return paths
+
+
+@pytest.fixture
+def new_client(server: str, client_of: ClientOf) -> Iterator[Callable[..., Client]]:
+    """Make clients of ann, as each process does."""
+    clients: list[Client] = []
+
+    def make(*scopes: str) -> Client:
+        http = client_of("ann", scopes or ("read", "write"))
+        key = http.headers["Authorization"].removeprefix("Bearer ")
+        clients.append(Client(server, key))
+        return clients[-1]
+
+    yield make
+    for client in clients:
+        client.close()
+
+
+def test_a_large_file(
+    new_client: Callable[..., Client], file: Path, sent: list[str], ann: httpx.Client
+) -> None:
+    read: list[int] = []
+    dataset = new_client().upload_dataset(file, {"scale": 0.5}, read.append)
+    assert (dataset["size"], sum(read), len(sent)) == (SIZE, SIZE, PARTS)
+    assert ann.get(f"/v1/datasets/{dataset['id']}").json()["transform"] == {"scale": 0.5}
+
+
+def interrupt_after(count: int) -> Callable[[int], None]:
+    def on_read(size: int) -> None:
+        nonlocal count
+        count -= size
+        if count < 0:
+            raise KeyboardInterrupt
+
+    return on_read
+
+
+def test_only_what_is_missing_is_sent_after_a_cut(
+    new_client: Callable[..., Client], file: Path, sent: list[str], ann: httpx.Client
+) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        new_client().upload_model(file, interrupt_after(6000))
+    (session,) = ann.get("/v1/uploads").json()["items"]
+    arrived = ann.get(f"/v1/uploads/{session['id']}").json()["received"]
+    assert arrived
+    sent.clear()
+    read: list[int] = []
+    model = new_client().upload_model(file, read.append)
+    missing = set(range(PARTS)) - set(arrived)
+    assert {int(path.rpartition("/")[2]) for path in sent} == missing
+    assert (model["size"], sum(read)) == (SIZE, SIZE)
+    assert [item["state"] for item in ann.get("/v1/uploads").json()["items"]] == ["completed"]
+
+
+def test_another_transform_is_another_upload(
+    new_client: Callable[..., Client], file: Path, ann: httpx.Client
+) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        new_client().upload_dataset(file, {"scale": 0.5}, interrupt_after(6000))
+    new_client().upload_dataset(file)
+    states = [item["state"] for item in ann.get("/v1/uploads").json()["items"]]
+    assert states == ["completed", "open"]
+
+
+def test_a_key_that_may_only_write(
+    new_client: Callable[..., Client], file: Path, sent: list[str]
+) -> None:
+    assert new_client("write").upload_model(file)["size"] == SIZE
+    assert len(sent) == PARTS
+
+
+def test_a_part_that_is_damaged_on_the_way(
+    new_client: Callable[..., Client], file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send, damaged = Connection.send_once, 3
+
+    def damaging(self: Connection, method: str, path: str, **request: Any) -> httpx.Response:
+        nonlocal damaged
+        if method == "PUT" and damaged:
+            damaged -= 1
+            request["content"] = [bytes(len(piece)) for piece in request["content"]]
+        return send(self, method, path, **request)
+
+    monkeypatch.setattr(Connection, "send_once", damaging)
+    read: list[int] = []
+    assert new_client().upload_model(file, read.append)["size"] == sum(read) == SIZE
+
+
+def test_a_file_that_changes_meanwhile(
+    new_client: Callable[..., Client], file: Path, ann: httpx.Client
+) -> None:
+    def change(_: int) -> None:
+        with file.open("r+b") as opened:
+            opened.seek(SIZE - 10)
+            opened.write(b"changed")
+
+    with pytest.raises(ApiError, match="was changed while it was sent; upload it again"):
+        new_client().upload_model(file, change)
+    assert [item["state"] for item in ann.get("/v1/uploads").json()["items"]] == ["cancelled"]
+
+
+def test_an_error_ends_it(
+    new_client: Callable[..., Client], file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cancel(_: int) -> None:
+        client = new_client()
+        for item in client._connection.send("GET", "/v1/uploads").json()["items"]:
+            client._connection.send("DELETE", f"/v1/uploads/{item['id']}")
+
+    monkeypatch.setattr("narrows.client.parts.AT_ONCE", 1)
+    with pytest.raises(ApiError, match="The upload session has ended"):
+        new_client().upload_model(file, cancel)
