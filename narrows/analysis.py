@@ -19,7 +19,7 @@ from narrows.evaluation.removals import RATIOS, Effect, Removals
 from narrows.evidence import Evidence
 from narrows.plans import advise, budget
 from narrows.plans.planner import Plan, Planner
-from narrows.report.of_analysis import findings_of
+from narrows.report.of_analysis import drawing_of, findings_of
 from narrows.report.report import Report
 from narrows.results import expected_gains, rows, table
 from narrows.results.expected_gains import ExpectedGains
@@ -191,7 +191,7 @@ class Analysis(Evidence):
 
     def _repr_html_(self) -> str:
         """Return the drawing and the table that a notebook shows."""
-        return f"{self.report().svg()}{table.as_html(self)}"
+        return f"{drawing_of(self)}{table.as_html(self)}"
 
     @property
     def _planner(self) -> Planner:

@@ -123,7 +123,8 @@ def page(findings: Findings, *, linked: bool = False) -> str:
 def _drawings(findings: Findings) -> list[Markup]:
     widest = max((layer.row["width"] for layer in findings.layers), default=1)
     return [
-        network(stage.layers, widest, f"-{number}") for number, stage in enumerate(findings.stages)
+        network(stage.layers, widest, f"-{number}", linked=True)
+        for number, stage in enumerate(findings.stages)
     ]
 
 

@@ -12,7 +12,7 @@ from narrows.report.svg import tag
 
 MARGIN, END, TOP = 52, 12, 26
 """The space left of the chart for its axis, right of it, and above it, in pixels."""
-NARROWEST, WIDEST = 340, 1088
+NARROWEST, WIDEST = 400, 1088
 """The least and the largest width, in pixels: that of a phone, and of a page."""
 EACH, NAMED = 34, 28
 """The width of a layer, if there is room, and up to how many layers the axis has their names."""

@@ -28,8 +28,13 @@ LEAST = 5
 """The least width of a block, in these units."""
 
 
-def network(layers: Sequence[LayerView], widest: int, of: str = "") -> Markup:
-    """Return the drawing of consecutive layers; `widest` is the largest width of all."""
+def network(
+    layers: Sequence[LayerView], widest: int, of: str = "", *, linked: bool = False
+) -> Markup:
+    """Return the drawing of consecutive layers; `widest` is the largest width of all.
+
+    `linked` names lead to the layers' rows on the same page.
+    """
     named = [layer for layer in layers if layer.verdict in ("bottleneck", "suspected")]
     found = ", ".join(f"{layer.name} is {layer.verdict}" for layer in named)
     height = TOP + len(layers) * ROW
@@ -53,7 +58,7 @@ def network(layers: Sequence[LayerView], widest: int, of: str = "") -> Markup:
             ),
             tag("svg", *_beside(rows.shared(), -1), x=f"{LEFT}%", height=height, class_="beside"),
             tag("svg", *_beside(rows.passing(), 1), x=f"{RIGHT}%", height=height, class_="beside"),
-            *(label for layer in layers for label in _labels(layer, rows.top(layer.index) - 7)),
+            *(label for layer in layers for label in _labels(layer, rows, linked=linked)),
         ],
         height=height,
         of=of,
@@ -146,11 +151,12 @@ class _Rows:
                 yield source, layer.index, "passing joining"
 
 
-def _labels(layer: LayerView, y: float) -> Iterator[Markup]:
-    """Yield the name of a layer, which leads to its row, and what is known of it."""
+def _labels(layer: LayerView, rows: _Rows, *, linked: bool) -> Iterator[Markup]:
+    """Yield the name of a layer, and what is known of it."""
+    y = rows.top(layer.index) - 7
     name = tag("text", layer.short_name, x=f"{LEFT}%", y=y, class_="name")
     told = {"data_name": layer.name, "data_verdict": texts.words(layer.verdict)}
-    yield tag("a", name, href=f"#{layer.anchor}", **told)
+    yield tag("a", name, href=f"#{layer.anchor}", **told) if linked else name
     parts = [f"{layer.row['width']:,}", texts.times(layer.row.get("worth_ratio"))]
     if layer.verdict != "balanced":
         parts.append(f"{layer.glyph} {texts.words(layer.verdict)}")
