@@ -43,7 +43,7 @@ def _print(model: "Upload") -> None:
     from rich.console import Console
     from rich.markup import escape
 
-    from service.cli.report_plans import short
+    from narrows.report.texts import short
     from service.cli.tables import make_table, print_table, print_text, wrapped
 
     inspection = model["inspection"] or {}

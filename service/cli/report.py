@@ -8,9 +8,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from narrows.client.types import Layer
-from service.cli.report_plans import print_plans, short
+from narrows.report.texts import of_layer_alone, short
+from service.cli.report_plans import print_plans
 from service.cli.report_summary import (
-    of_layer_alone,
     print_gains,
     print_removals,
     print_summary,

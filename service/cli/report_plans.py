@@ -7,9 +7,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from narrows.client.types import Plan
+from narrows.report.texts import change, quality, short
 from narrows.vocabulary import ADVISE
 from service.cli.options import ALL
-from service.cli.report_summary import quality
 from service.cli.tables import make_table, print_table, print_text
 
 
@@ -50,8 +50,7 @@ def _plans(plans: Sequence[Plan]) -> Table:
 
 def _cost(cost: list[int]) -> tuple[str, str]:
     before, after = cost
-    change = f"{(after - before) / before:+.1%}" if before else ""
-    return f"{short(before)} → {short(after)}", change
+    return f"{short(before)} → {short(after)}", change(before, after)
 
 
 def _print_remarks(console: Console, plan: Plan) -> None:
@@ -82,16 +81,3 @@ def _print_edits(console: Console, plan: Plan) -> None:
             name = escape(f"{edit['module']}.{edit['attribute']}")
             table.add_row(name, str(edit["from"]), f"→ {edit['to']}")
     print_table(console, table)
-
-
-def short(count: float) -> str:
-    """Return a count with three significant digits.
-
-    >>> short(1234567)
-    '1.23 M'
-    """
-    for unit in ("", " k", " M", " G"):
-        if count < 1000:
-            return f"{count:.3g}{unit}"
-        count /= 1000
-    return f"{count:.3g} T"

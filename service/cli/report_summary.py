@@ -1,11 +1,11 @@
 """Prints what a result rests on: loss and accuracy, a doubt of them, and what pruning costs."""
 
 from collections.abc import Iterable
-from typing import Any
 
 from rich.console import Console
 
 from narrows.client.types import Analysis, FirstLook, Layer, Summary
+from narrows.report.texts import number, quality
 from service.cli.tables import make_table, print_table, print_text
 
 
@@ -76,32 +76,6 @@ def summary_of(analysis: Analysis) -> Summary:
     summary = analysis["summary"]
     assert summary is not None  # noqa: S101 - the API promises it
     return summary
-
-
-def of_layer_alone(because: str) -> str:
-    """Return what a layer's `because` says without the network's score, which is printed above.
-
-    >>> of_layer_alone("score 0.95, p 0.01; the network has loss 0.2")
-    'score 0.95, p 0.01'
-    """
-    return because.partition("; the network has")[0]
-
-
-def quality(measured: Any) -> str:
-    """Return loss and accuracy, as far as they are there.
-
-    >>> quality({"loss": 0.21, "accuracy": 0.934}), quality({"loss": 0.5, "accuracy": None})
-    ('loss 0.21, accuracy 93.4%', 'loss 0.5')
-    """
-    parts = [f"loss {number(measured.get('loss'))}"]
-    if measured.get("accuracy") is not None:
-        parts.append(f"accuracy {measured['accuracy']:.1%}")
-    return ", ".join(parts)
-
-
-def number(value: float | None) -> str:
-    """Return a number with four digits; null stands for one that JSON has not, such as NaN."""
-    return "unknown" if value is None else f"{value:.4g}"
 
 
 def _baseline(measured: Summary | FirstLook) -> str:

@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from service.cli.report_summary import of_layer_alone, summary_of
+from narrows.report.texts import of_layer_alone
+from service.cli.report_summary import summary_of
 
 if TYPE_CHECKING:
     from narrows.client.types import Layer

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from narrows.client.types import Layer
+from narrows.report.texts import of_layer_alone
 from service.cli.fail_on import Gate
-from service.cli.report_summary import of_layer_alone
 from service.cli.run_analysis import Result
 from service.cli.undecided import nothing_decided
 
