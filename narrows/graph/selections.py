@@ -22,12 +22,12 @@ class Selection:
 def selection(network: Network, node: Node) -> Selection | None:
     """Return what a call picks; None where it picks nothing, or by numbers that are computed.
 
-    `x[:, [0, 2]]` picks as `index_select` does. So does no table of positions, whose rows are read
-    again and again.
+    `x[:, [2]]` picks one, as `index_select` does. What picks several is no selection of channels,
+    but mostly reads a table of positions.
 
     >>> index = {"self": Ref("x"), "indices": [None, Ref("i")]}
     >>> node = Node("index.Tensor", index, ("y",), "")
-    >>> tensors, leaves = {"picked": torch.tensor([0, -1])}, {"i": "picked"}
+    >>> tensors, leaves = {"picked": torch.tensor([-1])}, {"i": "picked"}
     >>> selection(Network((node,), tensors, leaves, frozenset(), (), ("y",)), node)
     Selection(source=Ref(name='x'), dim=1, index=Ref(name='i'), name='picked')
     """
@@ -46,9 +46,7 @@ def selection(network: Network, node: Node) -> Selection | None:
     if name is None:
         return None
     numbers = network.tensors[name]
-    if numbers.dim() != 1 or numbers.dtype != torch.int64:
-        return None
-    if len(set(numbers.tolist())) < len(numbers):
+    if node.op == "index.Tensor" and (numbers.shape != (1,) or numbers.dtype != torch.int64):
         return None
     return Selection(as_ref(node.inputs["self"]), dim, index, name)
 
