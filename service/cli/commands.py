@@ -23,6 +23,7 @@ from service.cli.show import show
 from service.cli.trial import trial
 from service.cli.trials import trials
 from service.cli.up import up
+from service.cli.upload import upload
 from service.cli.webhooks import webhooks
 from service.cli.workers import workers
 from service.parent_watch import stop_at_end_of_input
@@ -81,6 +82,7 @@ def _load(point: EntryPoint) -> Callable[..., Any]:
 _OWN: dict[str, Callable[..., None]] = {
     "demo": demo,
     "up": up,
+    "upload": upload,
     "analyze": analyze,
     "trial": trial,
     "show": show,

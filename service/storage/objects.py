@@ -20,7 +20,7 @@ import obstore
 from obstore.store import LocalStore, ObjectStore, from_url
 
 from service.storage import cache
-from service.storage.damage import Verified
+from service.storage.damage import DamagedFileError, Verified
 from service.storage.errors import as_os_error
 from service.storage.part_objects import PartObjects
 from service.storage.parts import PartStorage
@@ -127,6 +127,17 @@ class Storage:
                 cache.save(content, content.meta["size"], path, self._cache_bytes)
         self._verified.require(path, sha256)
         return path
+
+    def is_intact(self, sha256: str, size: int) -> bool:
+        """Return whether an object is there as it was kept; of a remote one, by its size alone."""
+        try:
+            if isinstance(self._store, LocalStore):
+                self.fetch(sha256, Path())
+                return True
+            with as_os_error(FileNotFoundError):
+                return obstore.head(self._store, address(sha256))["size"] == size
+        except (FileNotFoundError, DamagedFileError):
+            return False
 
     async def read(self, sha256: str, start: int, stop: int) -> AsyncIterator[bytes]:
         """Return the bytes `start` … `stop − 1` of an object (at least one byte), in pieces.

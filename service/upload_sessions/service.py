@@ -29,6 +29,7 @@ from service.upload_sessions.schemas import (
     UploadSessionOut,
     UploadSessionRequest,
 )
+from service.uploads import service as uploads
 from service.uploads.service import Kind
 
 KINDS: Final[dict[str, Kind[Any]]] = {kind.noun: kind for kind in (MODELS, DATASETS)}
@@ -42,8 +43,9 @@ def begin(
 ) -> UploadSessionDetail:
     """Begin a session, or return the one that a request with this idempotency key began.
 
-    Raises TooLargeError, InvalidError for too many parts, and KeyReusedError if the key came with
-    another request.
+    One of an upload that the caller has already is completed: nothing needs to be sent. Raises
+    TooLargeError, InvalidError for too many parts, and KeyReusedError if the key came with another
+    request.
     """
     if body.size > (limit := services.settings.max_upload_bytes):
         raise TooLargeError(f"A file may have at most {limit} bytes.", limit=limit)
@@ -64,7 +66,11 @@ def begin(
         expires_at=expiry(services.settings),
         **asked,
     )
-    services.storage.parts.begin(row.id, row.size)
+    columns = {"name": row.name, **row.declared}
+    if there := uploads.renew(services, caller, KINDS[row.kind], row.sha256, columns):
+        row.state, row.upload_id, row.upload_is_new = "completed", there.id, False
+    else:
+        services.storage.parts.begin(row.id, row.size)
     try:
         with services.transaction() as session:
             UploadSessionRepository(session).add(row)
@@ -90,7 +96,7 @@ def _declared(body: UploadSessionRequest) -> dict[str, Any]:
     """Return the columns that only this kind of upload has."""
     if body.kind == "model":
         return {}
-    return {"transform": body.transform.model_dump(exclude_none=True) if body.transform else {}}
+    return {"transform": body.transform.model_dump() if body.transform else {}}
 
 
 def _begun(services: Services, owner: str, key: str) -> UploadSession | None:

@@ -114,6 +114,25 @@ def _same_upload(
     return row
 
 
+def renew(
+    services: Services, caller: Caller, kind: Kind[U], sha256: str, columns: Mapping[str, Any]
+) -> U | None:
+    """Return the caller's upload of these bytes and columns, as if it came again; else None."""
+    with services.reading() as session:
+        there = UploadRepository(session, kind.table).same(
+            caller.owner, sha256, columns, lock=False
+        )
+    if there is None or not services.storage.is_intact(sha256, there.size):
+        return None
+    with services.transaction() as session:
+        row = UploadRepository(session, kind.table).get_to_delete(caller.owner, there.id)
+        if row is None or row.state != there.state:
+            return None
+        row.uploaded_at = utc_now()
+        record(session, caller, f"{kind.noun}.renew", row.id)
+    return row
+
+
 def _new_upload(
     session: Session, caller: Caller, file: Stored, kind: Kind[U], columns: Mapping[str, Any]
 ) -> U:

@@ -12,7 +12,17 @@ COMMANDS = [
     *(
         [name]
         for name in (
-            *("demo", "up", "analyze", "show", "analyses", "cancel", "inspect", "workers"),
+            *(
+                "demo",
+                "up",
+                "upload",
+                "analyze",
+                "show",
+                "analyses",
+                "cancel",
+                "inspect",
+                "workers",
+            ),
             *("api", "migrate", "gc", "retention", "export", "worker"),
         )
     ),

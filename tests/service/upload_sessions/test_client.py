@@ -10,6 +10,7 @@ import pytest
 
 from narrows.client import ApiError, Client
 from narrows.client.http import Connection
+from service.settings import Settings
 from tests.support.answers import Client as ClientOf
 
 SIZE = 10_500
@@ -100,6 +101,28 @@ def test_only_what_is_missing_is_sent_after_a_cut(
     assert {int(path.rpartition("/")[2]) for path in sent} == missing
     assert (model["size"], sum(read)) == (SIZE, SIZE)
     assert [item["state"] for item in ann.get("/v1/uploads").json()["items"]] == ["completed"]
+
+
+def test_what_the_server_has_is_not_sent(
+    new_client: Callable[..., Client], file: Path, sent: list[str], ann: httpx.Client
+) -> None:
+    first = new_client().upload_dataset(file, {"scale": 0.5})
+    sent.clear()
+    read: list[int] = []
+    assert new_client().upload_dataset(file, {"scale": 0.5}, read.append)["id"] == first["id"]
+    assert (sent, sum(read)) == ([], SIZE)
+    assert new_client().upload_dataset(file)["id"] != first["id"]
+    assert len(sent) == PARTS
+
+
+def test_what_the_server_lost_is_sent(
+    new_client: Callable[..., Client], file: Path, sent: list[str], settings: Settings
+) -> None:
+    first = new_client().upload_model(file)
+    stored = settings.data / "files" / first["sha256"][:2] / first["sha256"]
+    stored.write_bytes(bytes(SIZE))
+    assert new_client().upload_model(file)["id"] == first["id"]
+    assert stored.read_bytes() == file.read_bytes()
 
 
 def test_another_transform_is_another_upload(

@@ -1,0 +1,43 @@
+"""`narrows upload`: uploads a network or a dataset, for analyses to come."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def upload(
+    file: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, help="A `.pt2` file, or a dataset.")
+    ],
+    transform: Annotated[
+        str | None,
+        typer.Option(help="Of a dataset: preprocessing, in JSON, as in `narrows analyze`."),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print it in JSON, as the API returns it.")
+    ] = False,
+) -> None:
+    """Upload a network or a dataset, wait for its inspection, and print its id.
+
+    Example: narrows upload photos.zip
+
+    A large file goes in parts. After a cut, or Ctrl-C, the same command sends only what is missing.
+    """
+    from service.cli.checks import checked_transform
+    from service.cli.following import connected
+    from service.cli.progress import Steps
+    from service.cli.uploading import ready_model, upload_dataset
+
+    is_model = file.suffix == ".pt2"
+    if is_model and transform is not None:
+        raise typer.BadParameter("--transform belongs to a dataset; leave it out.")
+    preprocessing = None if transform is None else checked_transform(transform)
+    steps = Steps()
+    with connected(steps) as client:
+        if is_model:
+            uploaded = ready_model(steps, client, file)
+        else:
+            uploaded = upload_dataset(steps, client, file, preprocessing)
+    typer.echo(json.dumps(uploaded, indent=2) if as_json else uploaded["id"])
