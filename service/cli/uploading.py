@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,9 @@ import typer
 
 from narrows.client import Client
 from narrows.client.types import Transform, Upload
+from narrows.client.uploads import LARGE
 from service.cli.errors import CommandError
-from service.cli.progress import Steps
+from service.cli.progress import Step, Steps
 
 Check = Callable[[], None]
 
@@ -47,7 +49,7 @@ def ready_model(
     """
     identity = model
     if isinstance(model, Path):
-        with steps.step(f"Uploading {model.name}", model.stat().st_size) as step:
+        with _sending(steps, model) as step:
             identity = client.upload_model(model, step.advance)["id"]
     return _inspected(steps, str(model), client.watch_model(str(identity)), check)
 
@@ -60,9 +62,22 @@ def upload_dataset(
     check: Check = lambda: None,
 ) -> Upload:
     """Upload a dataset and return it once it is ready; raise CommandError if it is rejected."""
-    with steps.step(f"Uploading {path.name}", path.stat().st_size) as step:
+    with _sending(steps, path) as step:
         identity = client.upload_dataset(path, transform, step.advance)["id"]
     return _inspected(steps, str(path), client.watch_dataset(identity), check)
+
+
+@contextmanager
+def _sending(steps: Steps, path: Path) -> Iterator[Step]:
+    """Show the upload of a file; after Ctrl-C, say what becomes of what has arrived."""
+    size = path.stat().st_size
+    try:
+        with steps.step(f"Uploading {path.name}", size) as step:
+            yield step
+    except KeyboardInterrupt:
+        if size > LARGE:
+            steps.note("What has arrived stays there for days: the same command sends the rest.")
+        raise
 
 
 def _inspected(steps: Steps, name: str, watched: Iterator[Upload], check: Check) -> Upload:
