@@ -139,7 +139,7 @@ class _Sending:
 
         try:
             for _ in range(AT_ONCE):
-                threading.Thread(target=work, daemon=True).start()
+                threading.Thread(target=work, name="upload", daemon=True).start()
             for _ in range(AT_ONCE):
                 if error := ended.get():
                     raise error

@@ -31,6 +31,12 @@ CONTENT = os.urandom(2500)
 PARTS = [CONTENT[:1000], CONTENT[1000:2000], CONTENT[2000:]]
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 Begin = Callable[..., str]
+both_databases = pytest.mark.parametrize("database_kind", ["sqlite", "postgresql"])
+
+
+@pytest.fixture
+def database_kind() -> str:
+    return "sqlite"  # where a test does not ask for both
 
 
 @pytest.fixture
@@ -80,6 +86,7 @@ class TestBegin:
         assert session | told == session
         assert session["expires_at"] > session["created_at"]
 
+    @both_databases
     def test_idempotency_key(
         self, ann: httpx.Client, bob: httpx.Client, settings: Settings
     ) -> None:
@@ -94,7 +101,6 @@ class TestBegin:
         assert created(bob.post("/v1/uploads", json=body, headers=headers))["id"] != first["id"]
         assert len(stored(settings)) == 2
 
-    @pytest.mark.parametrize("database_kind", ["sqlite"])
     @pytest.mark.parametrize(
         ("members", "pointer"),
         [
@@ -136,6 +142,7 @@ class TestParts:
     def test_wrong_owner(self, bob: httpx.Client, begin: Begin) -> None:
         problem(put_part(bob, begin(), 0, PARTS[0]), 404, "not-found")
 
+    @both_databases
     def test_any_order_side_by_side_and_again(
         self, ann: httpx.Client, begin: Begin, settings: Settings
     ) -> None:
@@ -177,7 +184,6 @@ class TestParts:
             put_part(ann, session, number, PARTS[number])
         assert created(complete(ann, session))["sha256"] == SHA256
 
-    @pytest.mark.parametrize("database_kind", ["sqlite"])
     @pytest.mark.parametrize(
         "digest", ["", "sha-256=x", "sha-512=:AAAA:", "sha-256=:" + "A" * 42 + "==:"]
     )
@@ -186,7 +192,6 @@ class TestParts:
         error = problem(answer, 422, "invalid")["errors"][0]
         assert (error["in"], error["pointer"]) == ("header", "/content-digest")
 
-    @pytest.mark.parametrize("database_kind", ["sqlite"])
     def test_other_spellings_of_the_checksum(self, ann: httpx.Client, begin: Begin) -> None:
         session, digest = begin(), digest_header(PARTS[0])
         several = f"unixsum=:30637:, {digest}, sha-512=:AAAA:"
@@ -194,12 +199,10 @@ class TestParts:
         for headers in ({"Repr-Digest": digest}, {"Content-Digest": several}):
             assert ann.put(path, content=PARTS[0], headers=headers).status_code == 204
 
-    @pytest.mark.parametrize("database_kind", ["sqlite"])
     @pytest.mark.parametrize("number", ["3", "9" * 30])
     def test_no_such_part(self, ann: httpx.Client, begin: Begin, number: str) -> None:
         problem(put_part(ann, begin(), int(number), b"x"), 404, "not-found")
 
-    @pytest.mark.parametrize("database_kind", ["sqlite"])
     def test_sizes(self, ann: httpx.Client, begin: Begin) -> None:
         session = begin()
         long, short = CONTENT[:1001], CONTENT[:999]
@@ -227,7 +230,6 @@ class TestParts:
         assert received(ann, session) == []
         assert put_part(ann, session, 0, PARTS[0]).status_code == 204
 
-    @pytest.mark.parametrize("database_kind", ["sqlite"])
     def test_no_space_left(
         self, ann: httpx.Client, begin: Begin, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -261,6 +263,7 @@ class TestComplete:
     def test_wrong_owner(self, bob: httpx.Client, whole: str) -> None:
         problem(complete(bob, whole), 404, "not-found")
 
+    @both_databases
     def test_a_dataset(self, ann: httpx.Client, waiting: Callable[[str], int]) -> None:
         transform = {"scale": 0.5, "layout": "nhwc"}
         body = session_request(CONTENT, kind="dataset", name="d.npz", transform=transform)
@@ -273,6 +276,7 @@ class TestComplete:
         assert ann.get(answer.headers["location"]).json() == dataset
         wait_until(lambda: waiting("inspect") == 1)
 
+    @both_databases
     def test_again(self, ann: httpx.Client, whole: str, settings: Settings) -> None:
         with ThreadPoolExecutor(4) as threads:
             answers = list(threads.map(lambda _: complete(ann, whole), range(4)))
@@ -289,6 +293,7 @@ class TestComplete:
         assert stored(settings) == []
         problem(complete(ann, whole), 404, "not-found")
 
+    @both_databases
     def test_what_is_there_already(
         self, ann: httpx.Client, bob: httpx.Client, whole: str, settings: Settings
     ) -> None:
@@ -324,6 +329,7 @@ class TestComplete:
         with Session(engine) as reading:
             assert list(reading.scalars(select(File.sha256))) == []
 
+    @both_databases
     def test_a_part_that_storage_damaged_is_sent_again(
         self, ann: httpx.Client, whole: str, settings: Settings
     ) -> None:
@@ -379,6 +385,7 @@ class TestList:
     def test_wrong_owner(self, bob: httpx.Client) -> None:
         assert bob.get("/v1/uploads").json() == {"items": [], "next_page_token": None}
 
+    @both_databases
     def test_by_state_and_file(self, ann: httpx.Client, begin: Begin, whole: str) -> None:
         other = begin(sha256="0" * 64)
         complete(ann, whole)
@@ -394,6 +401,7 @@ class TestList:
 
 
 class TestEnd:
+    @both_databases
     def test_cancelled(
         self, ann: httpx.Client, bob: httpx.Client, anonymous: httpx.Client, whole: str,
         settings: Settings, engine: Engine,
@@ -409,6 +417,7 @@ class TestEnd:
             actions = list(session.scalars(select(AuditEntry.action).order_by(AuditEntry.id)))
         assert actions == ["upload.create", "upload.cancel"]
 
+    @both_databases
     def test_expired(
         self, ann: httpx.Client, whole: str, begin: Begin, settings: Settings, engine: Engine,
         alter: Callable[..., None],
@@ -458,7 +467,6 @@ class TestEnd:
         assert stored(settings) == sorted(["upl_new", known])
 
 
-@pytest.mark.parametrize("database_kind", ["sqlite"])
 def test_a_reading_key(client_of: Client, begin: Begin) -> None:
     session, reader = begin(), client_of("ann", ("read",))
     assert reader.get(f"/v1/uploads/{session}").is_success
