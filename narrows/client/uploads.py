@@ -88,7 +88,7 @@ def _arrived(
     transform = json.loads(fields.get("transform", "{}"))
     for item in answer.json()["items"]:
         known = item["sha256"], item["name"], item.get("transform", {})
-        if known == (sha256, name, transform) and item["state"] != "rejected":
+        if known == (sha256, name, transform) and item["state"] in ("inspecting", "ready"):
             there: Upload = item
             return there
     return None

@@ -23,7 +23,9 @@ def main() -> None:
     except Exception as error:
         if os.environ.get("NARROWS_LOG_LEVEL") == "DEBUG":
             raise
-        sys.exit(_explain(error))
+        from service.objects_in_text import without_addresses
+
+        sys.exit(without_addresses(_explain(error)))
 
 
 def _terminate(_number: int, _frame: FrameType | None) -> None:
