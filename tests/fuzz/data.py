@@ -1,12 +1,16 @@
 """Mutants of data files, of every format that is read."""
 
 import io
+import json
 import random
+import tarfile
 import zipfile
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from tests.support.datasets import encoded
@@ -45,15 +49,60 @@ def pictures(kind: str) -> dict[str, bytes]:
     return {f"{i % 2}/{i}.{kind.lower()}": encoded(image, kind) for i, image in enumerate(pixels)}
 
 
+def tarred(files: Mapping[str, bytes], change: Change, kind: Literal["w", "w:gz"] = "w") -> bytes:
+    """Return a tar archive of files, each changed."""
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode=kind) as archive:
+        for name, content in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data := change(content))
+            archive.addfile(info, io.BytesIO(data))
+    return file.getvalue()
+
+
+def tensors(change: Change) -> bytes:
+    """Return a safetensors file, with its header changed, and what follows it."""
+    x, y = IMAGES[:8].tobytes(), LABELS[:8].tobytes()
+    entries = {
+        "x": {"dtype": "F32", "shape": [8, 3, 8, 8], "data_offsets": [0, len(x)]},
+        "y": {"dtype": "I64", "shape": [8], "data_offsets": [len(x), len(x) + len(y)]},
+    }
+    header = change(json.dumps(entries).encode())
+    return len(header).to_bytes(8, "little") + header + change(x + y)
+
+
+def parquet(change: Change, *, images: bool = False) -> bytes:
+    """Return a Parquet file of numbers, or of images as Hugging Face has them."""
+    labels = LABELS[:6].tolist()
+    columns: dict[str, Any] = {"a": IMAGES[:6, 0, 0, 0].tolist(), "label": labels}
+    if images:
+        files = [{"bytes": change(content), "path": None} for content in pictures("PNG").values()]
+        columns = {"image": files, "label": labels}
+    file = io.BytesIO()
+    pq.write_table(pa.table(columns), file)
+    return file.getvalue() if images else change(file.getvalue())
+
+
 ONE: Final = arrays(x=IMAGES, y=LABELS)
 FEW: Final = arrays(x=IMAGES[:8], y=LABELS[:8])
 SEVERAL: Final = arrays(x0=IMAGES[:8], x1=IMAGES[:8, 0, 0], y=LABELS[:8])
+SHARD: Final = {
+    f"{i}.{name}": content
+    for i, image in enumerate(pictures("PNG").values())
+    for name, content in (("png", image), ("cls", b"%d" % (i % 2)))
+}
 FORMATS: Final[Mapping[str, Callable[[Change], bytes]]] = {
     "npz": lambda change: zipped(ONE, change),
     "npz, stored": lambda change: zipped(FEW, change, zipfile.ZIP_STORED),
     "npz, several": lambda change: zipped(SEVERAL, change),
     "png": lambda change: zipped(pictures("PNG"), change),
     "jpeg": lambda change: zipped(pictures("JPEG"), change),
+    "tar": lambda change: tarred(pictures("PNG"), change),
+    "tar.gz": lambda change: tarred(pictures("JPEG"), change, "w:gz"),
+    "webdataset": lambda change: tarred(SHARD, change),
+    "safetensors": tensors,
+    "parquet": parquet,
+    "parquet of images": lambda change: parquet(change, images=True),
 }
 """How to make a file of each format; a new format needs a row."""
 

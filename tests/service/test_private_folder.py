@@ -1,6 +1,5 @@
 """What a server stores is its user's alone, also what was there before."""
 
-import os
 from pathlib import Path
 
 from service.private_folder import make_private
@@ -27,7 +26,7 @@ def test_what_was_there_before_is_mended_and_said(tmp_path: Path) -> None:
     assert mode(data) == mode(data / "files" / "ab") == mode(data / "scratch") == 0o700
     assert mode(child) == 0o644  # of a child, which may be another user, in a folder of its own
     assert mode(tmp_path / "outside") == 0o644
-    for name in ("narrows.db", "secret"):
+    for name in ("narrows.db",):
         assert mode(data / name) == 0o600
     assert run_narrows(data, "keys", "list").stderr == ""
 
@@ -35,6 +34,6 @@ def test_what_was_there_before_is_mended_and_said(tmp_path: Path) -> None:
 def test_what_its_user_may_not_do_stays(tmp_path: Path) -> None:
     (tmp_path / "read-only").write_bytes(b"x")
     (tmp_path / "read-only").chmod(0o444)
-    os.chmod(tmp_path, 0o700)
+    tmp_path.chmod(0o700)
     assert make_private(tmp_path) == 1
     assert mode(tmp_path / "read-only") == 0o400

@@ -50,6 +50,12 @@ WRONG = [
     ("METRICS_PORT", "65536", "65535 or less"),
     ("CACHE_BYTES", "20G", "whole number"),
     ("MAX_UPLOAD_BYTES", "0", "1 or more"),
+    ("MAX_STREAMS_PER_KEY", "0", "1 or more"),
+    ("WEBHOOK_PRIVATE", "maybe", "true or false"),
+    ("KEEP_UPLOADS_DAYS", "0", "greater than 0"),
+    ("KEEP_RESULTS_DAYS", "a month", "a number"),
+    ("KEEP_ARTIFACTS_DAYS", "1e6", "36500 or less"),
+    ("UPLOAD_SESSION_SECONDS", "nan", "finite"),
     ("SHARD_SAMPLES", "1.5", "whole number"),
     ("CHECKPOINT_SECONDS", "0", "greater than 0"),
     ("LEASE_SECONDS", "0", "greater than 0"),
@@ -84,7 +90,7 @@ def test_a_wrong_value(field: str, value: str, told: str, monkeypatch: pytest.Mo
 
 
 def test_every_setting_that_can_be_wrong_is_tried() -> None:
-    free = {"data", "metrics_host"}
+    free = {"data", "handover", "metrics_host"}
     assert {field for field, *_ in WRONG} == {
         f.upper() for f in Settings.model_fields.keys() - free
     }
