@@ -77,6 +77,7 @@ def make(name: str) -> tuple[nn.Module, tuple[Tensor, ...]]:
     if not own or library not in _MAKERS:
         raise ValueError(f"{name!r} must be one of: {', '.join(f'{known}:…' for known in _MAKERS)}")
     own, picked = own.removesuffix(TENSOR), own.endswith(TENSOR)
+    failure: Exception = ValueError(f"{library} makes no network of the name {own!r}")
     for module, inputs in _MAKERS[library](own):
         module = (FirstTensor(module) if picked else module).eval()
         try:
