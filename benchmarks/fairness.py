@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import secrets
+import shutil
 import statistics
 import tempfile
 import time
@@ -86,11 +87,13 @@ def inspections(ann: Client, bob: Client, folder: Path, options: argparse.Namesp
     """Time the inspection of Bob's upload, alone and while Ann's wait."""
 
     def small() -> None:
-        *_, inspected = bob.watch_model(bob.upload_model(folder / "model.pt2")["id"])
+        file = shutil.copy(folder / "model.pt2", folder / f"{secrets.token_hex(4)}.pt2")
+        *_, inspected = bob.watch_model(bob.upload_model(file)["id"])
         assert inspected["state"] == "ready", inspected["error"]
 
     alone = median(options.rounds, small)
-    hers = [ann.upload_dataset(folder / "data.npz")["id"] for _ in range(options.uploads)]
+    files = [shutil.copy(folder / "data.npz", folder / f"{n}.npz") for n in range(options.uploads)]
+    hers = [ann.upload_dataset(file)["id"] for file in files]  # of one name, there would be one
     meanwhile = timed(small)
     left = sum(next(ann.watch_dataset(one))["state"] == "inspecting" for one in hers)
     return Waits(alone, meanwhile, left)

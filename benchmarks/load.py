@@ -154,6 +154,8 @@ def measure(workers: int, options: argparse.Namespace) -> tuple[Load, int]:
             NARROWS_BROKER_URL=options.redis or "",
             NARROWS_SECRET=secrets.token_hex(16),
             NARROWS_SHARD_SAMPLES="4",
+            NARROWS_LIMIT_ANALYSES="1000000",
+            NARROWS_LIMIT_REQUESTS_PER_SECOND="1000000",
             OMP_NUM_THREADS="1",
         ):
             while not (settings.data / "api-key").exists():

@@ -28,6 +28,7 @@ from service.keys.secrets import server_secret
 from service.keys.uses import Uses
 from service.metrics import Metrics
 from service.models import endpoints as models
+from service.quotas.rate import buckets
 from service.retention.collecting import Collecting
 from service.settings import Settings
 from service.startup import checked_settings
@@ -129,5 +130,6 @@ def _open(settings: Settings, closing: threading.Event) -> Services:
         secret=server_secret(settings),
         uses=Uses(),
         places=Places(settings),
+        buckets=buckets(settings),
         closing=closing,
     )

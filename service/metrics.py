@@ -57,7 +57,7 @@ def _may_read(request: Request, services: FromApp, credentials: Credentials) -> 
     "/metrics",
     response_class=PlainTextResponse,
     dependencies=[Depends(_may_read)],
-    responses=responses(401, 403, 422, 500, 503),
+    responses=responses(401, 403, 422, 429, 500, 503),
 )
 def read_metrics(request: Request, session: Session) -> str:
     """Return the metrics of this process and the counts of unfinished work, for Prometheus.

@@ -72,6 +72,16 @@ class Settings(BaseSettings):
     """How long the networks that they built are kept. Default: as long as the results."""
     upload_session_seconds: float = Field(default=3 * 24 * 60 * 60.0, gt=0, allow_inf_nan=False)
     """How long an upload in parts waits for its next part before it is forgotten."""
+    limit_analyses: int = Field(default=1000, ge=0)
+    """How many analyses of an owner may be queued or running. Admins give owners other limits."""
+    limit_trials: int = Field(default=100, ge=0)
+    """How many trials of an owner may be queued or running."""
+    limit_bytes: int = Field(default=256 << 30, ge=0)
+    """How many bytes an owner's uploads and built networks may have."""
+    limit_uploads_per_day: int = Field(default=2000, ge=0)
+    """How many uploads an owner may make in 24 hours."""
+    limit_requests_per_second: int = Field(default=100, ge=1)
+    """How often a key may ask, averaged over ten seconds."""
     shard_samples: int = Field(default=512, ge=1)
     """About how many samples a shard has: seconds of work, so that a crash loses little."""
     checkpoint_seconds: float = Field(default=30.0, gt=0, allow_inf_nan=False)
@@ -87,6 +97,8 @@ class Settings(BaseSettings):
     """Whether webhooks may point to private addresses, and be http."""
     time_limit_seconds: float = Field(default=3600.0, gt=0, allow_inf_nan=False)
     """How many seconds the computation of one piece of work (such as a shard) may take."""
+    inspection_seconds: float = Field(default=60.0, gt=0, allow_inf_nan=False)
+    """How many seconds an inspection may take, and one more for each 16 MiB of the upload."""
     memory_bytes: int | None = Field(default=None, ge=1)
     """How many bytes of memory it may use. Default: four fifths of the memory of the machine or
     container, divided among the workers of a launcher."""

@@ -21,7 +21,7 @@ from service.private_folder import keep_private, make_private
 from service.settings import Settings, SettingsError, get_settings, variable
 from service.storage.objects import Storage
 
-Command = Literal["api", "up", "worker", "migrate", "keys", "gc"]
+Command = Literal["api", "up", "worker", "migrate", "keys", "gc", "owners"]
 
 NAMES: Final = frozenset(
     {

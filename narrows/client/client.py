@@ -29,6 +29,7 @@ from narrows.client.types import (
     Structure,
     Transform,
     Upload,
+    Usage,
     Worker,
 )
 from narrows.client.uploads import upload
@@ -154,6 +155,10 @@ class Client(TrialCalls, WebhookCalls):
     def workers(self) -> list[Worker]:
         """Return the workers, by name, with their tasks."""
         return list(self._items("/v1/workers"))
+
+    def usage(self) -> Usage:
+        """Return what the key's owner has stored and asked for, and its limits."""
+        return cast("Usage", self._connection.send("GET", "/v1/usage").json())
 
     def artifacts(self, analysis_id: str) -> list[Artifact]:
         """Return the networks that an analysis built, those of its option `build`."""

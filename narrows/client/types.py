@@ -167,6 +167,25 @@ class Work(TypedDict):
     shard: int | None
 
 
+class Limit(TypedDict):
+    """A limit of an owner; nothing is counted for rates."""
+
+    limit: int
+    used: int | None
+    left: int | None
+
+
+class Usage(TypedDict):
+    """What an owner has stored and asked for, and its limits by name."""
+
+    owner: str
+    models: int
+    datasets: int
+    jobs: dict[str, dict[str, int]]
+    bytes: int
+    limits: dict[str, Limit]
+
+
 class Worker(TypedDict):
     """A worker; times are as in RFC 3339."""
 

@@ -14,7 +14,9 @@ from service.http.pagination import Page, PageSize, PageToken, Slice, decode_tok
 from service.http.problem_schema import responses
 from service.http.security import Admin
 
-router = APIRouter(prefix="/v1/audit", tags=["admin"], responses=responses(401, 403, 422, 500, 503))
+router = APIRouter(
+    prefix="/v1/audit", tags=["admin"], responses=responses(401, 403, 422, 429, 500, 503)
+)
 
 _BY_ID: TypeAdapter[int] = TypeAdapter(Annotated[int, Field(strict=True, ge=1, le=2**63 - 1)])
 

@@ -29,7 +29,7 @@ from service.keys.repository import KeyRepository
 router = APIRouter(
     prefix="/v1/keys",
     tags=["admin"],
-    responses=responses(401, 403, 422, 500, 503),
+    responses=responses(401, 403, 422, 429, 500, 503),
     route_class=SmallBodyRoute,
 )
 

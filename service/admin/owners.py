@@ -5,12 +5,14 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 
 from narrows.vocabulary import AnalysisState
-from service.admin.schemas import OwnerOut
+from service.admin.schemas import Owner, OwnerOut
 from service.admin.usage import owners, usage
 from service.analyses import service as analyses
 from service.analyses.schemas import AnalysisOut
 from service.database.tables import ANALYSES
-from service.http.dependencies import Session
+from service.http.audit import record
+from service.http.dependencies import FromApp, Session
+from service.http.middleware import SmallBodyRoute
 from service.http.pagination import (
     ByName,
     Page,
@@ -21,31 +23,53 @@ from service.http.pagination import (
     first_page,
 )
 from service.http.problem_schema import responses
+from service.http.problems import NotJsonError
 from service.http.security import Admin, Reader
 from service.jobs import service as jobs
+from service.quotas.limits import OwnLimits, set_limits
 
-router = APIRouter(tags=["admin"], responses=responses(401, 403, 422, 500, 503))
+router = APIRouter(
+    tags=["admin"],
+    responses=responses(401, 403, 422, 429, 500, 503),
+    route_class=SmallBodyRoute,
+)
+
+OwnerName = Annotated[Owner, Path(description="The owner")]
 
 
 @router.get("/v1/usage")
-def get_usage(caller: Reader, session: Session) -> OwnerOut:
-    """Return what you have stored and asked for."""
-    return usage(session, [caller.owner])[0]
+def get_usage(caller: Reader, session: Session, services: FromApp) -> OwnerOut:
+    """Return what you have stored and asked for, and your limits."""
+    return usage(session, services.settings, [caller.owner])[0]
 
 
 @router.get("/v1/owners", response_model=Page[OwnerOut])
 def list_owners(
-    _caller: Admin, session: Session, page_size: PageSize = 50, page_token: PageToken = None
+    _caller: Admin,
+    session: Session,
+    services: FromApp,
+    page_size: PageSize = 50,
+    page_token: PageToken = None,
 ) -> Slice[OwnerOut]:
-    """List the owners by name, with what each has stored and asked for."""
+    """List the owners by name, with what each has stored and asked for, and its limits."""
     names = owners(session, decode_token(page_token, ByName) or "", page_size + 1)
     page = first_page(names, page_size, lambda name: name)
-    return Slice(usage(session, page.items), page.next_page_token)
+    return Slice(usage(session, services.settings, page.items), page.next_page_token)
+
+
+@router.put("/v1/owners/{owner}/limits", responses=responses(400, 413, NotJsonError))
+def put_limits(
+    owner: OwnerName, body: OwnLimits, caller: Admin, session: Session, services: FromApp
+) -> OwnerOut:
+    """Replace the limits of an owner that are other than usual; those left out are as usual."""
+    set_limits(session, owner, body)
+    record(session, caller, "owner.limit", owner[:64])
+    return usage(session, services.settings, [owner])[0]
 
 
 @router.get("/v1/owners/{owner}/analyses", response_model=Page[AnalysisOut])
 def list_analyses_of_owner(
-    owner: Annotated[str, Path(max_length=128, description="The owner")],
+    owner: OwnerName,
     _caller: Admin,
     session: Session,
     state: Annotated[

@@ -69,6 +69,14 @@ class NewKeyOut(KeyOut):
     key: str = Field(description="The key itself: send it as a bearer token", examples=["nrw_…"])
 
 
+class LimitOut(BaseModel):
+    """A limit of an owner, and what is used of it."""
+
+    limit: int = Field(description="How much there may be")
+    used: int | None = Field(description="How much there is; null for rates, as is `left`")
+    left: int | None = Field(description="How much more there may be")
+
+
 class OwnerOut(BaseModel):
     """What an owner has stored and asked for."""
 
@@ -80,6 +88,11 @@ class OwnerOut(BaseModel):
         examples=[{"analysis": {"succeeded": 12, "running": 1}}],
     )
     bytes: int = Field(description="The size of its uploads and built networks, each file once")
+    limits: dict[str, LimitOut] = Field(
+        description="By name: unfinished `analyses` and `trials`, `bytes`, `uploads_per_day`; and "
+        "for each key `requests_per_second` and `streams`",
+        examples=[{"analyses": {"limit": 1000, "used": 1, "left": 999}}],
+    )
 
 
 class AuditOut(BaseModel):

@@ -2,45 +2,66 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import ColumnElement, func, select, union
 from sqlalchemy.orm import Session
 
-from service.admin.schemas import OwnerOut
-from service.database.jobs import JobKind
-from service.database.tables import ANALYSES, Dataset, File, Model
-from service.database.trials import TRIALS
-
-UPLOADS: Final[dict[str, type[Model | Dataset]]] = {"models": Model, "datasets": Dataset}
-JOBS: Final[Sequence[JobKind[Any]]] = (ANALYSES, TRIALS)
+from service.admin.schemas import LimitOut, OwnerOut
+from service.database.quotas import Quota
+from service.quotas.limits import limits_of
+from service.quotas.used import (
+    JOBS,
+    UPLOADS,
+    active_jobs,
+    bytes_stored,
+    bytes_used,
+    uploads_of_day,
+)
+from service.settings import Settings
 
 
 def owners(session: Session, after: str, limit: int) -> Sequence[str]:
     """Return up to `limit` names of owners after the name `after`."""
-    tables = (*UPLOADS.values(), *(kind.table for kind in JOBS))
+    tables = (*UPLOADS.values(), *(kind.table for kind in JOBS.values()), Quota)
     everybody = union(*(select(table.owner.label("owner")) for table in tables)).subquery()
     query = select(everybody.c.owner).where(everybody.c.owner > after)
     return session.scalars(query.order_by(everybody.c.owner).limit(limit)).all()
 
 
-def usage(session: Session, names: Collection[str]) -> list[OwnerOut]:
+def usage(session: Session, settings: Settings, names: Collection[str]) -> list[OwnerOut]:
     """Return what each of these owners has stored and asked for, in this order."""
     uploads = {kind: _counts(session, table, names) for kind, table in UPLOADS.items()}
     jobs: dict[str, dict[str, dict[str, int]]] = defaultdict(dict)
-    for kind in JOBS:
+    for kind in JOBS.values():
         for (owner, state), count in _counts(session, kind.table, names, kind.table.state).items():
             jobs[owner].setdefault(kind.noun, {})[state] = count
-    stored = _bytes(session, names)
+    stored = bytes_stored(session, names)
     return [
         OwnerOut(
             owner=name,
             jobs=jobs[name],
             bytes=stored.get(name, 0),
+            limits=_limits(session, settings, name),
             **{kind: counts.get((name,), 0) for kind, counts in uploads.items()},
         )
         for name in names
     ]
+
+
+def _limits(session: Session, settings: Settings, owner: str) -> dict[str, LimitOut]:
+    used = {name: active_jobs(session, kind, owner) for name, kind in JOBS.items()}
+    used |= {
+        "bytes": bytes_used(session, owner),
+        "uploads_per_day": uploads_of_day(session, owner)[0],
+    }
+    limits = limits_of(session, settings, owner).model_dump()
+    limits["streams"] = settings.max_streams_per_key
+    return {name: _limit(limit, used.get(name)) for name, limit in limits.items()}
+
+
+def _limit(limit: int, used: int | None) -> LimitOut:
+    return LimitOut(limit=limit, used=used, left=None if used is None else max(0, limit - used))
 
 
 def _counts(
@@ -49,16 +70,3 @@ def _counts(
     query = select(table.owner, *by, func.count()).where(table.owner.in_(names))
     rows = session.execute(query.group_by(table.owner, *by))
     return {tuple(row[:-1]): row[-1] for row in rows}
-
-
-def _bytes(session: Session, names: Collection[str]) -> dict[str, int]:
-    """Return the size of each owner's files; what it uploaded twice is stored once."""
-    referring = [select(table.owner, table.sha256) for table in UPLOADS.values()]
-    for kind in JOBS:
-        built = kind.artifact
-        of_job = kind.refers(built, kind.table.id)
-        referring.append(select(kind.table.owner, built.sha256).join(built, of_job))
-    files = union(*referring).subquery()
-    query = select(files.c.owner, func.sum(File.size)).join(File, File.sha256 == files.c.sha256)
-    rows = session.execute(query.where(files.c.owner.in_(names)).group_by(files.c.owner))
-    return {owner: int(size) for owner, size in rows}

@@ -19,7 +19,7 @@ from service.jobs.downloads import RESPONSES, FileName, IfRange, RangeHeader, do
 router = APIRouter(
     prefix="/v1/analyses/{analysis_id}/artifacts",
     tags=["analyses"],
-    responses=responses(401, 403, 404, NoResultError, 422, 500, 503),
+    responses=responses(401, 403, 404, NoResultError, 422, 429, 500, 503),
 )
 
 

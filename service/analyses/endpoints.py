@@ -33,7 +33,7 @@ from service.jobs.waiting import Prefer, read_when_changed
 router = APIRouter(
     prefix="/v1/analyses",
     tags=["analyses"],
-    responses=responses(401, 403, 422, 500, 503),
+    responses=responses(401, 403, 422, 429, 500, 503),
     route_class=SmallBodyRoute,
 )
 

@@ -22,7 +22,7 @@ from service.jobs.conditional import IfNoneMatch, entity_tag, matches
 router = APIRouter(
     prefix="/v1/analyses/{analysis_id}",
     tags=["analyses"],
-    responses=responses(401, 403, 404, NoResultError, 422, 500, 503),
+    responses=responses(401, 403, 404, NoResultError, 422, 429, 500, 503),
 )
 
 MEDIA_TYPES: dict[ReportFormat, str] = {

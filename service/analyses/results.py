@@ -15,7 +15,7 @@ from service.http.security import Reader
 router = APIRouter(
     prefix="/v1/analyses/{analysis_id}",
     tags=["analyses"],
-    responses=responses(401, 403, 404, NoResultError, 422, 500, 503),
+    responses=responses(401, 403, 404, NoResultError, 422, 429, 500, 503),
 )
 
 

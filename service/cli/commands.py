@@ -17,6 +17,7 @@ from service.cli.gc import gc
 from service.cli.inspect import inspect
 from service.cli.keys import keys
 from service.cli.migrate import migrate
+from service.cli.owners import owners
 from service.cli.report_file import report
 from service.cli.retention import retention
 from service.cli.show import show
@@ -24,6 +25,7 @@ from service.cli.trial import trial
 from service.cli.trials import trials
 from service.cli.up import up
 from service.cli.upload import upload
+from service.cli.usage import usage
 from service.cli.webhooks import webhooks
 from service.cli.workers import workers
 from service.parent_watch import stop_at_end_of_input
@@ -93,6 +95,7 @@ _OWN: dict[str, Callable[..., None]] = {
     "cancel": cancel,
     "inspect": inspect,
     "workers": workers,
+    "usage": usage,
     "api": api,
     "migrate": migrate,
     "gc": gc,
@@ -104,4 +107,5 @@ for _point in sorted(entry_points(group="narrows.commands"), key=lambda point: p
     if _point.name not in _OWN:
         app.command(_point.name)(_load(_point))
 app.add_typer(keys, name="keys")
+app.add_typer(owners, name="owners")
 app.add_typer(webhooks, name="webhooks")

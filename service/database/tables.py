@@ -13,6 +13,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
+import service.database.quotas
 import service.database.retention
 import service.database.shares
 import service.database.trials
@@ -73,9 +74,10 @@ class AuditEntry(Base):
     """Who changed what, and from where; written in the transaction of the change."""
 
     __tablename__ = "audit"
+    __table_args__ = (Index("ix_audit_owner_at", "owner", "at"),)
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
     at: Mapped[datetime] = mapped_column(default=utc_now)
-    owner: Mapped[str] = mapped_column(String(128), index=True)
+    owner: Mapped[str] = mapped_column(String(128))
     key_id: Mapped[str] = mapped_column(String(32))
     address: Mapped[str | None] = mapped_column(String(64))
     """The address that the request came from; a proxy's, unless the server trusts the proxy."""

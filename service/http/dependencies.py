@@ -17,6 +17,7 @@ from service.broker.outbox import Outbox
 from service.database.engine import READS_ONLY
 from service.http.places import Places
 from service.keys.uses import Uses
+from service.quotas.rate import Buckets
 from service.retention.keep import Keep, Keeps
 from service.settings import Settings
 from service.storage.objects import Storage
@@ -34,6 +35,7 @@ class Services:
     secret: bytes
     uses: Uses
     places: Places
+    buckets: Buckets
     closing: threading.Event
     """Set when the server is about to end: waits and streams end, too."""
 

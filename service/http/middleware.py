@@ -48,6 +48,9 @@ class RequestContext:
                 started = True
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-Id"] = identity
+                if rate := scope.get("state", {}).get("rate"):
+                    for name, value in rate.fields().items():
+                        headers.append(name, value)
                 if scope["app"].state.closing.is_set():
                     headers["Connection"] = "close"
                 line = scope["method"], scope["path"], message["status"]

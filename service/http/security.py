@@ -9,10 +9,11 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.requests import Request
 
 from service.http.dependencies import FromApp, Services
-from service.http.problems import ForbiddenError, UnauthorizedError
+from service.http.problems import ForbiddenError, TooManyRequestsError, UnauthorizedError
 from service.http.query import refuse_unknown_query
 from service.keys.repository import KeyRepository
 from service.keys.secrets import Scope, allows, digest_of
+from service.quotas.limits import Limits, limits_of
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Caller:
     key_id: str
     address: str | None
     scopes: Sequence[Scope]
+    limits: Limits
 
     @property
     def is_admin(self) -> bool:
@@ -38,23 +40,40 @@ Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 def authorize(
     request: Request, services: Services, credentials: Credentials, scope: Scope
 ) -> Caller:
-    """Return who sent the request; raise UnauthorizedError, or ForbiddenError without the scope."""
+    """Return who sent the request.
+
+    Raises UnauthorizedError, ForbiddenError without the scope, and TooManyRequestsError.
+    """
     if credentials is None:
         raise UnauthorizedError("Send an API key: `Authorization: Bearer nrw_…`.")
     digest = digest_of(services.secret, credentials.credentials)
     # A separate transaction, since the request may take hours.
     with services.reading() as session:
         key = KeyRepository(session).valid(digest)
-    if key is None:
+        limits = limits_of(session, services.settings, key.owner) if key else None
+    if key is None or limits is None:
         raise UnauthorizedError("This API key is not known here, was revoked, or has expired.")
-    caller = Caller(key.owner, key.id, request.client.host if request.client else None, key.scopes)
+    address = request.client.host if request.client else None
+    caller = Caller(key.owner, key.id, address, key.scopes, limits)
     request.state.caller = caller  # for the log
     services.uses.note(key.id)
+    _count(request, services, caller)
     if not allows(key.scopes, scope):
         raise ForbiddenError(
             f"This needs the scope `{scope}`; the key has {', '.join(key.scopes)}."
         )
     return caller
+
+
+def _count(request: Request, services: Services, caller: Caller) -> None:
+    """Count a request of the key; raise TooManyRequestsError if there are too many."""
+    rate = services.buckets.take(caller.key_id, caller.limits.requests_per_second)
+    request.state.rate = rate  # for the header
+    if not rate.allowed:
+        raise TooManyRequestsError(
+            f"This key may send {rate.per_second} requests a second; wait {rate.retry_after} s.",
+            retry_after=rate.retry_after,
+        )
 
 
 def _allow(scope: Scope) -> Callable[..., Caller]:

@@ -15,6 +15,7 @@ from service.http.audit import record
 from service.http.dependencies import enqueue, keep_of
 from service.http.pagination import ByIndex, Slice, age_key, decode_age, decode_token, first_page
 from service.http.problems import InUseError, KeyReusedError, NoResultError, NotFoundError
+from service.http.quotas import require_job
 from service.http.security import Caller
 from service.jobs.repository import JobRepository
 from service.logs import request_id
@@ -37,11 +38,13 @@ def create(
     """Return a new, queued job, or the one that a request with this key created before.
 
     `checked` is called for a new one; it returns further columns, or raises. `task` is the message
-    that begins the work. Raises KeyReusedError if the idempotency key came with another request.
+    that begins the work. Raises KeyReusedError if the idempotency key came with another request,
+    and TooManyRequestsError if the caller has as many unfinished jobs as it may have.
     """
     jobs = JobRepository(session, kind)
     existing = jobs.by_idempotency_key(caller.owner, idempotency_key)
     if existing is None:
+        require_job(session, kind, caller)
         new = jobs.add(
             id=new_id(kind.prefix),
             owner=caller.owner,

@@ -18,7 +18,7 @@ from service.uploads.expiry import UploadChange, describe, describe_page
 from service.uploads.schemas import State, form_schema, just_made
 
 router = APIRouter(
-    prefix="/v1/models", tags=["models"], responses=responses(401, 403, 422, 500, 503)
+    prefix="/v1/models", tags=["models"], responses=responses(401, 403, 422, 429, 500, 503)
 )
 
 

@@ -34,7 +34,7 @@ from service.trials.schemas import TrialOut
 router = APIRouter(
     prefix="/v1/trials",
     tags=["trials"],
-    responses=responses(401, 403, 422, 500, 503),
+    responses=responses(401, 403, 422, 429, 500, 503),
     route_class=SmallBodyRoute,
 )
 

@@ -18,7 +18,7 @@ from service.trials.schemas import TrialArtifactOut, TrialRunOut
 router = APIRouter(
     prefix="/v1/trials/{trial_id}",
     tags=["trials"],
-    responses=responses(401, 403, 404, 422, 500, 503),
+    responses=responses(401, 403, 404, 422, 429, 500, 503),
 )
 
 

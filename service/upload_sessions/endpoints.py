@@ -39,7 +39,7 @@ from service.uploads.expiry import describe
 router = APIRouter(
     prefix="/v1/uploads",
     tags=["uploads"],
-    responses=responses(401, 403, 422, 500, 503),
+    responses=responses(401, 403, 422, 429, 500, 503),
     route_class=SmallBodyRoute,
 )
 streaming = APIRouter()

@@ -19,6 +19,7 @@ from service.http.problems import (
     TooLargeError,
     UploadEndedError,
 )
+from service.http.quotas import require_upload
 from service.http.security import Caller
 from service.models.service import MODELS
 from service.retention.upload_sessions import forget, release
@@ -44,8 +45,8 @@ def begin(
     """Begin a session, or return the one that a request with this idempotency key began.
 
     One of an upload that the caller has already is completed: nothing needs to be sent. Raises
-    TooLargeError, InvalidError for too many parts, and KeyReusedError if the key came with another
-    request.
+    TooLargeError, TooManyRequestsError, InvalidError for too many parts, and KeyReusedError if the
+    key came with another request.
     """
     if body.size > (limit := services.settings.max_upload_bytes):
         raise TooLargeError(f"A file may have at most {limit} bytes.", limit=limit)
@@ -73,6 +74,8 @@ def begin(
         services.storage.parts.begin(row.id, row.size)
     try:
         with services.transaction() as session:
+            if not there:
+                require_upload(session, caller, row.size)
             UploadSessionRepository(session).add(row)
             record(session, caller, "upload.create", row.id)
     except BaseException:

@@ -21,7 +21,7 @@ from service.storage.stored import Stored
 T = TypeVar("T")
 
 MAX_FIELD_BYTES = 64 << 10
-_ENVELOPE_BYTES = 1 << 20  # boundaries, headers and text fields around the file
+ENVELOPE_BYTES = 1 << 20  # boundaries, headers and text fields around the file
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ async def receive(request: Request, storage: Storage, *, fields: set[str], limit
     400 for an incomplete body, 422 for a missing, unknown or repeated part. After any error, also
     if the client disconnects, nothing stays in storage.
     """
-    if int(request.headers.get("content-length", 0)) > limit + _ENVELOPE_BYTES:
+    if int(request.headers.get("content-length", 0)) > limit + ENVELOPE_BYTES:
         raise _too_large(limit)
     reading = _Reading(storage, fields, limit)
     try:

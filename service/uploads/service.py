@@ -17,12 +17,13 @@ from service.http.audit import record
 from service.http.dependencies import Services, enqueue
 from service.http.pagination import Slice, age_key, decode_age, first_page
 from service.http.problems import InUseError, NotFoundError
+from service.http.quotas import require_upload
 from service.http.security import Caller
 from service.logs import request_id
 from service.storage.objects import Storage
 from service.storage.stored import Stored
 from service.uploads.expiry import EXPIRY, UploadChange, require_kept
-from service.uploads.receive import Form, receive
+from service.uploads.receive import ENVELOPE_BYTES, Form, receive
 from service.uploads.repository import U, UploadRepository
 
 Name = Annotated[
@@ -59,8 +60,16 @@ async def accept(
     """
     fields = {"name", "expires_at", *kind.fields}
     limit = services.settings.max_upload_bytes
+    await run_in_threadpool(_look, services, caller, request)
     form = await receive(request, services.storage, fields=fields, limit=limit)
     return await run_in_threadpool(_store, services, caller, form, kind)
+
+
+def _look(services: Services, caller: Caller, request: Request) -> None:
+    """Refuse what exceeds the caller's limits before it is received."""
+    size = int(request.headers.get("content-length", 0)) - ENVELOPE_BYTES
+    with services.reading() as session:
+        require_upload(session, caller, max(size, 0), lock=False)
 
 
 def _store(services: Services, caller: Caller, form: Form, kind: Kind[U]) -> tuple[U, bool]:
@@ -136,6 +145,7 @@ def renew(
 def _new_upload(
     session: Session, caller: Caller, file: Stored, kind: Kind[U], columns: Mapping[str, Any]
 ) -> U:
+    require_upload(session, caller, file.size)
     now = utc_now()
     row = kind.table(
         id=new_id(kind.prefix),

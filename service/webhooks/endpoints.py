@@ -32,7 +32,7 @@ from service.webhooks.signature import secret_of
 router = APIRouter(
     prefix="/v1/webhooks",
     tags=["webhooks"],
-    responses=responses(401, 403, 422, 500, 503),
+    responses=responses(401, 403, 422, 429, 500, 503),
     route_class=SmallBodyRoute,
 )
 

@@ -10,7 +10,7 @@ from service.workers import service as workers
 from service.workers.schemas import WorkerOut
 
 router = APIRouter(
-    prefix="/v1/workers", tags=["workers"], responses=responses(401, 403, 422, 500, 503)
+    prefix="/v1/workers", tags=["workers"], responses=responses(401, 403, 422, 429, 500, 503)
 )
 
 

@@ -72,20 +72,22 @@ class Supervisor:
         owner: str | None = None,
         watch: Callable[[], None] = lambda: None,
         memory_bytes: int | None = None,
+        seconds: float | None = None,
     ) -> Any:
         """Run the function in the child; return its result, which must be bytes or plain JSON.
 
         The function can read `files`. A child serves one `owner`, and another one gets another
         child. `watch` is called repeatedly; if it raises, the child is killed and the error passed
-        on. `memory_bytes` applies if it is less than the supervisor's own budget. Raises
+        on. `memory_bytes` and `seconds` apply if they are less than the supervisor's own. Raises
         RefusedError if the function does, and ChildFailedError if it ends without a result.
         """
         budget = min(filter(None, (memory_bytes, self._memory_bytes)), default=None)
+        limit = min(filter(None, (seconds, self._seconds)), default=None)
         with self._lock:
             warm = self._ready_child(owner)
             try:
                 warm.send((module, function, arguments, get_contextvars()), files)
-                self._wait(warm, watch, budget)
+                self._wait(warm, watch, budget, limit)
                 return warm.receive()
             except RefusedError:
                 raise
@@ -126,13 +128,19 @@ class Supervisor:
             self._server.close()
             self._server = None
 
-    def _wait(self, warm: ChildProcess, watch: Callable[[], None], budget: int | None) -> None:
+    def _wait(
+        self,
+        warm: ChildProcess,
+        watch: Callable[[], None],
+        budget: int | None,
+        limit: float | None,
+    ) -> None:
         """Return when the child has sent something, or has ended."""
         started = time.monotonic()
         while not warm.poll(TICK):
             watch()
-            if self._seconds is not None and time.monotonic() - started > self._seconds:
-                raise ChildTimeLimitError(f"It took more than {self._seconds:g} seconds.")
+            if limit is not None and time.monotonic() - started > limit:
+                raise ChildTimeLimitError(f"It took more than {limit:.3g} seconds.")
             if budget is not None and warm.memory() > budget:
                 raise ChildOutOfMemoryError(
                     f"It needed more than the {budget / (1 << 20):,.0f} MiB of its budget. "

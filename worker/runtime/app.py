@@ -79,7 +79,15 @@ def run_worker(settings: Settings, engine: Engine, queues: str, pipeline: str) -
     )
     storage = workers_storage(settings)
     cache = settings.data / "cache"
-    runner = Runner(jobs, broker, storage, supervisor, cache=cache, pipeline=pipeline)
+    runner = Runner(
+        jobs,
+        broker,
+        storage,
+        supervisor,
+        cache=cache,
+        pipeline=pipeline,
+        inspection_seconds=settings.inspection_seconds,
+    )
     register(app, runner)
     reconciler = Reconciler(jobs, broker)
 

@@ -53,6 +53,8 @@ class Work(ABC):
     wanted: ColumnElement[bool] = true()
     ready: ColumnElement[bool] = true()
     builds_files = False
+    spares_a_worker = False
+    """Whether one owner's work leaves a worker of its queue free for others."""
 
     @abstractmethod
     def load(self, connection: Connection, ids: Ids) -> TaskInputs:

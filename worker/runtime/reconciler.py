@@ -17,7 +17,7 @@ from service.broker.celery_app import QUEUES, Broker, BrokerUnavailableError
 from service.database.duty import Duty
 from service.database.engine import READS_ONLY
 from service.logs import first_line
-from worker.runtime import leases, waiting_work
+from worker.runtime import leases, spare_worker, waiting_work
 from worker.runtime.jobs import Jobs
 from worker.runtime.leases import LeaseLostError
 from worker.runtime.messages import ring
@@ -116,7 +116,10 @@ class Reconciler:
         reading = self._jobs.engine.execution_options(**READS_ONLY)
         for queue in QUEUES:
             with reading.begin() as connection:
-                waiting = waiting_work.count(connection, queue, PATIENCE_SECONDS)
+                pieces = waiting_work.count(connection, queue, PATIENCE_SECONDS)
+                for owner in spare_worker.owners_to_pass_over(connection, queue, pieces):
+                    del pieces[owner]  # nobody could take them now
+            waiting = pieces.total()
             try:
                 depth = self._broker.depth(queue) if waiting else 0
             except BrokerUnavailableError as error:

@@ -1,4 +1,4 @@
-"""Registers a worker in the database, for `GET /v1/workers`; nothing else depends on it."""
+"""Registers a worker in the database, for `GET /v1/workers` and `spare_worker`."""
 
 import logging
 import socket

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select, update
 
 from service.database.dialect import insert
 from service.database.shares import Queue, Share
-from worker.runtime import leases, waiting_work
+from worker.runtime import leases, spare_worker, waiting_work
 from worker.runtime.fair_share import Account, next_owner
 from worker.runtime.leases import Claim, Work
 from worker.runtime.work.table import PRECEDENCE
@@ -33,6 +33,8 @@ def claim_next(connection: Connection, queue: str, *, holder: str, seconds: floa
     """
     virtual_time = _lock(connection, queue)
     waiting = waiting_work.owners(connection, queue)
+    for owner in spare_worker.owners_to_pass_over(connection, queue, waiting):
+        del waiting[owner]
     accounts = _accounts(connection, queue, waiting)
     while waiting:
         owner = next_owner({name: accounts[name] for name in waiting}, virtual_time)

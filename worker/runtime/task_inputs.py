@@ -23,6 +23,8 @@ class TaskInputs:
     owner: str
     deadline: datetime | None = None
     memory_bytes: int | None = None
+    inspected_bytes: int | None = None
+    """The size of the upload that is inspected, on which the time limit depends."""
     request_id: str | None = None
     """The id of the HTTP request that caused the work, for the log."""
 

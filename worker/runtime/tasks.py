@@ -27,13 +27,15 @@ from worker.runtime.jobs import Jobs
 from worker.runtime.leases import CancelledWorkError, Claim, LeaseLostError
 from worker.runtime.messages import Bells, ring
 from worker.runtime.scheduling import Turn
-from worker.runtime.task_inputs import StoredFile
+from worker.runtime.task_inputs import StoredFile, TaskInputs
 
 RETRY_SECONDS: Final = 5.0
 FULL_SECONDS: Final = 30.0
 """Between attempts that find the disk of the worker full: each may compute for long before."""
 MOST_SECONDS: Final = 300.0
 PAUSE_SECONDS: Final = 1.0
+INSPECTED_PER_SECOND: Final = 16 << 20
+"""How fast large uploads are inspected at least, in bytes."""
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +43,8 @@ log = logging.getLogger(__name__)
 class Runner:
     """Does leased work in the child of a supervisor, with the functions of the module `pipeline`.
 
-    `cache` is the folder for copies of remote files.
+    `cache` is the folder for copies of remote files. An inspection may take `inspection_seconds`,
+    and one more for each INSPECTED_PER_SECOND bytes.
     """
 
     def __init__(
@@ -53,10 +56,12 @@ class Runner:
         *,
         cache: Path,
         pipeline: str = "worker.pipeline.steps",
+        inspection_seconds: float = 60.0,
     ) -> None:
         self._jobs, self._broker, self._storage = jobs, broker, storage
         self._supervisor = supervisor
         self._cache, self._pipeline = cache, pipeline
+        self._inspection_seconds = inspection_seconds
         self._stopping = threading.Event()
 
     def stop(self) -> None:
@@ -95,6 +100,8 @@ class Runner:
             if work.job:
                 self._jobs.cancel(work.job, ids[0])
         self._jobs.settle(turn, time.monotonic() - begun)
+        if work.spares_a_worker:  # the owner's next one may have been passed over for this one
+            bells = [*bells, work.queue]
         ring(self._broker, bells)
 
     def _finish(self, claim: Claim) -> Bells:
@@ -156,7 +163,14 @@ class Runner:
             owner=inputs.owner,
             watch=watch,
             memory_bytes=inputs.memory_bytes,
+            seconds=self._seconds(inputs),
         )
+
+    def _seconds(self, inputs: TaskInputs) -> float | None:
+        """Return the time limit of an inspection: short, since others wait for theirs."""
+        if inputs.inspected_bytes is None:
+            return None
+        return self._inspection_seconds + inputs.inspected_bytes / INSPECTED_PER_SECOND
 
     def _fetched(self, argument: Any) -> Any:
         """Return the path of a stored file, and other arguments as they are.

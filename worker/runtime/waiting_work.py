@@ -3,7 +3,7 @@
 Queries are built once: that takes longer than the database takes to answer them.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from functools import cache
 from typing import Any, Final
@@ -54,9 +54,12 @@ def first(connection: Connection, works: Iterable[Work], owner: str) -> tuple[Wo
     return work, ids
 
 
-def count(connection: Connection, queue: str, seconds: float) -> int:
-    """Return how many pieces have waited in a queue for more than `seconds`."""
-    return sum(connection.execute(_count(queue), {SECONDS: seconds}).one())
+def count(connection: Connection, queue: str, seconds: float) -> Counter[str]:
+    """Return how many pieces of each owner have waited in a queue for more than `seconds`."""
+    found: Counter[str] = Counter()
+    for owner, pieces in connection.execute(_count(queue), {SECONDS: seconds}):
+        found[owner] += pieces
+    return found
 
 
 def _works(queue: str) -> list[Work]:
@@ -85,16 +88,14 @@ def _first(work: Work) -> Select[Any]:
 
 
 @cache
-def _count(queue: str) -> Select[Any]:
-    before = epoch_now() - bindparam(SECONDS)
-    counts = (
-        select(func.count())
-        .select_from(work.table)
-        .where(work.waits, work.table.waits_from < before)
-        .scalar_subquery()
-        for work in _works(queue)
-    )
-    return select(*counts)
+def _count(queue: str) -> CompoundSelect[Any]:
+    queries = []
+    for work in _works(queue):
+        query, owner = _with_owner(work)
+        overdue = work.table.waits_from < epoch_now() - bindparam(SECONDS)
+        counted = query.with_only_columns(owner, func.count()).where(overdue)
+        queries.append(counted.group_by(owner))
+    return union_all(*queries)
 
 
 def _with_owner(work: Work) -> tuple[Select[Any], Any]:

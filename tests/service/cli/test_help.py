@@ -22,11 +22,13 @@ COMMANDS = [
                 "cancel",
                 "inspect",
                 "workers",
+                "usage",
             ),
             *("api", "migrate", "gc", "retention", "export", "worker"),
         )
     ),
     *(["keys", name] for name in ("create", "list", "revoke")),
+    ["owners", "limit"],
 ]
 
 

@@ -19,6 +19,7 @@ from tests.support.jobs import (
 )
 from worker.runtime.jobs import Jobs
 from worker.runtime.reconciler import PATIENCE_SECONDS, Reconciler
+from worker.runtime.registration import Registration
 from worker.runtime.work.plan import PLAN
 from worker.runtime.work.reduce import REDUCE
 from worker.runtime.work.shard import SHARD
@@ -101,6 +102,28 @@ class TestRing:
             let_pass(engine, table, PATIENCE_SECONDS)
         reconciler.reconcile()
         assert broker.rung == ["inspect"] * 2
+
+    def test_not_for_what_would_take_the_last_worker(
+        self,
+        engine: Engine,
+        jobs: Jobs,
+        broker: FakeBroker,
+        reconciler: Reconciler,
+        make_analysis: MakeAnalysis,
+    ) -> None:
+        for name in ("a", "b"):
+            Registration(engine, name=name, queues="inspect", seconds=60.0).renew()
+        for owner in ("ann", "bob"):
+            make_analysis(owner=owner, inputs="inspecting")
+        for table in (Model, Dataset):
+            let_pass(engine, table, PATIENCE_SECONDS)
+        held = jobs.claim_next("inspect")
+        assert held is not None
+        reconciler.reconcile()
+        assert broker.rung == ["inspect"] * 2  # for the other owner
+        jobs.commit(held.claim, {})
+        reconciler.reconcile()
+        assert broker.rung == ["inspect"] * 3
 
     def test_survives_a_broker_that_is_gone(
         self,

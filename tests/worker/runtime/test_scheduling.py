@@ -12,6 +12,7 @@ from service.database.tables import Analysis, Dataset, Model, Shard
 from service.database.trials import Trial, TrialRun
 from tests.support.jobs import MakeAnalysis, ask_to_cancel, claim, plan, read
 from worker.runtime.jobs import Jobs
+from worker.runtime.registration import Registration
 from worker.runtime.scheduling import Turn
 from worker.runtime.work.plan import PLAN
 from worker.runtime.work.shard import SHARD
@@ -160,6 +161,23 @@ def test_a_locked_row_is_passed_over(
         assert take(jobs).claim.ids == (free,)
         assert jobs.claim_next("analyze") is None
     assert take(jobs).claim.ids == (locked,)
+
+
+def test_an_owner_leaves_a_worker_to_others_inspections(
+    jobs: Jobs, engine: Engine, make_analysis: MakeAnalysis
+) -> None:
+    for name in ("a", "b", "c"):
+        Registration(engine, name=name, queues="analyze,inspect", seconds=60.0).renew()
+    Registration(engine, name="d", queues="analyze", seconds=60.0).renew()
+    for _ in range(2):
+        make_analysis(owner="ann", inputs="inspecting")  # two uploads each
+    held = [take(jobs, "inspect") for _ in range(2)]
+    assert jobs.claim_next("inspect") is None
+    make_analysis(owner="bob", inputs="inspecting")
+    assert take(jobs, "inspect").owner == "bob"
+    jobs.commit(held[0].claim, {})
+    assert {take(jobs, "inspect").owner for _ in range(2)} == {"ann", "bob"}
+    assert jobs.claim_next("inspect") is None
 
 
 def test_models_and_datasets_take_turns_by_age(

@@ -231,6 +231,24 @@ def test_a_child_that_finds_the_disk_full_waits_and_costs_no_attempt(
     assert shard_states(engine, analysis) == ["done"]
 
 
+def test_an_inspection_has_a_time_limit_of_its_own(
+    jobs: Jobs, engine: Engine, make_analysis: MakeAnalysis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = []
+
+    def call(_: FakeSupervisor, *__: Any, seconds: float | None, **___: Any) -> Any:
+        given.append(seconds)
+        return {"shards": [], "first_look": None}
+
+    monkeypatch.setattr(FakeSupervisor, "call", call)
+    make_analysis(inputs="inspecting")
+    with engine.begin() as connection:
+        connection.execute(update(Model).values(size=10 * tasks.INSPECTED_PER_SECOND))
+    for queue in ("inspect", "inspect", "analyze"):
+        make_runner(jobs).run(queue)
+    assert given == [70, pytest.approx(60, abs=0.1), None]
+
+
 def test_a_cancel_that_came_meanwhile_wins(
     engine: Engine, jobs: Jobs, make_analysis: MakeAnalysis
 ) -> None:

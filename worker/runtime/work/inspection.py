@@ -19,6 +19,7 @@ class InspectionWork(Work):
     """Moves an upload from `inspecting` to `ready` or `rejected`."""
 
     waiting = held = "inspecting"
+    spares_a_worker = True
 
     def __init__(self, task: TaskName, table: type[Model | Dataset]) -> None:
         self.task, self.table = task, table
@@ -27,7 +28,7 @@ class InspectionWork(Work):
         row = one_row(connection, select(self.table).where(self.row(ids)))
         declared = (row.transform,) if self.table is Dataset else ()
         arguments = (StoredFile(row.sha256), *declared)
-        return TaskInputs(arguments, row.owner, request_id=row.request_id)
+        return TaskInputs(arguments, row.owner, inspected_bytes=row.size, request_id=row.request_id)
 
     def commit(
         self, connection: Connection, claim: Claim, result: Any, _artifacts: Artifacts | None

@@ -1,0 +1,49 @@
+"""`narrows usage`: what the key's owner has stored and asked for, and its limits."""
+
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from narrows.client.types import Usage
+
+
+def usage(
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print it in JSON, as the API returns it.")
+    ] = False,
+) -> None:
+    """Show what you have stored and asked for, and how much more you may.
+
+    Example: narrows usage
+    """
+    from service.cli.following import connected
+    from service.cli.progress import Steps
+
+    with connected(Steps()) as client:
+        used = client.usage()
+    if as_json:
+        typer.echo(json.dumps(used, indent=2))
+    else:
+        _print(used)
+
+
+def _print(used: "Usage") -> None:
+    from rich.console import Console
+    from rich.markup import escape
+
+    from service.cli.tables import make_table, print_table
+
+    console = Console(highlight=False)
+    console.print(
+        f"{escape(used['owner'])}: {used['models']} models, {used['datasets']} datasets",
+        soft_wrap=True,
+    )
+    table = make_table("limit", "used", "left", "of")
+    for name, limit in used["limits"].items():
+        cells = (limit["used"], limit["left"], limit["limit"])
+        table.add_row(
+            name.replace("_", " "), *("" if cell is None else f"{cell:,}" for cell in cells)
+        )
+    print_table(console, table)
