@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from narrows.channels.groups import find_channels
 from narrows.channels.structures import Channels
 from narrows.gates.gated_network import gate
 from narrows.graph.network import Network
@@ -114,6 +115,12 @@ def test_a_weight_norm_is_scaled_in_its_own_precision() -> None:
     verification = prove(single, channels, cut_some(channels, 0))
     assert EXACT < verification.deviation < 1e-6
     assert_exact(prove(network, channels, cut_some(channels, 0)))
+
+
+def test_a_layer_with_a_computed_weight_is_excluded_by_its_name() -> None:
+    network, channels = followed(weights.Convolutions(weights.Halved), IMAGE)
+    without = find_channels(network, trace_shapes(network), exclude=["dense"])
+    assert structures_of(without) == structures_of(channels) | {"dense": 0, "depthwise": 0}
 
 
 def test_a_fixed_filter_is_no_layer() -> None:
