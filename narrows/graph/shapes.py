@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from narrows.graph.network import Network, named_results, run_node
+from narrows.graph.blank import run_blank
+from narrows.graph.network import Network, named_results
 from narrows.graph.node import Node
 
 FREE_BATCH = 2
@@ -69,7 +70,7 @@ def trace_shapes(network: Network, inputs: Sequence[tuple[int, ...]] | None = No
     values |= {spec.name: shape for spec, shape in zip(network.inputs, shapes, strict=True)}
 
     def record(index: int, node: Node, arguments: dict[str, Any]) -> Any:
-        result = run_node(index, node, arguments)
+        result = run_blank(index, node, arguments)
         for name, value in named_results(node, result).items():
             if isinstance(value, Tensor):
                 values[name] = tuple(value.shape)

@@ -17,9 +17,10 @@ from torch._subclasses.fake_tensor import (
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
+from narrows.graph.blank import run_blank
 from narrows.graph.bounds import OutOfBoundsError
 from narrows.graph.functionalization import is_made
-from narrows.graph.network import Network, named_results, run_node
+from narrows.graph.network import Network, named_results
 from narrows.graph.node import Node
 from worker.formats.pt2.origins import describe
 from worker.formats.pt2.refusals import malformed, out_of_bounds, quoted, too_large, unsupported
@@ -71,7 +72,7 @@ def _example(name: str, meta: Meta, memory: "_ByteCounterMode") -> Tensor:
 
 def _run(index: int, node: Node, arguments: dict[str, Any], where: str) -> Any:
     try:
-        result = run_node(index, node, arguments)
+        result = run_blank(index, node, arguments)
         count = len(result) if isinstance(result, list | tuple) else 1
         if count != len(node.outputs):
             raise ValueError(f"it has {count} results, not {len(node.outputs)}")
