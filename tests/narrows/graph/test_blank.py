@@ -12,10 +12,10 @@ from narrows.graph.node import Node
 NODE = Node("batch_norm", {}, ("y",), "")
 
 
-def norm(*shape: int, channels: int = 3, **changed: Any) -> dict[str, Any]:
+def norm(*shape: int, **changed: Any) -> dict[str, Any]:
     """Return the arguments of a batch norm of an input of this shape."""
     vectors = ("weight", "bias", "running_mean", "running_var")
-    of_channels = {name: torch.ones(channels, device="meta") for name in vectors}
+    of_channels = {name: torch.ones(3, device="meta") for name in vectors}
     return {"input": torch.empty(shape, device="meta"), **of_channels, "eps": 1e-5, **changed}
 
 
