@@ -1,12 +1,13 @@
 """Mutants of data files, of every format that is read."""
 
+import gzip
 import io
 import json
 import random
 import tarfile
 import zipfile
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -29,7 +30,7 @@ def zipped(files: Mapping[str, bytes], change: Change, method: int = zipfile.ZIP
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", method) as archive:
         for name, content in files.items():
-            archive.writestr(name, change(content))
+            archive.writestr(zipfile.ZipInfo(name), change(content), method)  # without the time
     return file.getvalue()
 
 
@@ -49,15 +50,15 @@ def pictures(kind: str) -> dict[str, bytes]:
     return {f"{i % 2}/{i}.{kind.lower()}": encoded(image, kind) for i, image in enumerate(pixels)}
 
 
-def tarred(files: Mapping[str, bytes], change: Change, kind: Literal["w", "w:gz"] = "w") -> bytes:
+def tarred(files: Mapping[str, bytes], change: Change, *, packed: bool = False) -> bytes:
     """Return a tar archive of files, each changed."""
     file = io.BytesIO()
-    with tarfile.open(fileobj=file, mode=kind) as archive:
+    with tarfile.open(fileobj=file, mode="w") as archive:
         for name, content in files.items():
             info = tarfile.TarInfo(name)
             info.size = len(data := change(content))
             archive.addfile(info, io.BytesIO(data))
-    return file.getvalue()
+    return gzip.compress(file.getvalue(), mtime=0) if packed else file.getvalue()
 
 
 def tensors(change: Change) -> bytes:
@@ -98,7 +99,7 @@ FORMATS: Final[Mapping[str, Callable[[Change], bytes]]] = {
     "png": lambda change: zipped(pictures("PNG"), change),
     "jpeg": lambda change: zipped(pictures("JPEG"), change),
     "tar": lambda change: tarred(pictures("PNG"), change),
-    "tar.gz": lambda change: tarred(pictures("JPEG"), change, "w:gz"),
+    "tar.gz": lambda change: tarred(pictures("JPEG"), change, packed=True),
     "webdataset": lambda change: tarred(SHARD, change),
     "safetensors": tensors,
     "parquet": parquet,

@@ -85,5 +85,5 @@ def pack(members: dict[str, bytes], method: int = zipfile.ZIP_STORED) -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", method) as archive:
         for name, data in members.items():
-            archive.writestr(f"model/{name}", data)
+            archive.writestr(zipfile.ZipInfo(f"model/{name}"), data, method)  # without the time
     return file.getvalue()
