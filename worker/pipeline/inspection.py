@@ -15,6 +15,7 @@ from narrows.results.rows import describe_layer
 from worker.errors import RefusedError
 from worker.formats.columns import Column
 from worker.formats.samples import Samples, Stored
+from worker.pipeline.thumbnail import thumbnail
 
 Json = dict[str, Any]
 
@@ -99,12 +100,14 @@ def _first_sample(name: str, stored: Stored) -> Json:
             f"The transformed first sample of {name} is not finite: its numbers, or `scale`, are "
             f"too large (the sample reaches {reached:.3g}).",
         )
-    return {
+    shown = {
         "shape": list(first.shape[1:]),
         "min": first.min().item(),
         "max": first.max().item(),
         "mean": first.mean().item(),
     }
+    picture = thumbnail(first[0])
+    return shown if picture is None else shown | {"thumbnail": picture}
 
 
 def versions() -> Json:

@@ -25,6 +25,7 @@ from worker.formats import dataset
 from worker.formats.transform import Transform
 from worker.hardware.device import device_name
 from worker.pipeline import inspection
+from worker.pipeline.ahead import read_ahead
 from worker.pipeline.artifact import build_all, built_row, verifications
 from worker.pipeline.context import AnalysisContext, find_structures, open_network
 from worker.pipeline.microbatches import measure_in_microbatches, within_memory
@@ -124,8 +125,10 @@ def shard(
     began = time.perf_counter()
     context = _open(model_path, dataset_path, transform, request)
     rows = []
-    for first in range(start, stop, context.batch):
-        batch = context.load(first, min(first + context.batch, stop))
+    ranges = [
+        (first, min(first + context.batch, stop)) for first in range(start, stop, context.batch)
+    ]
+    for batch in read_ahead(lambda limits: context.load(*limits), ranges):
         row, context.at_once = measure_in_microbatches(
             context.measure, batch, size=context.at_once, smallest=context.smallest_batch
         )
