@@ -1,6 +1,6 @@
 """A batch as users have it: a pair of inputs and targets, or a dictionary of both."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,8 @@ from narrows.layer_names import listed
 
 ALLOWED = (
     "`batches` must yield pairs (inputs, targets) of tensors or numpy arrays, [batch, …] each, "
-    "such as a DataLoader or a list of pairs; several inputs are a tuple or a dictionary by name"
+    "such as a DataLoader or a list of pairs; several inputs are a tuple or a dictionary by name, "
+    "or come before the targets"
 )
 TARGET_NAMES = (TARGET, "labels", "label", "targets", "target")
 """The names of targets in a dictionary that holds a whole batch."""
@@ -56,6 +57,8 @@ def parted(batch: Any, which: str) -> tuple[Any, Any, str | None]:
                 f"{listed(TARGET_NAMES)}."
             )
         return {n: part for n, part in batch.items() if n != target}, batch[target], target
+    if isinstance(batch, tuple | list) and len(batch) > 2 and _are_arrays(batch):
+        return (*batch[:-1],), batch[-1], None  # as a DataLoader yields several inputs
     if not isinstance(batch, tuple | list) or len(batch) != 2:
         raise BatchError(f"{which} is {described(batch)}; {ALLOWED}.")
     return *batch, None
@@ -65,10 +68,13 @@ def named(given: Any) -> Mapping[str, Any]:
     """Return inputs by name, of a tensor, of several, or of a dictionary."""
     if isinstance(given, Mapping):
         return given
-    several = isinstance(given, tuple | list) and bool(given)
-    if several and all(isinstance(part, Tensor | np.ndarray) for part in given):
+    if isinstance(given, tuple | list) and given and _are_arrays(given):
         return dict(zip(numbers(len(given)), given, strict=True))
     return {"x": given}
+
+
+def _are_arrays(parts: Sequence[Any]) -> bool:
+    return all(isinstance(part, Tensor | np.ndarray) for part in parts)
 
 
 def described(thing: Any) -> str:

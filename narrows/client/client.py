@@ -86,7 +86,7 @@ class Client(TrialCalls, WebhookCalls):
     def upload_dataset(
         self, path: str | Path, transform: Transform | None = None, on_read: OnRead | None = None
     ) -> Upload:
-        """Upload an `.npz` file of `x` and `y`, with its preprocessing, as `upload_model` does."""
+        """Upload a file of data, with its preprocessing, as `upload_model` does."""
         declared = {"transform": transform} if transform is not None else {}
         return upload(self._connection, "datasets", Path(path), declared, on_read)
 

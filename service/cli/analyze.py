@@ -25,7 +25,7 @@ def analyze(
     dataset: Annotated[
         str,
         typer.Argument(
-            help="An `.npz` file of x and y, a `.zip` of class/image.png, or the id of a dataset."
+            help="A `.npz` file of x and y, a `.zip` of images, …: docs/data.md. Or an id."
         ),
     ],
     pruning_ratio: Annotated[

@@ -41,8 +41,8 @@ async def create_dataset(
     """Upload samples and targets; a worker then inspects them.
 
     The file is an archive of arrays `x` and `y` (`.npz`), or of images in a folder for each class
-    (`.zip`). Several inputs are `x0`, `x1`, … in the order of the network's, or have the names of
-    its inputs.
+    (`.zip`, `.tar`), a WebDataset shard, Parquet or safetensors. Several inputs are `x0`, `x1`, …
+    in the order of the network's, or have the names of its inputs.
     """
     row, is_new = await uploads.accept(request, services, caller, DATASETS)
     path = f"{router.prefix}/{row.id}"

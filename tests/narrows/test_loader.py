@@ -14,6 +14,7 @@ from narrows import Analysis, analyze
 from narrows.loaded import BatchError
 from narrows.targets import TargetsError
 from tests.support.exporting import exporting_once
+from tests.support.several_inputs import Fusion, fusion_data
 
 torch.manual_seed(0)
 NET = nn.Sequential(nn.Linear(6, 12), nn.ReLU(), nn.Linear(12, 4)).eval()
@@ -88,7 +89,7 @@ def test_numbers_of_any_type_are_targets_of_a_regression(loss: str, targets: Ten
             [{"x": X, "answers": Y}],
             "batch 1 is a dictionary .* targets named 'y', 'labels', 'label', 'targets', 'target'",
         ),
-        ([(X, Y, Y)], "batch 1 is a tuple of 3"),
+        ([(X, Y, "names")], "batch 1 is a tuple of 3"),
         ([X[:2], X[:2], X[:2]], "batch 1 is a tensor"),
         ([(X.tolist(), Y)], "the inputs of batch 1 are a list of 32"),
         ([(X, 3)], "the targets of batch 1 are of the type int"),
@@ -109,6 +110,18 @@ def test_numbers_of_any_type_are_targets_of_a_regression(loss: str, targets: Ten
 def test_what_can_not_be_batches(batches: Any, said: str) -> None:
     with pytest.raises(BatchError, match=said):
         analysis(batches)
+
+
+def test_a_loader_of_several_inputs_is_taken_as_it_is() -> None:
+    image, table, classes = map(torch.from_numpy, fusion_data(30))
+    torch.manual_seed(0)
+    net = Fusion().eval()
+    loader = DataLoader(TensorDataset(image, table, classes), batch_size=8)  # the last has 6
+    nested = [((x0, x1), y) for x0, x1, y in loader]
+    named = [{"image": x0, "table": x1, "label": y} for x0, x1, y in loader]
+    found = [analyze(net, batches, progress=False) for batches in (loader, nested, named)]
+    assert len({analysis.loss for analysis in found}) == 1
+    assert found[0].samples == 30
 
 
 @pytest.mark.parametrize(
