@@ -97,7 +97,7 @@ def test_an_inspection_shows_one_sample(tmp_path: Path) -> None:
 
 
 def test_reading_ahead_raises_when_it_is_due() -> None:
-    seen = []
+    seen: list[int] = []
 
     def load(piece: int) -> int:
         return 6 // piece
