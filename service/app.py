@@ -131,5 +131,6 @@ def _open(settings: Settings, closing: threading.Event) -> Services:
         uses=Uses(),
         places=Places(settings),
         buckets=buckets(settings),
+        large_bodies=asyncio.Semaphore(2),
         closing=closing,
     )

@@ -6,7 +6,7 @@ them as well.
 
 import logging
 import sys
-from typing import Any
+from typing import Any, Final
 
 import structlog
 from structlog.contextvars import get_contextvars, merge_contextvars
@@ -14,6 +14,8 @@ from structlog.typing import EventDict, Processor
 
 from service.objects_in_text import without_addresses
 from service.settings import Settings
+
+REPEAT_SECONDS: Final = 60.0
 
 
 def configure_logging(settings: Settings) -> None:
@@ -27,8 +29,32 @@ def configure_logging(settings: Settings) -> None:
     handler.setFormatter(_formatter(_JSON if as_json else _for_people(colors=terminal)))
     logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
     logging.captureWarnings(True)
+    for library in ("asyncio", "uvicorn.error"):
+        logging.getLogger(library).addFilter(Repeats())
     # `service.http.middleware` logs requests, with more fields.
     logging.getLogger("uvicorn.access").disabled = True
+
+
+class Repeats(logging.Filter):
+    """Lets each kind of message through once a minute, with how many were left out before.
+
+    Clients can make libraries say the same again and again.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[tuple[str, object], tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        kind = (first_line(record.msg), record.exc_info and record.exc_info[0])
+        said, left_out = self._said.get(kind, (-REPEAT_SECONDS, 0))
+        if record.created - said < REPEAT_SECONDS:
+            self._said[kind] = said, left_out + 1
+            return False
+        self._said[kind] = record.created, 0
+        if left_out:
+            record.msg = f"{record.msg} ({left_out} times more since the last time)"
+        return True
 
 
 def request_id() -> str | None:

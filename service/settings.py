@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from service.plain_errors import explain
+from service.setting_networks import check_networks
 from service.setting_urls import (
     check_broker_url,
     check_database_url,
@@ -62,6 +63,18 @@ class Settings(BaseSettings):
     metrics_host: str = "127.0.0.1"
     """The address of that port; it needs no key."""
     max_upload_bytes: int = Field(default=4 << 30, ge=1)
+    max_connections: int = Field(default=1000, ge=1)
+    max_connections_per_address: int = Field(default=256, ge=1)
+    """How many connections the API holds at once, in all and of one client address."""
+    header_seconds: float = Field(default=10.0, gt=0, allow_inf_nan=False)
+    """How long the headers of a request may take."""
+    stall_seconds: float = Field(default=20.0, gt=0, allow_inf_nan=False)
+    """For how long a body may come, or a response be taken, at less than 1 KiB a second."""
+    idle_seconds: int = Field(default=75, ge=1)
+    """How long a connection may wait for its next request. Proxies and clients should keep one
+    less long, or they will sometimes send a request on a connection that is just being closed."""
+    trusted_proxies: Annotated[str, AfterValidator(check_networks)] = ""
+    """The addresses or networks of proxies, whose `X-Forwarded-For` names the client."""
     max_streams_per_key: int = Field(default=64, ge=1)
     """How many event streams and waiting requests a key may have at once, for each API process."""
     keep_uploads_days: float | None = Field(default=None, gt=0, le=36_500)

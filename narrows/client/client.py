@@ -48,7 +48,7 @@ class Client(TrialCalls, WebhookCalls):
 
     Every method raises ApiError for an answer that is an error, and UnreachableError where there
     is no answer, TimedOutError in particular. Calls are repeated after connection errors and the
-    statuses 429, 502, 503 and 504; a repeat never makes a second upload or analysis.
+    statuses 408, 429, 502, 503 and 504; a repeat never makes a second upload or analysis.
     See docs/deployment.md, "When the server is away".
     """
 

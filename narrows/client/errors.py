@@ -6,7 +6,7 @@ from typing import Any, Literal
 Phase = Literal["connect", "write", "answer", "pool"]
 """The parts of a call that each have a time limit; `pool` is the wait for a free connection."""
 
-AWAY = frozenset({429, 502, 503, 504})
+AWAY = frozenset({408, 429, 502, 503, 504})
 """The statuses that pass: too many requests, or a server that is not there for a while."""
 
 

@@ -34,7 +34,7 @@ router = APIRouter(
 )
 
 
-@router.post("", status_code=201, responses=responses(400, 413, NotJsonError))
+@router.post("", status_code=201, responses=responses(400, 408, 413, NotJsonError))
 def create_key(
     body: KeyRequest, response: Response, caller: Admin, session: Session, services: FromApp
 ) -> NewKeyOut:
@@ -73,7 +73,9 @@ def get_key(key_id: Id, _caller: Admin, session: Session) -> Key:
     return row
 
 
-@router.post("/{key_id}/rotate", status_code=201, responses=responses(400, 404, 413, NotJsonError))
+@router.post(
+    "/{key_id}/rotate", status_code=201, responses=responses(400, 404, 408, 413, NotJsonError)
+)
 def rotate_key(
     key_id: Id,
     body: RotateRequest,

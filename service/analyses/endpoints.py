@@ -42,7 +42,7 @@ router = APIRouter(
     "",
     status_code=202,
     responses=responses(
-        400, 404, RejectedError, ExpiredError, 413, NotJsonError, 422, KeyReusedError
+        400, 404, RejectedError, ExpiredError, 408, 413, NotJsonError, 422, KeyReusedError
     ),
 )
 def create_analysis(

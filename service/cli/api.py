@@ -48,7 +48,7 @@ def api(
     # Python warns about this if a signal stops the server just before it starts.
     warnings.filterwarnings("ignore", "coroutine 'Server.serve' was never awaited", RuntimeWarning)
     with suppress(TerminatedError):  # uvicorn raises the signal again after its shutdown
-        Server(create_app(settings), tied=fd is not None).run([listener])
+        Server(create_app(settings), settings, tied=fd is not None).run([listener])
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -25,7 +25,7 @@ router = APIRouter(
 @router.post(
     "",
     status_code=201,
-    responses=just_made(DatasetOut) | responses(400, 413, NotMultipartError, 507),
+    responses=just_made(DatasetOut) | responses(400, 408, 413, NotMultipartError, 507),
     openapi_extra=form_schema(
         transform={
             "type": "string",
@@ -90,7 +90,7 @@ router.add_api_route(
     "/{dataset_id}",
     change_dataset,
     methods=["PATCH"],
-    responses=responses(404, ExpiredError, 413, NotJsonError),
+    responses=responses(404, ExpiredError, 408, 413, NotJsonError),
     route_class_override=SmallBodyRoute,
 )
 

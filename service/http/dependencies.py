@@ -1,5 +1,6 @@
 """The request scope: one transaction for each request, and then its messages."""
 
+import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,6 +37,8 @@ class Services:
     uses: Uses
     places: Places
     buckets: Buckets
+    large_bodies: asyncio.Semaphore
+    """Held while a large JSON body is answered."""
     closing: threading.Event
     """Set when the server is about to end: waits and streams end, too."""
 

@@ -5,20 +5,25 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Coroutine
-from typing import Any
+from contextlib import nullcontext
+from typing import Any, Final
 
 from fastapi.routing import APIRoute
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
-from service.http.problems import InternalError, TooLargeError
+from service.http.dependencies import Services
+from service.http.problems import InternalError, ProblemError, TooLargeError
+from service.http.security import authenticate, bearer
 
 log = logging.getLogger(__name__)
 
-MAX_JSON_BYTES = 1 << 20
+MAX_JSON_BYTES: Final = 1 << 20
+LARGE_JSON_BYTES: Final = 64 << 10
 _ACCEPTABLE_ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
 
 
@@ -41,6 +46,13 @@ class RequestContext:
         bind_contextvars(request_id=identity)
         begun = time.monotonic()
         started = False
+        unread = _has_body(scope)
+
+        async def receive_noting() -> Message:
+            nonlocal unread
+            message = await receive()
+            unread = unread and message.get("more_body", False)
+            return message
 
         async def send_with_id(message: Message) -> None:
             nonlocal started
@@ -51,7 +63,7 @@ class RequestContext:
                 if rate := scope.get("state", {}).get("rate"):
                     for name, value in rate.fields().items():
                         headers.append(name, value)
-                if scope["app"].state.closing.is_set():
+                if unread or scope["app"].state.closing.is_set():
                     headers["Connection"] = "close"
                 line = scope["method"], scope["path"], message["status"]
                 seconds = time.monotonic() - begun
@@ -60,12 +72,17 @@ class RequestContext:
             await send(message)
 
         try:
-            await self._app(scope, receive, send_with_id)
+            await self._app(scope, receive_noting, send_with_id)
         except Exception:
             log.exception("%s %r failed", scope["method"], scope["path"])
             if started:
                 raise  # the response has begun: only closing the connection shows the error
             await InternalError(identity).response()(scope, receive, send_with_id)
+
+
+def _has_body(scope: Scope) -> bool:
+    headers = Headers(scope=scope)
+    return "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
 
 
 def _who(scope: Scope) -> dict[str, str | None]:
@@ -78,22 +95,44 @@ def _who(scope: Scope) -> dict[str, str | None]:
 
 
 class SmallBodyRoute(APIRoute):
-    """A route that reads its body into memory; more than `MAX_JSON_BYTES` are answered with 413."""
+    """A route that reads a body into memory: of who has a key, and `MAX_JSON_BYTES` at most.
+
+    FastAPI reads bodies before it asks the dependencies, and those ask for the key. Parsed, a body
+    can take 25 times its size, so large ones take turns.
+    """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
+        if self.body_field is None:
+            return handle
 
         async def handle_limited(request: Request) -> Response:
-            received = 0
+            services: Services = request.app.state.services
+            credentials = await bearer(request)
+            await run_in_threadpool(authenticate, request, services, credentials)
+            body = await _whole(request)
+            messages = iter([{"type": "http.request", "body": body, "more_body": False}])
 
             async def receive() -> Message:
-                nonlocal received
-                message = await request.receive()
-                received += len(message.get("body", b""))
-                if received > MAX_JSON_BYTES:
-                    raise TooLargeError(f"The body may have at most {MAX_JSON_BYTES} bytes.")
-                return message
+                return next(messages, None) or await request.receive()
 
-            return await handle(Request(request.scope, receive))
+            async with services.large_bodies if len(body) > LARGE_JSON_BYTES else nullcontext():
+                return await handle(Request(request.scope, receive))
 
         return handle_limited
+
+
+async def _whole(request: Request) -> bytes:
+    """Return the body, whatever `Content-Length` says; raise TooLargeError."""
+    too_large = TooLargeError(f"The body may have at most {MAX_JSON_BYTES} bytes.")
+    if int(request.headers.get("content-length", 0)) > MAX_JSON_BYTES:
+        raise too_large
+    body = bytearray()
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > MAX_JSON_BYTES:
+                raise too_large
+    except ClientDisconnect:
+        raise ProblemError("The client closed the connection.") from None
+    return bytes(body)

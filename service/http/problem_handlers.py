@@ -1,7 +1,7 @@
 """Answers every error with a problem document: our own, FastAPI's, and those of libraries."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -27,18 +27,37 @@ from service.plain_errors import explain
 from service.storage.disk_full import is_disk_full
 from service.storage.errors import StorageError
 
+Handler = Callable[[Request, Exception], Response]
+
 log = logging.getLogger(__name__)
 
 
 def add_problem_handlers(app: FastAPI) -> None:
     """Register the handlers; `service.http.middleware` answers all other errors with 500."""
     app.add_exception_handler(ProblemError, _problem)
-    app.add_exception_handler(HTTPException, _http_exception)
-    app.add_exception_handler(RequestValidationError, _validation_error)
+    app.add_exception_handler(HTTPException, _forgetting(_http_exception))
+    app.add_exception_handler(RequestValidationError, _forgetting(_validation_error))
     # InternalError: the database ended the transaction. NoConnectionError: the pool is exhausted.
     for unavailable in (OperationalError, InternalError, NoConnectionError):
         app.add_exception_handler(unavailable, _database_error)
     app.add_exception_handler(OSError, _os_error)
+
+
+def _forgetting(handle: Handler) -> Handler:
+    """Return a handler that lets the request's body go.
+
+    FastAPI's functions keep the errors that they raise, and the tracebacks of those keep the
+    variables of the functions, in a circle that would stay until garbage is collected.
+    """
+
+    def handle_and_forget(request: Request, error: Exception) -> Response:
+        response = handle(request, error)
+        link: BaseException | None = error
+        while link is not None:
+            link.__traceback__, link = None, link.__context__
+        return response
+
+    return handle_and_forget
 
 
 def _problem(_: Request, error: Exception) -> Response:

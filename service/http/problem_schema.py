@@ -14,6 +14,7 @@ _USUAL: Final[dict[int, type[ProblemError]]] = {
     401: problems.UnauthorizedError,
     403: problems.ForbiddenError,
     404: problems.NotFoundError,
+    408: problems.TooSlowError,
     412: problems.ChecksumError,
     413: problems.TooLargeError,
     416: problems.NoSuchRangeError,

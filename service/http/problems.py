@@ -84,6 +84,11 @@ class NotFoundError(ProblemError):
     example = "There is nothing with this id."
 
 
+class TooSlowError(ProblemError):
+    status, slug, title = 408, "too-slow", "The request came too slowly"
+    example = "A body must bring 1024 bytes a second, on average over 20 s."
+
+
 class InUseError(ProblemError):
     status, slug, title = 409, "in-use", "In use"
     example = "The analysis is running; cancel it first."

@@ -31,19 +31,20 @@ class Caller:
         return "admin" in self.scopes
 
 
-_bearer = HTTPBearer(auto_error=False, bearerFormat="nrw_…", description="An API key")
+bearer = HTTPBearer(auto_error=False, bearerFormat="nrw_…", description="An API key")
 
 
-Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
 
 
-def authorize(
-    request: Request, services: Services, credentials: Credentials, scope: Scope
-) -> Caller:
-    """Return who sent the request.
+def authenticate(request: Request, services: Services, credentials: Credentials) -> Caller:
+    """Return who sent the request, which is looked up and counted once.
 
-    Raises UnauthorizedError, ForbiddenError without the scope, and TooManyRequestsError.
+    Raises UnauthorizedError and TooManyRequestsError.
     """
+    known: Caller | None = getattr(request.state, "caller", None)
+    if known is not None:
+        return known
     if credentials is None:
         raise UnauthorizedError("Send an API key: `Authorization: Bearer nrw_…`.")
     digest = digest_of(services.secret, credentials.credentials)
@@ -55,12 +56,23 @@ def authorize(
         raise UnauthorizedError("This API key is not known here, was revoked, or has expired.")
     address = request.client.host if request.client else None
     caller = Caller(key.owner, key.id, address, key.scopes, limits)
-    request.state.caller = caller  # for the log
+    request.state.caller = caller  # also for the log
     services.uses.note(key.id)
     _count(request, services, caller)
-    if not allows(key.scopes, scope):
+    return caller
+
+
+def authorize(
+    request: Request, services: Services, credentials: Credentials, scope: Scope
+) -> Caller:
+    """Return who sent the request.
+
+    Raises UnauthorizedError, ForbiddenError without the scope, and TooManyRequestsError.
+    """
+    caller = authenticate(request, services, credentials)
+    if not allows(caller.scopes, scope):
         raise ForbiddenError(
-            f"This needs the scope `{scope}`; the key has {', '.join(key.scopes)}."
+            f"This needs the scope `{scope}`; the key has {', '.join(caller.scopes)}."
         )
     return caller
 

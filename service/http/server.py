@@ -3,18 +3,24 @@
 import asyncio
 import os
 import socket
+import time
 from types import FrameType
 from typing import Final
 
 import uvicorn
 from fastapi import FastAPI
 
+from service.http.connections.connection import ServerConfig
+from service.http.connections.gate import Gate
+from service.http.connections.limits import BACKLOG, limits_of
+from service.http.connections.memory import give_back
+from service.settings import Settings
+
 GRACE_SECONDS: Final = 1.0
 """How long requests have to end. Waits and event streams look four times a second whether the
 server closes; only transfers of large files take longer, and lose their connection."""
-KEEP_ALIVE_SECONDS: Final = 75
-"""Longer than proxies and clients keep an idle connection. With uvicorn's default of 5 s, a client
-that polls every 5 s would sometimes send a request on a connection that is just being closed."""
+GIVE_BACK_SECONDS: Final = 10.0
+"""How often freed memory is given back to the system."""
 
 
 class Server(uvicorn.Server):
@@ -24,15 +30,23 @@ class Server(uvicorn.Server):
     do that: then both may get the first signal, and the other one passes it on.
     """
 
-    def __init__(self, app: FastAPI, *, tied: bool = False) -> None:
+    def __init__(self, app: FastAPI, settings: Settings, *, tied: bool = False) -> None:
+        self._gate = gate = Gate(limits_of(settings))
         super().__init__(
-            uvicorn.Config(
+            ServerConfig(
                 app,
+                gate,
                 log_config=None,
+                backlog=BACKLOG,
                 timeout_graceful_shutdown=3,  # for threads that wait for the database
-                timeout_keep_alive=KEEP_ALIVE_SECONDS,
+                timeout_keep_alive=settings.idle_seconds,
+                proxy_headers=bool(settings.trusted_proxies),
+                forwarded_allow_ips=settings.trusted_proxies,
+                callback_notify=self._tend,
+                timeout_notify=0,  # so, once a second
             )
         )
+        self._gives_back_at = 0.0
         self._closing, self._tied = app.state.closing, tied
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -47,6 +61,13 @@ class Server(uvicorn.Server):
         cut = asyncio.get_running_loop().call_later(GRACE_SECONDS, self._cut)
         await super().shutdown(sockets)
         cut.cancel()
+
+    async def _tend(self) -> None:
+        now = time.monotonic()
+        self._gate.sweep(now)
+        if now >= self._gives_back_at:
+            self._gives_back_at = now + GIVE_BACK_SECONDS
+            await asyncio.get_running_loop().run_in_executor(None, give_back)
 
     def _cut(self) -> None:
         for connection in list(self.server_state.connections):

@@ -43,7 +43,16 @@ router = APIRouter(
     "",
     status_code=202,
     responses=responses(
-        400, 404, RejectedError, ExpiredError, NoResultError, 413, NotJsonError, 422, KeyReusedError
+        400,
+        404,
+        RejectedError,
+        ExpiredError,
+        NoResultError,
+        408,
+        413,
+        NotJsonError,
+        422,
+        KeyReusedError,
     ),
 )
 def create_trial(

@@ -53,10 +53,13 @@ async def receive(request: Request, storage: Storage, *, fields: set[str], limit
     """
     if int(request.headers.get("content-length", 0)) > limit + ENVELOPE_BYTES:
         raise _too_large(limit)
-    reading = _Reading(storage, fields, limit)
+    reading, received = _Reading(storage, fields, limit), 0
     try:
         with _parser(request) as parser:
             async for chunk in request.stream():
+                received += len(chunk)
+                if received > limit + _ENVELOPE_BYTES:
+                    raise _too_large(limit)
                 for event in parser.parse(chunk) if chunk else ():
                     await reading.take(event)
         return reading.result()

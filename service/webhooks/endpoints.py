@@ -37,7 +37,7 @@ router = APIRouter(
 )
 
 
-@router.post("", status_code=201, responses=responses(400, 413, InUseError, NotJsonError))
+@router.post("", status_code=201, responses=responses(400, 408, 413, InUseError, NotJsonError))
 def create_webhook(
     body: WebhookRequest, response: Response, caller: Writer, session: Session, services: FromApp
 ) -> NewWebhookOut:
@@ -69,7 +69,7 @@ def get_webhook(webhook_id: Id, caller: Reader, session: Session) -> Webhook:
 @router.patch(
     "/{webhook_id}",
     response_model=WebhookOut,
-    responses=responses(400, 404, 413, NotJsonError),
+    responses=responses(400, 404, 408, 413, NotJsonError),
 )
 def change_webhook(
     webhook_id: Id, body: WebhookChange, caller: Writer, session: Session, services: FromApp

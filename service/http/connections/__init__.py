@@ -1,0 +1,1 @@
+"""Limits of connections: how many, how slow, how long, before a request is read."""
