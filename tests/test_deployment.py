@@ -42,8 +42,11 @@ def variables(node: object) -> Iterator[str]:
 
 def test_the_services() -> None:
     own = {"api", "worker", "worker-gpu", "migrate"}
-    assert SERVICES.keys() == own | {"grants", "postgres", "redis"}
-    assert [name for name, service in SERVICES.items() if "profiles" in service] == ["worker-gpu"]
+    assert SERVICES.keys() == own | {"grants", "postgres", "proxy", "redis"}
+    profiles = {
+        name: service["profiles"] for name, service in SERVICES.items() if "profiles" in service
+    }
+    assert profiles == {"proxy": ["tls"], "worker-gpu": ["gpu"]}
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -61,11 +64,12 @@ def test_every_service_is_hardened(name: str) -> None:
     assert "healthcheck" in service or service["restart"] == "no"
 
 
-def test_only_the_api_is_reached_from_outside_and_from_this_machine_alone() -> None:
+def test_only_the_proxy_is_reached_from_outside_and_the_api_from_this_machine() -> None:
     networks = COMPOSE["networks"]
-    assert networks == {"database": {"internal": True}, "broker": {"internal": True}, "outside": {}}
+    inside = {name for name, network in networks.items() if network.get("internal")}
+    assert (inside, networks.keys() - inside) == ({"database", "broker", "proxy"}, {"outside"})
     for name, service in SERVICES.items():
-        reachable = name == "api"
+        reachable = name in {"api", "proxy"}
         assert ("outside" in service["networks"]) is reachable
         assert ("ports" in service) is reachable
     assert SERVICES["api"]["ports"] == ["${API_ADDRESS:-127.0.0.1:8000}:8000"]
@@ -76,6 +80,17 @@ def test_each_network_has_only_who_needs_it() -> None:
     computing = {"api", "worker", "worker-gpu"}
     assert of["database"] == computing | {"migrate", "grants", "postgres"}
     assert of["broker"] == computing | {"redis"}
+    assert of["proxy"] == {"api", "proxy"}
+
+
+def test_only_the_network_of_the_proxy_is_trusted() -> None:
+    (config,) = COMPOSE["networks"]["proxy"]["ipam"]["config"]
+    trusting = {
+        name: service["environment"]["NARROWS_TRUSTED_PROXIES"]
+        for name, service in OWN.items()
+        if "NARROWS_TRUSTED_PROXIES" in service["environment"]
+    }
+    assert trusting == {"api": config["subnet"]}
 
 
 def test_workers_may_only_read_the_files_but_for_what_they_hand_over() -> None:

@@ -58,7 +58,7 @@ async def receive(request: Request, storage: Storage, *, fields: set[str], limit
         with _parser(request) as parser:
             async for chunk in request.stream():
                 received += len(chunk)
-                if received > limit + _ENVELOPE_BYTES:
+                if received > limit + ENVELOPE_BYTES:
                     raise _too_large(limit)
                 for event in parser.parse(chunk) if chunk else ():
                     await reading.take(event)
