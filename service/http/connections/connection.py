@@ -31,7 +31,7 @@ class Connection(H11Protocol, asyncio.BufferedProtocol):
     a client may not send is never held.
     """
 
-    transport: DrainingTransport  # type: ignore[assignment]
+    transport: DrainingTransport
 
     def __init__(
         self, config: ServerConfig, server_state: ServerState, app_state: dict[str, Any], **_: Any
