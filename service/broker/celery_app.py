@@ -27,7 +27,7 @@ TASKS: Final = {
 }
 """The queue of each task; inspections have their own, so that they never wait behind analyses."""
 QUEUES: Final = tuple(sorted(set(TASKS.values())))
-BELL: Final = "work"
+WAKE_UP: Final = "work"
 """The name of the only Celery task."""
 SHUN_SECONDS: Final = 5.0
 
@@ -83,7 +83,7 @@ class Broker:
         self._app = app
         self._shunned_until = 0.0
 
-    def ring(self, queue: str) -> None:
+    def wake(self, queue: str) -> None:
         """Wake a worker of `queue`, which takes a piece of work; raise BrokerUnavailableError.
 
         A broker that hangs takes seconds to fail. After a failure, further calls fail at once for
@@ -94,7 +94,7 @@ class Broker:
         try:
             with self._reaching():
                 self._app.send_task(
-                    BELL,
+                    WAKE_UP,
                     (queue,),
                     queue=queue,
                     ignore_result=True,

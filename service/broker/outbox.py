@@ -20,7 +20,7 @@ class Outbox:
         self._thread = ThreadPoolExecutor(1, "outbox")
 
     def send(self, task: str, identity: str) -> None:
-        """Ring for the work soon, in the order of calls; log lines have the caller's request id."""
+        """Wake a worker for the work soon; log lines have the id of the caller's request."""
         with suppress(RuntimeError):  # closed, since the service shuts down
             self._thread.submit(copy_context().run, self._send, task, identity)
 
@@ -30,7 +30,7 @@ class Outbox:
 
     def _send(self, task: str, identity: str) -> None:
         try:
-            self._broker.ring(TASKS[task])
+            self._broker.wake(TASKS[task])
         except BrokerUnavailableError as error:
             log.warning("%s %s is left to the reconciler: %s", task, identity, error)
         except Exception:  # nobody else would log it

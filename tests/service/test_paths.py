@@ -28,7 +28,7 @@ def test_everything_lies_in_the_data_folder(name: str, tmp_path: Path) -> None:
     assert is_current(engine)
     engine.dispose()
     broker = Broker(make_celery(settings))
-    broker.ring("analyze")
+    broker.wake("analyze")
     broker.close()
     storage = Storage(settings.resolved_storage_url)
     stored = storage.put(b"a file")

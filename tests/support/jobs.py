@@ -14,7 +14,7 @@ from service.broker.celery_app import BrokerUnavailableError
 from service.database.tables import Analysis, Event, Shard
 from worker.runtime.jobs import Jobs
 from worker.runtime.leases import Claim, Work
-from worker.runtime.messages import Bells
+from worker.runtime.messages import WakeUps
 from worker.runtime.work.plan import PLAN
 
 MakeAnalysis = Callable[..., str]
@@ -53,7 +53,7 @@ def claim(jobs: Jobs, work: Work, *ids: str | int) -> Claim:
     return claimed
 
 
-def plan(jobs: Jobs, analysis: str, shards: int = 3) -> Bells:
+def plan(jobs: Jobs, analysis: str, shards: int = 3) -> WakeUps:
     return jobs.commit(claim(jobs, PLAN, analysis), planned(shards))
 
 
@@ -79,22 +79,22 @@ def let_pass(engine: Engine, table: Any, seconds: float) -> None:
 
 
 class FakeBroker:
-    """Takes note of the queues that are rung for; `waiting` are further messages in each."""
+    """Takes note of the queues that are woken for; `waiting` are further messages in each."""
 
     def __init__(self) -> None:
-        self.rung: list[str] = []
+        self.woken: list[str] = []
         self.waiting: int | None = 0
         self.reachable = True
 
-    def ring(self, queue: str) -> None:
+    def wake(self, queue: str) -> None:
         if not self.reachable:
             raise BrokerUnavailableError("it is gone")
-        self.rung.append(queue)
+        self.woken.append(queue)
 
     def depth(self, queue: str) -> int | None:
         if not self.reachable:
             raise BrokerUnavailableError("it is gone")
-        return None if self.waiting is None else self.waiting + self.rung.count(queue)
+        return None if self.waiting is None else self.waiting + self.woken.count(queue)
 
 
 def wait_until(condition: Callable[[], object], seconds: float = 60.0) -> None:

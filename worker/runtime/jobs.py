@@ -1,6 +1,6 @@
 """The transactions that begin and end claimed work.
 
-Those that end it return the bells to ring after the transaction. If the worker has lost its lease,
+Those that end it return the wake-ups to send after the transaction. If the lease is lost,
 they raise LeaseLostError and write nothing.
 """
 
@@ -15,7 +15,7 @@ from worker.errors import RefusedError
 from worker.runtime import leases, scheduling
 from worker.runtime.artifacts import Artifacts
 from worker.runtime.leases import CancelledWorkError, Claim, LeaseLostError, ProblemJson, Work
-from worker.runtime.messages import Bells, Ids
+from worker.runtime.messages import Ids, WakeUps
 from worker.runtime.scheduling import Turn
 from worker.runtime.task_inputs import TaskInputs
 from worker.runtime.work import job
@@ -78,21 +78,21 @@ class Jobs:
         with self.engine.begin() as connection:
             return claim.work.load(connection, claim.ids)
 
-    def commit(self, claim: Claim, result: Any, artifacts: Artifacts | None = None) -> Bells:
+    def commit(self, claim: Claim, result: Any, artifacts: Artifacts | None = None) -> WakeUps:
         """Write the pipeline's result of the claimed work, and the files that it built."""
         with self.engine.begin() as connection:
             return claim.work.commit(connection, claim, result, artifacts)
 
-    def fail(self, claim: Claim, problem: ProblemJson) -> Bells:
+    def fail(self, claim: Claim, problem: ProblemJson) -> WakeUps:
         """End the claimed work, and the job that it is part of, with a problem document."""
         with self.engine.begin() as connection:
             return claim.work.fail(connection, claim, problem)
 
-    def give_back(self, claim: Claim, *, delay: float = 0.0) -> Bells:
+    def give_back(self, claim: Claim, *, delay: float = 0.0) -> WakeUps:
         """Release the work for others after `delay` seconds; the attempt does not count."""
         return self._put_back(claim, attempt=claim.attempt - 1, delay=delay)
 
-    def retry(self, claim: Claim, happened: str, *, delay: float = 0.0) -> Bells:
+    def retry(self, claim: Claim, happened: str, *, delay: float = 0.0) -> WakeUps:
         """Release the work for others after `delay` seconds; fail it after the last attempt.
 
         `happened` is a sentence that says what went wrong; it becomes part of the problem document.
@@ -106,7 +106,7 @@ class Jobs:
         )
         return self.fail(claim, given_up.as_problem())
 
-    def _put_back(self, claim: Claim, *, delay: float = 0.0, **values: Any) -> Bells:
+    def _put_back(self, claim: Claim, *, delay: float = 0.0, **values: Any) -> WakeUps:
         work = claim.work
         values["state"] = work.waiting
         if delay:  # else it keeps its place
@@ -114,7 +114,7 @@ class Jobs:
         with self.engine.begin() as connection:
             leases.end(connection, claim, **values)
             work.put_back(connection, claim.ids)
-            return leases.bells(connection, work, work.row(claim.ids))
+            return leases.wake_ups(connection, work, work.row(claim.ids))
 
     def cancel(self, kind: JobKind[Any], identity: str | int) -> bool:
         """Cancel the job if that was requested; return whether this call did it."""

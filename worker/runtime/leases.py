@@ -19,7 +19,7 @@ from service.database.base import Leased
 from service.database.clock import epoch_now
 from service.database.jobs import JobKind
 from worker.runtime.artifacts import Artifacts
-from worker.runtime.messages import Bells, Ids
+from worker.runtime.messages import Ids, WakeUps
 from worker.runtime.task_inputs import TaskInputs
 
 ProblemJson = dict[str, Any]
@@ -66,11 +66,11 @@ class Work(ABC):
     @abstractmethod
     def commit(
         self, connection: Connection, claim: "Claim", result: Any, artifacts: Artifacts | None
-    ) -> Bells:
-        """Write the pipeline's result and the built files; return the bells to ring."""
+    ) -> WakeUps:
+        """Write the pipeline's result and the built files; return the wake-ups to send."""
 
     @abstractmethod
-    def fail(self, connection: Connection, claim: "Claim", problem: ProblemJson) -> Bells:
+    def fail(self, connection: Connection, claim: "Claim", problem: ProblemJson) -> WakeUps:
         """End the work, and the analysis that it is part of, with a problem document."""
 
     def files(self, result: Any) -> list[str]:
@@ -180,10 +180,10 @@ def expired(connection: Connection, work: Work) -> Sequence[tuple[Claim, str]]:
     ]
 
 
-def bells(connection: Connection, work: Work, *conditions: ColumnElement[bool]) -> Bells:
-    """Return a bell for each piece of waiting work that meets `conditions`.
+def wake_ups(connection: Connection, work: Work, *conditions: ColumnElement[bool]) -> WakeUps:
+    """Return a wake-up for each piece of waiting work that meets `conditions`.
 
-    Ring them after the transaction. If one is not heard, the reconciler rings again.
+    Send them after the transaction. If one gets lost, the reconciler sends another.
     """
     query = select(func.count()).select_from(work.table).where(work.waits, *conditions)
     return [work.queue] * (connection.scalar(query) or 0)

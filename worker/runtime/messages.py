@@ -6,16 +6,16 @@ from collections.abc import Iterable
 from service.broker.celery_app import Broker, BrokerUnavailableError
 
 Ids = tuple[str | int, ...]
-Bells = list[str]
+WakeUps = list[str]
 """Names of queues: a message is sent for each, so that a worker looks for work there."""
 
 log = logging.getLogger(__name__)
 
 
-def ring(broker: Broker, bells: Iterable[str]) -> None:
+def wake(broker: Broker, wake_ups: Iterable[str]) -> None:
     """Send the messages until the broker fails; the reconciler sends the others again."""
     try:
-        for queue in bells:
-            broker.ring(queue)
+        for queue in wake_ups:
+            broker.wake(queue)
     except BrokerUnavailableError as error:
         log.warning("the broker does not answer: %s", error)

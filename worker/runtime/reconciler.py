@@ -20,7 +20,7 @@ from service.logs import first_line
 from worker.runtime import leases, spare_worker, waiting_work
 from worker.runtime.jobs import Jobs
 from worker.runtime.leases import LeaseLostError
-from worker.runtime.messages import ring
+from worker.runtime.messages import wake
 from worker.runtime.work.job import UNFINISHED, add_event
 from worker.runtime.work.table import ALL_WORK, JOB_KINDS
 
@@ -93,11 +93,11 @@ class Reconciler:
                 expired = leases.expired(connection, work)
             for claim, holder in expired:
                 try:
-                    bells = self._jobs.retry(claim, "Its worker fell silent.")
+                    wake_ups = self._jobs.retry(claim, "Its worker fell silent.")
                 except LeaseLostError:
                     continue  # the worker has ended it after all
                 log.warning("%s %s: the lease of worker %s expired", work.task, claim.ids, holder)
-                ring(self._broker, bells)
+                wake(self._broker, wake_ups)
 
     def _fan_in(self) -> None:
         """Move jobs to `reducing` if all their parts have ended, even if the counter differs."""
@@ -127,4 +127,4 @@ class Reconciler:
                 return
             # A broker that can't count gets one a round: too many do no harm.
             missing = min(waiting, 1) if depth is None else waiting - depth
-            ring(self._broker, [queue] * missing)
+            wake(self._broker, [queue] * missing)

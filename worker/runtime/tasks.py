@@ -11,7 +11,7 @@ from celery import Celery
 from sqlalchemy.exc import InternalError, OperationalError
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
-from service.broker.celery_app import BELL, Broker
+from service.broker.celery_app import WAKE_UP, Broker
 from service.logs import first_line
 from service.storage.damage import DamagedFileError
 from service.storage.disk_full import is_disk_full
@@ -25,7 +25,7 @@ from worker.runtime.heartbeat import Heartbeat, StoppingError
 from worker.runtime.instrumentation import timed
 from worker.runtime.jobs import Jobs
 from worker.runtime.leases import CancelledWorkError, Claim, LeaseLostError
-from worker.runtime.messages import Bells, ring
+from worker.runtime.messages import WakeUps, wake
 from worker.runtime.scheduling import Turn
 from worker.runtime.task_inputs import StoredFile, TaskInputs
 
@@ -71,7 +71,7 @@ class Runner:
     def run(self, queue: str) -> None:
         """Claim the next piece of a queue, and do it."""
         if self._stopping.is_set():  # leave the message to other workers
-            ring(self._broker, [queue])
+            wake(self._broker, [queue])
             return
         try:
             if turn := self._jobs.claim_next(queue):
@@ -90,9 +90,9 @@ class Runner:
         work, ids = turn.claim.work, turn.claim.ids
         bind_contextvars(task=work.task, **dict(zip(("job", "shard"), ids, strict=False)))
         begun = time.monotonic()
-        bells: Bells = []
+        wake_ups: WakeUps = []
         try:
-            bells = self._finish(turn.claim)
+            wake_ups = self._finish(turn.claim)
         except LeaseLostError as lost:
             cancelled = isinstance(lost, CancelledWorkError)
             why = "it was cancelled" if cancelled else "its lease is lost"
@@ -101,10 +101,10 @@ class Runner:
                 self._jobs.cancel(work.job, ids[0])
         self._jobs.settle(turn, time.monotonic() - begun)
         if work.spares_a_worker:  # the owner's next one may have been passed over for this one
-            bells = [*bells, work.queue]
-        ring(self._broker, bells)
+            wake_ups = [*wake_ups, work.queue]
+        wake(self._broker, wake_ups)
 
-    def _finish(self, claim: Claim) -> Bells:
+    def _finish(self, claim: Claim) -> WakeUps:
         """Do the work and commit how it ended; raise LeaseLostError if the lease is lost."""
         with Heartbeat(self._jobs, claim, self._stopping) as heartbeat:
             try:
@@ -134,7 +134,7 @@ class Runner:
                 happened = "Its worker could not read its files or write its result."
                 return self._jobs.retry(claim, happened, delay=_patience(claim))
 
-    def _do(self, claim: Claim, heartbeat: Heartbeat) -> Bells:
+    def _do(self, claim: Claim, heartbeat: Heartbeat) -> WakeUps:
         """Compute and commit; if the work builds files, in a scratch folder."""
         if not claim.work.builds_files:
             return self._jobs.commit(claim, self._compute(claim, heartbeat))
@@ -205,4 +205,4 @@ def _patience(claim: Claim) -> float:
 
 def register(app: Celery, runner: Runner) -> None:
     """Add the task to `app` that messages wake."""
-    app.task(runner.run, name=BELL)
+    app.task(runner.run, name=WAKE_UP)

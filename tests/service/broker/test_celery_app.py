@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from service.broker.celery_app import (
-    BELL,
     SHUN_SECONDS,
+    WAKE_UP,
     Broker,
     BrokerUnavailableError,
     make_celery,
@@ -43,7 +43,7 @@ def test_each_queue_gets_its_messages(settings: Settings) -> None:
     broker = Broker(make_celery(settings))
     assert broker.depth() == 0
     for queue in ("analyze", "inspect", "analyze"):
-        broker.ring(queue)
+        broker.wake(queue)
     assert (broker.depth(), broker.depth("analyze"), broker.depth("inspect")) == (3, 2, 1)
     assert take(settings, "analyze", 2) == [["analyze"]] * 2
     assert take(settings, "inspect", 1) == [["inspect"]]
@@ -53,7 +53,7 @@ def test_each_queue_gets_its_messages(settings: Settings) -> None:
 
 def test_threads_share_a_broker(settings: Settings) -> None:
     broker = Broker(make_celery(settings))
-    threads = [threading.Thread(target=broker.ring, args=("analyze",)) for _ in range(20)]
+    threads = [threading.Thread(target=broker.wake, args=("analyze",)) for _ in range(20)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -66,7 +66,7 @@ def test_threads_share_a_broker(settings: Settings) -> None:
 @pytest.mark.parametrize("url", ["redis://127.0.0.1:1/0", "amqp://127.0.0.1:1//"])
 def test_unreachable(tmp_path: Path, url: str) -> None:
     broker = Broker(make_celery(Settings(data=tmp_path, broker_url=url)))
-    calls: list[Callable[[], object]] = [lambda: broker.ring("analyze"), broker.depth]
+    calls: list[Callable[[], object]] = [lambda: broker.wake("analyze"), broker.depth]
     for call in calls:
         with pytest.raises(BrokerUnavailableError):
             call()
@@ -79,15 +79,15 @@ def test_who_failed_is_left_alone_for_a_while(
     app = make_celery(Settings(data=tmp_path, broker_url="redis://127.0.0.1:1/0"))
     broker = Broker(app)
     with pytest.raises(BrokerUnavailableError, match="refused"):
-        broker.ring("analyze")
+        broker.wake("analyze")
     sent: list[str] = []
     monkeypatch.setattr(app, "send_task", lambda *_, queue, **__: sent.append(queue))
     with pytest.raises(BrokerUnavailableError, match="a moment ago"):
-        broker.ring("inspect")
+        broker.wake("inspect")
     assert sent == []
     now = time.monotonic()
     monkeypatch.setattr(time, "monotonic", lambda: now + SHUN_SECONDS)
-    broker.ring("inspect")
+    broker.wake("inspect")
     assert sent == ["inspect"]
     broker.close()
 
@@ -96,7 +96,7 @@ def test_folder_that_takes_nothing(tmp_path: Path) -> None:
     (tmp_path / "broker").write_text("a file where the folder should be")
     broker = Broker(make_celery(Settings(data=tmp_path)))
     with pytest.raises(BrokerUnavailableError):
-        broker.ring("analyze")
+        broker.wake("analyze")
     broker.close()
 
 
@@ -107,7 +107,7 @@ def test_bad_files_harm_nobody(tmp_path: Path) -> None:
     for name, content in {"1": b"", "2": b"\xff\xfe", "3": b"[]", "4": b"{"}.items():
         (queue / f"00-{name}.msg").write_bytes(content)  # older than the good one
     broker = Broker(make_celery(settings))
-    broker.ring("analyze")
+    broker.wake("analyze")
     assert take(settings, "analyze", 1) == [["analyze"]]
     assert list(queue.iterdir()) == []
     broker.close()
@@ -116,7 +116,7 @@ def test_bad_files_harm_nobody(tmp_path: Path) -> None:
 def _produce(data: Path, producer: int) -> None:
     app = make_celery(Settings(data=data))
     for number in range(MESSAGES):
-        app.send_task(BELL, (f"{producer}", number), queue="analyze")
+        app.send_task(WAKE_UP, (f"{producer}", number), queue="analyze")
 
 
 def _consume(data: Path, into: Path) -> None:
@@ -143,7 +143,7 @@ def test_no_message_is_lost_or_doubled(tmp_path: Path) -> None:
         process.join()
     ending = make_celery(Settings(data=tmp_path))
     for _ in consumers:
-        ending.send_task(BELL, ("end",), queue="analyze")
+        ending.send_task(WAKE_UP, ("end",), queue="analyze")
     for process in consumers:
         process.join()
     assert [process.exitcode for process in [*producers, *consumers]] == [0] * 6

@@ -13,16 +13,16 @@ class HangingBroker:
 
     def __init__(self) -> None:
         self.goes_on = threading.Event()
-        self.rung: list[tuple[str, object]] = []
+        self.woken: list[tuple[str, object]] = []
 
-    def ring(self, queue: str) -> None:
+    def wake(self, queue: str) -> None:
         assert self.goes_on.wait(30)
         request_id = get_contextvars().get("request_id")
         if request_id == "req_bad":
             raise BrokerUnavailableError("it hung")
         if request_id == "req_odd":
             raise ValueError("nobody expected this")
-        self.rung.append((queue, request_id))
+        self.woken.append((queue, request_id))
 
 
 def test_nobody_waits_for_a_broker_that_hangs(caplog: pytest.LogCaptureFixture) -> None:
@@ -31,10 +31,10 @@ def test_nobody_waits_for_a_broker_that_hangs(caplog: pytest.LogCaptureFixture) 
     for identity in ("first", "bad", "odd", "last"):
         with bound_contextvars(request_id=f"req_{identity}"):
             outbox.send("plan", identity)
-    assert broker.rung == []
+    assert broker.woken == []
     broker.goes_on.set()
     outbox.close()
-    assert broker.rung == [("analyze", "req_first"), ("analyze", "req_last")]
+    assert broker.woken == [("analyze", "req_first"), ("analyze", "req_last")]
     assert "plan bad is left to the reconciler: it hung" in caplog.text
     assert "nobody expected this" in caplog.text
 
@@ -44,4 +44,4 @@ def test_what_comes_too_late_is_left_to_the_reconciler() -> None:
     outbox = Outbox(cast("Broker", broker))
     outbox.close()
     outbox.send("plan", "late")
-    assert broker.rung == []
+    assert broker.woken == []

@@ -40,7 +40,7 @@ class Service:
         self.insert(File, sha256=stored.sha256, size=stored.size)
         upload = {"id": new_id("upl"), "owner": "me", "name": "it", "state": "inspecting"}
         self.insert(table, **upload, sha256=stored.sha256, size=stored.size)
-        self.broker.ring("inspect")
+        self.broker.wake("inspect")
         return upload["id"]
 
     def analyse(
@@ -54,7 +54,7 @@ class Service:
         analysis = new_id("ana")
         row = {"owner": "me", "state": "queued", "request": request, "request_id": request_id}
         self.insert(Analysis, id=analysis, **row, **ids)
-        self.broker.ring("analyze")
+        self.broker.wake("analyze")
         return analysis
 
     def read(self, column: Any) -> list[Any]:

@@ -54,8 +54,8 @@ class TestTheWholeWay:
     ) -> None:
         analysis = make_analysis(request={"method": "sosp_h"})
 
-        bells = plan(jobs, analysis, shards=2)
-        assert bells == ["analyze"] * 2
+        wake_ups = plan(jobs, analysis, shards=2)
+        assert wake_ups == ["analyze"] * 2
 
         first = claim(jobs, SHARD, analysis, 1)
         assert jobs.inputs(first).arguments[2:] == ({}, {"method": "sosp_h"}, 1, 2)
@@ -96,9 +96,9 @@ class TestTheWholeWay:
 
         assert jobs.commit(claim(jobs, INSPECT_MODEL, model), {"layers": 3}) == []
         assert jobs.claim(PLAN, (analysis,)) is None
-        bells = jobs.commit(claim(jobs, INSPECT_DATASET, dataset), {})
+        wake_ups = jobs.commit(claim(jobs, INSPECT_DATASET, dataset), {})
 
-        assert bells == ["analyze"]
+        assert wake_ups == ["analyze"]
         assert read(engine, Model.state) == ["ready"]
         assert read(engine, Model.inspection) == [{"layers": 3}]
         assert jobs.claim(PLAN, (analysis,)) is not None
@@ -109,8 +109,8 @@ class TestTheWholeWay:
         analysis = make_analysis(inputs="inspecting")
         (model,), (dataset,) = read(engine, Model.id), read(engine, Dataset.id)
         jobs.commit(claim(jobs, INSPECT_DATASET, dataset), {})
-        bells = jobs.fail(claim(jobs, INSPECT_MODEL, model), PROBLEM)
-        assert bells == ["analyze"]
+        wake_ups = jobs.fail(claim(jobs, INSPECT_MODEL, model), PROBLEM)
+        assert wake_ups == ["analyze"]
         assert read(engine, Model.state) == ["rejected"]
         assert read(engine, Model.error) == [PROBLEM]
 
@@ -182,8 +182,8 @@ class TestFanIn:
         analysis = make_analysis()
         plan(jobs, analysis, shards=8)
         claims = [claim(jobs, SHARD, analysis, index) for index in range(8)]
-        rung = _at_once(8, lambda index: jobs.commit(claims[index], b"x"))
-        assert list(chain(*rung)) == ["analyze"]
+        woken = _at_once(8, lambda index: jobs.commit(claims[index], b"x"))
+        assert list(chain(*woken)) == ["analyze"]
         assert read(engine, Analysis.remaining) == [0]
         assert history(engine, analysis).count("reducing") == 1
 

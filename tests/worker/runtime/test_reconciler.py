@@ -76,14 +76,14 @@ class TestRing:
         plan(jobs, make_analysis(), shards=3)
         make_analysis()
         reconciler.reconcile()
-        assert broker.rung == []  # they may be on their way
+        assert broker.woken == []  # they may be on their way
         for table in (Analysis, Shard):
             let_pass(engine, table, PATIENCE_SECONDS)
         for waiting, missing in [(4, 0), (3, 1), (0, 4), (9, 0), (None, 1)]:
             broker.waiting = waiting
-            broker.rung.clear()
+            broker.woken.clear()
             reconciler.reconcile()
-            assert broker.rung == ["analyze"] * missing
+            assert broker.woken == ["analyze"] * missing
 
     def test_not_for_what_is_held_or_done_or_not_ready(
         self,
@@ -101,7 +101,7 @@ class TestRing:
         for table in (Analysis, Shard, Model, Dataset):
             let_pass(engine, table, PATIENCE_SECONDS)
         reconciler.reconcile()
-        assert broker.rung == ["inspect"] * 2
+        assert broker.woken == ["inspect"] * 2
 
     def test_not_for_what_would_take_the_last_worker(
         self,
@@ -120,10 +120,10 @@ class TestRing:
         held = jobs.claim_next("inspect")
         assert held is not None
         reconciler.reconcile()
-        assert broker.rung == ["inspect"] * 2  # for the other owner
+        assert broker.woken == ["inspect"] * 2  # for the other owner
         jobs.commit(held.claim, {})
         reconciler.reconcile()
-        assert broker.rung == ["inspect"] * 3
+        assert broker.woken == ["inspect"] * 3
 
     def test_survives_a_broker_that_is_gone(
         self,
@@ -138,7 +138,7 @@ class TestRing:
         reconciler.reconcile()
         broker.reachable = True
         reconciler.reconcile()
-        assert broker.rung == ["analyze"]
+        assert broker.woken == ["analyze"]
 
 
 class TestExpire:
@@ -157,7 +157,7 @@ class TestExpire:
         let_pass(engine, Analysis, 61)
         reconciler.reconcile()
         assert history(engine, analysis) == ["planning", "queued"]
-        assert broker.rung == ["analyze"]
+        assert broker.woken == ["analyze"]
 
     def test_until_the_attempts_are_used_up(
         self,
@@ -191,7 +191,7 @@ class TestExpire:
         claim(jobs, REDUCE, analysis)
         let_pass(engine, Analysis, 61)
         reconciler.reconcile()
-        assert broker.rung == ["analyze"]
+        assert broker.woken == ["analyze"]
         assert claim(jobs, REDUCE, analysis).attempt == 2
 
 
@@ -216,7 +216,7 @@ class TestCancel:
         assert state_of(engine, analysis) == "cancelled"
         assert set(shard_states(engine, analysis)) <= {"cancelled"}
         assert history(engine, analysis)[-1] == "cancelled"
-        assert broker.rung == []
+        assert broker.woken == []
 
     def test_an_expired_shard_is_not_queued_again(
         self,
@@ -265,7 +265,7 @@ def test_fan_in_is_derived_from_the_shards(
     let_pass(engine, Analysis, PATIENCE_SECONDS)
     reconciler.reconcile()
     assert state_of(engine, analysis) == "reducing"
-    assert broker.rung == ["analyze"]
+    assert broker.woken == ["analyze"]
 
 
 @pytest.mark.parametrize("cancelled", [False, True])

@@ -24,7 +24,7 @@ from worker.isolation.scratch import Scratch
 from worker.isolation.supervisor import Supervisor
 from worker.runtime.jobs import Jobs
 from worker.runtime.leases import Claim
-from worker.runtime.messages import Bells
+from worker.runtime.messages import WakeUps
 from worker.runtime.reconciler import Reconciler
 from worker.runtime.scheduling import Turn
 from worker.runtime.task_inputs import StoredFile
@@ -123,9 +123,9 @@ class Desk:
         self.jobs.commit(claim(self.jobs, SHARD, self.analysis, 0), b"")
         rows: dict[str, Any] = {name: [] for name in ("layers", "structures", "plans")}
         found = {**rows, "summary": {}, "provenance": {}}
-        self.bells = self.jobs.commit(claim(self.jobs, REDUCE, self.analysis), found)
+        self.wake_ups = self.jobs.commit(claim(self.jobs, REDUCE, self.analysis), found)
 
-    def plan(self) -> Bells:
+    def plan(self) -> WakeUps:
         held = claim(self.jobs, PLAN_TRIAL, self.trial)
         return self.jobs.commit(held, {"runs": RUNS, "steps": 10, "planned": PLANNED})
 
@@ -162,7 +162,7 @@ class TestPlan:
     def test_waits_for_the_analysis(self, desk: Desk) -> None:
         assert desk.jobs.claim(PLAN_TRIAL, (desk.trial,)) is None
         desk.succeed()
-        assert desk.bells == ["analyze"]
+        assert desk.wake_ups == ["analyze"]
         assert desk.plan() == ["analyze"] * 4
         assert (desk.state, desk.states()) == ("running", ["queued"] * 4)
         assert read(desk.engine, Trial.remaining) == [4]
@@ -198,7 +198,7 @@ class TestSegments:
         planned.train(1, 0, step=4, content=b"first")
         assert planned.arguments[4:-1] == ({}, {"time_limit_seconds": 99}, ["head"],
                                            PLANNED["variants"][1], 0, None)  # fmt: skip
-        assert planned.broker.rung == ["analyze"]
+        assert planned.broker.woken == ["analyze"]
         assert planned.states() == ["queued"] * 4
         assert planned.column(TrialRun.step, 1) == 4
         (told,) = read(planned.engine, TrialEvent.data, TrialEvent.kind == "run")
@@ -258,9 +258,9 @@ class TestSegments:
         claim(planned.jobs, TRAIN, planned.trial, 0, 1)
         with planned.engine.begin() as connection:
             connection.execute(update(TrialRun).values(lease_until=0.0))
-        planned.broker.rung.clear()
+        planned.broker.woken.clear()
         planned.sweep()
-        assert "analyze" in planned.broker.rung
+        assert "analyze" in planned.broker.woken
         inputs = planned.jobs.inputs(claim(planned.jobs, TRAIN, planned.trial, 0, 1))
         assert inputs.arguments[-1] == StoredFile(digest(b"first"))
         assert planned.column(TrialRun.attempt, 0) == 2
@@ -297,7 +297,7 @@ class TestEnd:
         for index in (1, 2, 3):
             planned.train(index, 0, step=10)
         assert planned.state == "reducing"
-        assert planned.broker.rung[-1] == "analyze"
+        assert planned.broker.woken[-1] == "analyze"
         held = claim(planned.jobs, REDUCE_TRIAL, planned.trial)
         *_, said, runs = planned.jobs.inputs(held).arguments
         assert said == PLANNED

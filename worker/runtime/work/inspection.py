@@ -9,7 +9,7 @@ from service.database.tables import Analysis, Dataset, Model
 from worker.runtime import leases
 from worker.runtime.artifacts import Artifacts
 from worker.runtime.leases import Claim, ProblemJson, Work
-from worker.runtime.messages import Bells, Ids
+from worker.runtime.messages import Ids, WakeUps
 from worker.runtime.task_inputs import StoredFile, TaskInputs
 from worker.runtime.work.plan import PLAN
 from worker.runtime.work.rows import one_row
@@ -32,19 +32,19 @@ class InspectionWork(Work):
 
     def commit(
         self, connection: Connection, claim: Claim, result: Any, _artifacts: Artifacts | None
-    ) -> Bells:
+    ) -> WakeUps:
         return _end(connection, claim, state="ready", inspection=result)
 
-    def fail(self, connection: Connection, claim: Claim, problem: ProblemJson) -> Bells:
+    def fail(self, connection: Connection, claim: Claim, problem: ProblemJson) -> WakeUps:
         return _end(connection, claim, state="rejected", error=problem)
 
 
-def _end(connection: Connection, claim: Claim, **values: Any) -> Bells:
-    """End the inspection; return the bells for analyses that have waited for it."""
+def _end(connection: Connection, claim: Claim, **values: Any) -> WakeUps:
+    """End the inspection; return the wake-ups for analyses that have waited for it."""
     leases.end(connection, claim, **values)
     upload = claim.ids[0]
     uses_upload = or_(Analysis.model_id == upload, Analysis.dataset_id == upload)
-    return leases.bells(connection, PLAN, uses_upload)
+    return leases.wake_ups(connection, PLAN, uses_upload)
 
 
 INSPECT_MODEL: Final = InspectionWork("inspect_model", Model)

@@ -13,7 +13,7 @@ from service.database.webhooks import announce
 from worker.errors import RefusedError
 from worker.runtime import leases
 from worker.runtime.leases import Claim, ProblemJson, Work
-from worker.runtime.messages import Bells, Ids
+from worker.runtime.messages import Ids, WakeUps
 from worker.runtime.metrics import count_job
 from worker.runtime.task_inputs import StoredFile, TaskInputs
 from worker.runtime.work.rows import one_row
@@ -35,7 +35,7 @@ class JobWork(Work):
     def load(self, connection: Connection, ids: Ids) -> TaskInputs:
         return load(connection, self.job, ids[0])
 
-    def fail(self, connection: Connection, claim: Claim, problem: ProblemJson) -> Bells:
+    def fail(self, connection: Connection, claim: Claim, problem: ProblemJson) -> WakeUps:
         lock(connection, self.job, claim.ids[0])
         leases.end(connection, claim, state="failed", error=problem)
         end(connection, self.job, claim.ids[0], "failed", error=problem)

@@ -9,7 +9,7 @@ from service.database.base import utc_now
 from service.database.jobs import JobKind
 from worker.runtime import leases
 from worker.runtime.leases import Claim, Work
-from worker.runtime.messages import Bells, Ids
+from worker.runtime.messages import Ids, WakeUps
 from worker.runtime.work.job import JobWork, add_event, not_cancelled
 
 
@@ -48,16 +48,16 @@ class FirstWork(JobWork):
 
 def part_ended(
     connection: Connection, kind: JobKind[Any], identity: str | int, last: Work
-) -> Bells:
+) -> WakeUps:
     """Count a part of a locked job as ended; after the last one, begin the work `last`."""
     table = kind.table
     state = case((table.remaining == 1, last.waiting), else_=table.state)
     counted = update(table).where(table.id == identity)
     connection.execute(counted.values(remaining=table.remaining - 1, state=state))
-    bells = leases.bells(connection, last, table.id == identity)
-    if bells:
+    wake_ups = leases.wake_ups(connection, last, table.id == identity)
+    if wake_ups:
         add_event(connection, kind, identity, last.waiting)
-    return bells
+    return wake_ups
 
 
 def runs(kind: JobKind[Any]) -> ColumnElement[bool]:

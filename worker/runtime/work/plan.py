@@ -10,7 +10,7 @@ from service.database.tables import ANALYSES, Analysis, Dataset, Model, Shard
 from worker.runtime import leases
 from worker.runtime.artifacts import Artifacts
 from worker.runtime.leases import Claim
-from worker.runtime.messages import Bells
+from worker.runtime.messages import WakeUps
 from worker.runtime.work.job import not_cancelled
 from worker.runtime.work.parts import FirstWork
 from worker.runtime.work.shard import SHARD
@@ -31,12 +31,12 @@ class PlanWork(FirstWork):
 
     def commit(
         self, connection: Connection, claim: Claim, result: Any, _artifacts: Artifacts | None
-    ) -> Bells:
+    ) -> WakeUps:
         """Insert the shards, a range [start, stop) of samples each, and write the first look."""
         shards = [{"start": start, "stop": stop} for start, stop in result["shards"]]
         looked = {"shards": len(shards), "first_look": result["first_look"]}
         self.divide(connection, claim, shards, **looked)
-        return leases.bells(connection, SHARD, Shard.analysis_id == claim.ids[0])
+        return leases.wake_ups(connection, SHARD, Shard.analysis_id == claim.ids[0])
 
 
 PLAN: Final = PlanWork()

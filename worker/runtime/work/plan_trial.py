@@ -11,7 +11,7 @@ from worker.errors import RefusedError
 from worker.runtime import leases
 from worker.runtime.artifacts import Artifacts
 from worker.runtime.leases import Claim
-from worker.runtime.messages import Bells, Ids
+from worker.runtime.messages import Ids, WakeUps
 from worker.runtime.task_inputs import TaskInputs
 from worker.runtime.work.job import not_cancelled
 from worker.runtime.work.parts import FirstWork
@@ -56,13 +56,13 @@ class PlanTrialWork(FirstWork):
 
     def commit(
         self, connection: Connection, claim: Claim, result: Any, _artifacts: Artifacts | None
-    ) -> Bells:
+    ) -> WakeUps:
         """Insert a run for each variant with each seed."""
         (trial_id,) = claim.ids
         runs = result["runs"]
         known = {name: result[name] for name in ("steps", "planned")}
         self.divide(connection, claim, runs, runs=len(runs), **known)
-        return leases.bells(connection, TRAIN, TrialRun.trial_id == trial_id)
+        return leases.wake_ups(connection, TRAIN, TrialRun.trial_id == trial_id)
 
 
 PLAN_TRIAL: Final = PlanTrialWork()

@@ -10,7 +10,7 @@ from service.database.trials import Trial
 from worker.runtime import leases
 from worker.runtime.artifacts import Artifacts
 from worker.runtime.leases import Claim
-from worker.runtime.messages import Bells, Ids
+from worker.runtime.messages import Ids, WakeUps
 from worker.runtime.task_inputs import TaskInputs
 from worker.runtime.work.job import JobWork, end, not_cancelled
 from worker.runtime.work.plan_trial import PLAN_TRIAL
@@ -38,7 +38,7 @@ class ReduceWork(JobWork):
 
     def commit(
         self, connection: Connection, claim: Claim, result: Any, artifacts: Artifacts | None
-    ) -> Bells:
+    ) -> WakeUps:
         (analysis_id,) = claim.ids
         leases.end(connection, claim)
         for name, table in RESULTS.items():
@@ -52,7 +52,7 @@ class ReduceWork(JobWork):
         end(connection, self.job, analysis_id, "succeeded", **columns)
         if artifacts:
             artifacts.add(connection, self.job, analysis_id)
-        return leases.bells(connection, PLAN_TRIAL, Trial.analysis_id == analysis_id)
+        return leases.wake_ups(connection, PLAN_TRIAL, Trial.analysis_id == analysis_id)
 
 
 REDUCE: Final = ReduceWork()

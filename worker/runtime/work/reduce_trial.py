@@ -9,7 +9,7 @@ from service.database.trials import TRIALS, Trial, TrialRun
 from worker.runtime import leases
 from worker.runtime.artifacts import Artifacts
 from worker.runtime.leases import Claim
-from worker.runtime.messages import Bells, Ids
+from worker.runtime.messages import Ids, WakeUps
 from worker.runtime.task_inputs import TaskInputs
 from worker.runtime.work.job import JobWork, end, not_cancelled
 from worker.runtime.work.rows import one_row
@@ -43,7 +43,7 @@ class ReduceTrialWork(JobWork):
 
     def commit(
         self, connection: Connection, claim: Claim, result: Any, _artifacts: Artifacts | None
-    ) -> Bells:
+    ) -> WakeUps:
         leases.end(connection, claim)
         columns = {name: result[name] for name in ("summary", "provenance")}
         end(connection, self.job, claim.ids[0], "succeeded", **columns)

@@ -8,7 +8,7 @@ from service.database.tables import ANALYSES, Shard
 from worker.runtime import leases
 from worker.runtime.artifacts import Artifacts
 from worker.runtime.leases import Claim
-from worker.runtime.messages import Bells, Ids
+from worker.runtime.messages import Ids, WakeUps
 from worker.runtime.task_inputs import TaskInputs
 from worker.runtime.work.job import JobWork, lock
 from worker.runtime.work.parts import part_ended, runs
@@ -32,7 +32,7 @@ class ShardWork(JobWork):
 
     def commit(
         self, connection: Connection, claim: Claim, result: Any, _artifacts: Artifacts | None
-    ) -> Bells:
+    ) -> WakeUps:
         """Write the partial sums, `result`, an `.npz` as bytes."""
         lock(connection, self.job, claim.ids[0])
         leases.end(connection, claim, state="done", result=result)

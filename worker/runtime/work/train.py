@@ -15,7 +15,7 @@ from service.storage.stored import Stored
 from worker.runtime import leases
 from worker.runtime.artifacts import Artifacts
 from worker.runtime.leases import Claim, ProblemJson
-from worker.runtime.messages import Bells, Ids
+from worker.runtime.messages import Ids, WakeUps
 from worker.runtime.task_inputs import StoredFile, TaskInputs
 from worker.runtime.work.job import JobWork, lock
 from worker.runtime.work.parts import part_ended, runs
@@ -57,7 +57,7 @@ class TrainWork(JobWork):
 
     def commit(
         self, connection: Connection, claim: Claim, result: Any, artifacts: Artifacts | None
-    ) -> Bells:
+    ) -> WakeUps:
         """Write how far it is, with the checkpoint; or its result, with the trained network."""
         lock(connection, self.job, claim.ids[0])
         stored = artifacts.only if artifacts else None
@@ -65,24 +65,24 @@ class TrainWork(JobWork):
             artifacts.hold(connection)
         told = {name: result[name] for name in ("step", "curve", "device")}
         if result["state"] == "running":
-            bells = self._go_on(connection, claim, checkpoint=stored and stored.sha256, **told)
+            wake_ups = self._go_on(connection, claim, checkpoint=stored and stored.sha256, **told)
         else:
             columns = ("loss", "accuracy", "parameters", "macs", "error")
             ended = told | {name: result[name] for name in columns}
             name = self._add_network(connection, claim.ids, stored) if stored else None
-            bells = self._end(connection, claim, result["state"], artifact=name, **ended)
+            wake_ups = self._end(connection, claim, result["state"], artifact=name, **ended)
         if artifacts:
             artifacts.keep()
-        return bells
+        return wake_ups
 
-    def _go_on(self, connection: Connection, claim: Claim, **values: Any) -> Bells:
+    def _go_on(self, connection: Connection, claim: Claim, **values: Any) -> WakeUps:
         """Let the run wait for its next segment, behind other runs; attempts count anew."""
         fresh = {"attempt": 0, "waits_from": epoch_now()}
         next_segment = TrialRun.segment + 1
         leases.end(connection, claim, state="queued", segment=next_segment, **values, **fresh)
         point = values["curve"][-1] if values["curve"] else None
         self._say(connection, claim.ids, "running", step=values["step"], point=point)
-        return leases.bells(connection, self, _is(claim.ids))
+        return leases.wake_ups(connection, self, _is(claim.ids))
 
     def _add_network(self, connection: Connection, ids: Ids, file: Stored) -> str:
         """Insert the row of the trained network; return its name."""
@@ -92,12 +92,12 @@ class TrainWork(JobWork):
         connection.execute(insert(TrialArtifact).values(row | stored))
         return name
 
-    def fail(self, connection: Connection, claim: Claim, problem: ProblemJson) -> Bells:
+    def fail(self, connection: Connection, claim: Claim, problem: ProblemJson) -> WakeUps:
         """End the run with a problem; the others go on."""
         lock(connection, self.job, claim.ids[0])
         return self._end(connection, claim, "failed", error=problem)
 
-    def _end(self, connection: Connection, claim: Claim, state: str, **values: Any) -> Bells:
+    def _end(self, connection: Connection, claim: Claim, state: str, **values: Any) -> WakeUps:
         leases.end(connection, claim, state=state, checkpoint=None, finished_at=utc_now(), **values)
         told = {name: values.get(name) for name in ("loss", "accuracy", "error")}
         self._say(connection, claim.ids, state, **told)
