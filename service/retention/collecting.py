@@ -29,6 +29,7 @@ class Collecting:
     """A thread that removes what is due while it has the lead."""
 
     def __init__(self, settings: Settings, engine: Engine, storage: Storage) -> None:
+        self._storage = storage
         self._collector = Collector(settings, engine, storage)
         self._duty = Duty(engine, DUTY, LEADER_SECONDS)
         self._next_orphans = 0.0
@@ -46,6 +47,8 @@ class Collecting:
             self._duty.release()
 
     def _run(self) -> None:
+        with suppress(OSError):  # whoever leads tries again
+            self._storage.sweep()  # what a killed API left goes at its start, whoever leads
         while not self._stopping.is_set():
             try:
                 if self._duty.leads():

@@ -64,7 +64,7 @@ def test_killed_amid_an_upload(site: Site, jobs: Jobs, say: Say) -> None:
     watch = Stopwatch()
     site.start_api()
     recovery = watch()
-    assert {path for path in (site.data / "files").rglob("*") if path.is_file()} == before
+    wait_until(lambda: {p for p in (site.data / "files").rglob("*") if p.is_file()} == before)
     after = len(jobs.records.rows(select(Model.id))) + len(jobs.records.rows(select(Dataset.id)))
     assert after == rows
     say(

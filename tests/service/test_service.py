@@ -15,6 +15,7 @@ from sqlalchemy.exc import TimeoutError as NoConnectionError
 from service import app, health
 from service.http.dependencies import Services
 from service.openapi import render
+from service.retention import collecting
 from service.settings import Settings
 from service.storage.objects import Storage
 from tests.support.answers import created, problem
@@ -74,7 +75,8 @@ class TestSweep:
     def test_it_comes_again_while_the_service_runs(
         self, settings: Settings, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(app, "SWEEP_SECONDS", 0.05)
+        monkeypatch.setattr(collecting, "INTERVAL_SECONDS", 0.05)
+        monkeypatch.setattr(collecting, "ORPHANS_SECONDS", 0.0)
 
         async def serve() -> None:
             service = app.create_app(settings)
@@ -120,7 +122,7 @@ class TestProblems:
         answer = ann.put("/v1/models")
         problem(answer, 405, "method-not-allowed")
         assert answer.headers["allow"] == "GET, HEAD, POST"
-        assert ann.patch("/v1/models/mdl_1").headers["allow"] == "DELETE, GET, HEAD"
+        assert ann.put("/v1/models/mdl_1").headers["allow"] == "DELETE, GET, HEAD, PATCH"
         assert ann.post("/openapi.json").headers["allow"] == "GET, HEAD"
 
     def test_unexpected_error(

@@ -44,6 +44,8 @@ class Misbehaving:
     analysis: JSON = field(default_factory=lambda: analysis_document())
     layers: list[JSON] = field(default_factory=list)
     plans: list[JSON] = field(default_factory=list)
+    layers_of: dict[str, list[JSON]] = field(default_factory=dict)
+    """The layers of analyses that have others than `layers`, by id."""
     over: threading.Event = field(default_factory=threading.Event)
 
     def posts(self) -> list[Asked]:
@@ -58,9 +60,13 @@ class Misbehaving:
             listed = [self.analysis] if kind == "analyses" else self.models[::-1]
             return 200, {"items": listed, "next_page_token": None}
         if kind == "analyses":
-            results = {"layers": self.layers, "plans": self.plans, "artifacts": []}
-            name = rest.partition("/")[2]
-            return 200, {"items": results[name], "next_page_token": None} if name else self.analysis
+            identity, _, name = rest.partition("/")
+            layers = self.layers_of.get(identity, self.layers)
+            results = {"layers": layers, "plans": self.plans, "artifacts": []}
+            return 200, {
+                "items": results[name],
+                "next_page_token": None,
+            } if name else self.analysis | {"id": identity}
         return 200, upload_document(kind, rest)
 
     def _made(self, path: str, asked: Asked) -> JSON:

@@ -1,62 +1,80 @@
-"""`narrows compare` and `--fail-on regression`, over HTTP with the demo's network."""
+"""`narrows compare` and `--fail-on regression`; the server is not real."""
 
 import json
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
+from typer.testing import CliRunner, Result
 
-from tests.support.command_line import Narrows
+from service.cli.commands import app
+from tests.support.misbehaving import JSON, Misbehaving, analysis_document, misbehaving
 
-BOTTLENECK = "features.conv3"
+NARROW, WIDE = (f"ana_{number:024x}" for number in (1, 2))
 
 
-@pytest.fixture(scope="module")
-def analyses(
-    narrows: Narrows, files: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory
-) -> list[str]:
-    """An analysis of the demo's network, and one of the network that its plan `double` builds."""
-    built = tmp_path_factory.mktemp("built")
-    model, dataset = files
+def layer(name: str, verdict: str, width: int, promise: float) -> JSON:
+    return {
+        "name": name, "op": "conv2d", "group": 0, "width": width, "verdict": verdict,
+        "because": None, "reason": None, "samples_needed": None, "pruning_ratio": 0.1,
+        "interval": [0.0, 0.3], "score": 0.7, "p_value": 0.2, "promise": promise,
+        "promise_interval": [0.9 * promise, 1.1 * promise],
+    }  # fmt: skip
 
-    def analyse(path: Path, *options: object) -> str:
-        done = narrows("analyze", path, dataset, *options, "--json")
-        assert done.returncode == 0, done.stderr
-        return str(json.loads(done.stdout)["analysis"]["id"])
 
-    narrow = analyse(model, "--build", "double", "--output", built)
-    return [narrow, analyse(built / "double.pt2")]
+@pytest.fixture
+def server() -> Iterator[Misbehaving]:
+    """A server with analyses of a network with a narrow layer, and of the widened one."""
+    with misbehaving() as state:
+        summary = {"samples": 10, "loss": 0.2, "structures": 20}
+        state.analysis = analysis_document(state="succeeded", summary=summary)
+        same = layer("stem", "balanced", 8, 1.0)
+        state.layers_of = {
+            NARROW: [same, layer("conv", "bottleneck", 6, 16.0)],
+            WIDE: [same, layer("conv", "balanced", 12, 2.0)],
+        }
+        yield state
+
+
+def narrows(server: Misbehaving, *words: str) -> Result:
+    environment = {"NARROWS_URL": server.url, "NARROWS_API_KEY": "nrw_key"}
+    return CliRunner().invoke(app, words, env=environment)
 
 
 class TestCompare:
-    def test_widening_resolves_the_bottleneck(self, narrows: Narrows, analyses: list[str]) -> None:
-        done = narrows("compare", *analyses, "--json")
-        assert done.returncode == 0, done.stderr
-        changes = {one["name"]: one for one in json.loads(done.stdout)["changes"]}
-        found = changes[BOTTLENECK]
-        assert (found["change"], found["widths"]) == ("resolved", [6, 12])
-        assert found["values"][1] < found["values"][0]
-        assert narrows("compare", *analyses).stdout.count("resolved") == 1
+    def test_widening_resolves_a_bottleneck(self, server: Misbehaving) -> None:
+        done = narrows(server, "compare", NARROW, WIDE, "--json")
+        assert done.exit_code == 0, done.stderr
+        stem, conv = json.loads(done.stdout)["changes"]
+        assert (stem["change"], conv["change"], conv["widths"]) == ("same", "resolved", [6, 12])
+        assert conv["values"] == [16.0, 2.0]
+        table = narrows(server, "compare", NARROW, WIDE).stdout
+        assert "resolved" in table
+        assert "1 layer is the same" in table
 
-    def test_with_itself_all_is_the_same(self, narrows: Narrows, analyses: list[str]) -> None:
-        done = narrows("compare", analyses[0], analyses[0])
-        assert "6 layers are the same" in done.stdout
+    def test_all_layers(self, server: Misbehaving) -> None:
+        assert "2 layers are the same" in narrows(server, "compare", WIDE, WIDE).stdout
+        shown = narrows(server, "compare", WIDE, WIDE, "--all").stdout
+        assert shown.count("same") == 2
 
-    def test_without_a_result(self, narrows: Narrows, analyses: list[str]) -> None:
-        done = narrows("compare", analyses[0], f"ana_{0:024x}")
-        assert done.returncode == 1
-        assert "Traceback" not in done.stderr
+    def test_without_a_result(self, server: Misbehaving) -> None:
+        server.analysis["state"] = "running"
+        done = narrows(server, "compare", NARROW, WIDE)
+        assert done.exit_code != 0
+        assert "has no result to compare" in str(done.exception or done.stderr)
+
+    def test_what_is_no_id(self, server: Misbehaving) -> None:
+        assert narrows(server, "compare", NARROW, "../keys").exit_code == 2
 
 
 class TestRegression:
-    def test_a_new_bottleneck_fails(self, narrows: Narrows, analyses: list[str]) -> None:
-        wide, narrow = analyses[::-1]
+    def test_a_new_bottleneck_fails(self, server: Misbehaving) -> None:
         gate = ("--fail-on", "regression", "--against")
-        done = narrows("show", narrow, *gate, wide)
-        assert done.returncode == 3
-        assert f"there is {BOTTLENECK} (bottleneck)" in done.stderr
-        assert narrows("show", wide, *gate, narrow).returncode == 0
-        assert narrows("show", narrow, *gate, narrow).returncode == 0
+        done = narrows(server, "show", NARROW, *gate, WIDE)
+        assert done.exit_code == 3
+        assert "there is conv (bottleneck)" in done.stderr
+        assert narrows(server, "show", WIDE, *gate, NARROW).exit_code == 0
+        assert narrows(server, "show", NARROW, *gate, NARROW).exit_code == 0
 
-    def test_the_options_need_each_other(self, narrows: Narrows, analyses: list[str]) -> None:
-        assert narrows("show", analyses[0], "--fail-on", "regression").returncode == 2
-        assert narrows("show", analyses[0], "--against", analyses[1]).returncode == 2
+    def test_the_options_need_each_other(self, server: Misbehaving) -> None:
+        for options in (("--fail-on", "regression"), ("--against", WIDE)):
+            assert narrows(server, "show", NARROW, *options).exit_code == 2
