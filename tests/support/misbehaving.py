@@ -63,10 +63,9 @@ class Misbehaving:
             identity, _, name = rest.partition("/")
             layers = self.layers_of.get(identity, self.layers)
             results = {"layers": layers, "plans": self.plans, "artifacts": []}
-            return 200, {
-                "items": results[name],
-                "next_page_token": None,
-            } if name else self.analysis | {"id": identity}
+            if not name:
+                return 200, self.analysis | {"id": identity}
+            return 200, {"items": results[name], "next_page_token": None}
         return 200, upload_document(kind, rest)
 
     def _made(self, path: str, asked: Asked) -> JSON:

@@ -78,6 +78,7 @@ class TestList:
         url = f"{built}/double.pt2"
         assert items[0] == {
             "name": "double.pt2", "size": len(CONTENT), "sha256": SHA256, "url": url,
+            "expires_at": None,
         }  # fmt: skip
         assert [item["name"] for item in items] == ["double.pt2", "pruned.pt2"]
 
