@@ -39,8 +39,11 @@ class Channel(virtual.Channel):
         try:
             folder = self._queue(queue)
             written = folder / f"{name}.new"
-            written.write_text(json.dumps(message))
-            written.rename(folder / f"{name}.msg")
+            try:
+                written.write_text(json.dumps(message))
+                written.rename(folder / f"{name}.msg")
+            finally:
+                written.unlink(missing_ok=True)  # of a full disk, the beginning is there
         except OSError as error:
             raise ChannelError(f"cannot publish to {queue!r}: {error}") from error
 

@@ -1,5 +1,7 @@
 """Every way in which a computation can end, and that it harms no other."""
 
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -50,12 +52,14 @@ def test_a_cancelled_loop(site: Site, jobs: Jobs, say: Say) -> None:
 
 
 def test_inspections_do_not_wait_behind_computations(
-    site: Site, jobs: Jobs, say: Say, files: Any
+    site: Site, jobs: Jobs, say: Say, files: Any, tmp_path: Path
 ) -> None:
+    for name in ("model.pt2", "data.npz"):  # under other names they are other uploads
+        shutil.copy(files / name, tmp_path / f"again-{name}")
     long = jobs.submit(seed=pipeline.LOOP)
     wait_until(lambda: len(jobs.records.leased(long.id)) == 2, PATIENCE)
     watch = Stopwatch()
-    model, dataset = site.upload(files)
+    model, dataset = site.upload(tmp_path, "again-")
     took = watch()
     site.client.cancel(long.id)
     long.ends("cancelled")

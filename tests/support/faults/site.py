@@ -164,10 +164,10 @@ class Site:
                 family |= {p.pid for p in [parent, *parent.children(recursive=True)]}
         return [process for process in processes_in(self.data) if process.pid not in family]
 
-    def upload(self, folder: Path) -> tuple[str, str]:
+    def upload(self, folder: Path, prefix: str = "") -> tuple[str, str]:
         """Upload the network and the data in `folder`, and wait until both are inspected."""
-        model = self.client.upload_model(folder / "model.pt2")["id"]
-        dataset = self.client.upload_dataset(folder / "data.npz")["id"]
+        model = self.client.upload_model(folder / f"{prefix}model.pt2")["id"]
+        dataset = self.client.upload_dataset(folder / f"{prefix}data.npz")["id"]
         for watch in (self.client.watch_model(model), self.client.watch_dataset(dataset)):
             *_, upload = watch
             assert upload["state"] == "ready", upload["error"]
