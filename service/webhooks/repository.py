@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import ColumnElement, and_, delete, exists, func, select, update
 from sqlalchemy.orm import Session
 
 from service.database.base import utc_now
@@ -23,7 +23,6 @@ class Claim:
     url: str
     payload: dict[str, Any]
     tries: int
-    created_at: datetime
 
 
 class WebhookRepository:
@@ -56,24 +55,25 @@ class WebhookRepository:
         query = select(Delivery).where(Delivery.webhook_id == webhook_id)
         return self._session.scalars(newest_first(query, Delivery, before, limit)).all()
 
+    def is_due(self, busy: Collection[str]) -> bool:
+        """Return whether a delivery is due, but for those of the webhooks `busy`."""
+        return bool(self._session.scalar(select(exists().where(_is_due(busy)))))
+
     def claim(self, limit: int, busy: Collection[str], lease: timedelta) -> list[Claim]:
         """Take up to `limit` deliveries that are due, at most one of each webhook.
 
         Those of the webhooks `busy` are left. A delivery whose process dies is due again after
         `lease`.
         """
-        now, claims, taken = utc_now(), list[Claim](), set(busy)
-        query = (
-            select(Delivery, Webhook.url, Webhook.secret_version)
-            .join(Webhook)
-            .where(Delivery.state == "pending", Delivery.next_attempt_at <= now, Webhook.enabled)
-            .where(Webhook.id.not_in(busy))
-            .order_by(Delivery.next_attempt_at)
-            .limit(10 * limit)
+        now, claims = utc_now(), list[Claim]()
+        in_order = func.row_number().over(
+            partition_by=Delivery.webhook_id, order_by=Delivery.next_attempt_at
         )
+        due = select(Delivery.id, in_order.label("place")).where(_is_due(busy)).subquery()
+        first = and_(due.c.id == Delivery.id, due.c.place == 1)
+        query = select(Delivery, Webhook.url, Webhook.secret_version).join(Webhook).join(due, first)
+        query = query.order_by(Delivery.next_attempt_at).limit(limit)
         for row, url, version in self._session.execute(query).all():
-            if row.webhook_id in taken or len(claims) == limit:
-                continue
             took = self._session.scalar(
                 update(Delivery)
                 .where(Delivery.id == row.id, Delivery.tries == row.tries)
@@ -83,13 +83,9 @@ class WebhookRepository:
                 .execution_options(synchronize_session=False)
             )
             if took is not None:  # else another process was faster
-                taken.add(row.webhook_id)
                 claims.append(
-                    Claim(
-                        row.id, row.webhook_id, version, url, row.payload, row.tries + 1,
-                        row.created_at,
-                    )
-                )  # fmt: skip
+                    Claim(row.id, row.webhook_id, version, url, row.payload, row.tries + 1)
+                )
         return claims
 
     def attempted(self, claim: Claim, attempt: dict[str, Any], **values: Any) -> None:
@@ -112,3 +108,10 @@ class WebhookRepository:
         """Delete the deliveries that have ended and are older than `before`."""
         ended = Delivery.state != "pending"
         self._session.execute(delete(Delivery).where(ended, Delivery.created_at < before))
+
+
+def _is_due(busy: Collection[str]) -> ColumnElement[bool]:
+    """Return the condition that a delivery is due, and its webhook enabled and not `busy`."""
+    enabled = select(Webhook.id).where(Webhook.enabled, Webhook.id.not_in(busy))
+    due = and_(Delivery.state == "pending", Delivery.next_attempt_at <= utc_now())
+    return and_(due, Delivery.webhook_id.in_(enabled))

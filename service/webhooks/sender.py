@@ -31,6 +31,7 @@ LEASE: Final = timedelta(seconds=60)
 AT_ONCE: Final = 32
 POLL_SECONDS: Final = 1.0
 KEPT: Final = timedelta(days=30)
+FORGET_SECONDS: Final = 3600.0
 GONE: Final = 410
 """The receiver wants no more messages (Standard Webhooks)."""
 
@@ -42,7 +43,7 @@ class Sender:
         self._services = services
         self._private = services.settings.webhook_private
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._forgot = 0.0
+        self._forget_at = 0.0
 
     async def run(self) -> None:
         """Send until cancelled; attempts that then run are made again by another process."""
@@ -71,12 +72,17 @@ class Sender:
         del self._tasks[webhook_id]
 
     def _claim(self, limit: int) -> list[Claim]:
+        """Take what is due. Mostly nothing is, and looking does not wait for a writer."""
+        busy = list(self._tasks)
+        if time.monotonic() >= self._forget_at:
+            self._forget_at = time.monotonic() + FORGET_SECONDS
+            with self._services.transaction() as session:
+                WebhookRepository(session).forget(utc_now() - KEPT)
+        with self._services.reading() as session:
+            if not WebhookRepository(session).is_due(busy):
+                return []
         with self._services.transaction() as session:
-            repository = WebhookRepository(session)
-            if time.monotonic() - self._forgot > LEASE.total_seconds():
-                repository.forget(utc_now() - KEPT)
-                self._forgot = time.monotonic()
-            return repository.claim(limit, list(self._tasks), LEASE)
+            return WebhookRepository(session).claim(limit, busy, LEASE)
 
     async def _attempt(self, http: httpx.AsyncClient, claim: Claim) -> None:
         begun = time.monotonic()

@@ -221,6 +221,21 @@ class TestMessages:
 
 
 class TestClaims:
+    def test_one_with_many_keeps_no_other_waiting(
+        self, ann: httpx.Client, webhook: Json, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(sender, "AT_ONCE", 0)  # the service itself takes none
+        other = created(ann.post(PATH, json={"url": webhook["url"]}))
+        values = {"event": "webhook.test", "payload": {}}
+        with Session(engine) as session, session.begin():
+            for number in range(50):
+                session.add(Delivery(id=f"msg_{number}", webhook_id=webhook["id"], **values))
+                session.flush()
+            session.add(Delivery(id="msg_other", webhook_id=other["id"], **values))
+        with Session(engine) as session, session.begin():
+            claims = WebhookRepository(session).claim(2, [], timedelta(hours=1))
+        assert {claim.webhook_id for claim in claims} == {webhook["id"], other["id"]}
+
     def test_each_is_taken_once_and_again_after_the_lease(
         self, webhook: Json, engine: Engine, monkeypatch: pytest.MonkeyPatch
     ) -> None:
