@@ -3,7 +3,6 @@
 from fastapi import APIRouter
 from fastapi.responses import Response, StreamingResponse
 
-from service.analyses import service as analyses
 from service.analyses.schemas import ArtifactOut
 from service.database.tables import ANALYSES, Artifact
 from service.http.dependencies import FromApp, Session
@@ -32,8 +31,9 @@ def list_artifacts(
     page_token: PageToken = None,
 ) -> Slice[ArtifactOut]:
     """List the built networks: one `.pt2` file for each plan that `build` names."""
-    page = analyses.results(session, caller.owner, analysis_id, Artifact, page_size, page_token)
     analysis = jobs.find(session, ANALYSES, caller.owner, analysis_id)
+    jobs.require_success(analysis, ANALYSES)
+    page = jobs.results(session, ANALYSES, analysis_id, Artifact, page_size, page_token)
     return jobs.describe_artifacts(session, analysis, page, ArtifactOut)
 
 

@@ -5,17 +5,19 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from narrows.report.findings import Findings
-from service.analyses import repository
+from service.analyses.repository import saliencies
 from service.analyses.schemas import ArtifactOut, LayerOut, PlanOut
 from service.database.jobs import Job
-from service.database.tables import Artifact, Dataset, Layer, Model, Plan
+from service.database.tables import ANALYSES, Artifact, Dataset, Layer, Model, Plan
+from service.jobs.repository import JobRepository
 
 
 def findings_of(session: Session, row: Any) -> Findings:
     """Return what a report tells of an analysis that succeeded; `row` is its row."""
+    jobs = JobRepository(session, ANALYSES)
 
     def rows(table: Any, schema: Any) -> Any:
-        found = repository.results(session, row.id, table)
+        found = jobs.results(table, row.id)
         return [schema.model_validate(one, from_attributes=True).model_dump() for one in found]
 
     model, dataset = session.get_one(Model, row.model_id), session.get_one(Dataset, row.dataset_id)
@@ -23,13 +25,13 @@ def findings_of(session: Session, row: Any) -> Findings:
         summary=row.summary,
         rows=rows(Layer, LayerOut),
         plans=rows(Plan, PlanOut),
-        saliencies=repository.saliencies(session, row.id),
+        saliencies=saliencies(session, row.id),
         provenance=row.provenance or {},
         pruning_ratio=row.request["pruning_ratio"],
         title=model.name,
         identity=row.id,
         origin=_origin(row, model, dataset),
-        artifacts=[_artifact(one) for one in repository.results(session, row.id, Artifact)],
+        artifacts=[_artifact(one) for one in jobs.results(Artifact, row.id)],
     )
 
 

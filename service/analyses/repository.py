@@ -1,18 +1,9 @@
-"""The SQL of reports: all results of an analysis at once."""
-
-from collections.abc import Sequence
-from typing import Any
+"""The SQL of reports, beside that of all jobs."""
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from service.database.tables import Structure
-
-
-def results(session: Session, analysis_id: str, table: type[Any]) -> Sequence[Any]:
-    """Return all rows of an analysis that `table` has, in the order of their index."""
-    query = select(table).where(table.analysis_id == analysis_id).order_by(table.index)
-    return session.scalars(query).all()
 
 
 def saliencies(session: Session, analysis_id: str) -> dict[str, list[float]]:

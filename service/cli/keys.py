@@ -1,17 +1,13 @@
 """`narrows keys`: makes, lists, rotates and revokes API keys, directly in the database."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from service.cli.errors import CommandError, warn
+from service.cli.errors import CommandError
 
 if TYPE_CHECKING:
     from datetime import datetime
-
-    from sqlalchemy.orm import Session
 
 keys = typer.Typer(no_args_is_help=True, help="Make, list, rotate and revoke API keys.")
 
@@ -37,10 +33,10 @@ def create(
     from pydantic import ValidationError
 
     from service.admin.schemas import KeyRequest
+    from service.cli.prepare import opened
     from service.keys.secrets import server_secret
     from service.keys.service import create_key
     from service.plain_errors import explain
-    from service.settings import get_settings
 
     try:
         asked = KeyRequest.model_validate(
@@ -51,9 +47,9 @@ def create(
         raise typer.BadParameter(
             f"--{str(first['loc'][0]).removesuffix('s')}: {explain(first)}"
         ) from None
-    with _session() as session:
+    with opened("keys") as (session, settings):
         row, key = create_key(
-            server_secret(get_settings()),
+            server_secret(settings),
             session,
             owner=asked.owner,
             name=asked.name,
@@ -77,11 +73,12 @@ def list_(
     """
     from rich.console import Console
 
+    from service.cli.prepare import opened
     from service.cli.tables import make_table, print_table
     from service.keys.service import list_keys
 
     table = make_table("id", "owner", "name", "scopes", "made", "used", "ends")
-    with _session() as session:
+    with opened("keys") as (session, _):
         for key in list_keys(session, owner):
             ends = f"revoked {_day(key.revoked_at)}" if key.revoked_at else _day(key.expires_at)
             days = _day(key.created_at), _day(key.last_used_at), ends
@@ -102,12 +99,12 @@ def rotate(
     """
     from datetime import timedelta
 
+    from service.cli.prepare import opened
     from service.keys.secrets import server_secret
     from service.keys.service import rotate_key
-    from service.settings import get_settings
 
-    with _session() as session:
-        secret = server_secret(get_settings())
+    with opened("keys") as (session, settings):
+        secret = server_secret(settings)
         rotated = rotate_key(secret, session, key_id, timedelta(hours=overlap))
         if rotated is None:
             raise CommandError(f"There is no valid key {key_id}.")
@@ -123,9 +120,10 @@ def revoke(key_id: Annotated[str, typer.Argument(help="The key's id: key_…")])
 
     Example: narrows keys revoke key_3fa1c02b9d5e4f6071829304
     """
+    from service.cli.prepare import opened
     from service.keys.service import revoke_key
 
-    with _session() as session:
+    with opened("keys") as (session, _):
         if not revoke_key(session, key_id):
             raise CommandError(f"There is no valid key {key_id}.")
 
@@ -134,20 +132,3 @@ def revoke(key_id: Annotated[str, typer.Argument(help="The key's id: key_…")])
 
 def _day(time: "datetime | None") -> str:
     return f"{time:%Y-%m-%d}" if time else ""
-
-
-@contextmanager
-def _session() -> Iterator["Session"]:
-    from sqlalchemy.orm import Session
-
-    from service.cli.prepare import require_schema
-    from service.database.engine import make_engine
-    from service.startup import checked_settings
-
-    settings, remarks = checked_settings("keys")
-    warn(remarks)
-    require_schema(settings)
-    engine = make_engine(settings.resolved_database_url)
-    with Session(engine) as session, session.begin():
-        yield session
-    engine.dispose()

@@ -1,17 +1,8 @@
 """`narrows owners limit`: the limits of an owner, directly in the database."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import Annotated, Final
 
 import typer
-
-from service.cli.errors import warn
-
-if TYPE_CHECKING:
-    from sqlalchemy.orm import Session
-
-    from service.settings import Settings
 
 _MOST: Final = 2**53 - 1
 Most = Annotated[int | None, typer.Option(min=0, max=_MOST, help="How many may be unfinished.")]
@@ -47,6 +38,7 @@ def limit(
 
     Example: narrows owners limit ann --analyses 5000 --bytes 1000000000000
     """
+    from service.cli.prepare import opened
     from service.quotas.limits import OwnLimits, limits_of, own_limits, set_limits
 
     asked = {
@@ -56,7 +48,7 @@ def limit(
     given = {name: value for name, value in asked.items() if value is not None}
     if not owner.strip():
         raise typer.BadParameter("Name an owner, as of its keys.")
-    with _session() as (session, settings):
+    with opened("owners") as (session, settings):
         if given or reset:
             before = OwnLimits() if reset else own_limits(session, owner)
             set_limits(session, owner, OwnLimits(**before.model_dump() | given))
@@ -64,20 +56,3 @@ def limit(
         own = own_limits(session, owner).model_dump(exclude_none=True)
     for name, value in holds.model_dump().items():
         typer.echo(f"{name:<20} {value:>22,}{'' if name in own else '  (as usual)'}")
-
-
-@contextmanager
-def _session() -> "Iterator[tuple[Session, Settings]]":
-    from sqlalchemy.orm import Session
-
-    from service.cli.prepare import require_schema
-    from service.database.engine import make_engine
-    from service.startup import checked_settings
-
-    settings, remarks = checked_settings("owners")
-    warn(remarks)
-    require_schema(settings)
-    engine = make_engine(settings.resolved_database_url)
-    with Session(engine) as session, session.begin():
-        yield session, settings
-    engine.dispose()

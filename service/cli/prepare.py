@@ -1,12 +1,16 @@
-"""Prepares the start of a server: the schema, and the key of an embedded server."""
+"""Prepares what commands do in the database: the schema, and the key of an embedded server."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from sqlalchemy.orm import Session
 
-from service.cli.errors import CommandError
+from service.cli.errors import CommandError, warn
 from service.database.engine import make_engine
 from service.database.migrate import is_current, upgrade_embedded
 from service.keys.service import ensure_local_key
 from service.settings import Settings
+from service.startup import Command, checked_settings
 
 
 def require_schema(settings: Settings) -> None:
@@ -18,6 +22,21 @@ def require_schema(settings: Settings) -> None:
             raise CommandError("The database is not of this version: run `narrows migrate` first.")
     finally:
         engine.dispose()
+
+
+@contextmanager
+def opened(command: Command) -> Iterator[tuple[Session, Settings]]:
+    """Yield a transaction in the database of this version, and the settings, for a command.
+
+    Raises SettingsError, and CommandError as `require_schema` does.
+    """
+    settings, remarks = checked_settings(command)
+    warn(remarks)
+    require_schema(settings)
+    engine = make_engine(settings.resolved_database_url)
+    with Session(engine) as session, session.begin():
+        yield session, settings
+    engine.dispose()
 
 
 def local_key(settings: Settings) -> tuple[str, bool]:

@@ -26,24 +26,15 @@ def retention(
     It holds instead of NARROWS_KEEP_UPLOADS_DAYS, NARROWS_KEEP_RESULTS_DAYS and
     NARROWS_KEEP_ARTIFACTS_DAYS. Without options it shows what holds.
     """
-    from sqlalchemy.orm import Session
-
-    from service.cli.errors import warn
-    from service.cli.prepare import require_schema
-    from service.database.engine import make_engine
+    from service.cli.prepare import opened
     from service.database.retention import Retention
     from service.retention.keep import Keeps
-    from service.startup import checked_settings
 
     asked = {"uploads": uploads, "results": results, "artifacts": artifacts}
     given = {name: days or None for name, days in asked.items() if days is not None}
     if given and owner is None:
         raise typer.BadParameter("Name the owner: narrows retention OWNER --uploads 30.")
-    settings, remarks = checked_settings("gc")
-    warn(remarks)
-    require_schema(settings)
-    engine = make_engine(settings.resolved_database_url)
-    with Session(engine) as session, session.begin():
+    with opened("gc") as (session, settings):
         if owner is not None and given:
             row = session.get(Retention, owner) or Retention(owner=owner)
             for name, days in given.items():
@@ -51,7 +42,6 @@ def retention(
             session.add(row)
             session.flush()
         keeps = Keeps.of(session, settings)
-    engine.dispose()
     _print(keeps, owner)
 
 

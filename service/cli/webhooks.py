@@ -8,6 +8,8 @@ import typer
 from narrows.vocabulary import WebhookEvent
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from narrows.client import Client
     from narrows.client.webhooks import Delivery
 
@@ -34,7 +36,7 @@ def create(
     chosen = [name for name in get_args(WebhookEvent) if name in (event or ())]
     if unknown := {*(event or ())} - {*chosen}:
         raise typer.BadParameter(f"There is no event {min(unknown)!r}.", param_hint="--event")
-    with _client() as client:
+    with _connected() as client:
         made = client.create_webhook(url, chosen or None)
     typer.echo(f"{made['id']} tells {made['url']}; its secret is not shown again:", err=True)
     typer.echo(made["secret"])
@@ -51,7 +53,7 @@ def list_() -> None:
 
     from service.cli.tables import make_table, print_table
 
-    with _client() as client:
+    with _connected() as client:
         found = client.webhooks()
     table = make_table("id", "url", "events", "")
     for row in found:
@@ -67,7 +69,7 @@ def test(webhook: WebhookId) -> None:
 
     Example: narrows webhooks test whk_3fa1c02b9d5e4f6071829304
     """
-    with _client() as client:
+    with _connected() as client:
         sent = client.test_webhook(webhook)
         tried = _attempted(client, webhook, sent["id"])
     typer.echo(_described(tried))
@@ -81,7 +83,7 @@ def log(webhook: WebhookId) -> None:
 
     Example: narrows webhooks log whk_3fa1c02b9d5e4f6071829304
     """
-    with _client() as client:
+    with _connected() as client:
         for delivery in client.deliveries(webhook):
             typer.echo(_described(delivery))
 
@@ -92,14 +94,15 @@ def delete(webhook: WebhookId) -> None:
 
     Example: narrows webhooks delete whk_3fa1c02b9d5e4f6071829304
     """
-    with _client() as client:
+    with _connected() as client:
         client.delete_webhook(webhook)
 
 
-def _client() -> "Client":
-    from narrows.client import Client
+def _connected() -> "AbstractContextManager[Client]":
+    from service.cli.following import connected
+    from service.cli.progress import Steps
 
-    return Client()
+    return connected(Steps())
 
 
 def _attempted(client: "Client", webhook: str, identity: str) -> "Delivery":

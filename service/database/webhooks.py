@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, ForeignKey, Index, Row, String, Text, select
+from sqlalchemy import Connection, ForeignKey, Index, Row, String, Text, insert, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from service.database.base import Base, new_id, utc_now
@@ -52,10 +52,8 @@ def announce(connection: Connection | Session, kind: JobKind[Any], identity: str
     wanting = [row.id for row in connection.execute(webhooks) if event in row.events]
     if wanting:
         payload = message(event, job_data(job))
-        connection.execute(
-            Delivery.__table__.insert(),  # type: ignore[attr-defined]  # it is a Table
-            [delivery_values(webhook_id, event, payload) for webhook_id in wanting],
-        )
+        rows = [delivery_values(webhook_id, event, payload) for webhook_id in wanting]
+        connection.execute(insert(Delivery), rows)
 
 
 def delivery_values(webhook_id: str, event: str, payload: dict[str, Any]) -> dict[str, Any]:

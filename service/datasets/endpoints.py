@@ -3,10 +3,9 @@
 from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from service.database.tables import Dataset
 from service.datasets.schemas import DatasetOut, Transform
 from service.datasets.service import DATASETS
-from service.http.dependencies import FromApp, Services, Session
+from service.http.dependencies import FromApp, Session
 from service.http.ids import Id
 from service.http.middleware import SmallBodyRoute
 from service.http.pagination import Page, PageSize, PageToken, Slice
@@ -14,7 +13,7 @@ from service.http.problem_schema import responses
 from service.http.problems import ExpiredError, InUseError, NotJsonError, NotMultipartError
 from service.http.security import Reader, Writer
 from service.uploads import service as uploads
-from service.uploads.expiry import UploadChange, describe, describe_page
+from service.uploads.expiry import UploadChange, answer, describe, describe_page
 from service.uploads.schemas import State, form_schema, just_made
 
 router = APIRouter(
@@ -44,18 +43,8 @@ async def create_dataset(
     (`.zip`, `.tar`), a WebDataset shard, Parquet or safetensors. Several inputs are `x0`, `x1`, …
     in the order of the network's, or have the names of its inputs.
     """
-    row, is_new = await uploads.accept(request, services, caller, DATASETS)
-    path = f"{router.prefix}/{row.id}"
-    if is_new:
-        response.headers["Location"] = path
-    else:
-        response.status_code, response.headers["Content-Location"] = 200, path
-    return await run_in_threadpool(_described, services, row)
-
-
-def _described(services: Services, row: Dataset) -> DatasetOut:
-    with services.reading() as session:
-        return describe(session, row, DatasetOut)
+    made = await uploads.accept(request, services, caller, DATASETS)
+    return await run_in_threadpool(answer, services, response, router.prefix, made, DatasetOut)
 
 
 @router.get("", response_model=Page[DatasetOut])

@@ -54,8 +54,10 @@ class JobRepository(Generic[J]):
             query = query.where(self._table.state == state)
         return self._session.scalars(newest_first(query, self._table, before, limit)).all()
 
-    def results(self, table: type[Any], identity: str, after: int, limit: int) -> Sequence[Any]:
-        """Return up to `limit` rows of a job with an index greater than `after`."""
+    def results(
+        self, table: type[Any], identity: str, after: int = -1, limit: int | None = None
+    ) -> Sequence[Any]:
+        """Return the rows of a job with an index greater than `after`, at most `limit`."""
         query = select(table).where(self._kind.refers(table, identity), table.index > after)
         return self._session.scalars(query.order_by(table.index).limit(limit)).all()
 

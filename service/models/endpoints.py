@@ -3,8 +3,7 @@
 from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from service.database.tables import Model
-from service.http.dependencies import FromApp, Services, Session
+from service.http.dependencies import FromApp, Session
 from service.http.ids import Id
 from service.http.middleware import SmallBodyRoute
 from service.http.pagination import Page, PageSize, PageToken, Slice
@@ -14,7 +13,7 @@ from service.http.security import Reader, Writer
 from service.models.schemas import ModelOut
 from service.models.service import MODELS
 from service.uploads import service as uploads
-from service.uploads.expiry import UploadChange, describe, describe_page
+from service.uploads.expiry import UploadChange, answer, describe, describe_page
 from service.uploads.schemas import State, form_schema, just_made
 
 router = APIRouter(
@@ -32,18 +31,8 @@ async def create_model(
     request: Request, response: Response, caller: Writer, services: FromApp
 ) -> ModelOut:
     """Upload a trained network, a `torch.export` archive (`.pt2`); a worker then inspects it."""
-    row, is_new = await uploads.accept(request, services, caller, MODELS)
-    path = f"{router.prefix}/{row.id}"
-    if is_new:
-        response.headers["Location"] = path
-    else:
-        response.status_code, response.headers["Content-Location"] = 200, path
-    return await run_in_threadpool(_described, services, row)
-
-
-def _described(services: Services, row: Model) -> ModelOut:
-    with services.reading() as session:
-        return describe(session, row, ModelOut)
+    made = await uploads.accept(request, services, caller, MODELS)
+    return await run_in_threadpool(answer, services, response, router.prefix, made, ModelOut)
 
 
 @router.get("", response_model=Page[ModelOut])

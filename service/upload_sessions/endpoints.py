@@ -5,10 +5,10 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from service.database.tables import Dataset, Model
+from service.database.tables import Model
 from service.datasets import endpoints as datasets
 from service.datasets.schemas import DatasetOut
-from service.http.dependencies import FromApp, Services, Session
+from service.http.dependencies import FromApp, Session
 from service.http.ids import Id
 from service.http.middleware import SmallBodyRoute
 from service.http.pagination import Page, PageSize, PageToken, Slice
@@ -34,7 +34,7 @@ from service.upload_sessions.schemas import (
     UploadSessionOut,
     UploadSessionRequest,
 )
-from service.uploads.expiry import describe
+from service.uploads.expiry import answer
 
 router = APIRouter(
     prefix="/v1/uploads",
@@ -119,20 +119,12 @@ async def complete_upload(
     upload_id: Id, response: Response, caller: Writer, services: FromApp
 ) -> ModelOut | DatasetOut:
     """Check the whole file and make the model or dataset; again, the answer is the same."""
-    made, is_new = await completing.complete(services, caller, upload_id)
-    kind = models if isinstance(made, Model) else datasets
-    if not is_new:
-        response.status_code = 200
-    location = "Location" if is_new else "Content-Location"
-    response.headers[location] = f"{kind.router.prefix}/{made.id}"
-    return await run_in_threadpool(_described, services, made)
-
-
-def _described(services: Services, row: Model | Dataset) -> ModelOut | DatasetOut:
-    with services.reading() as session:
-        if isinstance(row, Model):
-            return describe(session, row, ModelOut)
-        return describe(session, row, DatasetOut)
+    made = await completing.complete(services, caller, upload_id)
+    if isinstance(made[0], Model):
+        prefix = models.router.prefix
+        return await run_in_threadpool(answer, services, response, prefix, made, ModelOut)
+    prefix = datasets.router.prefix
+    return await run_in_threadpool(answer, services, response, prefix, made, DatasetOut)
 
 
 @router.delete(
