@@ -35,8 +35,8 @@ def read(path: Path, transform: Transform) -> Samples:
 
 
 def _of_container(container: Container, transform: Transform) -> Samples:
-    if shards.are_in(container):
-        return shards.read(container, transform)
+    if samples := shards.samples_in(container):
+        return shards.read(container, samples, transform)
     if arrays.are_in(container):
         return arrays.read(container, transform)
     return folders.read(container, transform)

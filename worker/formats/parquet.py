@@ -10,8 +10,9 @@ from narrows.loaded import TARGET_NAMES
 from worker.formats.arrays import require_input
 from worker.formats.columns import Column
 from worker.formats.images import Images
-from worker.formats.parquet_columns import Blobs, Lists, Scalars, Stacked
+from worker.formats.parquet_columns import Lists, Scalars, Stacked
 from worker.formats.parquet_file import Table, open_table
+from worker.formats.parquet_images import Blobs
 from worker.formats.refusals import invalid, quoted
 from worker.formats.samples import Samples, require_inputs
 from worker.formats.transform import Transform

@@ -10,10 +10,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from narrows.arrays import Ints
-from worker.formats import images
 from worker.formats.columns import Column, require_finite
 from worker.formats.packed import MAX_BYTES
-from worker.formats.parquet_file import Table, files_in, is_list
+from worker.formats.parquet_file import Table, is_list
 from worker.formats.refusals import invalid, quoted
 
 MAX_LIST = 1 << 24
@@ -37,7 +36,7 @@ class Scalars(Column):
 
     def take(self, index: Ints) -> NDArray[Any]:
         order = np.argsort(index, kind="stable")
-        parts = [_numpy(rows) for _, rows in _chosen(self.table, self.name, index[order])]
+        parts = [_numpy(rows) for _, rows in self.table.chosen(self.name, index[order])]
         return _reordered(np.concatenate(parts) if parts else np.empty(0, self.dtype), order)
 
     def chunks(self) -> Iterator[NDArray[Any]]:
@@ -97,7 +96,7 @@ class Lists(Column):
             raise invalid(f"{len(index):,} rows of {quoted(self.name)} take {size:,} bytes.")
         rows = np.full((len(index), *self.shape[1:]), self.pad).astype(self.dtype)
         done = 0
-        for start, part in _chosen(self.table, self.name, index[order]):
+        for start, part in self.table.chosen(self.name, index[order]):
             for row in part:
                 rows[done] = self._fitted(_nested(row.values, self.name), start)
                 done += 1
@@ -145,70 +144,6 @@ class Lists(Column):
     @cached_property
     def _lengths(self) -> set[int]:
         return {len(row.values) for _, part in self.table.parts(self.name) for row in part}
-
-
-@dataclass(frozen=True)
-class Blobs(images.Blobs):
-    """Image files in a column."""
-
-    table: Table
-    column: str
-
-    def __len__(self) -> int:
-        return self.table.rows
-
-    def name(self, row: int) -> str:
-        return f"{self.column} of row {row}"
-
-    def get(self, row: int) -> bytes:
-        return self.only(np.array([row])).get(0)
-
-    def only(self, index: Ints) -> images.Blobs:
-        order = np.argsort(index, kind="stable")
-        field = files_in(self.table.schema.field(self.column).type)
-        files: list[bytes] = [b""] * len(index)
-        total = done = 0
-        for _, part in _chosen(self.table, self.column, index[order]):
-            for cell in part.field(field) if field else part:
-                data = cell.as_py()
-                if data is None:
-                    raise invalid(
-                        f"{self.name(int(index[order[done]]))} names a file, but holds none. Save "
-                        "the dataset with its images, as push_to_hub does."
-                    )
-                files[order[done]] = data
-                total, done = total + len(data), done + 1
-                if total > MAX_BYTES:
-                    raise invalid(f"The images of {quoted(self.column)} have over 4 GiB.")
-        return Files([self.name(int(row)) for row in index], files)
-
-
-@dataclass(frozen=True)
-class Files(images.Blobs):
-    """Image files in memory."""
-
-    names: Sequence[str]
-    files: Sequence[bytes]
-
-    def __len__(self) -> int:
-        return len(self.files)
-
-    def name(self, row: int) -> str:
-        return self.names[row]
-
-    def get(self, row: int) -> bytes:
-        return self.files[row]
-
-    def only(self, index: Ints) -> images.Blobs:
-        return Files([self.names[row] for row in index], [self.files[row] for row in index])
-
-
-def _chosen(table: Table, name: str, wanted: Ints) -> Iterator[tuple[int, pa.Array]]:
-    """Yield the wanted rows, sorted, of each part, with the number of the part's first row."""
-    for start, part in table.parts(name, wanted):
-        low, high = np.searchsorted(wanted, [start, start + len(part)])
-        if high > low:
-            yield start, part.take(pa.array(wanted[low:high] - start))
 
 
 def _reordered(rows: NDArray[Any], order: Ints) -> NDArray[Any]:

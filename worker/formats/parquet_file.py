@@ -87,6 +87,13 @@ class Table:
                 if start != starts[group + 1]:
                     raise invalid(f"The column {quoted(name)} has fewer rows than stated.")
 
+    def chosen(self, name: str, wanted: Ints) -> Iterator[tuple[int, pa.Array]]:
+        """Yield the wanted rows, sorted, of each part, with the number of the part's first row."""
+        for start, part in self.parts(name, wanted):
+            low, high = np.searchsorted(wanted, [start, start + len(part)])
+            if high > low:
+                yield start, part.take(pa.array(wanted[low:high] - start))
+
 
 def open_table(path: Path) -> Table:
     """Return what the footer says; raise RefusedError where it asks for too much."""

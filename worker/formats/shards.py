@@ -39,14 +39,24 @@ Fields = dict[tuple[str, str], str]
 """The files of a sample, by the names and the kinds of its fields."""
 
 
-def are_in(container: Container) -> bool:
-    """Return whether the archive holds samples of several files, one of them with a label."""
-    return any(len(fields) > 1 and _label(fields) for fields in _samples(container).values())
+def samples_in(container: Container) -> dict[str, Fields]:
+    """Return the fields of each sample, by the name that its files share.
+
+    There are none unless a sample has several files, one of them with a label.
+    """
+    samples: dict[str, Fields] = {}
+    for file in container.sizes:
+        path = PurePosixPath(file)
+        name, _, ending = path.name.partition(".")
+        if field := _field(ending.lower()):
+            samples.setdefault(str(path.with_name(name)), {})[field] = file
+    is_shard = any(len(fields) > 1 and _label(fields) for fields in samples.values())
+    return samples if is_shard else {}
 
 
-def read(container: Container, transform: Transform) -> Samples:
-    """Return the samples of a shard, in its order; raise RefusedError where they are not alike."""
-    samples = list(_samples(container).items())
+def read(container: Container, found: Mapping[str, Fields], transform: Transform) -> Samples:
+    """Return these samples of a shard, in its order; raise RefusedError where they differ."""
+    samples = list(found.items())
     first = samples[0][1]
     label = _label(first)
     if label is None:
@@ -137,17 +147,6 @@ class Arrays(Column):
     @staticmethod
     def _read(container: Container, file: str) -> NDArray[Any]:
         return npy.column(partial(container.open, file), file, 64 * CHUNK).whole()
-
-
-def _samples(container: Container) -> dict[str, Fields]:
-    """Return the fields of each sample, by the name that its files share."""
-    samples: dict[str, Fields] = {}
-    for file in container.sizes:
-        path = PurePosixPath(file)
-        name, _, ending = path.name.partition(".")
-        if field := _field(ending.lower()):
-            samples.setdefault(str(path.with_name(name)), {})[field] = file
-    return samples
 
 
 def _field(ending: str) -> tuple[str, str] | None:

@@ -66,7 +66,7 @@ class Reconciler:
         self._cancel()
         self._expire()
         self._fan_in()
-        self._ring()
+        self._wake()
 
     def _cancel(self) -> None:
         """Cancel the jobs that clients cancelled, and the parts of those that have ended."""
@@ -111,7 +111,7 @@ class Reconciler:
                 for id_ in connection.scalars(ended.returning(table.id)).all():
                     add_event(connection, kind, id_, "reducing")
 
-    def _ring(self) -> None:
+    def _wake(self) -> None:
         """Send as many messages as there are fewer than pieces of waiting work."""
         reading = self._jobs.engine.execution_options(**READS_ONLY)
         for queue in QUEUES:
