@@ -14,8 +14,8 @@ from service.quotas.used import (
     JOBS,
     UPLOADS,
     active_jobs,
+    bytes_arriving,
     bytes_stored,
-    bytes_used,
     uploads_of_day,
 )
 from service.settings import Settings
@@ -42,17 +42,17 @@ def usage(session: Session, settings: Settings, names: Collection[str]) -> list[
             owner=name,
             jobs=jobs[name],
             bytes=stored.get(name, 0),
-            limits=_limits(session, settings, name),
+            limits=_limits(session, settings, name, stored.get(name, 0)),
             **{kind: counts.get((name,), 0) for kind, counts in uploads.items()},
         )
         for name in names
     ]
 
 
-def _limits(session: Session, settings: Settings, owner: str) -> dict[str, LimitOut]:
+def _limits(session: Session, settings: Settings, owner: str, stored: int) -> dict[str, LimitOut]:
     used = {name: active_jobs(session, kind, owner) for name, kind in JOBS.items()}
     used |= {
-        "bytes": bytes_used(session, owner),
+        "bytes": stored + bytes_arriving(session, owner),
         "uploads_per_day": uploads_of_day(session, owner)[0],
     }
     limits = limits_of(session, settings, owner).model_dump()

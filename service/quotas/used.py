@@ -39,10 +39,15 @@ def uploads_of_day(session: Session, owner: str) -> tuple[int, datetime | None]:
 
 def bytes_used(session: Session, owner: str) -> int:
     """Return the size of an owner's files, and of those that still arrive in parts."""
+    return bytes_stored(session, [owner]).get(owner, 0) + bytes_arriving(session, owner)
+
+
+def bytes_arriving(session: Session, owner: str) -> int:
+    """Return the size of the files that an owner sends in parts."""
     row = UploadSession
     arriving = row.owner == owner, row.state == "open", row.file.is_(None)
     reserved = select(func.sum(row.size)).where(*arriving, row.expires_at > utc_now())
-    return bytes_stored(session, [owner]).get(owner, 0) + int(session.scalar(reserved) or 0)
+    return int(session.scalar(reserved) or 0)
 
 
 def bytes_stored(session: Session, owners: Collection[str]) -> dict[str, int]:

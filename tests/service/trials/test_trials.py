@@ -433,7 +433,7 @@ class TestArtifacts:
         train(trial["id"])
         (item,) = ann.get(f"{path}/artifacts").json()["items"]
         assert item == {
-            "name": "run-0.pt2", "size": len(NETWORK), "sha256": SHA256,
+            "name": "run-0.pt2", "size": len(NETWORK), "sha256": SHA256, "expires_at": None,
             "url": f"{path}/artifacts/run-0.pt2",
         }  # fmt: skip
         assert ann.get(item["url"]).content == NETWORK
