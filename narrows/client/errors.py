@@ -1,6 +1,7 @@
 """The errors of a call to a server."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Literal
 
 Phase = Literal["connect", "write", "answer", "pool"]
@@ -14,7 +15,7 @@ class ConfigurationError(ValueError):
     """An argument of the client, or an environment variable, is wrong; the text says which."""
 
 
-class _CallError(Exception):
+class CallError(Exception):
     """A call that failed. `may_pass` tells whether a repeat may succeed, `hint` what to do."""
 
     may_pass = False
@@ -27,7 +28,7 @@ class _CallError(Exception):
         return super().__str__()
 
 
-class ApiError(_CallError):
+class ApiError(CallError):
     """An answer that is a problem document (RFC 9457), with its members.
 
     `retry_after` is the number of seconds that the server asks to wait, if it does.
@@ -40,6 +41,8 @@ class ApiError(_CallError):
     Invalid request: /pruning_ratio: must be below 1
     >>> ApiError(404, document).may_pass, ApiError(503, {}).may_pass
     (False, True)
+    >>> type(ApiError.of(404, document)).__name__, type(ApiError.of(502, {})).__name__
+    ('NotFoundError', 'ServerError')
     """
 
     def __init__(
@@ -53,12 +56,75 @@ class ApiError(_CallError):
         self.may_pass = status in AWAY
         super().__init__(status, document)
 
+    @staticmethod
+    def of(
+        status: int, document: Mapping[str, Any], retry_after: float | None = None
+    ) -> "ApiError":
+        """Return an error of the class for its status."""
+        kind = ServerError if status >= 500 else BY_STATUS.get(status, ApiError)
+        return kind(status, document, retry_after)
+
     def _text(self) -> str:
         fields = [f"{error.get('pointer') or '/'}: {error.get('detail')}" for error in self.errors]
         return f"{self.title}: {'; '.join(fields) or self.detail or self.type}"
 
 
-class UnreachableError(_CallError):
+class BadRequestError(ApiError):
+    """Status 400."""
+
+
+class AuthenticationError(ApiError):
+    """Status 401: the key is missing or not valid."""
+
+
+class PermissionDeniedError(ApiError):
+    """Status 403: the key does not allow this."""
+
+
+class NotFoundError(ApiError):
+    """Status 404."""
+
+
+class ConflictError(ApiError):
+    """Status 409: not in this state, or something else refers to it."""
+
+
+class UnprocessableError(ApiError):
+    """Status 422: `errors` says which fields are wrong."""
+
+
+class RateLimitedError(ApiError):
+    """Status 429: `retry_after` says when it may be tried again."""
+
+
+class ServerError(ApiError):
+    """A status from 500 on."""
+
+
+BY_STATUS: dict[int, type[ApiError]] = {
+    400: BadRequestError,
+    401: AuthenticationError,
+    403: PermissionDeniedError,
+    404: NotFoundError,
+    409: ConflictError,
+    422: UnprocessableError,
+    429: RateLimitedError,
+}
+
+
+class FailedError(CallError):
+    """An upload that was rejected, or work that ended without a result.
+
+    `problem` is the problem document that says why, if there is one.
+    """
+
+    def __init__(self, what: str, problem: Mapping[str, Any] | None) -> None:
+        self.problem = problem
+        told = f": {problem.get('title')}: {problem.get('detail')}" if problem else "."
+        super().__init__(what + told)
+
+
+class UnreachableError(CallError):
     """The server can't be reached, or the connection broke during the call."""
 
 
@@ -66,3 +132,14 @@ class TimedOutError(UnreachableError):
     """A part of the call, `phase`, took longer than its limit; None: waiting for an analysis."""
 
     phase: Phase | None = None
+
+
+@contextmanager
+def coming_back(noun: str, identity: str) -> Iterator[None]:
+    """Add to an error how to come back to a job, unless it says that there is none."""
+    try:
+        yield
+    except (ApiError, UnreachableError) as error:
+        if isinstance(error, UnreachableError | ServerError) or error.may_pass:
+            error.hint = f"The {noun} {identity} goes on; come back with: narrows show {identity}"
+        raise

@@ -39,7 +39,7 @@ class Connection:
             base_url=url,
             headers=headers,
             timeout=limits.timeout(limits.answer),
-            transport=transport_to(url),
+            transport=transport_to(url, httpx.HTTPTransport),
         )
         self.on_retry: OnRetry = lambda *_: None
         self._answered = False
@@ -99,7 +99,7 @@ class Connection:
             if self._has_key:
                 detail = f"{document.get('detail') or ''} Check NARROWS_API_KEY.".lstrip()
             document["detail"] = detail
-        raise ApiError(answer.status_code, document, _retry_after(answer))
+        raise ApiError.of(answer.status_code, document, _retry_after(answer))
 
 
 def _is_json(answer: httpx.Response) -> bool:

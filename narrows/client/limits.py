@@ -4,7 +4,7 @@ import math
 import os
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
 import httpx
@@ -64,6 +64,11 @@ class Limits:
                     given[field.name] = math.nan
                 _require(field.name, given[field.name], text, variable(field.name))
         return cls(**given)
+
+    def with_some(self, answer: float | None, retries: int | None) -> Self:
+        """Return these limits with others for answers and repeats, where they are given."""
+        given: dict[str, Any] = {"answer": answer, "retries": retries}
+        return replace(self, **{name: value for name, value in given.items() if value is not None})
 
     def timeout(self, answer: float) -> httpx.Timeout:
         """Return the limits of each phase for httpx, with `answer` for that phase."""

@@ -9,11 +9,13 @@ import ipaddress
 import re
 import socket
 import urllib.request
+from typing import TypeVar
 
 import httpx
 
 from narrows.client.errors import ConfigurationError
 
+T = TypeVar("T", httpx.HTTPTransport, httpx.AsyncHTTPTransport)
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
@@ -33,21 +35,21 @@ def is_this_machine(host: str) -> bool:
     return address is not None and (address.is_loopback or address.is_unspecified)
 
 
-def transport_to(url: httpx.URL) -> httpx.HTTPTransport:
-    """Return the transport for requests to `url`; raise ConfigurationError for an unusable proxy.
+def transport_to(url: httpx.URL, kind: type[T]) -> T:
+    """Return a transport for requests to `url`; raise ConfigurationError for an unusable proxy.
 
     What it checks certificates against follows `SSL_CERT_FILE` and `SSL_CERT_DIR`.
     """
     found = None if is_this_machine(url.host) else _proxy_of(url)
     if found is None:
-        return _transport(None)
+        return _transport(kind, None)
     variable, text = found
     shown = re.sub(r"//[^/]*@", "//", text)  # without a password
     try:
         proxy = httpx.Proxy(text if "://" in text else f"http://{text}")
         if not proxy.url.host:
             raise ValueError("It names no host.")
-        return _transport(proxy)
+        return _transport(kind, proxy)
     except ImportError:
         why = "SOCKS proxies need one more package: pip install 'httpx[socks]'."
     except (ValueError, httpx.InvalidURL) as error:
@@ -97,9 +99,9 @@ def _address(host: str) -> Address | None:
     return getattr(address, "ipv4_mapped", None) or address
 
 
-def _transport(proxy: httpx.Proxy | None) -> httpx.HTTPTransport:
+def _transport(kind: type[T], proxy: httpx.Proxy | None) -> T:
     try:
-        return httpx.HTTPTransport(proxy=proxy)
+        return kind(proxy=proxy)
     except OSError as error:
         raise ConfigurationError(
             f"The certificates in SSL_CERT_FILE or SSL_CERT_DIR can't be read: {error}."

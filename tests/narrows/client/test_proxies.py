@@ -50,16 +50,16 @@ def test_others_through_the_proxy_that_the_environment_names(
 def test_no_proxy(excepted: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("all_proxy", "socks5://127.0.0.1:9")
     monkeypatch.setenv("no_proxy", excepted)
-    transport_to(httpx.URL("http://narrows.test")).close()
+    transport_to(httpx.URL("http://narrows.test"), httpx.HTTPTransport).close()
 
 
 def test_no_proxy_names_networks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("all_proxy", "socks5://127.0.0.1:9")
     monkeypatch.setenv("no_proxy", "10.0.0.0/8,fd00::/8")
     for url in ("http://10.9.8.7:8000", "https://[fd00::1]"):
-        transport_to(httpx.URL(url)).close()
+        transport_to(httpx.URL(url), httpx.HTTPTransport).close()
     with pytest.raises(ConfigurationError):
-        transport_to(httpx.URL("http://11.0.0.1"))
+        transport_to(httpx.URL("http://11.0.0.1"), httpx.HTTPTransport)
 
 
 @pytest.mark.parametrize(

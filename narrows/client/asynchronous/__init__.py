@@ -1,0 +1,1 @@
+"""The asynchronous client; `narrows.client.synchronous` is written from it."""

@@ -1,0 +1,500 @@
+"""The resources of the API, with a method for each operation of `openapi.json`.
+
+Written by `python -m service.openapi`; don't edit.
+"""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Literal, Unpack
+
+from narrows.client import api_types as types
+from narrows.client.asynchronous.bound import AsyncAnalysis, AsyncTrial
+from narrows.client.asynchronous.files import AsyncFiles
+from narrows.client.asynchronous.jobs import AsyncJobs
+from narrows.client.asynchronous.pages import AsyncPages
+from narrows.client.asynchronous.resource import AsyncApi, AsyncResource
+from narrows.client.record import either
+from narrows.client.requests import path_of
+from narrows.client.sse import Event
+from narrows.client.transfer import OnRead
+from narrows.vocabulary import AnalysisState, UploadSessionState, UploadState
+
+
+class AsyncAnalyses(AsyncJobs[AsyncAnalysis]):
+    """Analyses."""
+
+    _resource, _kind = "analyses", AsyncAnalysis
+
+    async def create(self, **request: Unpack[types.AnalysisRequest]) -> AsyncAnalysis:
+        """Start an analysis: which layers of a model are bottlenecks. Poll the URL in
+        `Location`.
+        """
+        return await self._new(AsyncAnalysis, "POST", "/v1/analyses", body=request)
+
+    def list(
+        self, *, state: AnalysisState | None = None, page_size: int | None = None
+    ) -> AsyncPages[AsyncAnalysis]:
+        """List analyses, newest first."""
+        return self._pages(AsyncAnalysis, "/v1/analyses", {"state": state, "page_size": page_size})
+
+    async def retrieve(self, analysis_id: str) -> AsyncAnalysis:
+        """Return an analysis and its progress.
+
+        With `Prefer: wait=N` the response comes when the analysis has ended, or after N
+        seconds. With `If-None-Match` as well, it also comes as soon as the analysis has
+        changed. A server that is about to stop answers at once.
+        """
+        return await self._one(AsyncAnalysis, "GET", path_of("/v1/analyses/{}", analysis_id))
+
+    async def delete(self, analysis_id: str) -> None:
+        """Delete an ended analysis, its results and the networks that it built."""
+        await self._none("DELETE", path_of("/v1/analyses/{}", analysis_id))
+
+    async def cancel(self, analysis_id: str) -> AsyncAnalysis:
+        """Cancel an analysis. An analysis that has ended is returned unchanged; that is no
+        error.
+        """
+        return await self._one(
+            AsyncAnalysis, "POST", path_of("/v1/analyses/{}/cancel", analysis_id)
+        )
+
+    def events(self, analysis_id: str) -> AsyncIterator[Event]:
+        """Stream the events of an analysis to its end: all, or those after `Last-Event-ID`.
+
+        A server that is about to stop ends the stream before that: connect again.
+        """
+        return self._events(path_of("/v1/analyses/{}/events", analysis_id))
+
+    def layers(self, analysis_id: str, *, page_size: int | None = None) -> AsyncPages[types.Layer]:
+        """List the layers in the network's order, each with its verdict."""
+        return self._pages(
+            types.Layer, path_of("/v1/analyses/{}/layers", analysis_id), {"page_size": page_size}
+        )
+
+    def structures(
+        self, analysis_id: str, *, page_size: int | None = None
+    ) -> AsyncPages[types.Structure]:
+        """List the structures (channels that are pruned together), each with its saliency."""
+        return self._pages(
+            types.Structure,
+            path_of("/v1/analyses/{}/structures", analysis_id),
+            {"page_size": page_size},
+        )
+
+    def plans(self, analysis_id: str, *, page_size: int | None = None) -> AsyncPages[types.Plan]:
+        """List the plans: changes of layer widths, as edits of module attributes."""
+        return self._pages(
+            types.Plan, path_of("/v1/analyses/{}/plans", analysis_id), {"page_size": page_size}
+        )
+
+    async def report(
+        self,
+        analysis_id: str,
+        *,
+        format: Literal["html", "md", "svg"] | None = None,
+        figure: Literal[
+            "network", "ratios", "worth", "score", "saliencies", "removals", "accuracy", "plans"
+        ]
+        | None = None,
+    ) -> str:
+        """Return the report of an analysis that succeeded."""
+        return await self._text(
+            path_of("/v1/analyses/{}/report", analysis_id), {"format": format, "figure": figure}
+        )
+
+    def artifacts(
+        self, analysis_id: str, *, page_size: int | None = None
+    ) -> AsyncPages[types.Artifact]:
+        """List the built networks: one `.pt2` file for each plan that `build` names."""
+        return self._pages(
+            types.Artifact,
+            path_of("/v1/analyses/{}/artifacts", analysis_id),
+            {"page_size": page_size},
+        )
+
+    async def download(
+        self, analysis_id: str, name: str, path: str | Path, on_read: OnRead | None = None
+    ) -> Path:
+        """Download a file, or one range of its bytes; its entity tag is its SHA-256."""
+        return await self._download(
+            path_of("/v1/analyses/{}/artifacts/{}", analysis_id, name), name, path, on_read
+        )
+
+
+class AsyncAudit(AsyncResource):
+    """Audit."""
+
+    def list(
+        self, *, owner: str | None = None, page_size: int | None = None
+    ) -> AsyncPages[types.Audit]:
+        """List who uploaded, asked, cancelled, deleted and made keys, newest first."""
+        return self._pages(types.Audit, "/v1/audit", {"owner": owner, "page_size": page_size})
+
+
+class AsyncDatasets(AsyncFiles[types.Dataset]):
+    """Datasets."""
+
+    _resource, _kind = "datasets", types.Dataset
+
+    async def upload(
+        self, path: str | Path, on_read: OnRead | None = None, **fields: Unpack[types.DatasetUpload]
+    ) -> types.Dataset:
+        """Upload samples and targets; a worker then inspects them.
+
+        The file is an archive of arrays `x` and `y` (`.npz`), or of images in a folder for
+        each class (`.zip`, `.tar`), a WebDataset shard, Parquet or safetensors. Several
+        inputs are `x0`, `x1`, … in the order of the network's, or have the names of its
+        inputs.
+        """
+        return await self._upload(path, on_read, fields)
+
+    def list(
+        self, *, state: UploadState | None = None, page_size: int | None = None
+    ) -> AsyncPages[types.Dataset]:
+        """List datasets, newest first."""
+        return self._pages(types.Dataset, "/v1/datasets", {"state": state, "page_size": page_size})
+
+    async def retrieve(self, dataset_id: str) -> types.Dataset:
+        """Return a dataset."""
+        return await self._one(types.Dataset, "GET", path_of("/v1/datasets/{}", dataset_id))
+
+    async def update(
+        self, dataset_id: str, /, **request: Unpack[types.UploadChange]
+    ) -> types.Dataset:
+        """Set when a dataset expires."""
+        return await self._one(
+            types.Dataset, "PATCH", path_of("/v1/datasets/{}", dataset_id), body=request
+        )
+
+    async def delete(self, dataset_id: str) -> None:
+        """Delete a dataset that no analysis refers to."""
+        await self._none("DELETE", path_of("/v1/datasets/{}", dataset_id))
+
+
+class AsyncKeys(AsyncResource):
+    """Keys."""
+
+    async def create(self, **request: Unpack[types.KeyRequest]) -> types.NewKey:
+        """Make a key. It is in this answer only: keep it."""
+        return await self._one(types.NewKey, "POST", "/v1/keys", body=request)
+
+    def list(
+        self, *, owner: str | None = None, page_size: int | None = None
+    ) -> AsyncPages[types.Key]:
+        """List the keys, newest first; revoked and expired ones too."""
+        return self._pages(types.Key, "/v1/keys", {"owner": owner, "page_size": page_size})
+
+    async def retrieve(self, key_id: str) -> types.Key:
+        """Return a key; revoked and expired ones too."""
+        return await self._one(types.Key, "GET", path_of("/v1/keys/{}", key_id))
+
+    async def revoke(self, key_id: str) -> None:
+        """Revoke a key at once."""
+        await self._none("DELETE", path_of("/v1/keys/{}", key_id))
+
+    async def rotate(self, key_id: str, /, **request: Unpack[types.RotateRequest]) -> types.NewKey:
+        """Make a key in place of another one, which stays valid for a while, so that none fails."""
+        return await self._one(
+            types.NewKey, "POST", path_of("/v1/keys/{}/rotate", key_id), body=request
+        )
+
+
+class AsyncModels(AsyncFiles[types.Model]):
+    """Models."""
+
+    _resource, _kind = "models", types.Model
+
+    async def upload(
+        self, path: str | Path, on_read: OnRead | None = None, **fields: Unpack[types.ModelUpload]
+    ) -> types.Model:
+        """Upload a trained network, a `torch.export` archive (`.pt2`); a worker then inspects
+        it.
+        """
+        return await self._upload(path, on_read, fields)
+
+    def list(
+        self, *, state: UploadState | None = None, page_size: int | None = None
+    ) -> AsyncPages[types.Model]:
+        """List models, newest first."""
+        return self._pages(types.Model, "/v1/models", {"state": state, "page_size": page_size})
+
+    async def retrieve(self, model_id: str) -> types.Model:
+        """Return a model."""
+        return await self._one(types.Model, "GET", path_of("/v1/models/{}", model_id))
+
+    async def update(self, model_id: str, /, **request: Unpack[types.UploadChange]) -> types.Model:
+        """Set when a model expires."""
+        return await self._one(
+            types.Model, "PATCH", path_of("/v1/models/{}", model_id), body=request
+        )
+
+    async def delete(self, model_id: str) -> None:
+        """Delete a model that no analysis refers to."""
+        await self._none("DELETE", path_of("/v1/models/{}", model_id))
+
+
+class AsyncOwners(AsyncResource):
+    """Owners."""
+
+    def list(self, *, page_size: int | None = None) -> AsyncPages[types.Owner]:
+        """List the owners by name, with what each has stored and asked for, and its limits."""
+        return self._pages(types.Owner, "/v1/owners", {"page_size": page_size})
+
+    async def put_limits(self, owner: str, /, **request: Unpack[types.OwnLimits]) -> types.Owner:
+        """Replace the limits of an owner that are other than usual; those left out are as usual."""
+        return await self._one(
+            types.Owner, "PUT", path_of("/v1/owners/{}/limits", owner), body=request
+        )
+
+    def analyses(
+        self, owner: str, *, state: AnalysisState | None = None, page_size: int | None = None
+    ) -> AsyncPages[AsyncAnalysis]:
+        """List the analyses of an owner, newest first."""
+        return self._pages(
+            AsyncAnalysis,
+            path_of("/v1/owners/{}/analyses", owner),
+            {"state": state, "page_size": page_size},
+        )
+
+
+class AsyncServer(AsyncResource):
+    """Server."""
+
+    async def root(self) -> types.Root:
+        """Say what this server is, and where its documentation is."""
+        return await self._one(types.Root, "GET", "/")
+
+    async def livez(self) -> types.Health:
+        """Return 200 while the process runs."""
+        return await self._one(types.Health, "GET", "/livez")
+
+    async def readyz(self) -> types.Health:
+        """Return 200 if database, schema and broker are available; a 503 names those that are
+        not.
+        """
+        return await self._one(types.Health, "GET", "/readyz")
+
+    async def metrics(self) -> str:
+        """Return the metrics of this process and the counts of unfinished work, for Prometheus.
+
+        The counts include the work of all owners. So the scope `admin` is needed, unless
+        `NARROWS_METRICS_ACCESS` is `anyone`.
+        """
+        return await self._text("/metrics", {})
+
+
+class AsyncTrials(AsyncJobs[AsyncTrial]):
+    """Trials."""
+
+    _resource, _kind = "trials", AsyncTrial
+
+    async def create(self, **request: Unpack[types.TrialRequest]) -> AsyncTrial:
+        """Start a trial: train what plans build, and say what was gained. Poll the `Location`.
+
+        Every variant is trained once with each seed, on the same samples and for as many
+        steps.
+        """
+        return await self._new(AsyncTrial, "POST", "/v1/trials", body=request)
+
+    def list(
+        self, *, state: AnalysisState | None = None, page_size: int | None = None
+    ) -> AsyncPages[AsyncTrial]:
+        """List trials, newest first."""
+        return self._pages(AsyncTrial, "/v1/trials", {"state": state, "page_size": page_size})
+
+    async def retrieve(self, trial_id: str) -> AsyncTrial:
+        """Return a trial, its progress and, once it has succeeded, what was gained.
+
+        With `Prefer: wait=N` the response comes when the trial has ended, or after N seconds.
+        With `If-None-Match` as well, it also comes as soon as the trial has changed. A server
+        that is about to stop answers at once.
+        """
+        return await self._one(AsyncTrial, "GET", path_of("/v1/trials/{}", trial_id))
+
+    async def delete(self, trial_id: str) -> None:
+        """Delete an ended trial, its runs and the networks that they trained."""
+        await self._none("DELETE", path_of("/v1/trials/{}", trial_id))
+
+    async def cancel(self, trial_id: str) -> AsyncTrial:
+        """Cancel a trial. A trial that has ended is returned unchanged; that is no error."""
+        return await self._one(AsyncTrial, "POST", path_of("/v1/trials/{}/cancel", trial_id))
+
+    def events(self, trial_id: str) -> AsyncIterator[Event]:
+        """Stream the events of a trial to its end: all, or those after `Last-Event-ID`.
+
+        The events `run` say that a run has done a segment, or how it ended. A server that is
+        about to stop ends the stream before that: connect again.
+        """
+        return self._events(path_of("/v1/trials/{}/events", trial_id))
+
+    def runs(self, trial_id: str, *, page_size: int | None = None) -> AsyncPages[types.TrialRun]:
+        """List the runs of a trial with their loss curves, also while it trains."""
+        return self._pages(
+            types.TrialRun, path_of("/v1/trials/{}/runs", trial_id), {"page_size": page_size}
+        )
+
+    def artifacts(
+        self, trial_id: str, *, page_size: int | None = None
+    ) -> AsyncPages[types.TrialArtifact]:
+        """List the trained networks: one `.pt2` file for each run that succeeded."""
+        return self._pages(
+            types.TrialArtifact,
+            path_of("/v1/trials/{}/artifacts", trial_id),
+            {"page_size": page_size},
+        )
+
+    async def download(
+        self, trial_id: str, name: str, path: str | Path, on_read: OnRead | None = None
+    ) -> Path:
+        """Download a trained network, or one range of its bytes; its entity tag is its SHA-256."""
+        return await self._download(
+            path_of("/v1/trials/{}/artifacts/{}", trial_id, name), name, path, on_read
+        )
+
+
+class AsyncUploads(AsyncResource):
+    """Uploads."""
+
+    async def create(
+        self, **request: Unpack[types.UploadSessionRequest]
+    ) -> types.UploadSessionDetail:
+        """Begin the upload of a large file in parts, which may come in any order and again."""
+        return await self._new(types.UploadSessionDetail, "POST", "/v1/uploads", body=request)
+
+    def list(
+        self,
+        *,
+        state: UploadSessionState | None = None,
+        sha256: str | None = None,
+        page_size: int | None = None,
+    ) -> AsyncPages[types.UploadSession]:
+        """List the upload sessions that have not expired, newest first."""
+        return self._pages(
+            types.UploadSession,
+            "/v1/uploads",
+            {"state": state, "sha256": sha256, "page_size": page_size},
+        )
+
+    async def retrieve(self, upload_id: str) -> types.UploadSessionDetail:
+        """Return an upload session: what has arrived, and so what is missing."""
+        return await self._one(
+            types.UploadSessionDetail, "GET", path_of("/v1/uploads/{}", upload_id)
+        )
+
+    async def cancel(self, upload_id: str) -> None:
+        """Give an upload up and delete its parts."""
+        await self._none("DELETE", path_of("/v1/uploads/{}", upload_id))
+
+    async def complete(self, upload_id: str) -> types.Model | types.Dataset:
+        """Check the whole file and make the model or dataset; again, the answer is the same."""
+        return await self._one(
+            either(types.Model, types.Dataset),
+            "POST",
+            path_of("/v1/uploads/{}/complete", upload_id),
+        )
+
+    async def put_part(self, upload_id: str, number: int, content: bytes) -> None:
+        """Send a part. After the answer no crash loses it; to send it again changes nothing."""
+        await self._none(
+            "PUT", path_of("/v1/uploads/{}/parts/{}", upload_id, number), content=content
+        )
+
+
+class AsyncUsage(AsyncResource):
+    """Usage."""
+
+    async def retrieve(self) -> types.Owner:
+        """Return what you have stored and asked for, and your limits."""
+        return await self._one(types.Owner, "GET", "/v1/usage")
+
+
+class AsyncWebhooks(AsyncResource):
+    """Webhooks."""
+
+    async def create(self, **request: Unpack[types.WebhookRequest]) -> types.NewWebhook:
+        """Be told when analyses and trials end. The secret is in this answer only: keep it.
+
+        Messages, signatures and retries are those of Standard Webhooks.
+        """
+        return await self._one(types.NewWebhook, "POST", "/v1/webhooks", body=request)
+
+    def list(self, *, page_size: int | None = None) -> AsyncPages[types.Webhook]:
+        """List the webhooks, newest first."""
+        return self._pages(types.Webhook, "/v1/webhooks", {"page_size": page_size})
+
+    async def retrieve(self, webhook_id: str) -> types.Webhook:
+        """Return a webhook."""
+        return await self._one(types.Webhook, "GET", path_of("/v1/webhooks/{}", webhook_id))
+
+    async def update(
+        self, webhook_id: str, /, **request: Unpack[types.WebhookChange]
+    ) -> types.Webhook:
+        """Change a webhook's URL or events, or whether it is sent anything."""
+        return await self._one(
+            types.Webhook, "PATCH", path_of("/v1/webhooks/{}", webhook_id), body=request
+        )
+
+    async def delete(self, webhook_id: str) -> None:
+        """Delete a webhook with its deliveries."""
+        await self._none("DELETE", path_of("/v1/webhooks/{}", webhook_id))
+
+    async def rotate(self, webhook_id: str) -> types.NewWebhook:
+        """Give a webhook another secret. Messages are signed with it from now on."""
+        return await self._one(
+            types.NewWebhook, "POST", path_of("/v1/webhooks/{}/rotate", webhook_id)
+        )
+
+    async def test(self, webhook_id: str) -> types.Delivery:
+        """Send a message `webhook.test`; its delivery says what became of it."""
+        return await self._one(types.Delivery, "POST", path_of("/v1/webhooks/{}/test", webhook_id))
+
+    def deliveries(
+        self, webhook_id: str, *, page_size: int | None = None
+    ) -> AsyncPages[types.Delivery]:
+        """List what was sent in the last 30 days and what waits, newest first, with all
+        attempts.
+        """
+        return self._pages(
+            types.Delivery,
+            path_of("/v1/webhooks/{}/deliveries", webhook_id),
+            {"page_size": page_size},
+        )
+
+    async def resend_delivery(self, webhook_id: str, delivery_id: str) -> types.Delivery:
+        """Send a message again, under the same id."""
+        return await self._one(
+            types.Delivery,
+            "POST",
+            path_of("/v1/webhooks/{}/deliveries/{}/resend", webhook_id, delivery_id),
+        )
+
+
+class AsyncWorkers(AsyncResource):
+    """Workers."""
+
+    def list(self, *, page_size: int | None = None) -> AsyncPages[types.Worker]:
+        """List the workers by name, each with its current work.
+
+        Workers serve all owners, so every key with the scope `read` sees all workers and
+        whether they are busy. Only the owner of a model, dataset, analysis or trial sees
+        which worker works on it, and keys with the scope `admin` do.
+        """
+        return self._pages(types.Worker, "/v1/workers", {"page_size": page_size})
+
+
+class AsyncResources(AsyncApi):
+    """All resources."""
+
+    def __init__(self) -> None:
+        self.analyses = AsyncAnalyses(self)
+        self.audit = AsyncAudit(self)
+        self.datasets = AsyncDatasets(self)
+        self.keys = AsyncKeys(self)
+        self.models = AsyncModels(self)
+        self.owners = AsyncOwners(self)
+        self.server = AsyncServer(self)
+        self.trials = AsyncTrials(self)
+        self.uploads = AsyncUploads(self)
+        self.usage = AsyncUsage(self)
+        self.webhooks = AsyncWebhooks(self)
+        self.workers = AsyncWorkers(self)

@@ -1,0 +1,81 @@
+"""Files of at most 64 MiB, sent whole; one that has arrived is not sent again."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from narrows.client.asynchronous.connection import AsyncConnection
+from narrows.client.errors import ApiError, TimedOutError, UnreachableError
+from narrows.client.requests import form_of
+from narrows.client.transfer import HashedFile, OnRead
+
+NEWEST = 100
+"""Among so many of the newest uploads, one that may have arrived is looked for."""
+
+
+async def upload_whole(
+    connection: AsyncConnection,
+    url: str,
+    declared: Mapping[str, Any],
+    path: Path,
+    on_read: OnRead | None,
+) -> Any:
+    """Upload a file to `url`; return the JSON of the model or dataset. Raises OSError, as reading.
+
+    After an error, one that was sent whole is first looked for by its SHA-256. If the answer does
+    not come in time, the file is not sent again: the way may take as long each time.
+    """
+    sent: str | None = None
+
+    async def once() -> Any:
+        nonlocal sent
+        if sent and (there := await _arrived(connection, url, declared, sent)):
+            return there
+        with HashedFile(path, on_read) as file:
+            try:
+                return await _post(connection, url, declared, file)
+            except (ApiError, UnreachableError) as error:
+                sent = file.sha256_if_whole()
+                if isinstance(error, TimedOutError) and error.phase == "answer":
+                    if sent and (there := await _arrived(connection, url, declared, sent)):
+                        return there
+                    error.may_pass = False
+                    error.hint = "It may still arrive; to upload it once more is harmless."
+                if error.may_pass:
+                    file.begin_again()
+                raise
+
+    return await connection.repeated(once)
+
+
+async def _post(
+    connection: AsyncConnection, url: str, declared: Mapping[str, Any], file: HashedFile
+) -> Any:
+    answer = await connection.send_once(
+        "POST",
+        url,
+        data=form_of({name: value for name, value in declared.items() if name != "name"}),
+        files={"file": (declared["name"], file)},
+        timeout=connection.limits.timeout(connection.limits.upload_answer),
+    )
+    return answer.json()
+
+
+async def _arrived(
+    connection: AsyncConnection, url: str, declared: Mapping[str, Any], sha256: str
+) -> Any:
+    """Return the newest upload of these bytes, this name and transform, if there is one."""
+    try:
+        answer = await connection.send_once("GET", url, params={"page_size": NEWEST})
+    except ApiError as error:
+        if error.status == httpx.codes.FORBIDDEN:  # the key may only write
+            return None
+        raise
+    wanted = sha256, declared["name"], declared.get("transform", {})
+    for item in answer.json()["items"]:
+        known = item["sha256"], item["name"], item.get("transform", {})
+        if known == wanted and item["state"] in ("inspecting", "ready"):
+            return item
+    return None

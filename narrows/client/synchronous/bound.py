@@ -1,0 +1,101 @@
+# Written by `python -m service.openapi` from its asynchronous twin; don't edit.
+"""Analyses and trials that know the client that they came from."""
+
+import html
+
+from narrows.client import api_types as types
+from narrows.client.synchronous.pages import Pages
+from narrows.client.synchronous.resource import Bound
+from narrows.vocabulary import ENDED
+
+
+class Analysis(Bound, types.Analysis):
+    """An analysis, with its results, which are asked for as they are needed."""
+
+    noun = "analysis"
+
+    @property
+    def url(self) -> str:
+        """The page that shows it."""
+        return f"{self._client.url}/analyses/{self.id}"
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it has succeeded, failed or was cancelled."""
+        return self.state in ENDED
+
+    @property
+    def layers(self) -> Pages[types.Layer]:
+        """The layers in the network's order, each with its verdict."""
+        return self._client.analyses.layers(self.id)
+
+    @property
+    def structures(self) -> Pages[types.Structure]:
+        """The channels that are cut together, each with its saliency."""
+        return self._client.analyses.structures(self.id)
+
+    @property
+    def plans(self) -> Pages[types.Plan]:
+        """The plans for other widths, as edits of module attributes."""
+        return self._client.analyses.plans(self.id)
+
+    @property
+    def artifacts(self) -> Pages[types.Artifact]:
+        """The networks that it built."""
+        return self._client.analyses.artifacts(self.id)
+
+    def report(self) -> str:
+        """Return its report, a page that needs no other file."""
+        return self._client.analyses.report(self.id)
+
+    def refresh(self) -> "Analysis":
+        """Return it as it is now."""
+        return self._client.analyses.retrieve(self.id)
+
+    def wait(self, timeout: float | None = None) -> "Analysis":
+        """Return it when it has ended, as `client.analyses.wait` does."""
+        return self._client.analyses.wait(self.id, timeout)
+
+    def cancel(self) -> "Analysis":
+        """Cancel it; one that has ended stays as it is."""
+        return self._client.analyses.cancel(self.id)
+
+    def _repr_html_(self) -> str:
+        """Return a line and a link, as notebooks show them."""
+        found = ", ".join((self.summary or {}).get("bottlenecks", ()))
+        said = f"{self.state}{f'; bottlenecks: {found}' if found else ''}"
+        link = f'<a href="{html.escape(self.url)}">{html.escape(self.id)}</a>'
+        return f"<p>Analysis {link}: {html.escape(said)}</p>"
+
+
+class Trial(Bound, types.Trial):
+    """A trial, with its runs, which are asked for as they are needed."""
+
+    noun = "trial"
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it has succeeded, failed or was cancelled."""
+        return self.state in ENDED
+
+    @property
+    def runs(self) -> Pages[types.TrialRun]:
+        """The runs, each with its loss curve, also while it trains."""
+        return self._client.trials.runs(self.id)
+
+    @property
+    def artifacts(self) -> Pages[types.TrialArtifact]:
+        """The networks that it trained."""
+        return self._client.trials.artifacts(self.id)
+
+    def refresh(self) -> "Trial":
+        """Return it as it is now."""
+        return self._client.trials.retrieve(self.id)
+
+    def wait(self, timeout: float | None = None) -> "Trial":
+        """Return it when it has ended, as `client.trials.wait` does."""
+        return self._client.trials.wait(self.id, timeout)
+
+    def cancel(self) -> "Trial":
+        """Cancel it; one that has ended stays as it is."""
+        return self._client.trials.cancel(self.id)

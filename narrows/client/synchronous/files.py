@@ -1,0 +1,69 @@
+# Written by `python -m service.openapi` from its asynchronous twin; don't edit.
+"""Models and datasets: sent as files, then inspected."""
+
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Final, Generic, TypeVar
+
+from narrows.client import api_types as types
+from narrows.client.errors import FailedError, TimedOutError
+from narrows.client.requests import path_of, request_of
+from narrows.client.synchronous.parts import upload_in_parts
+from narrows.client.synchronous.resource import Resource
+from narrows.client.synchronous.runtime import sleep
+from narrows.client.synchronous.whole import upload_whole
+from narrows.client.transfer import OnRead
+
+F = TypeVar("F", types.Model, types.Dataset)
+
+LARGE: Final = 64 << 20
+"""Files of more bytes are sent in parts."""
+
+POLL_SECONDS: Final = 0.2
+
+
+class Files(Resource, Generic[F]):
+    """A resource of uploaded files, models or datasets."""
+
+    _resource: ClassVar[str]
+    _kind: type[F]
+
+    def watch(self, identity: str) -> Iterator[F]:
+        """Yield an upload until it is inspected; the last is `ready` or `rejected`."""
+        while True:
+            path = path_of(f"/v1/{self._resource}/{{}}", identity)
+            answer = self._connection.send("GET", path, patient=True)
+            upload = self._kind(answer.json())
+            yield upload
+            if upload.state != "inspecting":
+                return
+            sleep(POLL_SECONDS)
+
+    def wait(self, identity: str, timeout: float | None = None) -> F:
+        """Return an upload when it is inspected.
+
+        Raises FailedError if it is rejected, and TimedOutError after `timeout` seconds.
+        """
+        until = None if timeout is None else time.monotonic() + timeout
+        for upload in self.watch(identity):
+            if until is not None and upload.state == "inspecting" and time.monotonic() > until:
+                raise TimedOutError(f"{identity} is not inspected after {timeout:g} s.")
+        if upload.state != "ready":
+            raise FailedError(f"{upload.name} ({identity}) is {upload.state}", upload.error)
+        return upload
+
+    def _upload(self, path: str | Path, on_read: OnRead | None, fields: Mapping[str, Any]) -> F:
+        path = Path(path)
+        declared: dict[str, Any] = {"name": path.name, **fields}
+        if path.stat().st_size <= LARGE:
+            url = f"/v1/{self._resource}"
+            return self._kind(upload_whole(self._connection, url, declared, path, on_read))
+        begun = types.UploadSessionRequest.__annotations__
+        later = {name: declared.pop(name) for name in [*declared] if name not in begun}
+        declared["kind"] = self._resource.removesuffix("s")
+        document = upload_in_parts(self._connection, declared, path, on_read)
+        if later:
+            at = path_of(f"/v1/{self._resource}/{{}}", document["id"])
+            document = (self._connection.send("PATCH", at, **request_of(body=later))).json()
+        return self._kind(document)
