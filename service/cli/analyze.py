@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from narrows.vocabulary import ADVISE, BUDGET_KINDS, COST_KINDS, LOSS_NAMES, METHODS, PLANS, RULES
-from service.cli.findings.outputs import Github, Junit, Outputs, Sarif, Source
+from service.cli.findings.outputs import Github, Junit, Mlflow, Outputs, Sarif, Source
 from service.cli.options import (
     CUSTOM,
     Against,
@@ -126,6 +126,7 @@ def analyze(
     sarif: Sarif = None,
     github: Github = False,
     source_file: Source = None,
+    mlflow: Mlflow = False,
     report: ReportFile = None,
     detach: Annotated[
         bool,
@@ -140,7 +141,7 @@ def analyze(
     The server is `NARROWS_URL` (default http://127.0.0.1:8000), the key `NARROWS_API_KEY` (default:
     the key of the embedded server). Options that you leave out have the server's defaults. Ctrl-C
     leaves the analysis, which `narrows show` finds again; a second Ctrl-C cancels it. Exit status:
-    0 done, 1 failed, 2 wrong usage, 3 and 4 see --fail-on.
+    0 done, 1 failed, 2 wrong usage, 3 and 4 see --fail-on, 5 not logged to MLflow.
     """
     from service.cli.checks import check_against_model, checked_request, checked_transform
     from service.cli.fail_on import require_against
@@ -148,8 +149,8 @@ def analyze(
 
     model_source, dataset_source = source(model, "mdl"), source(dataset, "dst")
     preprocessing = None if transform is None else checked_transform(transform)
-    findings = Outputs(junit, sarif, github, source_file, report)
-    findings.require_folders()
+    findings = Outputs(junit, sarif, github, source_file, mlflow, report)
+    findings.require_places()
     require_against(fail_on, against)
     if detach and (needing := findings.option or (fail_on and "--fail-on")):
         raise typer.BadParameter(f"{needing} needs the result: give it to `narrows show`.")
@@ -166,7 +167,7 @@ def analyze(
     request = checked_request(options)
     prepare_output(output, build, [model_source, dataset_source])
 
-    from service.cli.fail_on import exit_if, gate_of
+    from service.cli.fail_on import gate_of
     from service.cli.following import connected, follow, left_on_interrupt, require_success
     from service.cli.printing import print_answer
     from service.cli.progress import Steps
@@ -194,6 +195,4 @@ def analyze(
         added = [*([CUSTOM] if factor else ()), *([ADVISE] if advice else ())]
         edits_of = [*(plan or ()), *added] or ["double"]
         print_answer(client, result, edits_of, as_json=as_json)
-        asked = gate_of(client, result, fail_on, against)
-        findings.write(client, result, asked)
-    exit_if(result, asked)
+        findings.finish(client, result, gate_of(client, result, fail_on, against))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from service.cli.findings.outputs import Github, Junit, Outputs, Sarif, Source
+from service.cli.findings.outputs import Github, Junit, Mlflow, Outputs, Sarif, Source
 from service.cli.options import ALL, Against, AsJson, FailOn
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ def show(
     sarif: Sarif = None,
     github: Github = False,
     source_file: Source = None,
+    mlflow: Mlflow = False,
     as_json: AsJson = False,
 ) -> None:
     """Show an analysis or a trial again, from any machine; follow one that still runs.
@@ -42,9 +43,9 @@ def show(
 
     `narrows analyses` and `narrows trials` list the ids. Ctrl-C stops following, and the work goes
     on; a second Ctrl-C cancels it. Exit status: 0 done or, with --no-follow, not yet; 1 failed; 2
-    wrong usage; 3 and 4 see --fail-on.
+    wrong usage; 3 and 4 see --fail-on; 5 not logged to MLflow.
     """
-    from service.cli.fail_on import exit_if, gate_of, require_against
+    from service.cli.fail_on import gate_of, require_against
     from service.cli.following import connected, left_on_interrupt, noun_of, require_success
     from service.cli.following import follow as follow_to_the_end
     from service.cli.printing import print_answer, print_json
@@ -54,8 +55,8 @@ def show(
     from service.cli.uploading import require_id
 
     identity = require_id(job, "ana", "trl")
-    findings = Outputs(junit, sarif, github, source_file)
-    findings.require_folders()
+    findings = Outputs(junit, sarif, github, source_file, mlflow)
+    findings.require_places()
     require_against(fail_on, against)
     needing = findings.option or (fail_on and "--fail-on")
     if needing and not follow:
@@ -84,9 +85,7 @@ def show(
         print_answer(client, result, _known(result, plan), as_json=as_json)
         if output is None and found["request"].get("build") and not as_json:
             typer.echo(f"To download what was built: narrows show {identity} --output DIR")
-        asked = gate_of(client, result, fail_on, against)
-        findings.write(client, result, asked)
-    exit_if(result, asked)
+        findings.finish(client, result, gate_of(client, result, fail_on, against))
 
 
 def _has_ended(analysis: "Analysis") -> bool:

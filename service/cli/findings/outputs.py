@@ -1,4 +1,4 @@
-"""`--junit`, `--sarif`, `--github`, `--source`, `--report`: where findings are written."""
+"""`--junit`, `--sarif`, `--github`, `--source`, `--report`, `--mlflow`: where findings go."""
 
 import os
 from dataclasses import dataclass
@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from service.cli.fail_on import Gate
+from service.cli.fail_on import Gate, exit_if
 from service.cli.report_file import require_writable, write_report
 
 if TYPE_CHECKING:
     from narrows.client import Client
     from service.cli.run_analysis import Result
+
+NOT_LOGGED = 5
+"""The exit status if MLflow did not take the result."""
 
 Junit = Annotated[
     Path | None,
@@ -34,16 +37,23 @@ Source = Annotated[
         "code of the network. Default: the model's name.",
     ),
 ]
+Mlflow = Annotated[
+    bool,
+    typer.Option(
+        "--mlflow", help="Log to the run or experiment that MLflow's environment variables say."
+    ),
+]
 
 
 @dataclass(frozen=True)
 class Outputs:
-    """The files that were asked for, and whether annotations were."""
+    """The files that were asked for, and whether annotations and a run of MLflow were."""
 
     junit: Path | None
     sarif: Path | None
     github: bool
     source: Path | None
+    mlflow: bool
     report: Path | None = None
 
     @property
@@ -54,19 +64,39 @@ class Outputs:
             "--sarif": self.sarif,
             "--github": self.github,
             "--report": self.report,
+            "--mlflow": self.mlflow,
         }
         return next((name for name, value in given.items() if value), "")
 
-    def require_folders(self) -> None:
-        """Raise BadParameter if a file could not be written, before anything is computed."""
+    def require_places(self) -> None:
+        """Raise BadParameter or CommandError if something can't go where it was asked for.
+
+        Called before anything is computed.
+        """
         if self.source is not None and not (self.sarif or self.github):
             raise typer.BadParameter("--source is for --sarif and --github; leave it out.")
         require_writable(self.report)
         for path in (self.junit, self.sarif):
             if path is not None and not path.parent.is_dir():
                 raise typer.BadParameter(f"The folder {path.parent} of {path} does not exist.")
+        if self.mlflow:
+            from service.cli.findings.mlflow import require_mlflow
 
-    def write(self, client: "Client", result: "Result", gate: Gate) -> None:
+            require_mlflow()
+
+    def finish(self, client: "Client", result: "Result", gate: Gate) -> None:
+        """Write what was asked for; raise typer.Exit with the status that says what was found."""
+        self._write(client, result, gate)
+        logged = True
+        if self.mlflow:
+            from service.cli.findings.mlflow import log_result
+
+            logged = log_result(client, result)
+        exit_if(result, gate)
+        if not logged:
+            raise typer.Exit(NOT_LOGGED)
+
+    def _write(self, client: "Client", result: "Result", gate: Gate) -> None:
         """Write files, and annotations on standard error, which GitHub reads as well."""
         if not self.option:
             return

@@ -1,11 +1,25 @@
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from narrows.analysis import Analysis
+from narrows.example import two_neurons
+from narrows.methods.partial_sums import PartialSums
+from narrows.methods.table import Method
+from narrows.tracking.mlflow import log_to_mlflow
 from tests.support.command_line import Narrows, plain, run_narrows
+from tests.support.mlflow_server import MlflowServer, mlflow_server
 
 Files = tuple[Path, Path]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
+    with mlflow_server(tmp_path_factory.mktemp("mlflow")) as running:
+        yield running
 
 
 class TestAnalyze:
@@ -123,6 +137,74 @@ class TestAnalyze:
         assert done.stderr.splitlines()[-1] == (
             "A valid API key is needed: Set NARROWS_API_KEY; `narrows keys create` makes keys."
         )
+
+
+class TestMlflow:
+    def test_a_result_is_logged(
+        self, narrows: Narrows, files: Files, tmp_path: Path, server: MlflowServer
+    ) -> None:
+        options = "--max-samples", 600, "--build", "double", "--output", tmp_path, "--json"
+        to_server = {"MLFLOW_TRACKING_URI": server.url}
+        done = narrows(
+            "analyze", *files, *options, "--mlflow", **to_server, MLFLOW_EXPERIMENT_NAME="widths"
+        )
+        assert done.returncode == 0, done.stderr
+        result = json.loads(done.stdout)
+        analysis = result["analysis"]
+        name = {"experiment_name": "widths"}
+        experiment = server.call("GET", "experiments/get-by-name", params=name)["experiment"]
+        ids = {"experiment_ids": [experiment["experiment_id"]]}
+        (run,) = server.call("POST", "runs/search", json=ids)["runs"]
+        run_id = run["info"]["run_id"]
+        state, params, metrics, tags = server.run(run_id)
+        assert (state, params["narrows/max_samples"]) == ("FINISHED", "600")
+        for layer in result["layers"]:
+            assert metrics[f"narrows/width/{layer['name']}"] == layer["width"]
+            assert tags[f"narrows/verdict/{layer['name']}"] == layer["verdict"]
+        (narrow,) = [one for one in result["layers"] if one["verdict"] == "bottleneck"]
+        assert metrics["narrows/promise_low/features.conv3"] == narrow["promise_interval"][0]
+        assert tags["narrows/model_sha256"] == analysis["provenance"]["model_sha256"]
+        assert tags["narrows/url"].endswith(f"/v1/analyses/{analysis['id']}")
+        assert b"features.conv3 is a bottleneck." in server.artifact(run_id, "narrows/report.html")
+        assert json.loads(server.artifact(run_id, "narrows/plans.json")) == result["plans"]
+        assert (
+            server.artifact(run_id, "narrows/double.pt2") == (tmp_path / "double.pt2").read_bytes()
+        )
+
+        # A run that others have begun gets the same, and goes on.
+        begun = server.call("POST", "runs/create", json={"experiment_id": "0"})["run"]["info"]
+        to_run = to_server | {"MLFLOW_RUN_ID": begun["run_id"]}
+        done = narrows("show", analysis["id"], "--mlflow", **to_run)
+        assert done.returncode == 0, done.stderr
+        own = {key: value for key, value in tags.items() if key.startswith("narrows/")}
+        *same, added = server.run(begun["run_id"])
+        assert same == ["RUNNING", params, metrics]
+        assert own.items() <= added.items()
+        assert server.artifact(begun["run_id"], "narrows/double.pt2")
+
+        # Nothing is lost without a server.
+        away = {"MLFLOW_TRACKING_URI": "http://me:secret@127.0.0.1:1"}
+        done = narrows(
+            "show", analysis["id"], "--mlflow", **away, MLFLOW_HTTP_REQUEST_MAX_RETRIES="0"
+        )
+        assert done.returncode == 5
+        assert "features.conv3" in done.stdout
+        assert done.stderr.endswith(f"To log it again: narrows show {analysis['id']} --mlflow\n")
+        assert "secret" not in done.stderr
+        assert "Traceback" not in done.stderr
+
+    def test_from_the_library(self, server: MlflowServer, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", server.url)
+        sums = PartialSums(np.array([1.0]), np.array([1]), {"squares": np.array([[1.0, 4.0]])})
+        analysis = Analysis(*two_neurons(), sums, Method("magnitude"))
+        run_id = log_to_mlflow(analysis, "Two neurons", {"pruned": analysis.prune(0.5)})
+        state, params, metrics, tags = server.run(run_id)
+        assert (state, tags["mlflow.runName"]) == ("FINISHED", "Two neurons")
+        assert params["narrows/method"] == "magnitude"
+        assert metrics["narrows/pruning_ratio/hidden"] == 0.5
+        assert tags["narrows/verdict/output"] == "not_prunable"
+        assert server.artifact(run_id, "narrows/pruned.pt2")
+        assert b"Two neurons" in server.artifact(run_id, "narrows/report.html")
 
 
 class TestInspect:
