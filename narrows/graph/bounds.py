@@ -8,6 +8,8 @@ from typing import Any
 
 from torch import Tensor
 
+from narrows.graph.operator_names import MAY_BE_EMPTY
+
 MAX_OUTPUTS = 1024
 MAX_SIZE = 1 << 40  # of one dimension, in elements
 MAX_KERNEL = 512
@@ -54,6 +56,8 @@ class OutOfBoundsError(ValueError):
 def check_arguments(op: str, arguments: Mapping[str, Any]) -> None:
     """Raise OutOfBoundsError where an argument of `op` is out of bounds, or a tensor empty.
 
+    Views, joins and plain arithmetic may be given empty tensors, such as `x[:, :0]`.
+
     >>> import torch
     >>> check_arguments("conv2d", {"weight": torch.zeros(8, 4, 3, 3), "stride": [2, 2]})
     >>> check_arguments("conv2d", {"weight": torch.zeros(8, 4, 3, 3), "stride": [2, 16384]})
@@ -64,7 +68,7 @@ def check_arguments(op: str, arguments: Mapping[str, Any]) -> None:
         limits = _RANGES.get(f"{op} {name}", _RANGES.get(name))
         for item in value if isinstance(value, list) else (value,):
             if isinstance(item, Tensor):
-                if item.numel() == 0:
+                if item.numel() == 0 and op not in MAY_BE_EMPTY:
                     raise OutOfBoundsError(
                         f"{name} is an empty tensor of shape {tuple(item.shape)}"
                     )

@@ -88,6 +88,16 @@ _unsafe_view view_as
 VIEWS = frozenset(_VIEWS.split())
 """Operators whose result may share memory with their first tensor argument."""
 
+_COMPUTE = "diagonal einsum pixel_shuffle pixel_unshuffle sum_to_size unfold"
+MAY_BE_EMPTY = (VIEWS - frozenset(_COMPUTE.split())) | frozenset(
+    "add.Tensor cat clone column_stack div.Tensor dstack flip hstack mul.Tensor neg stack "
+    "sub.Tensor vstack".split()
+)
+"""Operators that may be given empty tensors: parts of size 0 are joined, and what is read of them.
+
+Their kernels have nothing to do then. Others may not: a sum, say, would make numbers of nothing.
+"""
+
 _DROPPED = """
 _assert_async _assert_async.msg _assert_scalar _assert_tensor_metadata sym_constrain_range
 sym_constrain_range_for_size

@@ -21,14 +21,15 @@ from narrows.graph.node import Node, Ref, as_int
 
 @rule("cat")
 def _cat(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]:
+    rank = len(result_shape(graph, node))
     parts = [ref for ref in as_list(node.inputs["tensors"]) if isinstance(ref, Ref)]
-    dim = axis(node.inputs.get("dim", 0), len(graph.shape(parts[0])))
+    parts = [ref for ref in parts if len(graph.shape(ref)) == rank]  # an empty one may have less
+    dim = axis(node.inputs.get("dim", 0), rank)
     spans = {_span(graph, ref, dim) for ref in parts}
     if len(spans) > 1 and max(spans) > 1:  # some are joint, others are not
         for ref in parts:
             if _span(graph, ref, dim) > 1:
                 graph.fix(ref, [dim], node.op)
-    rank = len(graph.shape(parts[0]))
     along = [next((a for a in graph.labelling(ref) if a.shape[dim] > 1), None) for ref in parts]
     across = [_across(graph.shape(ref), graph.labelling(ref), dim) for ref in parts]
     rest = combine(graph, across, node.op)

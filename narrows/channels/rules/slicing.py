@@ -35,7 +35,8 @@ def _pieces(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]
         graph.fix(source, [dim], f"{node.op} picks some of them")
     sizes = [graph.shapes.of(name)[dim] for name in node.outputs if name]
     heads = _are_heads(graph, source, dim)
-    if min(sizes) == 1 and not heads and any(len(spanned(a)) > 1 for a in graph.labelling(source)):
+    joint = any(len(spanned(a)) > 1 for a in graph.labelling(source))
+    if joint and (min(sizes) == 0 or (min(sizes) == 1 and not heads)):
         graph.fix(source, [dim], ONE_PIECE)
     options = [value for name, value in node.inputs.items() if name != "self"]
     if any(isinstance(option, Ref) and graph.tensor(option) is None for option in options):

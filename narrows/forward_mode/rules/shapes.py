@@ -72,6 +72,8 @@ def _along_dimensions(op: str, arguments: Arguments) -> Any:
 @rule("cat", "stack")
 def _join(op: str, arguments: Arguments) -> Any:
     parts = [part if isinstance(part, Dual) else constant(part) for part in arguments["tensors"]]
+    if op == "cat":  # an empty part may have another rank
+        parts = [part for part in parts if part.value.numel()] or parts[:1]
     if parts[0].value.dim() == 0:
         return map_linearly(op, {**arguments, "tensors": parts})
     return run_on_both(op, {"tensors": parts, "dim": shifted(arguments.get("dim", 0))})

@@ -116,6 +116,18 @@ TAKES: dict[str, Map] = {
     "columns": lambda x: torch.unflatten(x, 1, (-1, 3))[:, :, :2].flatten(1, 2),
     "last": lambda x: x.movedim(1, -1)[..., :-1].movedim(-1, 1),
     "all": lambda x: x,
+    "nothing before": lambda x: torch.cat([x[:, :0], x[:, 1:]], 1),
+    "nothing between": lambda x: torch.cat([x[:, :4], -x.narrow(1, 5, 0).clone(), x[:, 3:]], 1),
+    "nothing behind": lambda x: torch.cat(torch.split(x, [4, x.shape[1] - 4, 0], 1), 1),
+    "nothing of two": lambda x: torch.cat([x[:, 6:6].flip(1) * x[:, :0], x], 1),
+    "nothing of the rows": lambda x: torch.cat([x[:, :, :0].unsqueeze(0).flatten(0, 1), x], 2),
+    "nothing of each group": lambda x: torch.cat(
+        torch.split(torch.unflatten(x, 1, (-1, 3)), [3, 0], 2), 2
+    ).flatten(1, 2),
+    "no groups": lambda x: torch.cat(
+        torch.split(torch.unflatten(x, 1, (-1, 3)), [x.shape[1] // 3, 0], 1), 1
+    ).flatten(1, 2),
+    "nothing at all": lambda x: torch.cat([x.new_zeros(0), x.mT], -1).mT,
 }  # fmt: skip
 
 

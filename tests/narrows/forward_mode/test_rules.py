@@ -367,6 +367,7 @@ CASES: list[Case] = [
     *each("index_select", self=X, dim=1, index=INDEX),
     # shapes
     *each("cat", tensors=[X, real(2, 1, 3), INDEX.expand(2, 1, 3)], dim=1),
+    *each("cat", tensors=[real(0), X, real(2, 4, 0)], dim=-1),
     *each("stack", tensors=[X, real(2, 4, 3)], dim=-1),
     *each("chunk", self=X, chunks=2, dim=1),
     *each("split.Tensor", self=X, split_size=3, dim=1),

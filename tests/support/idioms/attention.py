@@ -204,10 +204,19 @@ class RotaryPairs(Attention):
 class PartlyRotary(Attention):
     """Half of a head's channels are turned, as GPT-NeoX's."""
 
+    turned = 2
+
     def mix(self, x: Tensor) -> Tensor:
         q, k, v = self.split(x)
-        q, k = (torch.cat([turned_halves(p[..., :2]), p[..., 2:]], -1) for p in (q, k))
+        parts = ((p[..., : self.turned], p[..., self.turned :]) for p in (q, k))
+        q, k = (torch.cat([turned_halves(first), rest], -1) for first, rest in parts)
         return attend(q, k, v)
+
+
+class WhollyRotary(PartlyRotary):
+    """All of them, so that what is not turned is empty, as Phi-3's."""
+
+    turned = 4
 
 
 class FewerKeys(Attention):
@@ -287,6 +296,7 @@ KINDS: Mapping[str, type[Attention]] = {
     "rotary halves": RotaryHalves,
     "rotary pairs": RotaryPairs,
     "partly rotary": PartlyRotary,
+    "wholly rotary": WhollyRotary,
 }
 WAYS = ("of torch", "interleaved", "in groups", "expanded")
 """The ways in which a head of keys and values serves several of queries."""
