@@ -10,12 +10,14 @@ from torch import Tensor
 from torch._ops import HigherOrderOperator, OpOverload
 from torch.fx import GraphModule
 from torch.fx import Node as FxNode
+from torch.fx.experimental.symbolic_shapes import free_unbacked_symbols
 
 from narrows.graph import operator_names, operators
 from narrows.graph.functionalization import Functionalization
 from narrows.graph.module_types import function_name, module_path, type_name
 from narrows.graph.node import Argument, Node, Ref
 from narrows.graph.operator_names import INLINED
+from narrows.graph.refused_operators import DATA_SHAPE, reason_against
 from narrows.graph.unsupported import UnsupportedError
 
 _SYMBOLIC: Mapping[Any, str] = {function: name for name, function in operators.SYMBOLIC.items()}
@@ -80,6 +82,9 @@ def _call(node: FxNode, prefix: str, pieces: Mapping[int, str]) -> Node | None:
     if op in operator_names.DROPPED:
         return None
     value = node.meta.get("val")
+    if free_unbacked_symbols(value):
+        what = f"{node.target} is not supported: {DATA_SHAPE}{_where(node)}"
+        raise UnsupportedError(what, final=True)
     outputs: tuple[str | None, ...] = (prefix + node.name,)
     if isinstance(value, list | tuple):
         outputs = tuple(pieces.get(index) for index in range(len(value)))
@@ -152,7 +157,7 @@ def unknown_operators(graph: GraphModule) -> set[OpOverload]:
 
 
 def _unknown(node: FxNode) -> UnsupportedError:
-    reason = operator_names.reason_against(str(node.target))
+    reason = reason_against(str(node.target))
     why = f": {reason}" if reason else ""
     return UnsupportedError(f"the operator {node.target} is not supported{why}{_where(node)}")
 

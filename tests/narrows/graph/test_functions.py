@@ -16,7 +16,8 @@ from torch.utils import _pytree as pytree
 from narrows.graph.exported_calls import unknown_operators
 from narrows.graph.from_export import as_network
 from narrows.graph.network import Network
-from narrows.graph.operator_names import reason_against
+from narrows.graph.refused_operators import reason_against
+from narrows.graph.tracing import TraceError
 from tests.support.exporting import read_back
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # torch warns of many functions
@@ -182,6 +183,14 @@ REFUSED: Mapping[str, Function] = {
     "complex": lambda x: torch.view_as_complex(x.i.view(3, 4, 8, 4, 2)).abs(),
     "noise": lambda x: x.v + torch.randn_like(x.v),
     "nonzero": lambda x: x.v.nonzero(),
+    "where": lambda x: torch.where(x.v > 0)[0],
+    "argwhere": lambda x: x.v.argwhere(),
+    "masked_select": lambda x: x.v.masked_select(x.v > 0),
+    "unique": lambda x: torch.unique(x.y),
+    "repeated by data": lambda x: x.v.repeat_interleave(x.y, 0),
+    "histc": lambda x: x.v.histc(3),
+    "bincount": lambda x: x.y.bincount(minlength=8),
+    "number": lambda x: x.v * x.y.max().item(),
     "inverse": lambda x: torch.linalg.inv(x.i),
 }
 _OTHERS = {
@@ -255,6 +264,13 @@ def test_what_is_refused_has_a_reason(name: str) -> None:
     unknown = list(map(str, unknown_operators(program.graph_module)))
     assert unknown
     assert any(map(reason_against, unknown)), unknown
+
+
+def test_a_shape_that_depends_on_the_data_is_refused() -> None:
+    """By the same reason as an upload's: see tests/worker/formats/test_pt2.py."""
+    masked = Calling({"mask": lambda x: x.v[x.v > 0].mean()}).eval()
+    with pytest.raises(TraceError, match=r"index.Tensor is not supported: the shape of its result"):
+        as_network(torch.export.export(masked, inputs()), inputs())
 
 
 LAYERS: Mapping[str, Callable[[], nn.Module]] = {

@@ -22,8 +22,9 @@ from narrows.graph.bounds import OutOfBoundsError
 from narrows.graph.functionalization import is_made
 from narrows.graph.network import Network, named_results
 from narrows.graph.node import Node
+from narrows.graph.refused_operators import DATA_SHAPE
 from worker.formats.pt2.origins import describe
-from worker.formats.pt2.refusals import malformed, out_of_bounds, quoted, too_large, unsupported
+from worker.formats.pt2.refusals import malformed, out_of_bounds, quoted, refused, too_large
 from worker.formats.pt2.tensors import Meta
 
 MAX_TENSOR_BYTES = 4 << 30
@@ -79,7 +80,7 @@ def _run(index: int, node: Node, arguments: dict[str, Any], where: str) -> Any:
     except OutOfBoundsError as error:
         raise out_of_bounds(f"{error} ({describe(node.module)}).") from None
     except (DataDependentOutputException, DynamicOutputShapeException):
-        raise unsupported(f"{where} returns a shape that depends on the data.") from None
+        raise refused(f"{where} is not supported: {DATA_SHAPE}.") from None
     except Exception as error:  # torch raises many types if arguments do not fit
         raise malformed(f"{where} does not run: {quoted(str(error))}.") from None
     return result

@@ -12,13 +12,14 @@ import torch
 
 from narrows.graph.functionalization import Functionalization
 from narrows.graph.node import Argument, Node, Ref, as_ref
-from narrows.graph.operator_names import DROPPED, INLINED, reason_against
+from narrows.graph.operator_names import DROPPED, INLINED
 from narrows.graph.operators import INPLACE, SYMBOLIC, argument_names
+from narrows.graph.refused_operators import reason_against
 from narrows.graph.unsupported import UnsupportedError
 from worker.formats.pt2.arguments import read_arguments, read_sizes
 from worker.formats.pt2.bodies import NAME, read_block
 from worker.formats.pt2.origins import describe, read_origin
-from worker.formats.pt2.refusals import unsupported
+from worker.formats.pt2.refusals import refused, unsupported
 from worker.formats.pt2.strict_json import Value
 from worker.formats.pt2.targets import TARGETS
 from worker.formats.pt2.tensors import Meta
@@ -86,9 +87,10 @@ class Program:
             self._inline(block, fields)
             return
         if target not in TARGETS:
-            reason = reason_against(target)
-            why = f": {reason}" if reason else ""
-            raise unsupported(f"{target} in {describe(module)} is not supported{why}.")
+            what = f"{target} in {describe(module)} is not supported"
+            if reason := reason_against(target):
+                raise refused(f"{what}: {reason}.")
+            raise unsupported(f"{what}.")
         op, overload = TARGETS[target]
         if op in DROPPED:
             return

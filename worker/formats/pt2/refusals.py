@@ -49,9 +49,12 @@ def too_large(detail: str) -> RefusedError:
 
 
 def unsupported(detail: str) -> RefusedError:
-    return RefusedError(
-        "operator-not-supported", "An operator is not supported", f"{detail} {DECOMPOSE}"
-    )
+    return refused(f"{detail} {DECOMPOSE}")
+
+
+def refused(detail: str) -> RefusedError:
+    """Return the refusal of an operator that no other way of writing the program avoids."""
+    return RefusedError("operator-not-supported", "An operator is not supported", detail)
 
 
 def out_of_bounds(detail: str) -> RefusedError:

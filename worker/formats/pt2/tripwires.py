@@ -128,7 +128,8 @@ _PICKLE_GLOBALS = frozenset(
     {
         "collections OrderedDict",
         "torch Size",
-        "builtins set",  # torch.export notes dynamic dimensions on the tensors themselves
+        "__builtin__ set",  # torch.export notes dynamic dimensions on the tensors themselves
+        "builtins set",
         "torch Tensor",
         "torch device",
         "torch._tensor _rebuild_from_type_v2",
