@@ -36,6 +36,8 @@ from service.storage.handover import apis_storage
 from service.trials import endpoints as trials
 from service.trials import results as trial_results
 from service.upload_sessions import endpoints as upload_sessions
+from service.web.pages import PAGES
+from service.web.problem_pages import ProblemPages
 from service.webhooks import endpoints as webhooks
 from service.webhooks.sender import Sender
 from service.workers import endpoints as workers
@@ -78,11 +80,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.metrics = Metrics()
     app.state.closing = threading.Event()
+    app.add_middleware(ProblemPages)
     app.add_middleware(HeadAsGet)
     app.add_middleware(RequestContext, count_request=app.state.metrics.count_request)
     add_problem_handlers(app)
     add_problem_schema(app)
     for resource in (
+        *PAGES,
         root,
         health,
         metrics,

@@ -1,8 +1,10 @@
 """`/`: what this server is, and where to go from here."""
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import RedirectResponse
 from pydantic import BaseModel, Field
 
+from service.http.accept import wants_page
 from service.http.problem_schema import responses
 from service.http.query import refuse_unknown_query
 
@@ -28,7 +30,14 @@ class Root(BaseModel):
     )
 
 
-@router.get("/")
-def read_root() -> Root:
-    """Say what this server is, and where its documentation is."""
+@router.get(
+    "/",
+    response_model=Root,
+    responses={303: {"description": "To the pages, where `Accept` names text/html"}},
+)
+def read_root(request: Request, response: Response) -> Root | Response:
+    """Say what this server is, and where its documentation is; browsers go on to the pages."""
+    if wants_page(request.headers):
+        return RedirectResponse("/analyses", 303, {"Vary": "Accept"})
+    response.headers["Vary"] = "Accept"
     return Root()

@@ -6,6 +6,7 @@ ids are numbers, and by the page's own policy no script runs but its one.
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -78,22 +79,36 @@ def _source(name: str) -> Markup:
     return Markup(environment.loader.get_source(environment, name)[0])  # noqa: S704 - ours
 
 
+@dataclass(frozen=True)
+class Site:
+    """What stands around the report where a server shows it, among other pages.
+
+    `layers` is the path below which each layer has a page, by its number.
+    """
+
+    style: Markup
+    above: Markup
+    below: Markup
+    layers: str
+
+
 @cache
-def policy() -> str:
+def policy(more_style: str = "", forms: str = "'none'") -> str:
     """Return the content security policy of a report: its own style and script, nothing else."""
-    styles, script = hashed(_style()), hashed(_source("report.js"))
+    styles, script = hashed(page_style() + more_style), hashed(_source("report.js"))
     return (
         f"default-src 'none'; style-src {styles}; script-src {script}; base-uri 'none'; "
-        "form-action 'none'"
+        f"form-action {forms}"
     )
 
 
-def _style() -> Markup:
+def page_style() -> Markup:
+    """Return the rules of a report."""
     return _source("report.css") + style()
 
 
-def page(findings: Findings, *, linked: bool = False) -> str:
-    """Return the report as a page; `linked` leads to the files where the page is served."""
+def page(findings: Findings, site: Site | None = None) -> str:
+    """Return the report as a page: a file of its own, or one within a site, with links to it."""
     figures = drawn(findings)
     largest = max((layer.saliencies[0] for layer in findings.layers if layer.saliencies), default=0)
     has = {
@@ -110,12 +125,12 @@ def page(findings: Findings, *, linked: bool = False) -> str:
         cliff=cliff(findings),
         curve=lambda layer: curve(layer, largest),
         files={artifact["name"]: artifact for artifact in findings.artifacts},
-        linked=linked,
+        site=site,
         widths=_widths(findings),
         unreached=list(_unreached(findings)),
         provenance=provenance(findings),
-        policy=policy(),
-        style=_style(),
+        policy=policy(site.style, "'self'") if site else policy(),
+        style=page_style() + (site.style if site else ""),
         script=_source("report.js"),
     )  # fmt: skip
 

@@ -12,8 +12,11 @@ from service.database.tables import ANALYSES, Artifact, Dataset, Layer, Model, P
 from service.jobs.repository import JobRepository
 
 
-def findings_of(session: Session, row: Any) -> Findings:
-    """Return what a report tells of an analysis that succeeded; `row` is its row."""
+def findings_of(session: Session, row: Any, files: str | None = None) -> Findings:
+    """Return what a report tells of an analysis that succeeded; `row` is its row.
+
+    `files` is the path below which its files are; by default that of the API.
+    """
     jobs = JobRepository(session, ANALYSES)
 
     def rows(table: Any, schema: Any) -> Any:
@@ -31,7 +34,7 @@ def findings_of(session: Session, row: Any) -> Findings:
         title=model.name,
         identity=row.id,
         origin=_origin(row, model, dataset),
-        artifacts=[_artifact(one) for one in jobs.results(Artifact, row.id)],
+        artifacts=[_artifact(one, files) for one in jobs.results(Artifact, row.id)],
     )
 
 
@@ -42,6 +45,6 @@ def _origin(row: Job, model: Model, dataset: Dataset) -> list[tuple[str, str]]:
     return origin
 
 
-def _artifact(row: Artifact) -> Any:
+def _artifact(row: Artifact, files: str | None) -> Any:
     out = ArtifactOut.model_validate(row, from_attributes=True)
-    return {**out.model_dump(), "url": out.url}
+    return {**out.model_dump(), "url": f"{files}/{out.name}" if files else out.url}

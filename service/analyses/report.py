@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
+from sqlalchemy.orm import Session as OrmSession
 
 from narrows.report.figures.figure import policy as svg_policy
 from narrows.report.formats import FigureName, ReportFormat
@@ -15,7 +16,7 @@ from service.http.dependencies import Session
 from service.http.ids import Id
 from service.http.problem_schema import responses
 from service.http.problems import NoResultError, NotFoundError
-from service.http.security import Reader
+from service.http.security import Caller, Reader
 from service.jobs import service as jobs
 from service.jobs.conditional import IfNoneMatch, entity_tag, matches
 
@@ -61,24 +62,36 @@ def get_report(
     if_none_match: IfNoneMatch = None,
 ) -> Response:
     """Return the report of an analysis that succeeded."""
+    return report_of(session, caller, analysis_id, format, figure, if_none_match)
+
+
+def report_of(
+    session: OrmSession,
+    caller: Caller,
+    analysis_id: str,
+    kind: ReportFormat,
+    figure: FigureName,
+    if_none_match: str | None = None,
+) -> Response:
+    """Return the response with a report; raise NotFoundError or NoResultError."""
     row = jobs.find(session, ANALYSES, caller.owner, analysis_id)
     jobs.require_success(row, ANALYSES)
-    tag = entity_tag(analyses.describe(session, row), page_policy(), format, figure)
+    tag = entity_tag(analyses.describe(session, row), page_policy(), kind, figure)
     headers = {
         "ETag": tag,
         "Cache-Control": "private, no-cache",
         "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "no-referrer",
-        "Content-Security-Policy": _policy(format),
+        "Content-Security-Policy": _policy(kind),
     }
     if matches(tag, if_none_match):
         return Response(status_code=304, headers=headers)
     report = Report(findings_of(session, row))
     try:
-        text = report.written(format, figure)
+        text = report.written(kind, figure)
     except NoFigureError as error:
         raise NotFoundError(f"This report lacks the figure: {error}.") from None
-    return Response(text, headers=headers, media_type=MEDIA_TYPES[format])
+    return Response(text, headers=headers, media_type=MEDIA_TYPES[kind])
 
 
 def _policy(kind: ReportFormat) -> str:

@@ -1,9 +1,11 @@
 """The SQL of reports, beside that of all jobs."""
 
+from collections.abc import Sequence
+
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from service.database.tables import Structure
+from service.database.tables import Layer, Structure
 
 
 def saliencies(session: Session, analysis_id: str) -> dict[str, list[float]]:
@@ -21,3 +23,17 @@ def saliencies(session: Session, analysis_id: str) -> dict[str, list[float]]:
         for name in layers.get(group, ()):
             found.setdefault(name, []).append(saliency)
     return found
+
+
+def layer_at(session: Session, analysis_id: str, index: int) -> Layer | None:
+    """Return a layer by its place in the network."""
+    return session.get(Layer, (analysis_id, index))
+
+
+def structures_of(session: Session, layer: Layer) -> Sequence[Structure]:
+    """Return the structures of a layer, the last to be removed first."""
+    query = select(Structure).where(
+        Structure.analysis_id == layer.analysis_id, Structure.group == layer.group
+    )
+    rows = session.scalars(query.order_by(Structure.rank.desc()))
+    return [row for row in rows if any(name == layer.name for name, _ in row.members)]

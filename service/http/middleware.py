@@ -110,7 +110,7 @@ class SmallBodyRoute(APIRoute):
             services: Services = request.app.state.services
             credentials = await bearer(request)
             await run_in_threadpool(authenticate, request, services, credentials)
-            body = await _whole(request)
+            body = await read_whole(request, MAX_JSON_BYTES)
             messages = iter([{"type": "http.request", "body": body, "more_body": False}])
 
             async def receive() -> Message:
@@ -122,16 +122,16 @@ class SmallBodyRoute(APIRoute):
         return handle_limited
 
 
-async def _whole(request: Request) -> bytes:
-    """Return the body, whatever `Content-Length` says; raise TooLargeError."""
-    too_large = TooLargeError(f"The body may have at most {MAX_JSON_BYTES} bytes.")
-    if int(request.headers.get("content-length", 0)) > MAX_JSON_BYTES:
+async def read_whole(request: Request, limit: int) -> bytes:
+    """Return the body, whatever `Content-Length` says; raise TooLargeError beyond `limit` bytes."""
+    too_large = TooLargeError(f"The body may have at most {limit} bytes.")
+    if int(request.headers.get("content-length", 0)) > limit:
         raise too_large
     body = bytearray()
     try:
         async for chunk in request.stream():
             body += chunk
-            if len(body) > MAX_JSON_BYTES:
+            if len(body) > limit:
                 raise too_large
     except ClientDisconnect:
         raise ProblemError("The client closed the connection.") from None

@@ -8,6 +8,7 @@ from fastapi import Depends
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.requests import Request
 
+from service.database.tables import Key
 from service.http.dependencies import FromApp, Services
 from service.http.problems import ForbiddenError, TooManyRequestsError, UnauthorizedError
 from service.http.query import refuse_unknown_query
@@ -48,12 +49,25 @@ def authenticate(request: Request, services: Services, credentials: Credentials)
     if credentials is None:
         raise UnauthorizedError("Send an API key: `Authorization: Bearer nrw_…`.")
     digest = digest_of(services.secret, credentials.credentials)
+    caller = identify(request, services, lambda keys: keys.valid(digest))
+    if caller is None:
+        raise UnauthorizedError("This API key is not known here, was revoked, or has expired.")
+    return caller
+
+
+def identify(
+    request: Request, services: Services, find: Callable[[KeyRepository], Key | None]
+) -> Caller | None:
+    """Return the caller whose key `find` finds, and count the request; None if it finds none.
+
+    Raises TooManyRequestsError.
+    """
     # A separate transaction, since the request may take hours.
     with services.reading() as session:
-        key = KeyRepository(session).valid(digest)
-        limits = limits_of(session, services.settings, key.owner) if key else None
-    if key is None or limits is None:
-        raise UnauthorizedError("This API key is not known here, was revoked, or has expired.")
+        key = find(KeyRepository(session))
+        if key is None:
+            return None
+        limits = limits_of(session, services.settings, key.owner)
     address = request.client.host if request.client else None
     caller = Caller(key.owner, key.id, address, key.scopes, limits)
     request.state.caller = caller  # also for the log
@@ -70,11 +84,16 @@ def authorize(
     Raises UnauthorizedError, ForbiddenError without the scope, and TooManyRequestsError.
     """
     caller = authenticate(request, services, credentials)
+    require_scope(caller, scope)
+    return caller
+
+
+def require_scope(caller: Caller, scope: Scope) -> None:
+    """Raise ForbiddenError if the caller's key does not have the scope."""
     if not allows(caller.scopes, scope):
         raise ForbiddenError(
             f"This needs the scope `{scope}`; the key has {', '.join(caller.scopes)}."
         )
-    return caller
 
 
 def _count(request: Request, services: Services, caller: Caller) -> None:

@@ -23,6 +23,10 @@ class KeyRepository:
         query = select(Key).where(Key.digest == digest, _valid())
         return self._session.scalar(query)
 
+    def valid_of_id(self, identity: str) -> Key | None:
+        query = select(Key).where(Key.id == identity, _valid())
+        return self._session.scalar(query)
+
     def get(self, identity: str) -> Key | None:
         return self._session.get(Key, identity)
 

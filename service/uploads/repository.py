@@ -1,6 +1,6 @@
 """All SQL about uploads: models and datasets."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
@@ -38,6 +38,11 @@ class UploadRepository(Generic[U]):
     def get(self, owner: str, identity: str) -> U | None:
         query = select(self._table).where(self._table.owner == owner, self._table.id == identity)
         return self._session.scalar(query)
+
+    def names(self, identities: Collection[str]) -> dict[str, str]:
+        """Return the names of uploads by their ids."""
+        query = select(self._table.id, self._table.name).where(self._table.id.in_(identities))
+        return {row.id: row.name for row in self._session.execute(query)}
 
     def get_to_refer(self, owner: str, identity: str) -> U | None:
         """Like `get`; nobody can delete the row until the transaction ends."""

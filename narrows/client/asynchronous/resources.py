@@ -261,7 +261,7 @@ class AsyncServer(AsyncResource):
     """Server."""
 
     async def root(self) -> types.Root:
-        """Say what this server is, and where its documentation is."""
+        """Say what this server is, and where its documentation is; browsers go on to the pages."""
         return await self._one(types.Root, "GET", "/")
 
     async def livez(self) -> types.Health:

@@ -246,7 +246,7 @@ class Server(Resource):
     """Server."""
 
     def root(self) -> types.Root:
-        """Say what this server is, and where its documentation is."""
+        """Say what this server is, and where its documentation is; browsers go on to the pages."""
         return self._one(types.Root, "GET", "/")
 
     def livez(self) -> types.Health:

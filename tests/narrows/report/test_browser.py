@@ -6,11 +6,11 @@ from typing import Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from narrows.report.report import Report
 from tests.narrows.report.test_attacks import ATTACKS, attacked
-from tests.support.browsers import chromium
+from tests.support.browsers import launched
 from tests.support.reports import findings
 
 Scheme = Literal["light", "dark"]
@@ -19,10 +19,8 @@ PHONE, DESKTOP = 390, 1280
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
+    with launched() as browser:
         yield browser
-        browser.close()
 
 
 class Reader:

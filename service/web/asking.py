@@ -1,0 +1,90 @@
+"""`/analyses/new`: a form that asks for an analysis."""
+
+import secrets
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from fastapi.responses import RedirectResponse, Response
+from sqlalchemy.orm import Session as OrmSession
+
+from service.analyses import service as analyses
+from service.database.tables import ANALYSES
+from service.datasets.service import DATASETS
+from service.http.dependencies import FromApp, Session
+from service.http.problems import ProblemError
+from service.http.security import Caller
+from service.jobs import service as jobs
+from service.models.service import MODELS
+from service.uploads import service as uploads
+from service.web.callers import Writer
+from service.web.forms import Fields, FormFields
+from service.web.options import CHOICES, DEFAULTS, WrongError, fields_of, request_of
+from service.web.rendering import rendered
+
+router = APIRouter(include_in_schema=False)
+UPLOADS_SHOWN = 200
+
+UploadId = Annotated[str, Query(max_length=64)]
+
+
+@router.get("/analyses/new")
+def show_form(
+    caller: Writer,
+    session: Session,
+    model: UploadId = "",
+    dataset: UploadId = "",
+    again: Annotated[str, Query(max_length=64)] = "",
+) -> Response:
+    """Show the form: for a model, a dataset, or with the options of the analysis `again`."""
+    fields = dict(DEFAULTS)
+    if again:
+        fields = fields_of(jobs.find(session, ANALYSES, caller.owner, again).request)
+    fields |= {name: [one] for name, one in (("model_id", model), ("dataset_id", dataset)) if one}
+    return _form(session, caller, fields, {})
+
+
+@router.post("/analyses")
+def ask(fields: FormFields, caller: Writer, services: FromApp) -> Response:
+    """Start an analysis and show it, or show the form again with what is wrong."""
+    try:
+        request = request_of(fields)
+        with services.transaction() as session:
+            row = analyses.create(session, caller, request, fields.get("once", [None])[0])
+    except ProblemError as error:
+        wrong = error.by_field if isinstance(error, WrongError) else _by_field(error)
+        with services.reading() as session:
+            return _form(session, caller, fields, wrong, error.status)
+    return RedirectResponse(f"/analyses/{row.id}", 303)
+
+
+def _by_field(error: ProblemError) -> dict[str, str]:
+    """Return what is wrong by the field that it is in; "" for what is in none."""
+    errors = error.extra.get("errors") or [{"pointer": "", "detail": error.detail}]
+    return {one["pointer"].strip("/").partition("/")[0]: one["detail"] for one in errors}
+
+
+def _form(
+    session: OrmSession,
+    caller: Caller,
+    fields: Fields,
+    wrong: Mapping[str, str],
+    status: int = 200,
+) -> Response:
+    def usable(kind: Any) -> Any:
+        rows = uploads.page(session, caller.owner, kind, None, UPLOADS_SHOWN, None).items
+        chosen = fields.get(f"{kind.noun}_id", [""])[0]
+        return [row for row in rows if row.state in ("ready", "inspecting") or row.id == chosen]
+
+    return rendered(
+        "new.html",
+        status,
+        caller=caller,
+        here="analyses",
+        models=usable(MODELS),
+        datasets=usable(DATASETS),
+        choices=CHOICES,
+        fields=fields,
+        wrong=wrong,
+        once=secrets.token_urlsafe(16),
+    )

@@ -1,0 +1,78 @@
+"""Fills templates, and says what a page may do: use its own style and script, and ask this server.
+
+Names come from uploads and requests, so Jinja escapes them, and no other script runs.
+"""
+
+from functools import cache
+from typing import Any, get_args
+
+from jinja2 import ChoiceLoader, Environment, PackageLoader
+from markupsafe import Markup
+from starlette.responses import HTMLResponse
+
+from narrows.report import html
+from narrows.report.figures.figure import hashed
+from narrows.vocabulary import AnalysisState, UploadState
+from service.web.words import FILTERS, STAGE_WORDS
+
+
+@cache
+def environment() -> Environment:
+    """Return the templates of pages, with the report's style beside them."""
+    loader = ChoiceLoader([PackageLoader("service.web"), PackageLoader("narrows.report")])
+    made = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    made.filters |= FILTERS
+    made.globals |= {
+        "stage_words": STAGE_WORDS,
+        "states": get_args(AnalysisState),
+        "upload_states": get_args(UploadState),
+    }
+    return made
+
+
+@cache
+def source(name: str) -> Markup:
+    """Return a style or script of ours as it is."""
+    loader = environment().loader
+    assert loader is not None  # noqa: S101 - it is made with one
+    return Markup(loader.get_source(environment(), name)[0])  # noqa: S704 - ours
+
+
+@cache
+def page_style() -> Markup:
+    """Return the rules of all pages: the report's, and those of forms and lists."""
+    return html.page_style() + source("pages.css")
+
+
+@cache
+def policy() -> str:
+    """Return the content security policy of all pages but reports."""
+    return (
+        f"default-src 'none'; style-src {hashed(page_style())}; "
+        f"script-src {hashed(source('pages.js'))}; img-src data:; connect-src 'self'; "
+        "base-uri 'none'; form-action 'self'"
+    )
+
+
+def headers(policy: str) -> dict[str, str]:
+    """Return the fields that go with every page."""
+    return {
+        "Content-Security-Policy": f"{policy}; frame-ancestors 'none'",
+        "Cache-Control": "private, no-store",
+        "X-Content-Type-Options": "nosniff",
+        # Not `no-referrer`, which would take the `Origin` from our own forms.
+        "Referrer-Policy": "same-origin",
+        "Cross-Origin-Opener-Policy": "same-origin",
+    }
+
+
+def filled(template: str, **values: Any) -> Markup:
+    """Return a part of a page."""
+    return Markup(environment().get_template(template).render(values))  # noqa: S704 - escaped there
+
+
+def rendered(template: str, status: int = 200, **values: Any) -> HTMLResponse:
+    """Return a page; `caller`, where somebody has signed in, and `here`, the menu's entry."""
+    values = {"caller": None, "here": None, **values}
+    text = filled(template, style=page_style(), script=source("pages.js"), **values)
+    return HTMLResponse(text, status, headers(policy()))

@@ -1,0 +1,73 @@
+"""`/models` and `/datasets`: what was uploaded, what was found in it, and a form to upload more."""
+
+from typing import Annotated, Any, Final, Literal
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import RedirectResponse, Response
+
+from narrows.vocabulary import UploadState
+from service.datasets.schemas import DatasetOut
+from service.datasets.service import DATASETS
+from service.http.dependencies import FromApp, Session
+from service.http.ids import Id
+from service.http.pagination import PageToken
+from service.models.schemas import ModelOut
+from service.models.service import MODELS
+from service.uploads import service as uploads
+from service.uploads.expiry import describe, describe_page
+from service.uploads.schemas import UploadOut
+from service.uploads.service import Kind
+from service.web.callers import Reader, Writer
+from service.web.rendering import rendered
+
+router = APIRouter(include_in_schema=False)
+PAGE_SIZE: Final = 50
+
+
+def _add_pages(kind: Kind[Any], schema: type[UploadOut]) -> None:
+    """Add the pages of one kind of upload."""
+    path = f"/{kind.noun}s"
+
+    @router.get(path)
+    def show_uploads(
+        caller: Reader,
+        session: Session,
+        state: Annotated[UploadState | Literal[""], Query()] = "",
+        page_token: PageToken = None,
+    ) -> Response:
+        page = uploads.page(session, caller.owner, kind, state or None, PAGE_SIZE, page_token)
+        return rendered(
+            "uploads.html",
+            caller=caller,
+            here=path[1:],
+            kind=kind,
+            rows=describe_page(session, page, schema).items,
+            state=state,
+            older=page.next_page_token,
+            first=page_token is None,
+        )
+
+    @router.post(path)
+    async def upload(request: Request, caller: Writer, services: FromApp) -> Response:
+        row, _ = await uploads.accept(request, services, caller, kind)
+        return RedirectResponse(f"{path}/{row.id}", 303)
+
+    @router.get(f"{path}/{{upload_id}}")
+    def show_upload(upload_id: Id, caller: Reader, session: Session) -> Response:
+        row = uploads.find(session, caller.owner, kind, upload_id)
+        shown = describe(session, row, schema)
+        return rendered(
+            "upload.html", caller=caller, here=path[1:], kind=kind, upload=shown,
+            found=shown.inspection,
+        )  # fmt: skip
+
+    @router.post(f"{path}/{{upload_id}}/delete")
+    def delete_upload(
+        upload_id: Id, caller: Writer, session: Session, services: FromApp
+    ) -> Response:
+        uploads.remove(session, services.storage, caller, kind, upload_id)
+        return RedirectResponse(path, 303)
+
+
+_add_pages(MODELS, ModelOut)
+_add_pages(DATASETS, DatasetOut)

@@ -1,0 +1,89 @@
+"""How times, sizes and states are written on pages."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from markupsafe import Markup, escape
+
+from narrows.report import texts
+from narrows.vocabulary import Stage
+from narrows.wording import counted
+
+SIGNS: Final[Mapping[str, str]] = {
+    "succeeded": "✓", "ready": "✓", "delivered": "✓",
+    "failed": "✗", "rejected": "✗",
+    "cancelled": "–", "expired": "–",
+}  # fmt: skip
+"""A sign beside each state that ends something: colour alone is not seen by all."""
+
+
+def moment(time: datetime | None) -> Markup | str:
+    """Return a time as people read it, in UTC, with the exact one for programs."""
+    if time is None:
+        return ""
+    text = time.strftime("%Y-%m-%d %H:%M")
+    return Markup('<time datetime="{}" title="UTC">{}</time>').format(time.isoformat(), text)
+
+
+def duration(seconds: float) -> str:
+    """Return a duration in its two largest units.
+
+    >>> duration(4.4), duration(130), duration(7300)
+    ('4 s', '2 min 10 s', '2 h 1 min')
+    """
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole // 60 % 60} min"
+
+
+def state(word: str) -> Markup:
+    """Return a state with its sign and colour."""
+    sign = SIGNS.get(word, "…")
+    return Markup(
+        '<span class="state is-{0}"><span aria-hidden="true">{1}</span> {0}</span>'
+    ).format(escape(word), sign)
+
+
+def written(value: Any) -> str:
+    """Return an option of a request as text.
+
+    >>> written(["double", {"name": "mine", "factors": {"conv1": 1.5}}]), written({"budget": 0.1})
+    ('double, mine (conv1 1.5)', 'budget 0.1')
+    """
+    if isinstance(value, list):
+        return ", ".join(map(written, value))
+    if isinstance(value, dict) and {*value} == {"name", "factors"}:
+        return f"{value['name']} ({written(value['factors'])})"
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {written(item)}" for key, item in value.items())
+    return str(value)
+
+
+STAGE_WORDS: Final[Mapping[Stage, str]] = {
+    "queued": "Waiting",
+    "plan": "First look",
+    "shards": "Measuring",
+    "reduce": "Judging",
+}
+"""What is done in each stage of an analysis."""
+
+FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
+    "counted": counted,
+    "duration": duration,
+    "moment": moment,
+    "number": texts.number,
+    "percent": texts.percent,
+    "quality": texts.quality,
+    "short": texts.short,
+    "short_number": lambda value: "" if value is None else f"{value:.2g}",
+    "span": texts.span,
+    "span_times": lambda limits: texts.span(limits, texts.times),
+    "times": texts.times,
+    "words": texts.words,
+    "state": state,
+    "written": written,
+}
