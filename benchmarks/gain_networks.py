@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import count
 from math import floor
 
@@ -113,6 +114,7 @@ def study(data: str, base: Architecture) -> Study:
     return Study(data, base, layers, uniform, replace(schedule, peak_rate=rate))
 
 
+@cache
 def parameters(architecture: Architecture) -> int:
     """Return the number of parameters of a network."""
     with torch.device("meta"):

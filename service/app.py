@@ -48,41 +48,20 @@ DESCRIPTION = "Upload a trained network and a dataset; get back which layers are
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     """Return the application; it opens the database, the broker and the storage at startup."""
-
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.services = services = _open(
-            settings or checked_settings("api")[0], app.state.closing
-        )
-        tasks = [
-            asyncio.create_task(_keep_writing_uses(services)),
-            asyncio.create_task(Sender(services).run()),
-        ]
-        collecting = Collecting(services.settings, services.engine, services.storage)
-        collecting.start()
-        yield
-        await run_in_threadpool(collecting.stop)
-        for task in tasks:
-            task.cancel()
-        await run_in_threadpool(_write_uses, services)
-        await run_in_threadpool(services.outbox.close)
-        services.broker.close()
-        services.engine.dispose()
-
     app = FastAPIOffline(
         title="Narrows",
         description=DESCRIPTION,
         version="1",
-        lifespan=lifespan,
+        lifespan=_lifespan,
         redirect_slashes=False,
         redoc_url=None,
         generate_unique_id_function=lambda route: route.name,
     )
-    app.state.metrics = Metrics()
+    app.state.settings = settings
     app.state.closing = threading.Event()
     app.add_middleware(ProblemPages)
     app.add_middleware(HeadAsGet)
-    app.add_middleware(RequestContext, count_request=app.state.metrics.count_request)
+    app.add_middleware(RequestContext)
     add_problem_handlers(app)
     add_problem_schema(app)
     for resource in (
@@ -107,6 +86,35 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     ):
         app.include_router(resource.router)
     return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    app.state.metrics = Metrics()
+    app.state.services = services = _open(
+        app.state.settings or checked_settings("api")[0], app.state.closing
+    )
+    async with _without_requests(services):
+        yield
+    await run_in_threadpool(_write_uses, services)
+    await run_in_threadpool(services.outbox.close)
+    services.broker.close()
+    services.engine.dispose()
+
+
+@asynccontextmanager
+async def _without_requests(services: Services) -> AsyncIterator[None]:
+    """Do what no request asks for: collect what is due, send webhooks, write uses of keys."""
+    tasks = [
+        asyncio.create_task(_keep_writing_uses(services)),
+        asyncio.create_task(Sender(services).run()),
+    ]
+    collecting = Collecting(services.settings, services.engine, services.storage)
+    collecting.start()
+    yield
+    await run_in_threadpool(collecting.stop)
+    for task in tasks:
+        task.cancel()
 
 
 async def _keep_writing_uses(services: Services) -> None:

@@ -105,6 +105,7 @@ def _scratch_database() -> Iterator[str]:
     try:
         with admin.connect() as connection:
             connection.execute(text(f"CREATE DATABASE {name}"))
+            connection.execute(text(f"ALTER DATABASE {name} SET synchronous_commit = off"))
     except OperationalError:
         unreachable("PostgreSQL")
     yield admin.url.set(database=name).render_as_string(hide_password=False)
@@ -163,8 +164,10 @@ def database_url(
         yield url
         engine = create_engine(url)
         with engine.begin() as connection:
-            tables = ", ".join(Base.metadata.tables)
-            connection.execute(text(f"TRUNCATE {tables} CASCADE"))
+            for table in reversed(
+                Base.metadata.sorted_tables
+            ):  # faster than TRUNCATE: no new files
+                connection.execute(table.delete())
         engine.dispose()
 
 

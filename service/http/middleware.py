@@ -33,8 +33,8 @@ class RequestContext:
     It also logs and counts every request.
     """
 
-    def __init__(self, app: ASGIApp, count_request: Callable[[Scope, int, float], None]) -> None:
-        self._app, self._count_request = app, count_request
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -68,7 +68,7 @@ class RequestContext:
                 line = scope["method"], scope["path"], message["status"]
                 seconds = time.monotonic() - begun
                 log.info("%s %r %d", *line, extra={"seconds": round(seconds, 6), **_who(scope)})
-                self._count_request(scope, message["status"], seconds)
+                scope["app"].state.metrics.count_request(scope, message["status"], seconds)
             await send(message)
 
         try:

@@ -8,16 +8,21 @@ import pytest
 from benchmarks import gain_scores
 from benchmarks.calibration import left_out
 from benchmarks.expected_gain import PROMISES, WRITTEN, calibration, measure, sample_of
-from benchmarks.gain_networks import studies
+from benchmarks.gain_networks import Study, studies
 from benchmarks.measured_gains import Store
 from narrows.vocabulary import BUDGET_KINDS, BudgetKind
 
-STORE, STUDIES = Store(), studies()
+STORE = Store()
 
 
-def test_calibrating_anew_gives_the_same() -> None:
+@pytest.fixture(scope="module")
+def every() -> list[Study]:
+    return studies()
+
+
+def test_calibrating_anew_gives_the_same(every: list[Study]) -> None:
     measured = json.loads(PROMISES.read_text())
-    found = calibration(STORE, STUDIES, measured)
+    found = calibration(STORE, every, measured)
     expected = json.loads(WRITTEN.read_text())
     assert found.keys() == expected.keys()
     assert found["networks"] == expected["networks"]
@@ -28,10 +33,12 @@ def test_calibrating_anew_gives_the_same() -> None:
             assert found["curves"][kind][name] == pytest.approx(values, rel=1e-3), (kind, name)
 
 
-def test_analysing_anew_promises_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_analysing_anew_promises_the_same(
+    every: list[Study], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A change of worth makes the calibration stale: measure it anew then."""
     monkeypatch.setattr(gain_scores, "CACHE", tmp_path)
-    study = next(s for s in STUDIES if s.name == "digits-mlp-tanh-16.4.16.4")
+    study = next(s for s in every if s.name == "digits-mlp-tanh-16.4.16.4")
     expected = json.loads(PROMISES.read_text())[study.name]
     found = measure(STORE, study)
     assert found["facts"] == expected["facts"]
@@ -45,8 +52,8 @@ def test_analysing_anew_promises_the_same(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("cost", BUDGET_KINDS)
-def test_intervals_hold_for_networks_left_out(cost: BudgetKind) -> None:
-    sample = sample_of(STORE, STUDIES, json.loads(PROMISES.read_text()), cost)
+def test_intervals_hold_for_networks_left_out(every: list[Study], cost: BudgetKind) -> None:
+    sample = sample_of(STORE, every, json.loads(PROMISES.read_text()), cost)
     _, (low, high) = left_out(sample)
     held = (low <= sample.gain) & (sample.gain <= high)
     assert 0.9 <= (held * sample.weight).sum() / sample.weight.sum() <= 0.98

@@ -1,12 +1,12 @@
 """A running service, spoken to over HTTP, and what a worker would have left in its database."""
 
-import threading
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import httpx
 import pytest
-import uvicorn
+from fastapi import FastAPI
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
@@ -19,6 +19,7 @@ from service.keys.secrets import Scope, server_secret
 from service.keys.service import create_key
 from service.settings import Settings
 from tests.support.answers import Client, created
+from tests.support.quick_server import served
 
 
 @pytest.fixture
@@ -28,21 +29,31 @@ def engine(settings: Settings) -> Iterator[Engine]:
     engine.dispose()
 
 
+@pytest.fixture(scope="session")
+def app() -> FastAPI:
+    """The application, which reads its settings when it starts; to make its routes takes longer."""
+    return create_app()
+
+
 @pytest.fixture
-def server(settings: Settings) -> Iterator[str]:
+def works_without_requests() -> bool:
+    """Whether the service also collects what is due, and sends webhooks; few tests are about it."""
+    return False
+
+
+@pytest.fixture
+def server(
+    app: FastAPI,
+    settings: Settings,
+    works_without_requests: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[str]:
     """The URL of a service that runs in a thread."""
-    config = uvicorn.Config(
-        create_app(settings), port=0, log_config=None, timeout_graceful_shutdown=1
-    )
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started and thread.is_alive():
-        thread.join(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    thread.join()
+    app.state.settings = settings
+    if not works_without_requests:
+        monkeypatch.setattr("service.app._without_requests", lambda _: nullcontext())
+    with served(app) as url:
+        yield url
 
 
 @pytest.fixture
@@ -58,7 +69,9 @@ def client_of(server: str, settings: Settings, engine: Engine) -> Iterator[Clien
                     server_secret(settings), session, owner=owner, name="test", scopes=scopes
                 )
             headers["Authorization"] = f"Bearer {key}"
-        clients.append(httpx.Client(base_url=server, headers=headers, timeout=30))
+        clients.append(
+            httpx.Client(base_url=server, headers=headers, timeout=30, verify=False)
+        )  # reading certificates for each client takes longer than a request
         return clients[-1]
 
     yield make

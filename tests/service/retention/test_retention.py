@@ -13,8 +13,7 @@ from sqlalchemy.orm import Session
 
 from service.database.base import utc_now
 from service.database.retention import Retention
-from service.database.tables import Analysis, Artifact, AuditEntry, Dataset, File, Lease, Model
-from service.retention.collecting import DUTY
+from service.database.tables import Analysis, Artifact, AuditEntry, Dataset, File, Model
 from service.retention.collector import Collector
 from service.retention.due import Due
 from service.settings import Settings
@@ -24,13 +23,6 @@ from tests.support.command_line import run_narrows
 
 DAY = timedelta(days=1)
 Alter = Callable[..., None]
-
-
-@pytest.fixture(autouse=True)
-def _alone(engine: Engine) -> None:
-    """Take the duty from the server, so that only the test collects."""
-    with Session(engine) as session, session.begin():
-        session.add(Lease(name=DUTY, token="test", lease_until=1e12))
 
 
 @pytest.fixture

@@ -55,6 +55,11 @@ def settings(settings: Settings) -> Settings:
 
 
 @pytest.fixture
+def works_without_requests() -> bool:
+    return True
+
+
+@pytest.fixture
 def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
     """A receiver; the service polls often, and tries again at once."""
     monkeypatch.setattr(sender, "POLL_SECONDS", 0.05)
