@@ -58,6 +58,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
     )
     app.state.settings = settings
+    app.state.metrics = Metrics()
     app.state.closing = threading.Event()
     app.add_middleware(ProblemPages)
     app.add_middleware(HeadAsGet)
@@ -90,7 +91,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    app.state.metrics = Metrics()
     app.state.services = services = _open(
         app.state.settings or checked_settings("api")[0], app.state.closing
     )

@@ -17,6 +17,7 @@ from service.database.engine import make_engine
 from service.database.tables import Analysis, Event, Layer, Plan, Structure
 from service.keys.secrets import Scope, server_secret
 from service.keys.service import create_key
+from service.metrics import Metrics
 from service.settings import Settings
 from tests.support.answers import Client, created
 from tests.support.quick_server import served
@@ -49,7 +50,7 @@ def server(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[str]:
     """The URL of a service that runs in a thread."""
-    app.state.settings = settings
+    app.state.settings, app.state.metrics = settings, Metrics()
     if not works_without_requests:
         monkeypatch.setattr("service.app._without_requests", lambda _: nullcontext())
     with served(app) as url:
