@@ -1,4 +1,4 @@
-"""The refusal of a dataset; each detail says what is wrong, where, and what to do."""
+"""Refusals of datasets and of archives; each detail says what is wrong, where, and what to do."""
 
 from functools import partial
 
@@ -16,15 +16,30 @@ READ = (
 invalid = partial(RefusedError, "dataset-invalid", "The dataset can't be used")
 
 
+def unsafe(detail: str) -> RefusedError:
+    return RefusedError(
+        "unsafe-archive", "The archive holds what a plain export never does", detail
+    )
+
+
+def malformed(detail: str) -> RefusedError:
+    return RefusedError("malformed-archive", "The archive is malformed", detail)
+
+
+def too_large(detail: str) -> RefusedError:
+    return RefusedError("too-large", "The archive asks for too much", detail)
+
+
 def said(error: object) -> str:
     """Return the first line of what a decoder said, which may quote the file, at most so long."""
-    return quoted(str(error).partition("\n")[0])[1:-1] or type(error).__name__
+    return ascii(str(error).partition("\n")[0][:200])[1:-1] or type(error).__name__
 
 
-def quoted(text: str) -> str:
+def quoted(text: object) -> str:
     r"""Return text from a file, shortened and escaped, to be shown in a message.
 
     >>> quoted("a\nb")
     "'a\\nb'"
     """
-    return ascii(text if len(text) <= 200 else f"{text[:197]}...")
+    shown = ascii(text)
+    return shown if len(shown) <= 200 else f"{shown[:197]}..."

@@ -13,10 +13,9 @@ from typing import IO, Final, NamedTuple
 import numpy as np
 
 from worker.errors import RefusedError
-from worker.formats import arrays
+from worker.formats import arrays, strict_json
 from worker.formats.files import open_file
 from worker.formats.packed import Packed, check_shape
-from worker.formats.pt2 import strict_json
 from worker.formats.refusals import invalid, quoted
 from worker.formats.samples import Samples
 from worker.formats.transform import Transform

@@ -18,13 +18,12 @@ from narrows.arrays import Ints
 from narrows.inputs import TARGET
 from narrows.loaded import TARGET_NAMES
 from worker.errors import RefusedError
-from worker.formats import npy
+from worker.formats import npy, strict_json
 from worker.formats.columns import Column
 from worker.formats.container import Container
 from worker.formats.image_files import SUFFIXES
 from worker.formats.images import Images, Members
 from worker.formats.packed import CHUNK
-from worker.formats.pt2 import strict_json
 from worker.formats.refusals import invalid, quoted
 from worker.formats.samples import Samples, require_inputs
 from worker.formats.transform import Transform

@@ -16,8 +16,8 @@ from typing import IO, BinaryIO, Final, cast
 from worker.errors import RefusedError
 from worker.formats.container import MAX_MEMBERS, Container, Names, Stream
 from worker.formats.files import open_file
-from worker.formats.pt2.archive import Entry, data_start, read_directory
 from worker.formats.refusals import invalid, quoted
+from worker.formats.zip_directory import Entry, data_start, read_directory
 
 MAX_DIRECTORY: Final = 64 << 20
 """The largest directory in bytes."""

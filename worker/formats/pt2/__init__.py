@@ -11,8 +11,9 @@ from pathlib import Path
 from narrows.graph.network import Network
 from worker.formats.files import open_file
 from worker.formats.pt2 import dry_run, envelope, sniff
-from worker.formats.pt2.archive import Archive, read_directory
+from worker.formats.pt2.archive import Archive
 from worker.formats.pt2.graph import read_graph
+from worker.formats.zip_directory import read_directory
 
 
 def read(path: Path) -> Network:

@@ -12,7 +12,7 @@ from torch._ops import OpOverload
 from narrows.graph.node import Argument, Ref
 from narrows.graph.operator_names import PLACEMENT
 from worker.formats.pt2 import tensors
-from worker.formats.pt2.strict_json import Value
+from worker.formats.strict_json import Value
 
 MAX_ARGUMENTS = 32
 MAX_ITEMS = 4096

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 from narrows.graph.operator_names import INLINED
 from worker.formats.pt2.arguments import MAX_ARGUMENTS
-from worker.formats.pt2.refusals import unsafe, unsupported
-from worker.formats.pt2.strict_json import Value
+from worker.formats.pt2.refusals import unsupported
 from worker.formats.pt2.tensors import Meta, read_meta, read_size
+from worker.formats.refusals import unsafe
+from worker.formats.strict_json import Value
 
 NAME = re.compile(r"[A-Za-z_]\w{0,255}", re.ASCII)
 

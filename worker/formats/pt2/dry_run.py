@@ -24,8 +24,9 @@ from narrows.graph.network import Network, named_results
 from narrows.graph.node import Node
 from narrows.graph.refused_operators import DATA_SHAPE
 from worker.formats.pt2.origins import describe
-from worker.formats.pt2.refusals import malformed, out_of_bounds, quoted, refused, too_large
+from worker.formats.pt2.refusals import out_of_bounds, refused
 from worker.formats.pt2.tensors import Meta
+from worker.formats.refusals import malformed, quoted, too_large
 
 MAX_TENSOR_BYTES = 4 << 30
 MAX_TOTAL_BYTES = 64 << 30  # of all results together, even if they live only briefly

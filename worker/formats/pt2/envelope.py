@@ -3,11 +3,13 @@
 import re
 
 from narrows.graph.output_tree import Nesting
-from worker.formats.pt2 import strict_json, tripwires
+from worker.formats import strict_json
+from worker.formats.pt2 import tripwires
 from worker.formats.pt2.archive import Archive
-from worker.formats.pt2.refusals import EXPORT_AGAIN, archive_version, malformed, quoted
-from worker.formats.pt2.strict_json import Value
+from worker.formats.pt2.refusals import EXPORT_AGAIN, archive_version
 from worker.formats.pt2.treespec import Fields, read_fields, read_treespec
+from worker.formats.refusals import malformed, quoted
+from worker.formats.strict_json import Value
 
 SCHEMA = 8  # the major version of torch's export schema, since torch 2.5
 MEMBERS = re.compile(

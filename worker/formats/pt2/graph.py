@@ -7,14 +7,15 @@ from narrows.graph.einsum_products import with_products
 from narrows.graph.network import Network
 from narrows.graph.node import Input
 from narrows.graph.output_tree import Constant, numbers, renumbered
-from worker.formats.pt2 import envelope, strict_json
+from worker.formats import strict_json
+from worker.formats.pt2 import envelope
 from worker.formats.pt2.archive import Archive
 from worker.formats.pt2.bodies import read_body
 from worker.formats.pt2.payloads import Stored, load, read_stored
 from worker.formats.pt2.program import MAX_NODES, Program
 from worker.formats.pt2.refusals import unsupported
-from worker.formats.pt2.strict_json import Value
 from worker.formats.pt2.tensors import Meta
+from worker.formats.strict_json import Value
 
 MAX_TENSORS = 20_000
 MAX_ENDS = 1024  # inputs of the network, and outputs

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from narrows.graph.module_types import function_name, module_path, type_name
-from worker.formats.pt2.strict_json import Value
+from worker.formats.strict_json import Value
 
 _FREE_TEXT = re.compile(r".*", re.DOTALL)
 _MODULE = re.compile(r"[^\x00-\x1f\x7f]{0,300}")

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from worker.formats.pt2.archive import Archive
-from worker.formats.pt2.refusals import malformed, unsafe
-from worker.formats.pt2.strict_json import Value
 from worker.formats.pt2.tensors import read_meta
+from worker.formats.refusals import malformed, unsafe
+from worker.formats.strict_json import Value
 
 
 class Layout(NamedTuple):

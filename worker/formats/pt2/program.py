@@ -20,9 +20,9 @@ from worker.formats.pt2.arguments import read_arguments, read_sizes
 from worker.formats.pt2.bodies import NAME, read_block
 from worker.formats.pt2.origins import describe, read_origin
 from worker.formats.pt2.refusals import refused, unsupported
-from worker.formats.pt2.strict_json import Value
 from worker.formats.pt2.targets import TARGETS
 from worker.formats.pt2.tensors import Meta
+from worker.formats.strict_json import Value
 
 MAX_OUTPUTS = 4096
 MAX_NODES = 20_000

@@ -34,20 +34,6 @@ def archive_version(detail: str) -> RefusedError:
     return RefusedError("archive-version", "The archive's version is not understood", detail)
 
 
-def unsafe(detail: str) -> RefusedError:
-    return RefusedError(
-        "unsafe-archive", "The archive holds what a plain export never does", detail
-    )
-
-
-def malformed(detail: str) -> RefusedError:
-    return RefusedError("malformed-archive", "The archive is malformed", detail)
-
-
-def too_large(detail: str) -> RefusedError:
-    return RefusedError("too-large", "The archive asks for too much", detail)
-
-
 def unsupported(detail: str) -> RefusedError:
     return refused(f"{detail} {DECOMPOSE}")
 
@@ -61,9 +47,3 @@ def out_of_bounds(detail: str) -> RefusedError:
     return RefusedError(
         "operator-out-of-bounds", "An operator's arguments are out of bounds", detail
     )
-
-
-def quoted(text: object) -> str:
-    """Return text from an upload, shortened and escaped, to be shown in a message."""
-    shown = ascii(text)
-    return shown if len(shown) <= 120 else shown[:117] + "..."

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import IO
 
-from worker.formats.pt2.archive import Entry
 from worker.formats.pt2.refusals import (
     EXPORT_AGAIN,
     archive_version,
@@ -11,8 +10,8 @@ from worker.formats.pt2.refusals import (
     pickle_checkpoint,
     torchscript,
 )
+from worker.formats.zip_directory import LOCAL, Entry
 
-_ZIP = b"PK"
 _ONNX = b"\x08"  # its first field, ir_version, as a protobuf varint
 
 
@@ -28,7 +27,7 @@ def check_head(file: IO[bytes]) -> None:
         raise not_an_archive("The file is a safetensors file: weights without a network.")
     if head[:1] == _ONNX and head[2:3] in (b"\x12", b"\x1a", b"\x3a", b"\x42"):
         raise not_an_archive("The file seems to be an ONNX model, which is not read yet.")
-    if head[:2] != _ZIP:
+    if head[:4] != LOCAL:
         raise not_an_archive("The file is not a zip archive, as a `.pt2` file is.")
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from worker.formats.pt2 import tripwires
-from worker.formats.pt2.strict_json import Value
+from worker.formats.strict_json import Value
 
 MAX_RANK = 8
 MAX_SIZE = 1 << 40

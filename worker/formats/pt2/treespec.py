@@ -13,9 +13,9 @@ from itertools import count
 from typing import Any
 
 from narrows.graph.output_tree import Nesting, collection
-from worker.formats.pt2 import strict_json
-from worker.formats.pt2.refusals import quoted, unsafe
-from worker.formats.pt2.strict_json import Value
+from worker.formats import strict_json
+from worker.formats.refusals import quoted, unsafe
+from worker.formats.strict_json import Value
 
 _TEXT = re.compile(r"[ -~]{0,1048576}")
 _NAME = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{0,256}")

@@ -16,9 +16,10 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from worker.errors import RefusedError
-from worker.formats.pt2.archive import Archive, read_directory
-from worker.formats.pt2.refusals import quoted, unsafe
-from worker.formats.pt2.strict_json import Value
+from worker.formats.pt2.archive import Archive
+from worker.formats.refusals import quoted, unsafe
+from worker.formats.strict_json import Value
+from worker.formats.zip_directory import read_directory
 
 _TEXT = re.compile(r"[ -~]{0,4096}")
 _SYMBOL = re.compile(r"z?[suf]\d{1,6}", re.ASCII)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sized
 from typing import Any
 
 from worker.errors import RefusedError
-from worker.formats.pt2.refusals import malformed, quoted, too_large
+from worker.formats.refusals import malformed, quoted, too_large
 
 MAX_BYTES = 32 << 20
 MAX_DEPTH = 64
