@@ -32,14 +32,24 @@ def words(verdict: str) -> str:
 def short(count: float) -> str:
     """Return a count with three significant digits.
 
-    >>> short(1234567)
-    '1.23 M'
+    >>> short(1234567), short(999_999)
+    ('1.23 M', '1 M')
     """
     for unit in ("", " k", " M", " G"):
-        if count < 1000:
+        if count < 999.5:
             return f"{count:.3g}{unit}"
         count /= 1000
     return f"{count:.3g} T"
+
+
+def size(count: int) -> str:
+    """Return a number of bytes.
+
+    >>> size(999), size(46_830_571)
+    ('999 B', '46.8 MB')
+    """
+    text = short(count)
+    return f"{text}B" if text[-1].isalpha() else f"{text} B"
 
 
 def number(value: float | None) -> str:
@@ -100,6 +110,7 @@ __all__ = [
     "percent",
     "quality",
     "short",
+    "size",
     "span",
     "times",
     "words",

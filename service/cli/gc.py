@@ -49,6 +49,7 @@ def _print(found: "list[Due]", freed: int | None) -> None:
     from rich.console import Console
     from rich.markup import escape
 
+    from narrows.report.texts import size
     from service.cli.tables import make_table, print_table
 
     if not found:
@@ -57,24 +58,10 @@ def _print(found: "list[Due]", freed: int | None) -> None:
     table = make_table("kind", "id", "owner", "size", "why")
     for due in found:
         owner = escape(due.owner or "")
-        table.add_row(due.kind, due.id, owner, size_of(due.size), due.reason)
+        table.add_row(due.kind, due.id, owner, size(due.size), due.reason)
     print_table(Console(highlight=False), table)
     if freed is None:
-        most = size_of(sum(due.size for due in found))
+        most = size(sum(due.size for due in found))
         typer.echo(f"{len(found)} would be removed, at most {most}: other uploads may share files.")
     else:
-        typer.echo(f"Removed {len(found)}; {size_of(freed)} are free.")
-
-
-def size_of(count: int) -> str:
-    """Return a number of bytes for people.
-
-    >>> size_of(999), size_of(46_830_571)
-    ('999 B', '46.8 MB')
-    """
-    size, unit = float(count), "B"
-    for larger in ("kB", "MB", "GB", "TB"):
-        if size < 1000:
-            break
-        size, unit = size / 1000, larger
-    return f"{size:.0f} B" if unit == "B" else f"{size:.1f} {unit}"
+        typer.echo(f"Removed {len(found)}; {size(freed)} are free.")

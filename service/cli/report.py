@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from narrows.client.types import Layer
-from narrows.report.texts import of_layer_alone, short
+from narrows.report.texts import of_layer_alone, size
 from service.cli.report_plans import print_plans
 from service.cli.report_summary import (
     print_gains,
@@ -43,7 +43,7 @@ def print_result(result: Result, edits_of: Collection[str] = ("double",)) -> Non
     advice = summary_of(result["analysis"]).get("advice")
     print_plans(console, result["analysis"]["id"], result["plans"], edits_of, advice)
     for built in result.get("artifacts", ()):
-        print_text(console, f"Built {built['path']} ({short(built['size'])}B)")
+        print_text(console, f"Built {built['path']} ({size(built['size'])})")
 
 
 def _is_undecided(layer: Layer) -> bool:
