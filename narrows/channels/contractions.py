@@ -18,8 +18,6 @@ _SUMS: Mapping[str, tuple[str, int, str, int]] = {
     "matmul": ("self", -1, "other", -2),
     "mm": ("self", -1, "mat2", -2),
     "bmm": ("self", -1, "mat2", -2),
-    "mv": ("self", -1, "vec", -1),
-    "dot": ("self", -1, "tensor", -1),
     "addmm": ("mat1", -1, "mat2", -2),
     "baddbmm": ("batch1", -1, "batch2", -2),
     "scaled_dot_product_attention": ("query", -1, "key", -1),

@@ -39,7 +39,7 @@ from narrows.graph.network import Network
 from narrows.graph.node import Ref
 from narrows.graph.shapes import Shapes
 
-_OWN_WEIGHT = re.compile(r"\.(weight(_v)?|parametrizations\.weight\.original\d?)$", re.ASCII)
+_OWN_WEIGHT = re.compile(r"\.(weight(_v|_orig)?|parametrizations\.weight\.original\d?)$", re.ASCII)
 
 
 def find_channels(network: Network, shapes: Shapes, exclude: Collection[str] = ()) -> Channels:
@@ -97,7 +97,8 @@ def find_channels(network: Network, shapes: Shapes, exclude: Collection[str] = (
 def layer_name(weight: str) -> str:
     """Return the module that owns a weight, or the weight's own name if it is not `….weight`.
 
-    A module with several weights can't be the name of each. Weight norm has a name for its own.
+    A module with several weights can't be the name of each. Weight and spectral norms have names
+    for their own.
 
     >>> layer_name("layer1.0.conv1.weight"), layer_name("attention.in_proj_weight")
     ('layer1.0.conv1', 'attention.in_proj_weight')

@@ -17,6 +17,7 @@ from narrows.surgery.function_preserving import Division, Shares, divide, shares
 from narrows.surgery.index_tensors import picked
 from narrows.surgery.initialize import draw
 from narrows.surgery.literals import adapt
+from narrows.surgery.spectral_norms import with_kept_norms
 from narrows.surgery.tables import with_tables
 from narrows.surgery.weight_norms import kept_norms
 from narrows.vocabulary import Init
@@ -80,7 +81,7 @@ def resize(
     resized = with_buffers(replace(network, nodes=tuple(nodes), tensors=tensors), buffers)
     result = with_tables(network, resized, counts)
     _require_shapes(result, counts)
-    return result
+    return with_kept_norms(network, result, counts)
 
 
 def _require_channels(network: Network, counts: ChannelCounts) -> None:

@@ -16,6 +16,7 @@ from narrows.graph.shapes import Shapes, trace_shapes
 from narrows.surgery.channel_counts import ChannelCounts, SurgeryError
 from narrows.surgery.function_preserving import shares, uneven_norms
 from narrows.surgery.masked_run import masks_of, random_inputs, run_in_single, run_masked
+from narrows.surgery.spectral_norms import changed_spectral_norms
 from narrows.surgery.weight_norms import changed_norms
 from narrows.vocabulary import Init
 
@@ -78,7 +79,8 @@ def verify(
     divided = init == "preserve" and bool((copies > 1).any())
     unshared = shares(network, counts).reasons if divided else ()
     norms = tuple(uneven_norms(network, counts, alike=init == "preserve"))
-    rounded = divided or any(changed_norms(network, counts))  # their g is scaled
+    scaled = any(changed_norms(network, counts)) or any(changed_spectral_norms(network, counts))
+    rounded = divided or scaled
     tolerance = _tolerance(network) if rounded else EXACT
     if norms and init == "preserve":
         _compare(actual, run_masked(network, inputs, remaining, counts), tolerance, unshared)

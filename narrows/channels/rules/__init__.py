@@ -12,6 +12,7 @@ from narrows.channels.rules import (
     reshape,
     slicing,
     spatial,
+    spectral_norms,
 )
 from narrows.channels.rules.registry import RULES, trace
 from narrows.channels.rules.unsupported import UNFOLLOWED
@@ -30,5 +31,6 @@ __all__ = [
     "reshape",
     "slicing",
     "spatial",
+    "spectral_norms",
     "trace",
 ]

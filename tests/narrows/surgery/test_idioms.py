@@ -98,6 +98,7 @@ def test_other_statistics_pin_what_they_run_over(kind: str) -> None:
 # --- weights --------------------------------------------------------------------------------------
 
 
+@pytest.mark.filterwarnings("ignore:The tensor attributes.*weight were assigned during export")
 @pytest.mark.parametrize("kind", [*weights.EXACT, *weights.NORMALIZED])
 def test_the_parameter_of_a_computed_weight_is_cut(kind: str) -> None:
     layer = {**weights.EXACT, **weights.NORMALIZED}[kind]
@@ -108,13 +109,21 @@ def test_the_parameter_of_a_computed_weight_is_cut(kind: str) -> None:
     assert_right(network, channels, IMAGE, norm=kind in weights.NORMALIZED)
 
 
-def test_a_weight_norm_is_scaled_in_its_own_precision() -> None:
-    """Its g is rounded, more than what double precision allows."""
-    network, channels = followed(weights.Convolutions(weights.weight_normed), IMAGE)
+@pytest.mark.parametrize("layer", [weights.weight_normed, weights.spectral_normed])
+def test_what_keeps_a_norm_is_scaled_in_its_own_precision(layer: weights.Layer) -> None:
+    """A weight norm's g, or a spectral norm's u, is rounded, more than double precision allows."""
+    network, channels = followed(weights.Convolutions(layer), IMAGE)
     single = network.in_single_precision().map_dtypes(lambda _: torch.float32)
     verification = prove(single, channels, cut_some(channels, 0))
     assert EXACT < verification.deviation < 1e-6
     assert_exact(prove(network, channels, cut_some(channels, 0)))
+
+
+def test_a_scale_that_shares_its_vector_pins_channels() -> None:
+    """Scaling u for one of two weights would change the other."""
+    _, channels = followed(weights.SharedVector(), X)
+    assert structures_of(channels) == {"first": 0, "second": 0, "head": 0}
+    assert "product with a vector" in str(channels.layers[0].reason)
 
 
 def test_a_layer_with_a_computed_weight_is_excluded_by_its_name() -> None:

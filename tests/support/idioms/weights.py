@@ -45,6 +45,15 @@ def weight_normed_along_the_kernel(*sizes: Any, **options: Any) -> nn.Module:
     return parametrizations.weight_norm(nn.Conv2d(*sizes, **options), dim=2)
 
 
+def spectral_normed(*sizes: Any, **options: Any) -> nn.Module:
+    return parametrizations.spectral_norm(nn.Conv2d(*sizes, **options))
+
+
+def spectral_normed_as_before(*sizes: Any, **options: Any) -> nn.Module:
+    """Return a layer with torch's older form, which generative networks still use."""
+    return nn.utils.spectral_norm(nn.Conv2d(*sizes, **options))
+
+
 class ByVectorNorm(nn.Conv2d):
     """Weight norm, written out; its norms change where inputs are cut."""
 
@@ -85,6 +94,27 @@ class Blurred(nn.Module):
         return self.head(F.conv2d(F.pad(x, (1, 1, 1, 1)), filters, groups=x.shape[1]))
 
 
+class SharedVector(nn.Module):
+    """Two layers whose weights are divided by uᵀ W v, with the same u."""
+
+    u: Tensor
+    v: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = (nn.Linear(5, 8, bias=False) for _ in range(2))
+        self.head = nn.Linear(8, 2)
+        self.register_buffer("u", torch.rand(8))
+        self.register_buffer("v", torch.rand(5))
+
+    def forward(self, x: Tensor) -> Tensor:
+        first, second = (
+            F.linear(x, layer.weight / torch.dot(self.u, torch.mv(layer.weight, self.v)))
+            for layer in (self.first, self.second)
+        )
+        return self.head(torch.tanh(first) + torch.tanh(second))
+
+
 class JoinedBias(nn.Module):
     """A bias of pieces: queries and values have one, and keys have none."""
 
@@ -104,6 +134,8 @@ class JoinedBias(nn.Module):
 EXACT: Mapping[str, Layer] = {
     "weight norm": weight_normed,
     "weight norm along the kernel": weight_normed_along_the_kernel,
+    "spectral norm": spectral_normed,
+    "older spectral norm": spectral_normed_as_before,
     "halved": Halved,
 }
 """Layers whose weights keep their numbers when others go."""
