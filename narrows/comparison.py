@@ -18,6 +18,9 @@ MEASURES: Final = (("promise", "promise_interval"), ("score", "score_interval"))
 DECISIVE: Final = ("method", "gate", "loss", "curvature", "rule")
 """The options on which the measures depend: with others, only verdicts can be compared."""
 
+ASIDE: Final = frozenset({"model_id", "build", "init", "plans", "advise"})
+"""The options that do not bear on what layers are worth, and the model, whose versions differ."""
+
 Row = Mapping[str, Any]
 """A layer as the API and `Analysis.layers` give it."""
 
@@ -71,7 +74,7 @@ def regressions(changes: Iterable[Change]) -> list[Change]:
     return [one for one in changes if one.verdicts[1] == "bottleneck" != one.verdicts[0]]
 
 
-def differing(before: Row, after: Row, names: Sequence[str] = DECISIVE) -> list[str]:
+def differing(before: Row, after: Row, names: Iterable[str] = DECISIVE) -> list[str]:
     """Return the options of two requests that differ, as `method: sosp_i, then obs`."""
     return [
         f"{name}: {before.get(name)}, then {after.get(name)}"

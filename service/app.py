@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 
 from service import health, metrics, root
 from service.admin import audit, keys, owners
-from service.analyses import artifacts, report, results
+from service.analyses import artifacts, comparison, report, results
 from service.analyses import endpoints as analyses
 from service.broker.celery_app import Broker, make_celery
 from service.broker.outbox import Outbox
@@ -76,6 +76,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         analyses,
         results,
         report,
+        comparison,
         artifacts,
         trials,
         trial_results,

@@ -11,6 +11,10 @@ PATTERNS: Final = {
     r"^[\x21-\x7e]+$": "It may have only printable ASCII characters, without spaces.",
     r"^[^\x00]+$": "It must not be empty, nor have a null character.",
     r"^[^\x00-\x1f\x7f]*$": "It must not have control characters, such as a line break.",
+    r"^[A-Za-z0-9][A-Za-z0-9_./-]*$": "It may have only letters, digits and _ . / -, and must "
+    "begin with a letter or a digit.",
+    r"^[A-Za-z0-9][A-Za-z0-9_./-]*=[^\x00-\x1f\x7f]*$": "It must have the form key=value, such as "
+    "git_commit=9d5e4f6.",
     r"^[a-z0-9][a-z0-9-]*$": "It may have only lower-case letters, digits and hyphens, and must "
     "not begin with a hyphen.",
     r"^[0-9a-f]{64}$": "It must be a SHA-256: 64 hexadecimal digits, in lower case.",

@@ -2,9 +2,8 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path
 
-from narrows.vocabulary import AnalysisState
 from service.admin.schemas import Owner, OwnerOut
 from service.admin.usage import owners, usage
 from service.analyses import service as analyses
@@ -26,6 +25,7 @@ from service.http.problem_schema import responses
 from service.http.problems import NotJsonError
 from service.http.security import Admin, Reader
 from service.jobs import service as jobs
+from service.naming.filters import OfJobs
 from service.quotas.limits import OwnLimits, set_limits
 
 router = APIRouter(
@@ -72,12 +72,10 @@ def list_analyses_of_owner(
     owner: OwnerName,
     _caller: Admin,
     session: Session,
-    state: Annotated[
-        AnalysisState | None, Query(description="Only those in this state; without it, all")
-    ] = None,
+    filters: OfJobs,
     page_size: PageSize = 50,
     page_token: PageToken = None,
 ) -> Slice[AnalysisOut]:
     """List the analyses of an owner, newest first."""
-    page = jobs.page(session, ANALYSES, owner, state, page_size, page_token)
+    page = jobs.page(session, ANALYSES, owner, filters, page_size, page_token)
     return Slice([analyses.describe(session, row) for row in page.items], page.next_page_token)

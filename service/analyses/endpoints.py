@@ -3,10 +3,9 @@
 from collections.abc import AsyncIterator
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from narrows.vocabulary import AnalysisState
 from service.analyses import service as analyses
 from service.analyses.request import AnalysisRequest
 from service.analyses.schemas import AnalysisOut
@@ -29,6 +28,8 @@ from service.jobs.conditional import IfNoneMatch
 from service.jobs.idempotency import IdempotencyKey
 from service.jobs.streaming import LastEventId, hold_place, stream
 from service.jobs.waiting import Prefer, read_when_changed
+from service.naming.filters import OfJobs
+from service.naming.schemas import NamingChange
 
 router = APIRouter(
     prefix="/v1/analyses",
@@ -63,14 +64,12 @@ def create_analysis(
 def list_analyses(
     caller: Reader,
     session: Session,
-    state: Annotated[
-        AnalysisState | None, Query(description="Only those in this state; without it, all")
-    ] = None,
+    filters: OfJobs,
     page_size: PageSize = 50,
     page_token: PageToken = None,
 ) -> Slice[AnalysisOut]:
     """List analyses, newest first."""
-    page = jobs.page(session, ANALYSES, caller.owner, state, page_size, page_token)
+    page = jobs.page(session, ANALYSES, caller.owner, filters, page_size, page_token)
     return Slice([analyses.describe(session, row) for row in page.items], page.next_page_token)
 
 
@@ -108,6 +107,14 @@ async def get_analysis(
 
     place = services.places.held(caller.key_id)
     return await read_when_changed(read, place, services, request, response, if_none_match, prefer)
+
+
+@router.patch("/{analysis_id}", responses=responses(404, 408, 413, NotJsonError))
+def change_analysis(
+    analysis_id: Id, body: NamingChange, caller: Writer, session: Session
+) -> AnalysisOut:
+    """Change the name, tags and metadata of an analysis, as a JSON merge patch (RFC 7396) does."""
+    return analyses.describe(session, jobs.change(session, ANALYSES, caller, analysis_id, body))
 
 
 @router.post("/{analysis_id}/cancel", responses=responses(404))

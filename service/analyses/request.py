@@ -2,7 +2,7 @@
 
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
 from narrows.options import AnalysisOptions, default_rule
 from narrows.vocabulary import (
@@ -17,12 +17,13 @@ from narrows.vocabulary import (
 )
 from service.analyses.plan_request import Advise, BuildName, LayerName, Plan
 from service.datasets.schemas import Transform
+from service.naming.schemas import Naming
 
 UploadId = Annotated[str, StringConstraints(max_length=64, pattern=r"^[\x21-\x7e]+$")]
 _DEFAULTS = AnalysisOptions()
 
 
-class AnalysisRequest(BaseModel):
+class AnalysisRequest(Naming):
     """Which model to analyse on which dataset, and how. Only the first two fields are required."""
 
     model_config = ConfigDict(

@@ -7,6 +7,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, computed_field
 
 from narrows.vocabulary import AnalysisState, Stage
 from service.database.tables import Analysis
+from service.naming.schemas import MetadataOut, TagsOut
 
 _STAGES: dict[str, Stage] = {
     "queued": "queued",
@@ -64,6 +65,9 @@ class AnalysisOut(BaseModel):
         description="`queued` until a worker takes it, and at the end `succeeded`, `failed` or "
         "`cancelled`"
     )
+    name: str | None = Field(description="What its owner calls it")
+    tags: TagsOut
+    metadata: MetadataOut
     model_id: str = Field(description="The id of the model")
     dataset_id: str = Field(description="The id of the dataset")
     request: dict[str, Any] = Field(description="The request, with the defaults filled in")
@@ -113,7 +117,11 @@ class AnalysisOut(BaseModel):
             total=row.shards,
             seconds_left=seconds_left,
         )
-        computed: dict[str, Any] = {"progress": progress, "expires_at": expires_at}
+        computed: dict[str, Any] = {
+            "progress": progress,
+            "expires_at": expires_at,
+            "metadata": row.metadata_,
+        }
         columns = {name: getattr(row, name) for name in cls.model_fields if name not in computed}
         return cls(**computed, **columns)
 

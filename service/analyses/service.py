@@ -16,6 +16,7 @@ from service.http.problems import RejectedError
 from service.http.security import Caller
 from service.jobs import service as jobs
 from service.models.service import MODELS
+from service.naming.schemas import NAMING
 from service.uploads.expiry import require_kept
 from service.uploads.service import find_to_refer
 
@@ -36,9 +37,9 @@ def create(
         _check(session, caller.owner, request)
         return {"model_id": request.model_id, "dataset_id": request.dataset_id}
 
-    document = request.model_dump(mode="json")
+    document = request.model_dump(mode="json", exclude=NAMING)
     return jobs.create(
-        session, ANALYSES, caller, document, idempotency_key, task="plan", checked=checked
+        session, ANALYSES, caller, document, request, idempotency_key, task="plan", checked=checked
     )
 
 

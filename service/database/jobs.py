@@ -9,9 +9,10 @@ from sqlalchemy import ColumnElement, ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.database.base import Base, Leased, utc_now
+from service.database.naming import Named
 
 
-class Job(Leased, Base):
+class Job(Named, Leased, Base):
     """An owner's request that workers compute in parts.
 
     States: `queued → planning → running → reducing → succeeded | failed | cancelled`.
@@ -20,6 +21,7 @@ class Job(Leased, Base):
     __abstract__ = True
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     owner: Mapped[str] = mapped_column(String(128), index=True)
+    name: Mapped[str | None] = mapped_column(String(200))
     model_id: Mapped[str] = mapped_column(ForeignKey("models.id"), index=True)
     dataset_id: Mapped[str] = mapped_column(ForeignKey("datasets.id"), index=True)
     request: Mapped[dict[str, Any]]

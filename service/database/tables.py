@@ -21,6 +21,7 @@ import service.database.upload_sessions
 import service.database.webhooks  # noqa: F401 - the metadata have all tables
 from service.database.base import Base, Leased, utc_now
 from service.database.jobs import Job, JobArtifact, JobEvent, JobKind, Part
+from service.database.naming import Named
 
 
 class Lease(Base):
@@ -100,7 +101,7 @@ class File(Base):
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
-class Upload(Leased):
+class Upload(Named, Leased):
     """The common part of models and datasets: an owner's file, which a worker inspects.
 
     States: `inspecting → ready | rejected → expired`: then its file is gone, and the row stays for
@@ -110,6 +111,8 @@ class Upload(Leased):
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     owner: Mapped[str] = mapped_column(String(128), index=True)
     name: Mapped[str] = mapped_column(String(200))
+    """As its owner calls it; without another name, as its file."""
+    filename: Mapped[str] = mapped_column(String(200))
     sha256: Mapped[str] = mapped_column(String(64), index=True)
     """Of its file, which has a row in `files` until the upload expires."""
     size: Mapped[int]

@@ -27,7 +27,7 @@ class UploadSession(Base):
     sha256: Mapped[str] = mapped_column(String(64))
     part_size: Mapped[int]
     declared: Mapped[dict[str, Any]]
-    """The further columns of the model or dataset, such as a transform."""
+    """The further columns of the model or dataset, such as its tags or a transform."""
     idempotency_key: Mapped[str | None] = mapped_column(String(255))
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     expires_at: Mapped[datetime] = mapped_column(index=True)
@@ -42,6 +42,12 @@ class UploadSession(Base):
     def parts(self) -> int:
         """How many parts there are."""
         return -(-self.size // self.part_size)
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """The columns of the model or dataset that are known from the beginning."""
+        without = {"filename": self.name, "tags": [], "metadata_": {}}
+        return {"name": self.name, **without, **self.declared}
 
     @property
     def transform(self) -> dict[str, Any] | None:

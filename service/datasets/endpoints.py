@@ -12,9 +12,10 @@ from service.http.pagination import Page, PageSize, PageToken, Slice
 from service.http.problem_schema import responses
 from service.http.problems import ExpiredError, InUseError, NotJsonError, NotMultipartError
 from service.http.security import Reader, Writer
+from service.naming.filters import OfUploads
 from service.uploads import service as uploads
 from service.uploads.expiry import UploadChange, answer, describe, describe_page
-from service.uploads.schemas import State, form_schema, just_made
+from service.uploads.schemas import form_schema, just_made
 
 router = APIRouter(
     prefix="/v1/datasets", tags=["datasets"], responses=responses(401, 403, 422, 429, 500, 503)
@@ -51,12 +52,12 @@ async def create_dataset(
 def list_datasets(
     caller: Reader,
     session: Session,
-    state: State = None,
+    filters: OfUploads,
     page_size: PageSize = 50,
     page_token: PageToken = None,
 ) -> Slice[DatasetOut]:
     """List datasets, newest first."""
-    page = uploads.page(session, caller.owner, DATASETS, state, page_size, page_token)
+    page = uploads.page(session, caller.owner, DATASETS, filters, page_size, page_token)
     return describe_page(session, page, DatasetOut)
 
 
@@ -69,7 +70,7 @@ def get_dataset(dataset_id: Id, caller: Reader, session: Session) -> DatasetOut:
 def change_dataset(
     dataset_id: Id, body: UploadChange, caller: Writer, session: Session
 ) -> DatasetOut:
-    """Set when a dataset expires."""
+    """Change the name, tags and metadata of a dataset, and when it expires."""
     return describe(
         session, uploads.change(session, caller, DATASETS, dataset_id, body), DatasetOut
     )

@@ -11,10 +11,11 @@ from service.http.problems import NotFoundError
 PATTERN = r"^[a-z]{3}_[0-9a-f]{24}$"
 
 
-def _possible(identity: str) -> str:
+def possible(identity: str) -> str:
+    """Return text that can be an id; raise NotFoundError."""
     if not re.fullmatch(PATTERN, identity):
         raise NotFoundError("There is nothing with this id.")
     return identity
 
 
-Id = Annotated[str, Path(description="Its id, from its creation"), AfterValidator(_possible)]
+Id = Annotated[str, Path(description="Its id, from its creation"), AfterValidator(possible)]

@@ -96,7 +96,7 @@ class InUseError(ProblemError):
 
 class NoResultError(ProblemError):
     status, slug, title = 409, "no-result", "No result yet"
-    example = "The analysis is running; only one that succeeded has results."
+    example = "The analysis ana_… is running; only one that succeeded has results."
 
 
 class RejectedError(ProblemError):

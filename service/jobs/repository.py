@@ -11,6 +11,8 @@ from service.database.dialect import insert
 from service.database.jobs import J, JobArtifact, JobEvent, JobKind
 from service.database.newest_first import newest_first
 from service.database.trials import Trial
+from service.naming.filters import JobFilters
+from service.naming.matching import conditions
 
 
 class JobRepository(Generic[J]):
@@ -46,12 +48,11 @@ class JobRepository(Generic[J]):
         return and_(self._table.owner == owner, self._table.id == identity)
 
     def page(
-        self, owner: str, state: str | None, before: tuple[datetime, str] | None, limit: int
+        self, owner: str, filters: JobFilters, before: tuple[datetime, str] | None, limit: int
     ) -> Sequence[J]:
         """Return up to `limit` jobs of `owner` older than `before`, newest first."""
-        query = select(self._table).where(self._table.owner == owner)
-        if state is not None:
-            query = query.where(self._table.state == state)
+        asked = conditions(self._session, self._table, filters)
+        query = select(self._table).where(self._table.owner == owner, *asked)
         return self._session.scalars(newest_first(query, self._table, before, limit)).all()
 
     def results(

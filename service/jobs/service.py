@@ -19,6 +19,9 @@ from service.http.quotas import require_job
 from service.http.security import Caller
 from service.jobs.repository import JobRepository
 from service.logs import request_id
+from service.naming.changes import change as change_naming
+from service.naming.filters import JobFilters
+from service.naming.schemas import Naming, NamingChange
 from service.storage.objects import Storage
 
 EVENTS_AT_ONCE: Final = 100
@@ -30,6 +33,7 @@ def create(
     kind: JobKind[J],
     caller: Caller,
     request: dict[str, Any],
+    naming: Naming,
     idempotency_key: str | None,
     *,
     task: str,
@@ -38,8 +42,9 @@ def create(
     """Return a new, queued job, or the one that a request with this key created before.
 
     `checked` is called for a new one; it returns further columns, or raises. `task` is the message
-    that begins the work. Raises KeyReusedError if the idempotency key came with another request,
-    and TooManyRequestsError if the caller has as many unfinished jobs as it may have.
+    that begins the work. A repeated request changes no names. Raises KeyReusedError if the
+    idempotency key came with another request, and TooManyRequestsError if the caller has as many
+    unfinished jobs as it may have.
     """
     jobs = JobRepository(session, kind)
     existing = jobs.by_idempotency_key(caller.owner, idempotency_key)
@@ -52,6 +57,7 @@ def create(
             idempotency_key=idempotency_key,
             request_id=request_id(),
             state="queued",
+            **naming.columns(),
             **checked(),
         )
         if new is not None:
@@ -91,12 +97,12 @@ def page(
     session: Session,
     kind: JobKind[J],
     owner: str,
-    state: str | None,
+    filters: JobFilters,
     page_size: int,
     token: str | None,
 ) -> Slice[J]:
-    """Return a page of `owner`'s jobs, newest first."""
-    rows = JobRepository(session, kind).page(owner, state, decode_age(token), page_size + 1)
+    """Return a page of `owner`'s jobs that are asked for, newest first."""
+    rows = JobRepository(session, kind).page(owner, filters, decode_age(token), page_size + 1)
     return first_page(rows, page_size, age_key)
 
 
@@ -143,9 +149,21 @@ def require_success(job: J, kind: JobKind[J]) -> None:
     """Raise NoResultError unless the job succeeded."""
     if job.state != "succeeded":
         raise NoResultError(
-            f"The {kind.noun} is {job.state}; only one that succeeded has results.",
+            f"The {kind.noun} {job.id} is {job.state}; only one that succeeded has results.",
             state=job.state,
         )
+
+
+def change(
+    session: Session, kind: JobKind[J], caller: Caller, identity: str, asked: NamingChange
+) -> J:
+    """Change how a job is called; raise NotFoundError, or InvalidError for too much of it."""
+    row = find(session, kind, caller.owner, identity, to_change=True)
+    if "name" in asked.model_fields_set:
+        row.name = asked.name
+    change_naming(row, asked)
+    record(session, caller, f"{kind.noun}.change", identity)
+    return row
 
 
 def cancel(session: Session, kind: JobKind[J], caller: Caller, identity: str) -> J:

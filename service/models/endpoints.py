@@ -12,9 +12,10 @@ from service.http.problems import ExpiredError, InUseError, NotJsonError, NotMul
 from service.http.security import Reader, Writer
 from service.models.schemas import ModelOut
 from service.models.service import MODELS
+from service.naming.filters import OfUploads
 from service.uploads import service as uploads
 from service.uploads.expiry import UploadChange, answer, describe, describe_page
-from service.uploads.schemas import State, form_schema, just_made
+from service.uploads.schemas import form_schema, just_made
 
 router = APIRouter(
     prefix="/v1/models", tags=["models"], responses=responses(401, 403, 422, 429, 500, 503)
@@ -39,12 +40,12 @@ async def create_model(
 def list_models(
     caller: Reader,
     session: Session,
-    state: State = None,
+    filters: OfUploads,
     page_size: PageSize = 50,
     page_token: PageToken = None,
 ) -> Slice[ModelOut]:
     """List models, newest first."""
-    page = uploads.page(session, caller.owner, MODELS, state, page_size, page_token)
+    page = uploads.page(session, caller.owner, MODELS, filters, page_size, page_token)
     return describe_page(session, page, ModelOut)
 
 
@@ -55,7 +56,7 @@ def get_model(model_id: Id, caller: Reader, session: Session) -> ModelOut:
 
 
 def change_model(model_id: Id, body: UploadChange, caller: Writer, session: Session) -> ModelOut:
-    """Set when a model expires."""
+    """Change the name, tags and metadata of a model, and when it expires."""
     return describe(session, uploads.change(session, caller, MODELS, model_id, body), ModelOut)
 
 

@@ -3,10 +3,9 @@
 from collections.abc import AsyncIterator
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from narrows.vocabulary import AnalysisState
 from service.database.trials import TRIALS
 from service.http.dependencies import FromApp, Services, Session
 from service.http.ids import Id
@@ -27,6 +26,8 @@ from service.jobs.conditional import IfNoneMatch
 from service.jobs.idempotency import IdempotencyKey
 from service.jobs.streaming import LastEventId, hold_place, stream
 from service.jobs.waiting import Prefer, read_when_changed
+from service.naming.filters import OfTrials
+from service.naming.schemas import NamingChange
 from service.trials import service as trials
 from service.trials.request import TrialRequest
 from service.trials.schemas import TrialOut
@@ -76,14 +77,12 @@ def create_trial(
 def list_trials(
     caller: Reader,
     session: Session,
-    state: Annotated[
-        AnalysisState | None, Query(description="Only those in this state; without it, all")
-    ] = None,
+    filters: OfTrials,
     page_size: PageSize = 50,
     page_token: PageToken = None,
 ) -> Slice[TrialOut]:
     """List trials, newest first."""
-    page = jobs.page(session, TRIALS, caller.owner, state, page_size, page_token)
+    page = jobs.page(session, TRIALS, caller.owner, filters, page_size, page_token)
     return trials.describe_all(session, page)
 
 
@@ -121,6 +120,12 @@ async def get_trial(
 
     place = services.places.held(caller.key_id)
     return await read_when_changed(read, place, services, request, response, if_none_match, prefer)
+
+
+@router.patch("/{trial_id}", responses=responses(404, 408, 413, NotJsonError))
+def change_trial(trial_id: Id, body: NamingChange, caller: Writer, session: Session) -> TrialOut:
+    """Change the name, tags and metadata of a trial, as a JSON merge patch (RFC 7396) does."""
+    return trials.describe(session, jobs.change(session, TRIALS, caller, trial_id, body))
 
 
 @router.post("/{trial_id}/cancel", responses=responses(404))

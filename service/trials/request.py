@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import ConfigDict, Field, TypeAdapter
 
 from narrows.trials.options import (
     LARGEST_NUMBER,
@@ -15,6 +15,7 @@ from narrows.vocabulary import Init, LossName, VariantKind
 from service.analyses.plan_request import Advise, BuildName, CustomPlan, named_or_custom
 from service.analyses.request import UploadId
 from service.datasets.schemas import Transform
+from service.naming.schemas import Naming
 from service.trials.recipe_request import FineTuneRequest, RecipeRequest
 
 _DEFAULTS = TrialOptions()
@@ -25,7 +26,7 @@ SUBJECT: Final = frozenset({"model_id", "dataset_id", "analysis_id", "transform"
 TrialPlan = Annotated[BuildName | CustomPlan, named_or_custom(TypeAdapter(BuildName))]
 
 
-class TrialRequest(BaseModel):
+class TrialRequest(Naming):
     """What to train, and how: a model with a dataset, or the plans of an analysis."""
 
     model_config = ConfigDict(

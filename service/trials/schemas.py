@@ -7,6 +7,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, computed_field
 
 from narrows.vocabulary import AnalysisState, PartState, TrialStage
 from service.database.trials import Trial
+from service.naming.schemas import MetadataOut, TagsOut
 
 _STAGES: dict[str, TrialStage] = {
     "queued": "queued",
@@ -96,6 +97,9 @@ class TrialOut(BaseModel):
         description="`queued` until its analysis has ended and a worker takes it, and at the end "
         "`succeeded`, `failed` (also where all its runs failed) or `cancelled`"
     )
+    name: str | None = Field(description="What its owner calls it")
+    tags: TagsOut
+    metadata: MetadataOut
     model_id: str = Field(description="The id of the model")
     dataset_id: str = Field(description="The id of the dataset")
     analysis_id: str = Field(description="The id of the analysis whose plans are tried")
@@ -116,7 +120,11 @@ class TrialOut(BaseModel):
 
     @classmethod
     def of(cls, row: Trial, progress: TrialProgress, expires_at: datetime | None) -> "TrialOut":
-        computed: dict[str, Any] = {"progress": progress, "expires_at": expires_at}
+        computed: dict[str, Any] = {
+            "progress": progress,
+            "expires_at": expires_at,
+            "metadata": row.metadata_,
+        }
         columns = {name: getattr(row, name) for name in cls.model_fields if name not in computed}
         return cls(**computed, **columns)
 

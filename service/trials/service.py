@@ -19,6 +19,7 @@ from service.http.security import Caller
 from service.jobs import service as jobs
 from service.jobs.repository import JobRepository
 from service.models.service import MODELS
+from service.naming.schemas import NAMING, Naming
 from service.trials.repository import StepRepository
 from service.trials.request import TrialRequest
 from service.trials.schemas import TrialOut, TrialProgress
@@ -44,7 +45,7 @@ def create(
     def checked() -> Mapping[str, str]:
         if given:
             _require_uploads(session, caller.owner, given)
-        used = given or _new_analysis(session, caller, terms, idempotency_key)
+        used = given or _new_analysis(session, caller, terms, request, idempotency_key)
         if used.state in ENDED and used.state != "succeeded":
             raise NoResultError(
                 f"The analysis {used.id} is {used.state}; only one that succeeds has plans.",
@@ -54,7 +55,7 @@ def create(
         return {**uploads, "analysis_id": used.id}
 
     return jobs.create(
-        session, TRIALS, caller, terms, idempotency_key, task="plan_trial", checked=checked
+        session, TRIALS, caller, terms, request, idempotency_key, task="plan_trial", checked=checked
     )
 
 
@@ -64,10 +65,15 @@ def _require_uploads(session: Session, owner: str, analysis: Analysis) -> None:
     require_kept(find_to_refer(session, owner, DATASETS, analysis.dataset_id), DATASETS.noun)
 
 
-def _new_analysis(session: Session, caller: Caller, terms: Terms, key: str | None) -> Analysis:
-    """Return the analysis whose plans are tried; a repeated request finds the same one."""
+def _new_analysis(
+    session: Session, caller: Caller, terms: Terms, naming: Naming, key: str | None
+) -> Analysis:
+    """Return the analysis whose plans are tried, called as the trial.
+
+    A repeated request finds the same one.
+    """
     names = ("model_id", "dataset_id", "transform", "loss", "plans", "advise", "memory_bytes")
-    asked = {name: terms[name] for name in names}
+    asked = {name: terms[name] for name in names} | naming.model_dump(include=NAMING)
     own_key = key and f"trial-{hashlib.sha256(key.encode()).hexdigest()}"
     return analyses.create(session, caller, AnalysisRequest.model_validate(asked), own_key)
 

@@ -8,6 +8,7 @@ from narrows.vocabulary import ADVISE, ORIGINAL, PLANS, PRUNED
 from service.analyses.plan_request import CustomPlan
 from service.database.tables import Analysis
 from service.http.problems import InvalidError
+from service.naming.schemas import NAMING
 from service.trials.request import TrialRequest, options_of
 
 Terms = dict[str, Any]
@@ -34,7 +35,7 @@ def own_terms(request: TrialRequest) -> Terms:
                 ["plans", index, "name"],
                 f"Narrows itself uses the name {plan.name!r}; choose another name for your plan.",
             )
-    terms = request.model_dump(mode="json")
+    terms = _asked(request)
     terms["loss"] = request.loss or _DEFAULTS.loss
     # A program that returns its loss shows no worth, which `advise` needs.
     default = [p for p in _DEFAULTS.plan_names if p != ADVISE or request.loss != "model"]
@@ -66,7 +67,11 @@ def terms_of(request: TrialRequest, analysis: Analysis) -> Terms:
         "transform": asked.get("transform"),
         "advise": asked["advise"],
     }
-    return _checked(request.model_dump(mode="json") | same | {"plans": chosen})
+    return _checked(_asked(request) | same | {"plans": chosen})
+
+
+def _asked(request: TrialRequest) -> Terms:
+    return request.model_dump(mode="json", exclude=NAMING)
 
 
 def _checked(terms: Terms) -> Terms:

@@ -100,10 +100,9 @@ def _make(services: Services, caller: Caller, identity: str, file: Stored) -> Ma
             row = sessions.find(session, caller.owner, identity, to_change=True)
             if row.state != "completed":  # by another process
                 sessions.require_open(row)
-                columns = {"name": row.name, **row.declared}
                 kind = sessions.KINDS[row.kind]
                 made, row.upload_is_new = uploads.add(
-                    session, services.storage, caller, file, kind, columns
+                    session, services.storage, caller, file, kind, row.columns
                 )
                 row.state, row.upload_id, row.file = "completed", made.id, None
             return _made(session, row)

@@ -5,7 +5,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validato
 
 from narrows.vocabulary import UploadSessionState
 from service.datasets.schemas import Transform
-from service.uploads.service import Name
+from service.naming.schemas import Metadata, MetadataOut, Name, Tags, TagsOut
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 EXAMPLE_SHA256 = "60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752"
@@ -28,7 +28,14 @@ class UploadSessionRequest(BaseModel):
     )
 
     kind: Literal["model", "dataset"] = Field(description="What the file becomes")
-    name: Name = Field(description="The name of the model or dataset")
+    name: Name | None = Field(
+        default=None, description="The name of the model or dataset; default: the file's name"
+    )
+    filename: Name | None = Field(default=None, description="The name of the file")
+    tags: Tags = Field(default_factory=list, description="Words to list it by, each once")
+    metadata: Metadata = Field(
+        default_factory=dict, description="Anything to find it again by, such as a git commit"
+    )
     size: int = Field(ge=1, description="Bytes of the whole file")
     sha256: Sha256 = Field(description="SHA-256 of the whole file, in hexadecimal digits")
     part_size: int | None = Field(
@@ -39,6 +46,12 @@ class UploadSessionRequest(BaseModel):
     transform: Transform | None = Field(
         default=None, description="Of a dataset: the preprocessing of each sample"
     )
+
+    @model_validator(mode="after")
+    def _have_a_name(self) -> Self:
+        if self.name is None and self.filename is None:
+            raise ValueError("Give a `name`, or the `filename`.")
+        return self
 
     @model_validator(mode="after")
     def _models_have_no_transform(self) -> Self:
@@ -56,6 +69,9 @@ class UploadSessionOut(BaseModel):
     state: UploadSessionState = Field(description="`open` until it is completed or cancelled")
     kind: Literal["model", "dataset"] = Field(description="What the file becomes")
     name: str = Field(description="The name of the model or dataset")
+    filename: str = Field(description="The name of the file")
+    tags: TagsOut
+    metadata: MetadataOut
     size: int = Field(description="Bytes of the whole file")
     sha256: str = Field(description="SHA-256 of the whole file, in hexadecimal digits")
     part_size: int = Field(description="Bytes of each part but the last")

@@ -31,7 +31,7 @@ from service.upload_sessions.schemas import (
     UploadSessionRequest,
 )
 from service.uploads import service as uploads
-from service.uploads.service import Kind
+from service.uploads.service import Kind, plain_name
 
 KINDS: Final[dict[str, Kind[Any]]] = {kind.noun: kind for kind in (MODELS, DATASETS)}
 PART_SIZE: Final = 16 << 20
@@ -51,7 +51,8 @@ def begin(
     if body.size > (limit := services.settings.max_upload_bytes):
         raise TooLargeError(f"A file may have at most {limit} bytes.", limit=limit)
     asked = {
-        **body.model_dump(include={"kind", "name", "size", "sha256"}),
+        **body.model_dump(include={"kind", "size", "sha256"}),
+        "name": body.name or plain_name(body.filename),
         "part_size": suitable_part_size(body.size, body.part_size),
         "declared": _declared(body),
     }
@@ -67,8 +68,7 @@ def begin(
         expires_at=expiry(services.settings),
         **asked,
     )
-    columns = {"name": row.name, **row.declared}
-    if there := uploads.renew(services, caller, KINDS[row.kind], row.sha256, columns):
+    if there := uploads.renew(services, caller, KINDS[row.kind], row.sha256, row.columns):
         row.state, row.upload_id, row.upload_is_new = "completed", there.id, False
     else:
         services.storage.parts.begin(row.id, row.size)
@@ -96,10 +96,13 @@ def suitable_part_size(size: int, asked: int | None) -> int:
 
 
 def _declared(body: UploadSessionRequest) -> dict[str, Any]:
-    """Return the columns that only this kind of upload has."""
-    if body.kind == "model":
-        return {}
-    return {"transform": body.transform.model_dump() if body.transform else {}}
+    """Return the columns of the upload besides its name."""
+    declared: dict[str, Any] = {"tags": body.tags, "metadata_": body.metadata}
+    if body.filename is not None:
+        declared["filename"] = plain_name(body.filename)
+    if body.kind == "dataset":
+        declared["transform"] = body.transform.model_dump() if body.transform else {}
+    return declared
 
 
 def _begun(services: Services, owner: str, key: str) -> UploadSession | None:
@@ -117,10 +120,9 @@ def expiry(settings: Settings) -> datetime:
 
 
 def describe(row: UploadSession, received_bytes: int) -> UploadSessionOut:
-    columns = UploadSessionOut.model_fields.keys() - {"received_bytes"}
-    return UploadSessionOut(
-        received_bytes=received_bytes, **{name: getattr(row, name) for name in columns}
-    )
+    known = {**row.columns, "received_bytes": received_bytes}
+    others = UploadSessionOut.model_fields.keys() - {*known, "metadata"}
+    return UploadSessionOut(**known, **{name: getattr(row, name) for name in others})
 
 
 def detail(session: Session, owner: str, identity: str) -> UploadSessionDetail:

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Final, TypeVar
 
 from fastapi import Response
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import AfterValidator, Field, TypeAdapter
 from sqlalchemy.orm import Session
 
 from service.database.base import utc_now
@@ -12,6 +12,8 @@ from service.database.tables import Dataset, Model
 from service.http.dependencies import Services, keep_of
 from service.http.pagination import Slice
 from service.http.problems import ExpiredError
+from service.naming.filters import Moment
+from service.naming.schemas import NamingChange
 from service.uploads.repository import U
 from service.uploads.schemas import UploadOut
 
@@ -24,17 +26,15 @@ def _in_future(moment: datetime) -> datetime:
     return moment
 
 
-Expiry = Annotated[AwareDatetime, AfterValidator(_in_future)]
+Expiry = Annotated[Moment, AfterValidator(_in_future)]
 EXPIRY: Final[TypeAdapter[datetime]] = TypeAdapter(Expiry)
 
 
-class UploadChange(BaseModel):
-    """What can be changed of an upload."""
-
-    model_config = ConfigDict(extra="forbid")
+class UploadChange(NamingChange):
+    """What can be changed of an upload; what is left out stays as it is."""
 
     expires_at: Expiry | None = Field(
-        description="When it expires; null: as the server's retention says"
+        default=None, description="When it expires; null: as the server's retention says"
     )
 
 

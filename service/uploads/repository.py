@@ -9,6 +9,8 @@ from sqlalchemy.orm import Session
 
 from service.database.newest_first import newest_first
 from service.database.tables import Analysis, Dataset, Model
+from service.naming.filters import UploadFilters
+from service.naming.matching import conditions
 
 U = TypeVar("U", Model, Dataset)
 
@@ -25,7 +27,11 @@ class UploadRepository(Generic[U]):
         self._session.flush()
 
     def same(self, owner: str, sha256: str, columns: Mapping[str, Any], *, lock: bool) -> U | None:
-        """Return the newest usable upload of these bytes that has the same in these columns."""
+        """Return the newest usable upload of these bytes that has these columns; None without one.
+
+        It has the same name. What comes without another name than that of its file may also be the
+        upload that came in a file of this name, and was renamed. Tags and metadata do not count.
+        """
         query = select(self._table).where(
             self._table.owner == owner,
             self._table.sha256 == sha256,
@@ -33,7 +39,8 @@ class UploadRepository(Generic[U]):
         )
         query = query.order_by(self._table.created_at.desc())
         rows = self._session.scalars(query.with_for_update() if lock else query)
-        return next((row for row in rows if _has(row, columns)), None)
+        same = (row for row in rows if _is_same(row, columns))
+        return min(same, key=lambda row: row.name != columns["name"], default=None)
 
     def get(self, owner: str, identity: str) -> U | None:
         query = select(self._table).where(self._table.owner == owner, self._table.id == identity)
@@ -55,12 +62,15 @@ class UploadRepository(Generic[U]):
         return self._session.scalar(query.with_for_update())
 
     def page(
-        self, owner: str, state: str | None, before: tuple[datetime, str] | None, limit: int
+        self,
+        owner: str,
+        filters: UploadFilters,
+        before: tuple[datetime, str] | None,
+        limit: int,
     ) -> Sequence[U]:
         """Return up to `limit` rows of `owner` older than `before`, newest first."""
-        query = select(self._table).where(self._table.owner == owner)
-        if state is not None:
-            query = query.where(self._table.state == state)
+        asked = conditions(self._session, self._table, filters)
+        query = select(self._table).where(self._table.owner == owner, *asked)
         return self._session.scalars(newest_first(query, self._table, before, limit)).all()
 
     def analyses_of(self, identity: str, limit: int) -> tuple[Sequence[str], int]:
@@ -76,5 +86,9 @@ class UploadRepository(Generic[U]):
         self._session.flush()
 
 
-def _has(row: Model | Dataset, columns: Mapping[str, Any]) -> bool:
-    return all(getattr(row, name) == value for name, value in columns.items())
+def _is_same(row: Model | Dataset, columns: Mapping[str, Any]) -> bool:
+    name, filename = columns["name"], columns["filename"]
+    if row.name != name and not (name == filename == row.filename):
+        return False
+    declared = columns.keys() - {"name", "filename", "tags", "metadata_"}
+    return all(getattr(row, column) == columns[column] for column in declared)

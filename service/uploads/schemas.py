@@ -1,15 +1,11 @@
 """The common schema of models and datasets."""
 
-from typing import Annotated, Any, cast
+from typing import Any, cast
 
-from fastapi import Query
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
 
 from narrows.vocabulary import UploadState
-
-State = Annotated[
-    UploadState | None, Query(description="Only those in this state; without it, all")
-]
+from service.naming.schemas import METADATA, TAGS, MetadataOut, TagsOut
 
 
 class UploadOut(BaseModel):
@@ -21,7 +17,10 @@ class UploadOut(BaseModel):
     state: UploadState = Field(
         description="`inspecting` until a worker has inspected it; `expired` when its file is gone"
     )
-    name: str = Field(description="The name given at upload, or else that of the file")
+    name: str = Field(description="The name given to it, or else that of the file")
+    filename: str = Field(description="The name of the file when it was uploaded first")
+    tags: TagsOut
+    metadata: MetadataOut
     sha256: str = Field(description="SHA-256 of the file, in hexadecimal digits")
     size: int = Field(description="Bytes")
     created_at: AwareDatetime = Field(description="When it was uploaded")
@@ -43,11 +42,21 @@ def just_made(schema: type[UploadOut]) -> dict[int | str, dict[str, Any]]:
     extra = cast("dict[str, Any]", schema.model_config["json_schema_extra"])
     example = {**extra["example"], "state": "inspecting", "inspection": None}
     again = {
-        "description": "The same upload is there already: its bytes, name and fields are equal. "
-        "`Content-Location` has its path",
+        "description": "The same upload is there already: its bytes, its name or, without a "
+        "name of its own, that of the file, and its fields are equal. Tags and metadata were added "
+        "to it. `Content-Location` has its path",
         "model": schema,
     }
     return {200: again, 201: {"content": {"application/json": {"example": example}}}}
+
+
+def _json_text(adapter: TypeAdapter[Any], description: str) -> dict[str, Any]:
+    return {
+        "type": "string",
+        "contentMediaType": "application/json",
+        "contentSchema": adapter.json_schema(),
+        "description": description,
+    }
 
 
 def form_schema(**fields: dict[str, Any]) -> dict[str, Any]:
@@ -55,6 +64,8 @@ def form_schema(**fields: dict[str, Any]) -> dict[str, Any]:
     properties = {
         "file": {"type": "string", "format": "binary", "description": "The file"},
         "name": {"type": "string", "maxLength": 200, "description": "Default: the file's name"},
+        "tags": _json_text(TAGS, 'JSON: words to list it by, such as `["nightly"]`'),
+        "metadata": _json_text(METADATA, "JSON: anything to find it by, such as a git commit"),
         "expires_at": {
             "type": "string",
             "format": "date-time",

@@ -4,15 +4,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import PurePosixPath
-from typing import Annotated, Any, Final, Generic
+from typing import Any, Final, Generic
 
-from pydantic import StringConstraints, TypeAdapter
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from service.database.base import new_id, utc_now
 from service.database.files import FileRepository
+from service.database.tables import Dataset, Model
 from service.http.audit import record
 from service.http.dependencies import Services, enqueue
 from service.http.pagination import Slice, age_key, decode_age, first_page
@@ -20,19 +20,15 @@ from service.http.problems import InUseError, NotFoundError
 from service.http.quotas import require_upload
 from service.http.security import Caller
 from service.logs import request_id
+from service.naming.changes import add as add_naming
+from service.naming.changes import change as change_naming
+from service.naming.filters import UploadFilters
+from service.naming.schemas import METADATA, NAME, TAGS
 from service.storage.objects import Storage
 from service.storage.stored import Stored
 from service.uploads.expiry import EXPIRY, UploadChange, require_kept
 from service.uploads.receive import ENVELOPE_BYTES, Form, receive
 from service.uploads.repository import U, UploadRepository
-
-Name = Annotated[
-    str,
-    StringConstraints(
-        strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$"
-    ),
-]
-NAME: Final[TypeAdapter[str]] = TypeAdapter(Name)
 
 ANALYSES_SHOWN: Final = 10
 
@@ -46,7 +42,7 @@ class Kind(Generic[U]):
     prefix: str
     task: str
     fields: Mapping[str, Callable[[Form], Any]] = field(default_factory=dict)
-    """The text fields besides `name`; each function reads the column of that name from a form."""
+    """The text fields of this kind; each function reads the column of that name from a form."""
 
 
 async def accept(
@@ -54,11 +50,11 @@ async def accept(
 ) -> tuple[U, bool]:
     """Receive the form in the request's body, keep its file and insert a row for its owner.
 
-    Returns the row, and whether it is new: an owner's same upload, of the same bytes, name and
-    fields, is there once. Raises the ProblemErrors of `receive`, and RequestValidationError (422)
+    Returns the row, and whether it is new: an owner's same upload is there once, see
+    `UploadRepository.same`. Raises the ProblemErrors of `receive`, and RequestValidationError (422)
     for its text fields.
     """
-    fields = {"name", "expires_at", *kind.fields}
+    fields = {"name", "tags", "metadata", "expires_at", *kind.fields}
     limit = services.settings.max_upload_bytes
     await run_in_threadpool(_look, services, caller, request)
     form = await receive(request, services.storage, fields=fields, limit=limit)
@@ -75,7 +71,10 @@ def _look(services: Services, caller: Caller, request: Request) -> None:
 def _store(services: Services, caller: Caller, form: Form, kind: Kind[U]) -> tuple[U, bool]:
     try:
         columns = {name: read(form) for name, read in kind.fields.items()}
-        columns["name"] = form.field("name", NAME) or _plain_name(form.filename)
+        columns["filename"] = plain_name(form.filename)
+        columns["name"] = form.field("name", NAME) or columns["filename"]
+        columns["tags"] = form.field("tags", TAGS, as_json=True) or []
+        columns["metadata_"] = form.field("metadata", METADATA, as_json=True) or {}
         expires_at = form.field("expires_at", EXPIRY)
         with services.transaction() as session:
             return add(session, services.storage, caller, form.file, kind, columns, expires_at)
@@ -93,13 +92,16 @@ def add(
     columns: Mapping[str, Any],
     expires_at: datetime | None = None,
 ) -> tuple[U, bool]:
-    """Keep a staged file; return the caller's upload of it, and whether that is new."""
+    """Keep a staged file; return the caller's upload of it, and whether that is new.
+
+    To one that is there already, the tags and metadata are added.
+    """
     row = _same_upload(session, caller, file, kind, columns)
     is_new = row is None
     if row is None:
         row = _new_upload(session, caller, file, kind, columns)
     else:
-        row.uploaded_at = utc_now()
+        _came_again(row, columns)
     row.expires_at = expires_at or row.expires_at
     session.flush()
     storage.keep(file)  # in place of the same bytes, which may be damaged
@@ -137,9 +139,14 @@ def renew(
         row = UploadRepository(session, kind.table).get_to_delete(caller.owner, there.id)
         if row is None or row.state != there.state:
             return None
-        row.uploaded_at = utc_now()
+        _came_again(row, columns)
         record(session, caller, f"{kind.noun}.renew", row.id)
     return row
+
+
+def _came_again(row: Model | Dataset, columns: Mapping[str, Any]) -> None:
+    row.uploaded_at = utc_now()
+    add_naming(row, columns["tags"], columns["metadata_"])
 
 
 def _new_upload(
@@ -164,7 +171,8 @@ def _new_upload(
     return row
 
 
-def _plain_name(filename: str | None) -> str:
+def plain_name(filename: str | None) -> str:
+    """Return the name of a file without folders and what can't be printed."""
     name = PurePosixPath((filename or "").replace("\\", "/")).name
     return "".join(filter(str.isprintable, name)).strip()[:200] or "unnamed"
 
@@ -185,24 +193,32 @@ def page(
     session: Session,
     owner: str,
     kind: Kind[U],
-    state: str | None,
+    filters: UploadFilters,
     page_size: int,
     token: str | None,
 ) -> Slice[U]:
-    """Return a page of `owner`'s uploads, newest first."""
+    """Return a page of `owner`'s uploads that are asked for, newest first."""
     uploads = UploadRepository(session, kind.table)
-    rows = uploads.page(owner, state, decode_age(token), page_size + 1)
+    rows = uploads.page(owner, filters, decode_age(token), page_size + 1)
     return first_page(rows, page_size, age_key)
 
 
 def change(
     session: Session, caller: Caller, kind: Kind[U], identity: str, asked: UploadChange
 ) -> U:
-    """Set when the caller's upload expires; raise NotFoundError, or ExpiredError if it has."""
+    """Change the names of the caller's upload, or when it expires.
+
+    Raises NotFoundError, InvalidError for too many tags or metadata, and ExpiredError if it has
+    expired.
+    """
     found = UploadRepository(session, kind.table).get_to_delete(caller.owner, identity)
     row = _require(found, kind, identity)
-    require_kept(row, kind.noun)
-    row.expires_at = asked.expires_at
+    if "expires_at" in asked.model_fields_set:
+        require_kept(row, kind.noun)
+        row.expires_at = asked.expires_at
+    if "name" in asked.model_fields_set:
+        row.name = asked.name or row.filename
+    change_naming(row, asked)
     record(session, caller, f"{kind.noun}.change", identity)
     return row
 

@@ -68,6 +68,7 @@ RULES: Final = {
         {"json": {"model_id": "{model_id}", "dataset_id": "{dataset_id}"}},
     ),
     "get /v1/analyses/{analysis_id}": Rule("read"),
+    "patch /v1/analyses/{analysis_id}": Rule("write", 200, "analysis.change", {"json": {}}),
     "post /v1/analyses/{analysis_id}/cancel": Rule("write", 200, "analysis.cancel"),
     "delete /v1/analyses/{analysis_id}": Rule("write", 204, "analysis.delete"),
     "get /v1/analyses/{analysis_id}/events": Rule("read"),
@@ -75,6 +76,9 @@ RULES: Final = {
     "get /v1/analyses/{analysis_id}/structures": Rule("read", 409),
     "get /v1/analyses/{analysis_id}/plans": Rule("read", 409),
     "get /v1/analyses/{analysis_id}/report": Rule("read", 409),
+    "get /v1/analyses/{analysis_id}/comparison": Rule(
+        "read", 409, None, {"params": {"against": "{analysis_id}"}}
+    ),
     "get /v1/analyses/{analysis_id}/artifacts": Rule("read", 409),
     "get /v1/analyses/{analysis_id}/artifacts/{name}": Rule("read", 409),
     "get /v1/trials": Rule("read"),
@@ -85,6 +89,7 @@ RULES: Final = {
         {"json": {"model_id": "{model_id}", "dataset_id": "{dataset_id}"}},
     ),
     "get /v1/trials/{trial_id}": Rule("read"),
+    "patch /v1/trials/{trial_id}": Rule("write", 200, "trial.change", {"json": {}}),
     "post /v1/trials/{trial_id}/cancel": Rule("write", 200, "trial.cancel"),
     "delete /v1/trials/{trial_id}": Rule("write", 204, "trial.delete"),
     "get /v1/trials/{trial_id}/events": Rule("read"),
@@ -136,9 +141,9 @@ class Matrix:
     def __init__(self, method: str, path: str, ids: dict[str, str]) -> None:
         self.rule, self._method, self._path = RULES[f"{method} {path}"], method, path.format(**ids)
         self._body = dict(self.rule.body or {})
-        if "json" in self._body:
-            filled = {k: ids.get(str(v).strip("{}"), v) for k, v in self._body["json"].items()}
-            self._body["json"] = filled
+        for kind in self._body.keys() & {"json", "params"}:
+            filled = {k: ids.get(str(v).strip("{}"), v) for k, v in self._body[kind].items()}
+            self._body[kind] = filled
 
     def send(self, client: httpx.Client) -> httpx.Response:
         return client.request(self._method, self._path, **self._body)

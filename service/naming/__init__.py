@@ -1,0 +1,1 @@
+"""Names, tags and metadata, by which owners find their uploads and jobs again."""
