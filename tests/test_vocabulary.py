@@ -16,6 +16,7 @@ from narrows.vocabulary import (
 )
 from service.analyses.request import AnalysisRequest
 from service.broker.celery_app import TASKS
+from service.naming.schemas import NAMING
 from service.trials.recipe_request import FineTuneRequest, RecipeRequest
 from service.trials.request import TrialRequest, options_of
 from service.trials.terms import own_terms
@@ -39,7 +40,7 @@ def test_every_task_has_a_queue_and_work() -> None:
 
 
 def test_a_request_has_the_options_and_their_defaults() -> None:
-    names = AnalysisRequest.model_fields.keys() - {*IDS, "transform"}
+    names = AnalysisRequest.model_fields.keys() - {*IDS, *NAMING, "transform"}
     assert names == {field.name for field in fields(AnalysisOptions)}
     asked = AnalysisRequest.model_validate(IDS).model_dump(mode="json")
     # the rule is the method's, and said, so that the request shows it
@@ -47,7 +48,7 @@ def test_a_request_has_the_options_and_their_defaults() -> None:
 
 
 def test_a_trial_has_the_options_and_their_defaults() -> None:
-    names = TrialRequest.model_fields.keys() - {*IDS, "transform", "analysis_id"}
+    names = TrialRequest.model_fields.keys() - {*IDS, *NAMING, "transform", "analysis_id"}
     assert names == {field.name for field in fields(TrialOptions)}
     for request, options in ((RecipeRequest, Recipe), (FineTuneRequest, FineTune)):
         assert list(request.model_fields) == [field.name for field in fields(options)]

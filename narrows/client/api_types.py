@@ -30,6 +30,7 @@ from narrows.vocabulary import (
     UploadSessionState,
     UploadState,
     VariantKind,
+    VerdictName,
     WebhookEvent,
     WorkerState,
 )
@@ -43,6 +44,15 @@ class Analysis(Record):
 
     state: AnalysisState
     """`queued` until a worker takes it, and at the end `succeeded`, `failed` or `cancelled`."""
+
+    name: str | None
+    """What its owner calls it."""
+
+    tags: list[str]
+    """Words to list it by."""
+
+    metadata: dict[str, str | bool | int | float]
+    """What was added to find it again by, such as a git commit."""
 
     model_id: str
     """The id of the model."""
@@ -172,6 +182,51 @@ class Baseline(Record):
     """The score of guessing evenly among the classes."""
 
 
+class Change(Record):
+    """What became of a layer; pairs are before and after, null where there is no such layer."""
+
+    name: str
+    """The name of the layer."""
+
+    change: Literal[
+        "new_bottleneck", "resolved", "worse", "better", "same", "unknown", "added", "removed"
+    ]
+    """`new_bottleneck` is a regression. `worse` and `better` are said only where the intervals
+    do not touch.
+    """
+
+    verdicts: list[VerdictName | None]
+    """Its verdicts."""
+
+    widths: list[int | None]
+    """Its channels."""
+
+    measure: str | None
+    """What `values` are; null where nothing can be compared but verdicts."""
+
+    values: list[float] | None
+    """How much a channel promises or scores."""
+
+    intervals: list[list[float]] | None
+    """Their 95 % intervals."""
+
+
+class Comparison(Record):
+    """Two analyses of versions of a network, layer by layer, matched by name."""
+
+    before: Analysis
+    """The analysis `against` which it is compared."""
+
+    after: Analysis
+    """The analysis of the path."""
+
+    differ: list[str]
+    """What was asked of them that differs and bears on the result."""
+
+    changes: list[Change]
+    """The layers of `after` in the network's order, then those that it lacks."""
+
+
 class Dataset(Record):
     """Samples and targets; `inspection` has their shapes, classes and counts."""
 
@@ -182,7 +237,16 @@ class Dataset(Record):
     """`inspecting` until a worker has inspected it; `expired` when its file is gone."""
 
     name: str
-    """The name given at upload, or else that of the file."""
+    """The name given to it, or else that of the file."""
+
+    filename: str
+    """The name of the file when it was uploaded first."""
+
+    tags: list[str]
+    """Words to list it by."""
+
+    metadata: dict[str, str | bool | int | float]
+    """What was added to find it again by, such as a git commit."""
 
     sha256: str
     """SHA-256 of the file, in hexadecimal digits."""
@@ -455,7 +519,16 @@ class Model(Record):
     """`inspecting` until a worker has inspected it; `expired` when its file is gone."""
 
     name: str
-    """The name given at upload, or else that of the file."""
+    """The name given to it, or else that of the file."""
+
+    filename: str
+    """The name of the file when it was uploaded first."""
+
+    tags: list[str]
+    """Words to list it by."""
+
+    metadata: dict[str, str | bool | int | float]
+    """What was added to find it again by, such as a git commit."""
 
     sha256: str
     """SHA-256 of the file, in hexadecimal digits."""
@@ -729,6 +802,15 @@ class Trial(Record):
     `failed` (also where all its runs failed) or `cancelled`.
     """
 
+    name: str | None
+    """What its owner calls it."""
+
+    tags: list[str]
+    """Words to list it by."""
+
+    metadata: dict[str, str | bool | int | float]
+    """What was added to find it again by, such as a git commit."""
+
     model_id: str
     """The id of the model."""
 
@@ -877,6 +959,15 @@ class UploadSessionDetail(Record):
     name: str
     """The name of the model or dataset."""
 
+    filename: str
+    """The name of the file."""
+
+    tags: list[str]
+    """Words to list it by."""
+
+    metadata: dict[str, str | bool | int | float]
+    """What was added to find it again by, such as a git commit."""
+
     size: int
     """Bytes of the whole file."""
 
@@ -922,6 +1013,15 @@ class UploadSession(Record):
 
     name: str
     """The name of the model or dataset."""
+
+    filename: str
+    """The name of the file."""
+
+    tags: list[str]
+    """Words to list it by."""
+
+    metadata: dict[str, str | bool | int | float]
+    """What was added to find it again by, such as a git commit."""
 
     size: int
     """Bytes of the whole file."""
@@ -1067,6 +1167,17 @@ class Advise(TypedDict):
 class AnalysisOptions(TypedDict):
     """What may be left out of AnalysisRequest."""
 
+    name: NotRequired[str | None]
+    """What you call it."""
+
+    tags: NotRequired[list[str]]
+    """Words to list it by, each once."""
+
+    metadata: NotRequired[dict[str, Any]]
+    """Anything to find it again by, such as `git_commit` or `run_id`: text, numbers, true and
+    false.
+    """
+
     transform: NotRequired[Transform | None]
     """The preprocessing of each sample, in place of the one declared at upload; null: that one."""
 
@@ -1197,6 +1308,24 @@ class KeyRequest(KeyOptions):
     """The owner of everything that is uploaded with the key."""
 
 
+class NamingChange(TypedDict):
+    """Changes names, tags and metadata as a JSON merge patch (RFC 7396) does.
+
+    What is left out stays as it is.
+    """
+
+    name: NotRequired[str | None]
+    """Null takes the name away; an upload then has that of its file."""
+
+    tags: NotRequired[list[str] | None]
+    """In place of those there; null: none."""
+
+    metadata: NotRequired[dict[str, Any] | None]
+    """Added to those there, in place of those with the same key. A null removes one, and null in
+    place of all of them removes all.
+    """
+
+
 class OwnLimits(TypedDict):
     """The limits of one owner that are other than usual; null: as the settings say."""
 
@@ -1314,6 +1443,17 @@ class Transform(TypedDict):
 class TrialRequest(TypedDict):
     """What to train, and how: a model with a dataset, or the plans of an analysis."""
 
+    name: NotRequired[str | None]
+    """What you call it."""
+
+    tags: NotRequired[list[str]]
+    """Words to list it by, each once."""
+
+    metadata: NotRequired[dict[str, Any]]
+    """Anything to find it again by, such as `git_commit` or `run_id`: text, numbers, true and
+    false.
+    """
+
     model_id: NotRequired[str | None]
     """The id of one of your models; leave it out with `analysis_id`."""
 
@@ -1378,14 +1518,39 @@ class TrialRequest(TypedDict):
 
 
 class UploadChange(TypedDict):
-    """What can be changed of an upload."""
+    """What can be changed of an upload; what is left out stays as it is."""
 
-    expires_at: datetime | None
+    name: NotRequired[str | None]
+    """Null takes the name away; an upload then has that of its file."""
+
+    tags: NotRequired[list[str] | None]
+    """In place of those there; null: none."""
+
+    metadata: NotRequired[dict[str, Any] | None]
+    """Added to those there, in place of those with the same key. A null removes one, and null in
+    place of all of them removes all.
+    """
+
+    expires_at: NotRequired[datetime | None]
     """When it expires; null: as the server's retention says."""
 
 
 class UploadSessionOptions(TypedDict):
     """What may be left out of UploadSessionRequest."""
+
+    name: NotRequired[str | None]
+    """What you call it."""
+
+    tags: NotRequired[list[str]]
+    """Words to list it by, each once."""
+
+    metadata: NotRequired[dict[str, Any]]
+    """Anything to find it again by, such as `git_commit` or `run_id`: text, numbers, true and
+    false.
+    """
+
+    filename: NotRequired[str | None]
+    """The name of the file. One of both names is needed."""
 
     part_size: NotRequired[int | None]
     """Bytes of each part but the last; default: what the server finds suitable."""
@@ -1399,9 +1564,6 @@ class UploadSessionRequest(UploadSessionOptions):
 
     kind: Literal["model", "dataset"]
     """What the file becomes."""
-
-    name: str
-    """The name of the model or dataset."""
 
     size: int
     """Bytes of the whole file."""
@@ -1443,6 +1605,12 @@ class ModelUpload(TypedDict):
     name: NotRequired[str]
     """Default: the file's name."""
 
+    tags: NotRequired[list[str]]
+    """JSON: words to list it by, such as `["nightly"]`."""
+
+    metadata: NotRequired[dict[str, Any]]
+    """JSON: anything to find it by, such as a git commit."""
+
     expires_at: NotRequired[datetime]
     """When it expires. Default: as the server's retention says."""
 
@@ -1452,6 +1620,12 @@ class DatasetUpload(TypedDict):
 
     name: NotRequired[str]
     """Default: the file's name."""
+
+    tags: NotRequired[list[str]]
+    """JSON: words to list it by, such as `["nightly"]`."""
+
+    metadata: NotRequired[dict[str, Any]]
+    """JSON: anything to find it by, such as a git commit."""
 
     expires_at: NotRequired[datetime]
     """When it expires. Default: as the server's retention says."""

@@ -29,9 +29,9 @@ def findings_of(session: Session, row: Any, files: str | None = None) -> Finding
         rows=rows(Layer, LayerOut),
         plans=rows(Plan, PlanOut),
         saliencies=saliencies(session, row.id),
-        provenance=row.provenance or {},
+        provenance={**(row.provenance or {}), "metadata": row.metadata_ or None},
         pruning_ratio=row.request["pruning_ratio"],
-        title=model.name,
+        title=row.name or model.name,
         identity=row.id,
         origin=_origin(row, model, dataset),
         artifacts=[_artifact(one, files) for one in jobs.results(Artifact, row.id)],
@@ -42,6 +42,8 @@ def _origin(row: Job, model: Model, dataset: Dataset) -> list[tuple[str, str]]:
     origin = [("model", model.name), ("dataset", dataset.name)]
     if row.finished_at:
         origin.append(("finished", row.finished_at.strftime("%Y-%m-%d %H:%M UTC")))
+    if row.tags:
+        origin.append(("tags", ", ".join(row.tags)))
     return origin
 
 

@@ -11,7 +11,7 @@ from narrows.report.html import policy as page_policy
 from narrows.report.report import NoFigureError, Report
 from service.analyses import service as analyses
 from service.analyses.findings import findings_of
-from service.database.tables import ANALYSES
+from service.database.tables import ANALYSES, Dataset, Model
 from service.http.dependencies import Session
 from service.http.ids import Id
 from service.http.problem_schema import responses
@@ -76,7 +76,9 @@ def report_of(
     """Return the response with a report; raise NotFoundError or NoResultError."""
     row = jobs.find(session, ANALYSES, caller.owner, analysis_id)
     jobs.require_success(row, ANALYSES)
-    tag = entity_tag(analyses.describe(session, row), page_policy(), kind, figure)
+    shown = session.get_one(Model, row.model_id), session.get_one(Dataset, row.dataset_id)
+    names = [upload.name for upload in shown]
+    tag = entity_tag(analyses.describe(session, row), page_policy(), kind, figure, *names)
     headers = {
         "ETag": tag,
         "Cache-Control": "private, no-cache",

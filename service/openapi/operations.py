@@ -30,6 +30,8 @@ class Operation:
     inside: dict[str, Schema]
     """The parameters in the path."""
     query: dict[str, Schema]
+    required: frozenset[str]
+    """The parameters of the query that have no default."""
     headers: frozenset[str]
     body: Schema | None
     """What is sent in JSON."""
@@ -105,6 +107,9 @@ def _operation(
             for one in given
             if one["in"] == "query" and one["name"] != "page_token"
         },
+        required=frozenset(
+            one["name"] for one in given if one["in"] == "query" and one.get("required")
+        ),
         headers=frozenset(one["name"].lower() for one in given if one["in"] == "header"),
         body=sent.get("application/json", {}).get("schema"),
         form=form,

@@ -118,8 +118,10 @@ def _arguments(call: Operation) -> list[str]:
     )
     given += ["content: bytes"] * call.is_raw
     given += ["/"] * bool(call.inside and call.body)
-    given += ["*"] * bool(call.query)
-    given += [f"{name}: {_sent_type(schema)} | None = None" for name, schema in call.query.items()]
+    optional = {name: call.query[name] for name in call.query if name not in call.required}
+    given += [f"{name}: {_sent_type(call.query[name])}" for name in sorted(call.required)]
+    given += ["*"] * bool(optional)
+    given += [f"{name}: {_sent_type(schema)} | None = None" for name, schema in optional.items()]
     if call.body:
         given.append(f"**request: Unpack[types.{class_name(reference(call.body))}]")
     if call.form:

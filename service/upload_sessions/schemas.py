@@ -5,13 +5,13 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validato
 
 from narrows.vocabulary import UploadSessionState
 from service.datasets.schemas import Transform
-from service.naming.schemas import Metadata, MetadataOut, Name, Tags, TagsOut
+from service.naming.schemas import MetadataOut, Name, Naming, TagsOut
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 EXAMPLE_SHA256 = "60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752"
 
 
-class UploadSessionRequest(BaseModel):
+class UploadSessionRequest(Naming):
     """A file that will be sent in parts."""
 
     model_config = ConfigDict(
@@ -28,13 +28,8 @@ class UploadSessionRequest(BaseModel):
     )
 
     kind: Literal["model", "dataset"] = Field(description="What the file becomes")
-    name: Name | None = Field(
-        default=None, description="The name of the model or dataset; default: the file's name"
-    )
-    filename: Name | None = Field(default=None, description="The name of the file")
-    tags: Tags = Field(default_factory=list, description="Words to list it by, each once")
-    metadata: Metadata = Field(
-        default_factory=dict, description="Anything to find it again by, such as a git commit"
+    filename: Name | None = Field(
+        default=None, description="The name of the file. One of both names is needed"
     )
     size: int = Field(ge=1, description="Bytes of the whole file")
     sha256: Sha256 = Field(description="SHA-256 of the whole file, in hexadecimal digits")

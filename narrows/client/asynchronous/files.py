@@ -56,7 +56,7 @@ class AsyncFiles(AsyncResource, Generic[F]):
         self, path: str | Path, on_read: OnRead | None, fields: Mapping[str, Any]
     ) -> F:
         path = Path(path)
-        declared: dict[str, Any] = {"name": path.name, **fields}
+        declared: dict[str, Any] = {"filename": path.name, **fields}
         if path.stat().st_size <= LARGE:
             url = f"/v1/{self._resource}"
             return self._kind(await upload_whole(self._connection, url, declared, path, on_read))

@@ -3,7 +3,8 @@
 Written by `python -m service.openapi`; don't edit.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Literal, Unpack
 
@@ -17,7 +18,11 @@ from narrows.client.record import either
 from narrows.client.requests import path_of
 from narrows.client.sse import Event
 from narrows.client.transfer import OnRead
-from narrows.vocabulary import AnalysisState, UploadSessionState, UploadState
+from narrows.vocabulary import (
+    AnalysisState,
+    UploadSessionState,
+    UploadState,
+)
 
 
 class AsyncAnalyses(AsyncJobs[AsyncAnalysis]):
@@ -32,10 +37,34 @@ class AsyncAnalyses(AsyncJobs[AsyncAnalysis]):
         return await self._new(AsyncAnalysis, "POST", "/v1/analyses", body=request)
 
     def list(
-        self, *, state: AnalysisState | None = None, page_size: int | None = None
+        self,
+        *,
+        page_size: int | None = None,
+        q: str | None = None,
+        tag: Sequence[str] | None = None,
+        metadata: Sequence[str] | None = None,
+        created_after: datetime | None = None,
+        created_before: datetime | None = None,
+        state: AnalysisState | None = None,
+        model_id: str | None = None,
+        dataset_id: str | None = None,
     ) -> AsyncPages[AsyncAnalysis]:
         """List analyses, newest first."""
-        return self._pages(AsyncAnalysis, "/v1/analyses", {"state": state, "page_size": page_size})
+        return self._pages(
+            AsyncAnalysis,
+            "/v1/analyses",
+            {
+                "page_size": page_size,
+                "q": q,
+                "tag": tag,
+                "metadata": metadata,
+                "created_after": created_after,
+                "created_before": created_before,
+                "state": state,
+                "model_id": model_id,
+                "dataset_id": dataset_id,
+            },
+        )
 
     async def retrieve(self, analysis_id: str) -> AsyncAnalysis:
         """Return an analysis and its progress.
@@ -45,6 +74,16 @@ class AsyncAnalyses(AsyncJobs[AsyncAnalysis]):
         changed. A server that is about to stop answers at once.
         """
         return await self._one(AsyncAnalysis, "GET", path_of("/v1/analyses/{}", analysis_id))
+
+    async def update(
+        self, analysis_id: str, /, **request: Unpack[types.NamingChange]
+    ) -> AsyncAnalysis:
+        """Change the name, tags and metadata of an analysis, as a JSON merge patch (RFC 7396)
+        does.
+        """
+        return await self._one(
+            AsyncAnalysis, "PATCH", path_of("/v1/analyses/{}", analysis_id), body=request
+        )
 
     async def delete(self, analysis_id: str) -> None:
         """Delete an ended analysis, its results and the networks that it built."""
@@ -102,6 +141,15 @@ class AsyncAnalyses(AsyncJobs[AsyncAnalysis]):
             path_of("/v1/analyses/{}/report", analysis_id), {"format": format, "figure": figure}
         )
 
+    async def comparison(self, analysis_id: str, against: str) -> types.Comparison:
+        """Compare an analysis with an earlier one; both must have succeeded."""
+        return await self._one(
+            types.Comparison,
+            "GET",
+            path_of("/v1/analyses/{}/comparison", analysis_id),
+            query={"against": against},
+        )
+
     def artifacts(
         self, analysis_id: str, *, page_size: int | None = None
     ) -> AsyncPages[types.Artifact]:
@@ -149,10 +197,30 @@ class AsyncDatasets(AsyncFiles[types.Dataset]):
         return await self._upload(path, on_read, fields)
 
     def list(
-        self, *, state: UploadState | None = None, page_size: int | None = None
+        self,
+        *,
+        page_size: int | None = None,
+        q: str | None = None,
+        tag: Sequence[str] | None = None,
+        metadata: Sequence[str] | None = None,
+        created_after: datetime | None = None,
+        created_before: datetime | None = None,
+        state: UploadState | None = None,
     ) -> AsyncPages[types.Dataset]:
         """List datasets, newest first."""
-        return self._pages(types.Dataset, "/v1/datasets", {"state": state, "page_size": page_size})
+        return self._pages(
+            types.Dataset,
+            "/v1/datasets",
+            {
+                "page_size": page_size,
+                "q": q,
+                "tag": tag,
+                "metadata": metadata,
+                "created_after": created_after,
+                "created_before": created_before,
+                "state": state,
+            },
+        )
 
     async def retrieve(self, dataset_id: str) -> types.Dataset:
         """Return a dataset."""
@@ -161,7 +229,7 @@ class AsyncDatasets(AsyncFiles[types.Dataset]):
     async def update(
         self, dataset_id: str, /, **request: Unpack[types.UploadChange]
     ) -> types.Dataset:
-        """Set when a dataset expires."""
+        """Change the name, tags and metadata of a dataset, and when it expires."""
         return await self._one(
             types.Dataset, "PATCH", path_of("/v1/datasets/{}", dataset_id), body=request
         )
@@ -213,17 +281,37 @@ class AsyncModels(AsyncFiles[types.Model]):
         return await self._upload(path, on_read, fields)
 
     def list(
-        self, *, state: UploadState | None = None, page_size: int | None = None
+        self,
+        *,
+        page_size: int | None = None,
+        q: str | None = None,
+        tag: Sequence[str] | None = None,
+        metadata: Sequence[str] | None = None,
+        created_after: datetime | None = None,
+        created_before: datetime | None = None,
+        state: UploadState | None = None,
     ) -> AsyncPages[types.Model]:
         """List models, newest first."""
-        return self._pages(types.Model, "/v1/models", {"state": state, "page_size": page_size})
+        return self._pages(
+            types.Model,
+            "/v1/models",
+            {
+                "page_size": page_size,
+                "q": q,
+                "tag": tag,
+                "metadata": metadata,
+                "created_after": created_after,
+                "created_before": created_before,
+                "state": state,
+            },
+        )
 
     async def retrieve(self, model_id: str) -> types.Model:
         """Return a model."""
         return await self._one(types.Model, "GET", path_of("/v1/models/{}", model_id))
 
     async def update(self, model_id: str, /, **request: Unpack[types.UploadChange]) -> types.Model:
-        """Set when a model expires."""
+        """Change the name, tags and metadata of a model, and when it expires."""
         return await self._one(
             types.Model, "PATCH", path_of("/v1/models/{}", model_id), body=request
         )
@@ -247,13 +335,34 @@ class AsyncOwners(AsyncResource):
         )
 
     def analyses(
-        self, owner: str, *, state: AnalysisState | None = None, page_size: int | None = None
+        self,
+        owner: str,
+        *,
+        page_size: int | None = None,
+        q: str | None = None,
+        tag: Sequence[str] | None = None,
+        metadata: Sequence[str] | None = None,
+        created_after: datetime | None = None,
+        created_before: datetime | None = None,
+        state: AnalysisState | None = None,
+        model_id: str | None = None,
+        dataset_id: str | None = None,
     ) -> AsyncPages[AsyncAnalysis]:
         """List the analyses of an owner, newest first."""
         return self._pages(
             AsyncAnalysis,
             path_of("/v1/owners/{}/analyses", owner),
-            {"state": state, "page_size": page_size},
+            {
+                "page_size": page_size,
+                "q": q,
+                "tag": tag,
+                "metadata": metadata,
+                "created_after": created_after,
+                "created_before": created_before,
+                "state": state,
+                "model_id": model_id,
+                "dataset_id": dataset_id,
+            },
         )
 
 
@@ -297,10 +406,36 @@ class AsyncTrials(AsyncJobs[AsyncTrial]):
         return await self._new(AsyncTrial, "POST", "/v1/trials", body=request)
 
     def list(
-        self, *, state: AnalysisState | None = None, page_size: int | None = None
+        self,
+        *,
+        page_size: int | None = None,
+        q: str | None = None,
+        tag: Sequence[str] | None = None,
+        metadata: Sequence[str] | None = None,
+        created_after: datetime | None = None,
+        created_before: datetime | None = None,
+        state: AnalysisState | None = None,
+        model_id: str | None = None,
+        dataset_id: str | None = None,
+        analysis_id: str | None = None,
     ) -> AsyncPages[AsyncTrial]:
         """List trials, newest first."""
-        return self._pages(AsyncTrial, "/v1/trials", {"state": state, "page_size": page_size})
+        return self._pages(
+            AsyncTrial,
+            "/v1/trials",
+            {
+                "page_size": page_size,
+                "q": q,
+                "tag": tag,
+                "metadata": metadata,
+                "created_after": created_after,
+                "created_before": created_before,
+                "state": state,
+                "model_id": model_id,
+                "dataset_id": dataset_id,
+                "analysis_id": analysis_id,
+            },
+        )
 
     async def retrieve(self, trial_id: str) -> AsyncTrial:
         """Return a trial, its progress and, once it has succeeded, what was gained.
@@ -310,6 +445,12 @@ class AsyncTrials(AsyncJobs[AsyncTrial]):
         that is about to stop answers at once.
         """
         return await self._one(AsyncTrial, "GET", path_of("/v1/trials/{}", trial_id))
+
+    async def update(self, trial_id: str, /, **request: Unpack[types.NamingChange]) -> AsyncTrial:
+        """Change the name, tags and metadata of a trial, as a JSON merge patch (RFC 7396) does."""
+        return await self._one(
+            AsyncTrial, "PATCH", path_of("/v1/trials/{}", trial_id), body=request
+        )
 
     async def delete(self, trial_id: str) -> None:
         """Delete an ended trial, its runs and the networks that they trained."""

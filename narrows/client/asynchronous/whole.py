@@ -56,8 +56,8 @@ async def _post(
     answer = await connection.send_once(
         "POST",
         url,
-        data=form_of({name: value for name, value in declared.items() if name != "name"}),
-        files={"file": (declared["name"], file)},
+        data=form_of({name: value for name, value in declared.items() if name != "filename"}),
+        files={"file": (declared["filename"], file)},
         timeout=connection.limits.timeout(connection.limits.upload_answer),
     )
     return answer.json()
@@ -73,9 +73,10 @@ async def _arrived(
         if error.status == httpx.codes.FORBIDDEN:  # the key may only write
             return None
         raise
-    wanted = sha256, declared["name"], declared.get("transform", {})
+    named = "name" if "name" in declared else "filename"
+    wanted = sha256, declared[named], declared.get("transform", {})
     for item in answer.json()["items"]:
-        known = item["sha256"], item["name"], item.get("transform", {})
+        known = item["sha256"], item[named], item.get("transform", {})
         if known == wanted and item["state"] in ("inspecting", "ready"):
             return item
     return None

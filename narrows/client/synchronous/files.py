@@ -55,7 +55,7 @@ class Files(Resource, Generic[F]):
 
     def _upload(self, path: str | Path, on_read: OnRead | None, fields: Mapping[str, Any]) -> F:
         path = Path(path)
-        declared: dict[str, Any] = {"name": path.name, **fields}
+        declared: dict[str, Any] = {"filename": path.name, **fields}
         if path.stat().st_size <= LARGE:
             url = f"/v1/{self._resource}"
             return self._kind(upload_whole(self._connection, url, declared, path, on_read))

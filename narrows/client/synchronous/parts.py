@@ -31,8 +31,8 @@ def upload_in_parts(
 ) -> Any:
     """Upload a file; return the JSON of the model or dataset. Raises OSError, as reading.
 
-    `declared` are its kind and name, and what else is said of it. What arrived before is found by
-    the file's SHA-256, and not sent again. `on_read` is also told of that; it is called by one
+    `declared` are its kind and filename, and what else is said of it. What arrived before is found
+    by the file's SHA-256, and not sent again. `on_read` is also told of that; it is called by one
     thread at a time.
     """
     on_read = on_read or (lambda _: None)

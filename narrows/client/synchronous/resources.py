@@ -4,7 +4,8 @@
 Written by `python -m service.openapi`; don't edit.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Literal, Unpack
 
@@ -18,7 +19,11 @@ from narrows.client.synchronous.jobs import Jobs
 from narrows.client.synchronous.pages import Pages
 from narrows.client.synchronous.resource import Api, Resource
 from narrows.client.transfer import OnRead
-from narrows.vocabulary import AnalysisState, UploadSessionState, UploadState
+from narrows.vocabulary import (
+    AnalysisState,
+    UploadSessionState,
+    UploadState,
+)
 
 
 class Analyses(Jobs[Analysis]):
@@ -33,10 +38,34 @@ class Analyses(Jobs[Analysis]):
         return self._new(Analysis, "POST", "/v1/analyses", body=request)
 
     def list(
-        self, *, state: AnalysisState | None = None, page_size: int | None = None
+        self,
+        *,
+        page_size: int | None = None,
+        q: str | None = None,
+        tag: Sequence[str] | None = None,
+        metadata: Sequence[str] | None = None,
+        created_after: datetime | None = None,
+        created_before: datetime | None = None,
+        state: AnalysisState | None = None,
+        model_id: str | None = None,
+        dataset_id: str | None = None,
     ) -> Pages[Analysis]:
         """List analyses, newest first."""
-        return self._pages(Analysis, "/v1/analyses", {"state": state, "page_size": page_size})
+        return self._pages(
+            Analysis,
+            "/v1/analyses",
+            {
+                "page_size": page_size,
+                "q": q,
+                "tag": tag,
+                "metadata": metadata,
+                "created_after": created_after,
+                "created_before": created_before,
+                "state": state,
+                "model_id": model_id,
+                "dataset_id": dataset_id,
+            },
+        )
 
     def retrieve(self, analysis_id: str) -> Analysis:
         """Return an analysis and its progress.
@@ -46,6 +75,12 @@ class Analyses(Jobs[Analysis]):
         changed. A server that is about to stop answers at once.
         """
         return self._one(Analysis, "GET", path_of("/v1/analyses/{}", analysis_id))
+
+    def update(self, analysis_id: str, /, **request: Unpack[types.NamingChange]) -> Analysis:
+        """Change the name, tags and metadata of an analysis, as a JSON merge patch (RFC 7396)
+        does.
+        """
+        return self._one(Analysis, "PATCH", path_of("/v1/analyses/{}", analysis_id), body=request)
 
     def delete(self, analysis_id: str) -> None:
         """Delete an ended analysis, its results and the networks that it built."""
@@ -101,6 +136,15 @@ class Analyses(Jobs[Analysis]):
             path_of("/v1/analyses/{}/report", analysis_id), {"format": format, "figure": figure}
         )
 
+    def comparison(self, analysis_id: str, against: str) -> types.Comparison:
+        """Compare an analysis with an earlier one; both must have succeeded."""
+        return self._one(
+            types.Comparison,
+            "GET",
+            path_of("/v1/analyses/{}/comparison", analysis_id),
+            query={"against": against},
+        )
+
     def artifacts(self, analysis_id: str, *, page_size: int | None = None) -> Pages[types.Artifact]:
         """List the built networks: one `.pt2` file for each plan that `build` names."""
         return self._pages(
@@ -144,17 +188,37 @@ class Datasets(Files[types.Dataset]):
         return self._upload(path, on_read, fields)
 
     def list(
-        self, *, state: UploadState | None = None, page_size: int | None = None
+        self,
+        *,
+        page_size: int | None = None,
+        q: str | None = None,
+        tag: Sequence[str] | None = None,
+        metadata: Sequence[str] | None = None,
+        created_after: datetime | None = None,
+        created_before: datetime | None = None,
+        state: UploadState | None = None,
     ) -> Pages[types.Dataset]:
         """List datasets, newest first."""
-        return self._pages(types.Dataset, "/v1/datasets", {"state": state, "page_size": page_size})
+        return self._pages(
+            types.Dataset,
+            "/v1/datasets",
+            {
+                "page_size": page_size,
+                "q": q,
+                "tag": tag,
+                "metadata": metadata,
+                "created_after": created_after,
+                "created_before": created_before,
+                "state": state,
+            },
+        )
 
     def retrieve(self, dataset_id: str) -> types.Dataset:
         """Return a dataset."""
         return self._one(types.Dataset, "GET", path_of("/v1/datasets/{}", dataset_id))
 
     def update(self, dataset_id: str, /, **request: Unpack[types.UploadChange]) -> types.Dataset:
-        """Set when a dataset expires."""
+        """Change the name, tags and metadata of a dataset, and when it expires."""
         return self._one(
             types.Dataset, "PATCH", path_of("/v1/datasets/{}", dataset_id), body=request
         )
@@ -202,17 +266,37 @@ class Models(Files[types.Model]):
         return self._upload(path, on_read, fields)
 
     def list(
-        self, *, state: UploadState | None = None, page_size: int | None = None
+        self,
+        *,
+        page_size: int | None = None,
+        q: str | None = None,
+        tag: Sequence[str] | None = None,
+        metadata: Sequence[str] | None = None,
+        created_after: datetime | None = None,
+        created_before: datetime | None = None,
+        state: UploadState | None = None,
     ) -> Pages[types.Model]:
         """List models, newest first."""
-        return self._pages(types.Model, "/v1/models", {"state": state, "page_size": page_size})
+        return self._pages(
+            types.Model,
+            "/v1/models",
+            {
+                "page_size": page_size,
+                "q": q,
+                "tag": tag,
+                "metadata": metadata,
+                "created_after": created_after,
+                "created_before": created_before,
+                "state": state,
+            },
+        )
 
     def retrieve(self, model_id: str) -> types.Model:
         """Return a model."""
         return self._one(types.Model, "GET", path_of("/v1/models/{}", model_id))
 
     def update(self, model_id: str, /, **request: Unpack[types.UploadChange]) -> types.Model:
-        """Set when a model expires."""
+        """Change the name, tags and metadata of a model, and when it expires."""
         return self._one(types.Model, "PATCH", path_of("/v1/models/{}", model_id), body=request)
 
     def delete(self, model_id: str) -> None:
@@ -232,13 +316,34 @@ class Owners(Resource):
         return self._one(types.Owner, "PUT", path_of("/v1/owners/{}/limits", owner), body=request)
 
     def analyses(
-        self, owner: str, *, state: AnalysisState | None = None, page_size: int | None = None
+        self,
+        owner: str,
+        *,
+        page_size: int | None = None,
+        q: str | None = None,
+        tag: Sequence[str] | None = None,
+        metadata: Sequence[str] | None = None,
+        created_after: datetime | None = None,
+        created_before: datetime | None = None,
+        state: AnalysisState | None = None,
+        model_id: str | None = None,
+        dataset_id: str | None = None,
     ) -> Pages[Analysis]:
         """List the analyses of an owner, newest first."""
         return self._pages(
             Analysis,
             path_of("/v1/owners/{}/analyses", owner),
-            {"state": state, "page_size": page_size},
+            {
+                "page_size": page_size,
+                "q": q,
+                "tag": tag,
+                "metadata": metadata,
+                "created_after": created_after,
+                "created_before": created_before,
+                "state": state,
+                "model_id": model_id,
+                "dataset_id": dataset_id,
+            },
         )
 
 
@@ -282,10 +387,36 @@ class Trials(Jobs[Trial]):
         return self._new(Trial, "POST", "/v1/trials", body=request)
 
     def list(
-        self, *, state: AnalysisState | None = None, page_size: int | None = None
+        self,
+        *,
+        page_size: int | None = None,
+        q: str | None = None,
+        tag: Sequence[str] | None = None,
+        metadata: Sequence[str] | None = None,
+        created_after: datetime | None = None,
+        created_before: datetime | None = None,
+        state: AnalysisState | None = None,
+        model_id: str | None = None,
+        dataset_id: str | None = None,
+        analysis_id: str | None = None,
     ) -> Pages[Trial]:
         """List trials, newest first."""
-        return self._pages(Trial, "/v1/trials", {"state": state, "page_size": page_size})
+        return self._pages(
+            Trial,
+            "/v1/trials",
+            {
+                "page_size": page_size,
+                "q": q,
+                "tag": tag,
+                "metadata": metadata,
+                "created_after": created_after,
+                "created_before": created_before,
+                "state": state,
+                "model_id": model_id,
+                "dataset_id": dataset_id,
+                "analysis_id": analysis_id,
+            },
+        )
 
     def retrieve(self, trial_id: str) -> Trial:
         """Return a trial, its progress and, once it has succeeded, what was gained.
@@ -295,6 +426,10 @@ class Trials(Jobs[Trial]):
         that is about to stop answers at once.
         """
         return self._one(Trial, "GET", path_of("/v1/trials/{}", trial_id))
+
+    def update(self, trial_id: str, /, **request: Unpack[types.NamingChange]) -> Trial:
+        """Change the name, tags and metadata of a trial, as a JSON merge patch (RFC 7396) does."""
+        return self._one(Trial, "PATCH", path_of("/v1/trials/{}", trial_id), body=request)
 
     def delete(self, trial_id: str) -> None:
         """Delete an ended trial, its runs and the networks that they trained."""

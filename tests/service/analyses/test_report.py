@@ -77,6 +77,18 @@ def test_markdown(ann: httpx.Client, done: str) -> None:
     assert "conv1.out_channels = 12  # was 6" in answer.text
 
 
+def test_names(ann: httpx.Client, done: str, analysis: Json) -> None:
+    naming = {"name": "base <1>", "tags": ["a", "b"], "metadata": {"git_commit": "9d5e4f6"}}
+    first = ann.get(done).headers["etag"]
+    ann.patch(f"/v1/analyses/{analysis['id']}", json=naming)
+    named = ann.get(done, headers={"If-None-Match": first})
+    for text in ("<h1>base &lt;1&gt;</h1>", "a, b", "git_commit 9d5e4f6", "m.pt2"):
+        assert text in named.text
+    ann.patch(f"/v1/models/{analysis['model_id']}", json={"name": "other model"})
+    again = ann.get(done, headers={"If-None-Match": named.headers["etag"]})
+    assert "other model" in again.text
+
+
 def test_figures(ann: httpx.Client, done: str) -> None:
     for figure in ("network", "ratios", "saliencies", "plans"):
         answer = ann.get(done, params={"format": "svg", "figure": figure})

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 FIELDS = [
     "model_id", "dataset_id", "method", "gate", "loss", "pruning_ratio", "max_samples",
     "batch_size", "seed", "exclude", "cost", "plans", "advise", "build", "init", "other",
+    "name", "tags", "metadata",
 ]  # fmt: skip
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -85,7 +86,8 @@ def test_queries(
     ann: httpx.Client, state: str, size: str, token: str, header: str, identity: str
 ) -> None:
     headers = {name: header.encode("latin-1") for name in (b"if-none-match", b"prefer")}
+    searched = {"q": state, "tag": [state, token], "metadata": f"key={size}"}
     for path in ("/v1/models", "/v1/datasets", "/v1/analyses"):
-        for params in ({"state": state}, {"page_size": size}, {"page_token": token}):
+        for params in ({"state": state}, {"page_size": size}, {"page_token": token}, searched):
             check(ann.get(path, params=params))
         check(ann.get(f"{path}/{quote(identity.encode(), safe='')}", headers=headers))
