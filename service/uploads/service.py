@@ -113,16 +113,21 @@ def _same_upload(
 ) -> U | None:
     """Hold the file's row; return the caller's upload of the same, if there is one.
 
-    It is looked for twice. Its row is locked before that of the file, as where an upload is
-    deleted; and while the file's row is held, nobody else can add the same upload.
+    Its row is locked before that of the file, as where an upload is deleted: in another order, two
+    would wait for each other. While the file's row is held, nobody else can add the same upload, so
+    then it is looked for once more; if there is one now, the file is let go first.
     """
     uploads = UploadRepository(session, kind.table)
-    row = uploads.same(caller.owner, file.sha256, columns, lock=True)
-    FileRepository(session).hold(file.sha256, file.size)
-    row = row or uploads.same(caller.owner, file.sha256, columns, lock=False)
-    if row is not None:
-        record(session, caller, f"{kind.noun}.renew", row.id)
-    return row
+    while True:
+        row = uploads.same(caller.owner, file.sha256, columns, lock=True)
+        holding = session.begin_nested()
+        FileRepository(session).hold(file.sha256, file.size)
+        if row is not None:
+            record(session, caller, f"{kind.noun}.renew", row.id)
+            return row
+        if uploads.same(caller.owner, file.sha256, columns, lock=False) is None:
+            return None
+        holding.rollback()
 
 
 def renew(
