@@ -11,6 +11,7 @@ from service.database.tables import ANALYSES, Dataset, Model
 from service.http.dependencies import Session
 from service.http.pagination import PageToken
 from service.jobs import service as jobs
+from service.naming.filters import JobFilters
 from service.uploads.repository import UploadRepository
 from service.web.callers import Reader
 from service.web.rendering import rendered
@@ -27,7 +28,9 @@ def show_analyses(
     page_token: PageToken = None,
 ) -> Response:
     """List analyses."""
-    page = jobs.page(session, ANALYSES, caller.owner, state or None, PAGE_SIZE, page_token)
+    page = jobs.page(
+        session, ANALYSES, caller.owner, JobFilters(state=state or None), PAGE_SIZE, page_token
+    )
     return rendered(
         "analyses.html",
         caller=caller,

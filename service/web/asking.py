@@ -16,6 +16,7 @@ from service.http.problems import ProblemError
 from service.http.security import Caller
 from service.jobs import service as jobs
 from service.models.service import MODELS
+from service.naming.filters import UploadFilters
 from service.uploads import service as uploads
 from service.web.callers import Writer
 from service.web.forms import Fields, FormFields
@@ -72,7 +73,7 @@ def _form(
     status: int = 200,
 ) -> Response:
     def usable(kind: Any) -> Any:
-        rows = uploads.page(session, caller.owner, kind, None, UPLOADS_SHOWN, None).items
+        rows = uploads.page(session, caller.owner, kind, UploadFilters(), UPLOADS_SHOWN, None).items
         chosen = fields.get(f"{kind.noun}_id", [""])[0]
         return [row for row in rows if row.state in ("ready", "inspecting") or row.id == chosen]
 

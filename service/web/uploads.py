@@ -13,6 +13,7 @@ from service.http.ids import Id
 from service.http.pagination import PageToken
 from service.models.schemas import ModelOut
 from service.models.service import MODELS
+from service.naming.filters import UploadFilters
 from service.uploads import service as uploads
 from service.uploads.expiry import describe, describe_page
 from service.uploads.schemas import UploadOut
@@ -35,7 +36,9 @@ def _add_pages(kind: Kind[Any], schema: type[UploadOut]) -> None:
         state: Annotated[UploadState | Literal[""], Query()] = "",
         page_token: PageToken = None,
     ) -> Response:
-        page = uploads.page(session, caller.owner, kind, state or None, PAGE_SIZE, page_token)
+        page = uploads.page(
+            session, caller.owner, kind, UploadFilters(state=state or None), PAGE_SIZE, page_token
+        )
         return rendered(
             "uploads.html",
             caller=caller,
