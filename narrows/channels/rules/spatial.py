@@ -8,7 +8,7 @@ from narrows.channels.channel_graph import ChannelGraph
 from narrows.channels.labels import Labelling, independent, placed
 from narrows.channels.rules.registry import pin_everything, result_shape, rule, subject
 from narrows.graph.dimensions import as_list, axis
-from narrows.graph.node import Node, as_ref
+from narrows.graph.node import Node, as_int, as_ref
 
 
 @rule(
@@ -23,10 +23,22 @@ from narrows.graph.node import Node, as_ref
     "reflection_pad1d reflection_pad2d replication_pad1d replication_pad2d".split()
 )
 def _spatial(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]:
-    digit = next(character for character in node.op if character.isdigit())
-    space = range(-int(digit), 0)
+    count = int(next(character for character in node.op if character.isdigit()))
+    space = [dim for dim in range(-count, 0) if not _passes(node, dim)]
     labelling = graph.fix(subject(node), space, f"{node.op} runs along them")
     return [independent(labelling, *space)] * len(node.outputs)
+
+
+def _passes(node: Node, dim: int) -> bool:
+    """Tell whether a pooling maps each index along a dimension by itself, and keeps all of them.
+
+    Its window has one index there, such as where tokens are pooled and the last dimension is not.
+    """
+    if "kernel_size" not in node.inputs:
+        return False
+    given = [as_list(node.inputs.get(name) or 1) for name in ("kernel_size", "stride")]
+    given.append([1 + as_int(n) for n in as_list(node.inputs.get("padding") or 0)])
+    return all(sizes[dim if len(sizes) > 1 else 0] == 1 for sizes in given)
 
 
 @rule("grid_sampler")

@@ -3,6 +3,7 @@
 import math
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 
@@ -95,6 +96,19 @@ class PickedToken(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         tokens = self.embed(x)
         return self.head(tokens[torch.arange(x.shape[0]), x[:, :, 0].argmax(-1)])
+
+
+class PooledTokens(nn.Module):
+    """Means and maxima of neighbouring tokens, by windows that hold one channel, as Funnel's."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed, self.head = nn.Linear(5, 8), nn.Linear(8, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        tokens = self.embed(x)[:, None]
+        means = F.avg_pool2d(tokens, (2, 1), stride=(2, 1), ceil_mode=True)
+        return self.head((means + F.max_pool2d(tokens, (2, 1))[:, :, :3])[:, 0].mean(1))
 
 
 def shuffled(x: Tensor) -> Tensor:
