@@ -63,21 +63,20 @@ def analyses(ann: Client, bob: Client, folder: Path, options: argparse.Namespace
     hers, his = upload(ann, folder), upload(bob, folder)
 
     def small() -> None:
-        ended = bob.wait(bob.analyze(*his, max_samples=64)["id"])
-        assert ended["state"] == "succeeded", ended["error"]
+        bob.analyze(*his, max_samples=64)
 
     def ask() -> None:
         for _ in range(options.queued // SUBMITTERS):
-            ann.analyze(*hers, max_samples=64)
+            ann.analyses.create(model_id=hers[0], dataset_id=hers[1], max_samples=64)
 
     small()  # the first one starts a child
     before = median(options.rounds, small)
     at_once([ask] * SUBMITTERS)
     meanwhile = median(options.rounds, small)
-    left = ann.analyses(state="queued")
+    left = [*ann.analyses.list(state="queued")]
     for one in left:
-        ann.cancel(one["id"])
-    while ann.analyses(state="running") or ann.analyses(state="planning"):
+        ann.analyses.cancel(one.id)
+    while any(ann.analyses.list(state=state).first(1) for state in ("running", "planning")):
         time.sleep(0.2)
     after = median(options.rounds, small)
     return Waits(statistics.mean((before, after)), meanwhile, len(left))
@@ -88,14 +87,13 @@ def inspections(ann: Client, bob: Client, folder: Path, options: argparse.Namesp
 
     def small() -> None:
         file = shutil.copy(folder / "model.pt2", folder / f"{secrets.token_hex(4)}.pt2")
-        *_, inspected = bob.watch_model(bob.upload_model(file)["id"])
-        assert inspected["state"] == "ready", inspected["error"]
+        bob.models.wait(bob.models.upload(file).id)
 
     alone = median(options.rounds, small)
     files = [shutil.copy(folder / "data.npz", folder / f"{n}.npz") for n in range(options.uploads)]
-    hers = [ann.upload_dataset(file)["id"] for file in files]  # of one name, there would be one
+    hers = [ann.datasets.upload(file).id for file in files]  # of one name, there would be one
     meanwhile = timed(small)
-    left = sum(next(ann.watch_dataset(one))["state"] == "inspecting" for one in hers)
+    left = sum(ann.datasets.retrieve(one).state == "inspecting" for one in hers)
     return Waits(alone, meanwhile, left)
 
 

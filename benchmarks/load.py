@@ -78,34 +78,31 @@ def upload(client: Client, folder: Path) -> tuple[str, str]:
     np.savez(folder / "data.npz", x=x, y=rng.integers(0, 4, len(x)))
     while True:
         try:
-            model = client.upload_model(folder / "model.pt2")["id"]
+            model = client.models.upload(folder / "model.pt2").id
             break
         except UnreachableError:
             time.sleep(0.1)
-    dataset = client.upload_dataset(folder / "data.npz")["id"]
-    for watch in (client.watch_model(model), client.watch_dataset(dataset)):
-        *_, inspected = watch
-        assert inspected["state"] == "ready", inspected["error"]
-    return model, dataset
+    dataset = client.datasets.upload(folder / "data.npz").id
+    return client.models.wait(model).id, client.datasets.wait(dataset).id
 
 
 def shard_rate(client: Client, model: str, dataset: str) -> tuple[float, float]:
     """Return the seconds per shard of one analysis, and those of them spent on computing."""
     began, done_at = 0.0, 0.0
     first = None
-    identity = client.analyze(model, dataset, batch_size=4)["id"]
+    identity = client.analyses.create(model_id=model, dataset_id=dataset, batch_size=4).id
     while True:
-        analysis = client.analysis(identity)
-        if first is None and analysis["progress"]["done"]:
-            first, began = analysis["progress"]["done"], time.perf_counter()
-        if analysis["progress"]["stage"] in {"reduce", "done"} and not done_at:
+        analysis = client.analyses.retrieve(identity)
+        if first is None and analysis.progress.done:
+            first, began = analysis.progress.done, time.perf_counter()
+        if analysis.progress.stage in {"reduce", "done"} and not done_at:
             done_at = time.perf_counter()
-        if analysis["state"] == "succeeded":
+        if analysis.state == "succeeded":
             break
         time.sleep(0.02)
     assert first is not None
-    assert analysis["provenance"] is not None
-    computing = float(analysis["provenance"]["compute_seconds"]) / SHARDS
+    assert analysis.provenance is not None
+    computing = float(analysis.provenance["compute_seconds"]) / SHARDS
     return (done_at - began) / (SHARDS - first), computing
 
 
@@ -116,7 +113,9 @@ def submit(url: str, key: str, model: str, dataset: str, count: int) -> float:
     def ask() -> None:
         with Client(url, key) as client:
             for _ in range(count // SUBMITTERS):
-                client.analyze(model, dataset, max_samples=4, batch_size=4)
+                client.analyses.create(
+                    model_id=model, dataset_id=dataset, max_samples=4, batch_size=4
+                )
 
     at_once([ask] * SUBMITTERS)
     return count / (time.perf_counter() - began)
@@ -166,13 +165,13 @@ def measure(workers: int, options: argparse.Namespace) -> tuple[Load, int]:
                 model, dataset = upload(client, settings.data)
                 shard, computing = shard_rate(client, model, dataset)
                 submissions = submit(url, key, model, dataset, options.analyses)
-                last = client.analyze(model, dataset)["id"]
+                last = client.analyses.create(model_id=model, dataset_id=dataset).id
                 finished = Finished(engine)
                 polls = poll(port, f"/v1/analyses/{last}", key, options.clients, options.seconds)
                 meanwhile, finished = finished.per_second(), Finished(engine)
                 time.sleep(options.seconds)
                 alone = finished.per_second()
-                size = len(json.dumps(client.analysis(last)))
+                size = len(json.dumps(client.analyses.retrieve(last).to_dict()))
             engine.dispose()
     return Load(
         workers=workers,

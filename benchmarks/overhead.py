@@ -52,26 +52,22 @@ def upload(client: Client, folder: Path) -> tuple[str, str]:
     export_module(DigitsNet(), (torch.zeros(2, 1, 8, 8),), folder / "model.pt2")
     while True:
         try:
-            model = client.upload_model(folder / "model.pt2")
+            model = client.models.upload(folder / "model.pt2")
             break
         except UnreachableError:
             time.sleep(0.1)
-    dataset = client.upload_dataset(folder / "digits.npz", {"scale": 1 / 16})
-    (*_, model), (*_, dataset) = (
-        client.watch_model(model["id"]),
-        client.watch_dataset(dataset["id"]),
-    )
-    return model["id"], dataset["id"]
+    dataset = client.datasets.upload(folder / "digits.npz", transform={"scale": 1 / 16})
+    return client.models.wait(model.id).id, client.datasets.wait(dataset.id).id
 
 
 def measure(client: Client, model: str, dataset: str, seed: int) -> tuple[float, float]:
     """Return the seconds from the POST to the result, and those of them spent on computing."""
     began = time.perf_counter()
-    *_, analysis = client.watch(client.analyze(model, dataset, seed=seed)["id"])
+    analysis = client.analyses.create(model_id=model, dataset_id=dataset, seed=seed).wait()
     took = time.perf_counter() - began
-    provenance = analysis["provenance"]
+    provenance = analysis.provenance
     if provenance is None:
-        raise SystemExit(f"The analysis is {analysis['state']}: {analysis['error']}")
+        raise SystemExit(f"The analysis is {analysis.state}: {analysis.error}")
     return took, float(provenance["compute_seconds"])
 
 

@@ -66,7 +66,7 @@ def _answers(port: int, data: Path) -> bool:
         return False
     try:
         with Client(f"http://127.0.0.1:{port}", (data / "api-key").read_text().strip()) as client:
-            client.workers()
+            client.workers.list().first(1)
     except UnreachableError:
         return False
     return True
@@ -113,9 +113,9 @@ def measure(folder: Path, size: int, rounds: int) -> dict[str, float]:
             copied.append(timed(run, "cp", file, copy)[1])
             hashed.append(timed(run, "sha256sum", copy)[1])
             copy.unlink()
-            model, seconds = timed(client.upload_model, file)
+            model, seconds = timed(client.models.upload, file)
             uploaded.append(seconds)
-            client._connection.send("DELETE", f"/v1/models/{model['id']}")
+            client.models.delete(model.id)
         peak = memory.end()
     tools = [a + b for a, b in zip(copied, hashed, strict=True)]
     return {

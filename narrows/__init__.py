@@ -12,16 +12,26 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from narrows.analysis import Analysis
     from narrows.analyze_module import analyze
-    from narrows.client import Client
+    from narrows.client import AsyncClient, Client
     from narrows.surgery.built import Built
     from narrows.trials.options import TrialOptions
     from narrows.trials.trial import Trial
     from narrows.trials.try_plans import trial
 
-__all__ = ["Analysis", "Built", "Client", "Trial", "TrialOptions", "analyze", "trial"]
+__all__ = [
+    "Analysis",
+    "AsyncClient",
+    "Built",
+    "Client",
+    "Trial",
+    "TrialOptions",
+    "analyze",
+    "trial",
+]
 
 _HOMES = {
     "Analysis": "narrows.analysis",
+    "AsyncClient": "narrows.client",
     "Built": "narrows.surgery.built",
     "Client": "narrows.client",
     "Trial": "narrows.trials.trial",

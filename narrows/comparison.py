@@ -22,7 +22,7 @@ ASIDE: Final = frozenset({"model_id", "build", "init", "plans", "advise"})
 """The options that do not bear on what layers are worth, and the model, whose versions differ."""
 
 Row = Mapping[str, Any]
-"""A layer as the API and `Analysis.layers` give it."""
+"""A layer, a plan or the like as the API and the library give it, in JSON."""
 
 Interval = Sequence[float]
 

@@ -3,6 +3,8 @@
 On the embedded pair (SQLite, folder broker) and on PostgreSQL with Redis.
 """
 
+import re
+import shutil
 import sys
 from collections.abc import Iterator
 from functools import partial
@@ -14,8 +16,9 @@ import pytest
 import torch
 from torch import nn
 
-from narrows.client import Client
+from narrows.client import Analysis, Client, TimedOutError
 from narrows.client.types import Transform
+from service.cli.report_summary import summary_of
 from tests.support.made_once import made_once
 from tests.support.running import running, wait_until
 from tests.support.s3 import s3_server
@@ -24,6 +27,7 @@ from worker.cli.export import export_module
 from worker.demo import network as demo_network
 from worker.demo.network import DigitsNet, digits, train
 
+ROOT = Path(__file__).parents[1]
 POSITIONS = {"first": 0, "middle": 2, "last": 4}
 NARROW, WIDE = 6, 32
 SCALE: Transform = {"scale": 1 / 16}
@@ -58,36 +62,38 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
         yield client
 
 
-def finished(client: Client, model: Path, dataset: Path, **options: Any) -> dict[str, Any]:
-    model_id = client.upload_model(model)["id"]
-    dataset_id = client.upload_dataset(dataset, SCALE)["id"]
-    *_, analysis = client.watch(client.analyze(model_id, dataset_id, **options)["id"])
-    return dict(analysis)
+def finished(client: Client, model: Path, dataset: Path, **options: Any) -> Analysis:
+    model_id = client.models.upload(model).id
+    dataset_id = client.datasets.upload(dataset, transform=SCALE).id
+    asked = client.analyses.create(model_id=model_id, dataset_id=dataset_id, **options)
+    return asked.wait()
 
 
-def assert_found(client: Client, trained: Path, name: str) -> dict[str, Any]:
+def assert_found(client: Client, trained: Path, name: str) -> Analysis:
     analysis = finished(client, trained / f"{name}.pt2", trained / "digits.npz")
     planted = f"features.conv{POSITIONS[name] + 1}"
-    assert analysis["state"] == "succeeded", analysis["error"]
-    assert analysis["summary"]["bottlenecks"] == [planted]
-    layers = {layer["name"]: layer for layer in client.layers(analysis["id"])}
-    ratio = layers[planted]["pruning_ratio"]
+    assert analysis.state == "succeeded", analysis.error
+    assert summary_of(analysis).bottlenecks == [planted]
+    layers = {layer.name: layer for layer in analysis.layers}
+    ratio = layers[planted].pruning_ratio
     assert ratio is not None
     assert ratio <= 0.35
-    assert layers[planted]["width"] == NARROW
-    plans = {plan["name"]: plan for plan in client.plans(analysis["id"])}
+    assert layers[planted].width == NARROW
+    plans = {plan.name: plan for plan in analysis.plans}
     assert plans.keys() == {"double", "uniform", "reallocate"}
-    assert [layer["new_width"] for layer in plans["double"]["layers"]] == [2 * NARROW]
+    assert [layer.new_width for layer in plans["double"].layers] == [2 * NARROW]
     return analysis
 
 
 @pytest.mark.parametrize("name", POSITIONS)
 def test_a_planted_narrow_layer_is_found(embedded: Client, trained: Path, name: str) -> None:
     analysis = assert_found(embedded, trained, name)
-    assert analysis["progress"] == {"stage": "done", "done": 4, "total": 4, "seconds_left": None}
-    structures = embedded.structures(analysis["id"])
-    assert len(structures) == analysis["summary"]["structures"] == 4 * WIDE + NARROW
-    saliencies = [s["saliency"] for s in sorted(structures, key=lambda s: s["rank"])]
+    assert (analysis.progress.stage, analysis.progress.done, analysis.progress.total) == (
+        "done", 4, 4,
+    )  # fmt: skip
+    structures = [*analysis.structures]
+    assert len(structures) == summary_of(analysis).structures == 4 * WIDE + NARROW
+    saliencies = [s.saliency for s in sorted(structures, key=lambda s: s.rank)]
     assert saliencies == sorted(saliencies)
 
 
@@ -98,9 +104,9 @@ def test_postgresql_and_redis_give_the_same(
     urls = {"NARROWS_DATABASE_URL": postgres_url, "NARROWS_BROKER_URL": redis_url}
     with running({**urls, "NARROWS_SECRET": 40 * "s"}, tmp_path) as client:
         actual = assert_found(client, trained, "middle")
-        assert actual["summary"] == expected["summary"]
-        assert client.layers(actual["id"]) == embedded.layers(expected["id"])
-        assert client.structures(actual["id"]) == embedded.structures(expected["id"])
+        assert actual.summary == expected.summary
+        assert [*actual.layers] == [*expected.layers]
+        assert [*actual.structures] == [*expected.structures]
 
 
 def test_files_on_s3_give_the_same(embedded: Client, trained: Path, tmp_path: Path) -> None:
@@ -110,16 +116,18 @@ def test_files_on_s3_give_the_same(embedded: Client, trained: Path, tmp_path: Pa
         running({"NARROWS_STORAGE_URL": s3.url, **s3.environment}, tmp_path) as client,
     ):
         actual = assert_found(client, trained, "middle")
-        assert actual["summary"] == expected["summary"]
-        assert client.structures(actual["id"]) == embedded.structures(expected["id"])
+        assert actual.summary == expected.summary
+        assert [*actual.structures] == [*expected.structures]
         with s3.away():  # the worker has copies of what it reads, and must write what it builds
-            request = actual["request"]
-            asked = client.analyze(request["model_id"], request["dataset_id"], build=["double"])
-            wait_until(lambda: client.analysis(asked["id"])["state"] == "reducing")
-            assert client.analysis(asked["id"], wait=5)["state"] == "reducing"
-        *_, analysis = client.watch(asked["id"])
-        assert analysis["state"] == "succeeded", analysis["error"]
-        client.download(asked["id"], "double.pt2", tmp_path / "double.pt2")
+            asked = client.analyses.create(
+                model_id=actual.model_id, dataset_id=actual.dataset_id, build=["double"]
+            )
+            wait_until(lambda: asked.refresh().state == "reducing")
+            with pytest.raises(TimedOutError, match="is reducing after 5 s"):
+                asked.wait(timeout=5)
+        analysis = asked.wait()
+        assert analysis.state == "succeeded", analysis.error
+        client.analyses.download(asked.id, "double.pt2", tmp_path / "double.pt2")
         assert torch.export.load(tmp_path / "double.pt2").module()(torch.zeros(2, 1, 8, 8)).shape
         assert len(s3.keys()) == 3
         assert s3.unfinished() == []
@@ -136,11 +144,11 @@ def test_ids_and_a_mask_with_a_loss_of_tokens(
     np.savez(tmp_path / "tags.npz", **arrays)
     options = {"build": ["pruned"]}
     analysis = finished(embedded, tmp_path / "tagger.pt2", tmp_path / "tags.npz", **options)
-    assert analysis["state"] == "succeeded", analysis["error"]
-    assert analysis["summary"]["samples"] == 64
-    layers = {layer["name"]: layer["reason"] for layer in embedded.layers(analysis["id"])}
+    assert analysis.state == "succeeded", analysis.error
+    assert summary_of(analysis).samples == 64
+    layers = {layer.name: layer.reason for layer in analysis.layers}
     assert [name for name, reason in layers.items() if reason is None] == ["embed", "hidden"]
-    embedded.download(analysis["id"], "pruned.pt2", tmp_path / "pruned.pt2")
+    embedded.analyses.download(analysis.id, "pruned.pt2", tmp_path / "pruned.pt2")
     pruned = torch.export.load(tmp_path / "pruned.pt2").module()
     assert pruned(*examples).shape == (2, *tags.shape[1:], 5)
 
@@ -151,11 +159,12 @@ def test_an_image_and_a_table(embedded: Client, tmp_path: Path) -> None:
     export_module(Fusion(), examples, tmp_path / "fusion.pt2")
     np.savez(tmp_path / "data.npz", table=table, image=image, y=classes)
     analysis = finished(embedded, tmp_path / "fusion.pt2", tmp_path / "data.npz")
-    assert analysis["state"] == "succeeded", analysis["error"]
+    assert analysis.state == "succeeded", analysis.error
     np.savez(tmp_path / "data.npz", image=image, y=classes)
     analysis = finished(embedded, tmp_path / "fusion.pt2", tmp_path / "data.npz")
-    assert analysis["error"]["type"] == "urn:narrows:problem:shapes-do-not-fit"
-    assert "no array 'table'" in analysis["error"]["detail"]
+    error: Any = analysis.error
+    assert error.type == "urn:narrows:problem:shapes-do-not-fit"
+    assert "no array 'table'" in error.detail
 
 
 class Unsupported(nn.Module):
@@ -187,11 +196,11 @@ def bad_models(folder: Path) -> Iterator[tuple[str, Path, str, str]]:
 
 def test_bad_models_are_rejected_and_say_why(embedded: Client, tmp_path: Path) -> None:
     for name, path, slug, text in bad_models(tmp_path):
-        *_, model = embedded.watch_model(embedded.upload_model(path)["id"])
-        assert model["state"] == "rejected", name
-        error: Any = model["error"]
-        assert error["type"] == f"urn:narrows:problem:{slug}", name
-        assert text in error["detail"], name
+        *_, model = embedded.models.watch(embedded.models.upload(path).id)
+        assert model.state == "rejected", name
+        error: Any = model.error
+        assert error.type == f"urn:narrows:problem:{slug}", name
+        assert text in error.detail, name
 
 
 @pytest.mark.parametrize(
@@ -206,10 +215,10 @@ def test_bad_datasets_are_rejected_and_say_why(
     embedded: Client, tmp_path: Path, arrays: dict[str, Any], slug: str, text: str
 ) -> None:
     np.savez(tmp_path / "data.npz", **arrays)
-    *_, dataset = embedded.watch_dataset(embedded.upload_dataset(tmp_path / "data.npz")["id"])
-    error: Any = dataset["error"]
-    assert (dataset["state"], error["type"]) == ("rejected", f"urn:narrows:problem:{slug}")
-    assert text in error["detail"]
+    *_, dataset = embedded.datasets.watch(embedded.datasets.upload(tmp_path / "data.npz").id)
+    error: Any = dataset.error
+    assert (dataset.state, error.type) == ("rejected", f"urn:narrows:problem:{slug}")
+    assert text in error.detail
 
 
 @pytest.mark.parametrize(
@@ -225,8 +234,37 @@ def test_what_does_not_fit_fails_and_says_why(
 ) -> None:
     np.savez(tmp_path / "data.npz", **arrays)
     analysis = finished(embedded, trained / "middle.pt2", tmp_path / "data.npz")
-    assert (analysis["state"], analysis["error"]["type"]) == (
+    error: Any = analysis.error
+    assert (analysis.state, error.type) == (
         "failed",
         f"urn:narrows:problem:{slug}",
     )
-    assert text in analysis["error"]["detail"]
+    assert text in error.detail
+
+
+def test_the_examples_of_the_client(
+    embedded: Client,
+    trained: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    shutil.copy(trained / "middle.pt2", tmp_path / "net.pt2")
+    data = np.load(trained / "digits.npz")
+    np.savez(tmp_path / "data.npz", x=data["x"][:256], y=data["y"][:256])
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NARROWS_URL", embedded.url)
+    key = embedded._connection.http.headers["Authorization"].removeprefix("Bearer ")
+    monkeypatch.setenv("NARROWS_API_KEY", key)
+    text = (ROOT / "docs" / "client.md").read_text()
+    names: dict[str, Any] = {}
+    for example in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
+        exec(example, names)
+    names["client"].close()
+    names["patient"].close()
+    said = capsys.readouterr().out
+    assert "features.conv3 6 " in said
+    assert f"{embedded.url}/analyses/ana_" in said
+    assert "Not found There is no model" in said
+    assert (tmp_path / "report.html").read_text().startswith("<!doctype html>")
+    assert (tmp_path / "double.pt2").exists()

@@ -65,7 +65,7 @@ def test_a_client_needs_httpx_alone(wheel: Path, tmp_path: Path) -> None:
         done = run(python, "-m", "pip", "install", "-q", *what, cwd=tmp_path)
         if done.returncode:
             unreachable(f"The package index ({done.stderr[-200:]})")
-    program = "from narrows import Client; Client('http://127.0.0.1:9').layers('ana_1')"
+    program = "from narrows import Client; Client('http://127.0.0.1:9').analyses.retrieve('ana_1')"
     done = run(python, "-c", program, cwd=tmp_path, NARROWS_API_KEY="", NARROWS_DATA="")
     assert "UnreachableError: No Narrows server at http://127.0.0.1:9." in done.stderr
     listed = run(python, "-m", "pip", "list", "--format=freeze", cwd=tmp_path).stdout
@@ -92,7 +92,7 @@ def test_a_project_with_packages_of_our_names(project: Path, path: str) -> None:
     assert done.stdout.startswith("Wrote net.pt2")
     program = "import worker, narrows; print(worker.whose, narrows.Client.__module__)"
     done = run(sys.executable, "-c", program, cwd=project, PYTHONPATH=path)
-    assert done.stdout == "theirs narrows.client.client\n", done.stderr
+    assert done.stdout == "theirs narrows.client.synchronous.client\n", done.stderr
 
 
 def test_the_service_runs_in_such_a_project(

@@ -113,7 +113,7 @@ def test_the_client_of_the_library(
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(folder / "fullchain.pem"))
     with Client(url, api.key) as client:
-        assert client.workers() == []
+        assert [*client.workers.list()] == []
 
 
 def test_who_has_no_key_is_told_before_the_body(url: str, folder: Path) -> None:

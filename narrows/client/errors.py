@@ -2,7 +2,10 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from narrows.client.types import Problem
 
 Phase = Literal["connect", "write", "answer", "pool"]
 """The parts of a call that each have a time limit; `pool` is the wait for a free connection."""
@@ -118,10 +121,9 @@ class FailedError(CallError):
     `problem` is the problem document that says why, if there is one.
     """
 
-    def __init__(self, what: str, problem: Mapping[str, Any] | None) -> None:
+    def __init__(self, what: str, problem: "Problem | None") -> None:
         self.problem = problem
-        told = f": {problem.get('title')}: {problem.get('detail')}" if problem else "."
-        super().__init__(what + told)
+        super().__init__(f"{what}: {problem.title}: {problem.detail}" if problem else f"{what}.")
 
 
 class UnreachableError(CallError):

@@ -8,6 +8,9 @@ from pathlib import Path
 
 from narrows.client.errors import ApiError, UnreachableError
 
+LARGE = 64 << 20
+"""Files of more bytes are sent in parts."""
+
 OnRead = Callable[[int], object]
 """Called with the number of bytes of each piece; negative where a transfer begins again."""
 

@@ -3,13 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from narrows.comparison import Row
 from narrows.report.layer import LayerView
 from narrows.report.stages import Stage, stages
-
-if TYPE_CHECKING:
-    from narrows.client.results import Artifact, Layer, Plan, Summary
 
 
 @dataclass(frozen=True)
@@ -21,16 +19,16 @@ class Findings:
     how it was computed, and `pruning_ratio` at which global ratio.
     """
 
-    summary: "Summary"
-    rows: Sequence["Layer"]
-    plans: Sequence["Plan"]
+    summary: Row
+    rows: Sequence[Row]
+    plans: Sequence[Row]
     saliencies: Mapping[str, Sequence[float]]
     provenance: Mapping[str, Any]
     pruning_ratio: float = 0.5
     title: str = "Network"
     identity: str | None = None
     origin: Sequence[tuple[str, str]] = ()
-    artifacts: Sequence["Artifact"] = field(default=())
+    artifacts: Sequence[Row] = field(default=())
 
     @cached_property
     def layers(self) -> list[LayerView]:

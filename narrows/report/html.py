@@ -8,11 +8,11 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
 
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
+from narrows.comparison import Row
 from narrows.report import texts
 from narrows.report.drawn import drawn
 from narrows.report.figures.figure import hashed, style
@@ -24,9 +24,6 @@ from narrows.report.layer import LayerView
 from narrows.report.stages import Stage
 from narrows.report.wording import cliff, headline, provenance
 from narrows.wording import counted
-
-if TYPE_CHECKING:
-    from narrows.client.results import OutOfReach
 
 SECTIONS = (
     ("summary", "Summary"),
@@ -167,7 +164,7 @@ def _by_reason(layers: list[LayerView]) -> list[tuple[str, list[LayerView]]]:
     return list(reasons.items())
 
 
-def _unreached(findings: Findings) -> Iterator[tuple[str, "OutOfReach"]]:
+def _unreached(findings: Findings) -> Iterator[tuple[str, Row]]:
     for plan in findings.plans:
         for missing in plan.get("incomplete") or ():
             yield plan["name"], missing

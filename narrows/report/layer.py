@@ -2,12 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from narrows.comparison import Row
 from narrows.report import texts
-
-if TYPE_CHECKING:
-    from narrows.client.results import Layer
 
 DEPTHS = (0.5, 1.0, 2.0, 4.0)
 """The worths, in those of the median layer, from which on a layer's colour is one step deeper."""
@@ -22,14 +19,14 @@ class LayerView:
     """
 
     index: int
-    row: "Layer"
+    row: Row
     places: Mapping[str, int]
     saliencies: Sequence[float] = ()
 
     @property
     def name(self) -> str:
         """The module's name in the network, whatever the upload called it."""
-        return self.row["name"]
+        return str(self.row["name"])
 
     @property
     def short_name(self) -> str:

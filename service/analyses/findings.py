@@ -21,7 +21,10 @@ def findings_of(session: Session, row: Any, files: str | None = None) -> Finding
 
     def rows(table: Any, schema: Any) -> Any:
         found = jobs.results(table, row.id)
-        return [schema.model_validate(one, from_attributes=True).model_dump() for one in found]
+        return [
+            schema.model_validate(one, from_attributes=True).model_dump(by_alias=True)
+            for one in found
+        ]
 
     model, dataset = session.get_one(Model, row.model_id), session.get_one(Dataset, row.dataset_id)
     return Findings(

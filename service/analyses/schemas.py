@@ -1,12 +1,15 @@
 """The responses about analyses."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, computed_field
 
-from narrows.vocabulary import AnalysisState, Stage
+from narrows.vocabulary import AnalysisState, Stage, VerdictName
+from service.analyses.scores import BaselineOut, ScoreOut
+from service.analyses.stored import PlannedLayer, Summary
 from service.database.tables import Analysis
+from service.http.problems import ProblemOut
 from service.naming.schemas import MetadataOut, TagsOut
 
 _STAGES: dict[str, Stage] = {
@@ -24,25 +27,6 @@ class Progress(BaseModel):
     done: int = Field(description="Shards that are done")
     total: int = Field(description="Shards in all; 0 until the analysis is planned")
     seconds_left: float | None = Field(description="An estimate; null when there is none")
-
-
-class ScoreOut(BaseModel):
-    """The score of a network on some samples."""
-
-    loss: float | None = Field(description="Mean loss; null where it is not finite")
-    accuracy: float | None = Field(
-        description="Share of the samples that are right (top-1); null for losses without that"
-    )
-
-
-class BaselineOut(ScoreOut):
-    """The score of an answer that ignores the input."""
-
-    kind: Literal["constant", "shuffled"] = Field(
-        description="The best answer that is the same for all inputs; or, for losses that know "
-        "none, the network's own outputs on the targets of other samples"
-    )
-    chance: ScoreOut | None = Field(description="The score of guessing evenly among the classes")
 
 
 class FirstLook(ScoreOut):
@@ -76,29 +60,11 @@ class AnalysisOut(BaseModel):
     first_look: FirstLook | None = Field(
         description="The score on the first samples, as soon as the analysis is planned"
     )
-    summary: dict[str, Any] | None = Field(
-        description="`loss`, `accuracy` and `baseline` (what an answer that ignores the input "
-        "gets); `doubt`, the reason if every verdict is withheld; `gain_basis`, what the layers' "
-        "expected gains rest on, or why there are none; `removals`, the measured score "
-        "after global prunings, and `cliff`, the largest ratio that keeps half of what the network "
-        "gains over the baseline; `advice`, what the plan `advise` rests on, if it was asked for; "
-        "the layers by verdict",
-        examples=[
-            {
-                "loss": 0.21,
-                "accuracy": 0.94,
-                "doubt": None,
-                "cliff": 0.2,
-                "structures": 166,
-                "samples": 4096,
-                "bottlenecks": ["features.3"],
-            }
-        ],
-    )
+    summary: Summary | None = Field(description="What it found, once it has succeeded")
     provenance: dict[str, Any] | None = Field(
         description="How the result was computed: versions, devices, hashes of the files, seed"
     )
-    error: dict[str, Any] | None = Field(description="A problem document (RFC 9457)")
+    error: ProblemOut | None = Field(description="Why it failed (RFC 9457)")
     created_at: AwareDatetime = Field(description="When it was asked for")
     started_at: AwareDatetime | None = Field(description="When a worker took it; null before")
     finished_at: AwareDatetime | None = Field(description="When it ended; null before")
@@ -199,10 +165,7 @@ class LayerOut(_Result):
         description="What widening it gains, by a calibration on small networks; null where none "
         "can be told. `gain_basis` in the summary says what it rests on, or why there is none"
     )
-    verdict: str = Field(
-        description="bottleneck, suspected, balanced, redundant, undecided or not_prunable",
-        examples=["bottleneck"],
-    )
+    verdict: VerdictName = Field(description="What is said of it", examples=["bottleneck"])
     because: str | None = Field(
         description="The numbers behind the verdict",
         examples=[
@@ -248,7 +211,9 @@ class StructureOut(_Result):
         description="How much the loss rises without it once all other structures have adapted. "
         "Null for methods other than sosp_i, joint and obs"
     )
-    members: list[Any] = Field(description="Pairs of layer and channel", examples=[[["conv1", 0]]])
+    members: list[tuple[str, int]] = Field(
+        description="Pairs of layer and channel", examples=[[["conv1", 0]]]
+    )
 
 
 class EvaluationOut(_Result):
@@ -270,7 +235,7 @@ class OutOfReach(_Result):
 
 class PlanOut(_Result):
     name: str = Field(description="Its name, from the request", examples=["double"])
-    layers: list[dict[str, Any]] = Field(description="New widths and the attributes to edit")
+    layers: list[PlannedLayer] = Field(description="New widths and the attributes to edit")
     parameters: list[int] = Field(description="Before and after")
     macs: list[int] = Field(description="Before and after")
     artifact: str | None = Field(description="The name of the built network in `…/artifacts`")

@@ -7,7 +7,7 @@ import typer
 from service.cli.listing import State, known_state, print_listed, title_of_failure
 
 if TYPE_CHECKING:
-    from narrows.client.types import Analysis
+    from narrows.client import Analysis
 
 
 def analyses(
@@ -28,7 +28,7 @@ def analyses(
     from service.cli.progress import Steps
 
     with connected(Steps()) as client:
-        listed = client.analyses(limit, known_state(state))
+        listed = client.analyses.list(state=known_state(state)).first(limit)
         if as_json:
             print_json(listed)
         else:
@@ -45,11 +45,11 @@ def _note(analysis: "Analysis") -> str:
 
 def _found(analysis: "Analysis") -> str:
     """Return what an ended analysis found, in a few words."""
-    if analysis["state"] == "failed":
+    if analysis.state == "failed":
         return title_of_failure(analysis)
-    if not (summary := analysis["summary"]):
+    if not (summary := analysis.summary):
         return ""
-    if summary.get("undecided"):  # one layer is, only where all are
+    if summary.undecided:  # one layer is, only where all are
         return "undecided"
-    count = len(summary["bottlenecks"])
+    count = len(summary.bottlenecks)
     return f"{count or 'no'} bottleneck{'' if count == 1 else 's'}"

@@ -20,7 +20,7 @@ def cancel(
     identity = require_id(job, "ana", "trl")
     with connected(Steps()) as client:
         left = cancel_job(client, identity)
-    if left["state"] in ENDED and left["state"] != "cancelled":
-        typer.echo(f"The {noun_of(identity)} {identity} had {left['state']} before.")
+    if left.state in ENDED and left.state != "cancelled":
+        typer.echo(f"The {noun_of(identity)} {identity} had {left.state} before.")
     else:
         typer.echo(f"Cancelled the {noun_of(identity)} {identity}.")

@@ -6,7 +6,7 @@ from typing import Any, cast
 import typer
 from pydantic import ValidationError
 
-from narrows.client.types import Options, Transform
+from narrows.client.types import AnalysisOptions, Transform
 from narrows.vocabulary import ADVISE
 from service.analyses.combinations import check_layers, check_request
 from service.analyses.request import AnalysisRequest
@@ -17,7 +17,7 @@ from service.trials.request import TrialRequest
 from service.trials.terms import own_terms
 
 
-def checked_request(options: Options) -> AnalysisRequest:
+def checked_request(options: AnalysisOptions) -> AnalysisRequest:
     """Return the request with its defaults; raise BadParameter, which names the wrong option."""
     try:
         request = AnalysisRequest.model_validate({"model_id": "-", "dataset_id": "-", **options})

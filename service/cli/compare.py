@@ -7,8 +7,8 @@ import typer
 from service.cli.options import AsJson
 
 if TYPE_CHECKING:
-    from narrows.client import Client
-    from narrows.client.types import Analysis, Layer
+    from narrows.client import Analysis, Client
+    from narrows.client.types import Layer
     from narrows.comparison import Change
 
 COLOURS = {"new_bottleneck": "bold red", "worse": "yellow", "resolved": "green", "better": "green"}
@@ -37,11 +37,11 @@ def compare(
 
     identities = require_id(before, "ana"), require_id(after, "ana")
     with connected(Steps()) as client:
-        later = client.analysis(identities[1])
+        later = client.analyses.retrieve(identities[1])
         require_ended(later)
-        layers = client.layers(identities[1])
+        layers = [*later.layers]
         changes = changes_between(client, identities[0], later, layers)
-        earlier = client.analysis(identities[0])
+        earlier = client.analyses.retrieve(identities[0])
     differences = differing(_asked(earlier), _asked(later), [*_asked(later)])
     if as_json:
         found = [change.to_dict() for change in changes]
@@ -56,25 +56,26 @@ def changes_between(
     """Return what became of each layer since an analysis; raise CommandError without a result."""
     from narrows import comparison
 
-    earlier = client.analysis(earlier_id)
+    earlier = client.analyses.retrieve(earlier_id)
     require_ended(earlier)
-    differences = comparison.differing(earlier["request"], later["request"])
-    return comparison.compare(client.layers(earlier_id), layers, same_measure=not differences)
+    differences = comparison.differing(earlier.request, later.request)
+    rows = [[layer.to_dict() for layer in of] for of in (earlier.layers, layers)]
+    return comparison.compare(*rows, same_measure=not differences)
 
 
 def require_ended(analysis: "Analysis") -> None:
     """Raise CommandError unless an analysis succeeded."""
     from service.cli.errors import CommandError
 
-    if analysis["state"] != "succeeded":
-        text = f"The analysis {analysis['id']} is {analysis['state']}: it has no result to compare."
+    if analysis.state != "succeeded":
+        text = f"The analysis {analysis.id} is {analysis.state}: it has no result to compare."
         raise CommandError(text)
 
 
 def _asked(analysis: "Analysis") -> dict[str, Any]:
     """Return what was asked of an analysis that bears on its result."""
     aside = {"model_id", "build", "init", "plans", "advise"}
-    return {name: value for name, value in analysis["request"].items() if name not in aside}
+    return {name: value for name, value in analysis.request.items() if name not in aside}
 
 
 def _print(changes: "list[Change]", differences: list[str], *, all_layers: bool) -> None:

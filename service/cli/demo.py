@@ -41,7 +41,7 @@ def demo(
         require_success,
     )
     from service.cli.prepare import local_key
-    from service.cli.printing import print_json
+    from service.cli.printing import json_of, print_json
     from service.cli.progress import Steps
     from service.cli.report import print_result
     from service.cli.report_file import write_report
@@ -69,7 +69,7 @@ def demo(
             require_success(analysis)
             result = result_of(steps, client, analysis, None)
             write_report(client, identity, folder / "report.html")
-    (folder / "result.json").write_text(json.dumps(result, indent=2))
+    (folder / "result.json").write_text(json_of(result))
     if as_json:
         print_json(result)
     else:
@@ -126,8 +126,8 @@ def _killed_if_interrupted(process: subprocess.Popen[bytes]) -> Iterator[None]:
 
 
 def _conclusion(result: "Result", narrow: str) -> str:
-    summary = result["analysis"]["summary"]
-    bottlenecks = summary["bottlenecks"] if summary else []
+    summary = result.analysis.summary
+    bottlenecks = summary.bottlenecks if summary else []
     others = [name for name in bottlenecks if name != narrow]
     also = f" It also named {', '.join(others)}." if others else ""
     was = "was found" if narrow in bottlenecks else "was not found"

@@ -43,9 +43,9 @@ def gate_of(
     if against is not None:
         from service.cli.compare import changes_between
 
-        changes = changes_between(client, against, result["analysis"], result["layers"])
+        changes = changes_between(client, against, result.analysis, result.layers)
         return Gate(word, frozenset(one.name for one in changes if one.change == REGRESSION))
-    found = (one["name"] for one in result["layers"] if one["verdict"] in {"bottleneck", word})
+    found = (one.name for one in result.layers if one.verdict in {"bottleneck", word})
     return Gate(word, frozenset(found))
 
 
@@ -56,7 +56,7 @@ def exit_if(result: "Result", gate: Gate) -> None:
     if reason := nothing_decided(result):
         typer.echo(f"Exit status 4: nothing could be decided: {reason}", err=True)
         raise typer.Exit(UNDECIDED)
-    if found := [layer for layer in result["layers"] if layer["name"] in gate.failing]:
-        names = ", ".join(f"{layer['name']} ({layer['verdict']})" for layer in found)
+    if found := [layer for layer in result.layers if layer.name in gate.failing]:
+        names = ", ".join(f"{layer.name} ({layer.verdict})" for layer in found)
         typer.echo(f"Exit status 3: --fail-on {gate.word}, and there is {names}.", err=True)
         raise typer.Exit(FOUND)

@@ -4,9 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from narrows.client import ApiError, Client, UnreachableError
-from narrows.client.trial_types import Trial
-from narrows.client.types import Analysis
+from narrows.client import Analysis, ApiError, Client, Trial, UnreachableError
 from service.cli.errors import CommandError, TerminatedError
 from service.cli.progress import Pace, Steps
 from service.cli.report_summary import print_first_look
@@ -45,25 +43,25 @@ def follow(steps: Steps, client: Client, identity: str, check: Check = lambda: N
     """Show the progress of an analysis until it has ended; return it, however it ended."""
     pace, looked = Pace(), False
     with steps.step("Analysing") as step:
-        for analysis in client.watch(identity):
+        for analysis in client.analyses.watch(identity):
             check()
-            look = analysis.get("first_look")
+            look = analysis.first_look
             if look and not looked:
                 print_first_look(steps.console, look)
                 looked = True
-            progress = analysis["progress"]
-            step.update(progress["done"], progress["total"] or None, said(analysis, pace))
+            progress = analysis.progress
+            step.update(progress.done, progress.total or None, said(analysis, pace))
     return analysis
 
 
 def said(analysis: Analysis, pace: Pace | None = None) -> str:
     """Return the stage of an analysis, and how long it will take by the shards that are done."""
-    progress = analysis["progress"]
-    shards = f"{progress['done']} of {progress['total']} shards"
-    text = STAGES.get(progress["stage"], shards)
-    left = progress["seconds_left"]
-    if pace is not None and progress["stage"] == "shards":
-        own = pace.seconds_left(progress["done"], progress["total"])
+    progress = analysis.progress
+    shards = f"{progress.done} of {progress.total} shards"
+    text = STAGES.get(progress.stage, shards)
+    left = progress.seconds_left
+    if pace is not None and progress.stage == "shards":
+        own = pace.seconds_left(progress.done, progress.total)
         left = left if own is None else own
     return with_time_left(text, left)
 
@@ -82,11 +80,11 @@ def with_time_left(text: str, seconds: float | None) -> str:
 
 def require_success(job: Analysis | Trial) -> None:
     """Raise CommandError for an analysis or a trial that failed or was cancelled."""
-    noun = noun_of(job["id"])
-    if job["state"] == "failed":
-        raise CommandError(f"The {noun} {job['id']} failed.\n{text_of(job['error'])}")
-    if job["state"] == "cancelled":
-        raise CommandError(f"The {noun} {job['id']} was cancelled.")
+    noun = noun_of(job.id)
+    if job.state == "failed":
+        raise CommandError(f"The {noun} {job.id} failed.\n{text_of(job.error)}")
+    if job.state == "cancelled":
+        raise CommandError(f"The {noun} {job.id} was cancelled.")
 
 
 def noun_of(identity: str) -> str:
@@ -130,9 +128,9 @@ def cancelled_on_interrupt(steps: Steps, client: Client, identity: str) -> Itera
 
 def cancel_job(client: Client, identity: str) -> Analysis | Trial:
     """Cancel an analysis or a trial, and return it."""
-    return (
-        client.cancel_trial(identity) if noun_of(identity) == "trial" else client.cancel(identity)
-    )
+    if noun_of(identity) == "trial":
+        return client.trials.cancel(identity)
+    return client.analyses.cancel(identity)
 
 
 def _cancel(steps: Steps, client: Client, identity: str) -> None:

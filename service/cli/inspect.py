@@ -1,12 +1,11 @@
 """`narrows inspect`: shows the layers and the channel groups of a network."""
 
-import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
-    from narrows.client.types import Upload
+    from narrows.client.types import Model
 
 BEFORE_LAYERS = 18
 """The characters of a row before the layers' names."""
@@ -26,6 +25,7 @@ def inspect(
     width of one of them changes, the widths of all change.
     """
     from service.cli.following import connected
+    from service.cli.printing import print_json
     from service.cli.progress import Steps
     from service.cli.uploading import ready_model, source
 
@@ -34,22 +34,22 @@ def inspect(
     with connected(steps) as client:
         inspected = ready_model(steps, client, model_source)
     if as_json:
-        typer.echo(json.dumps(inspected, indent=2))
+        print_json(inspected)
     else:
         _print(inspected)
 
 
-def _print(model: "Upload") -> None:
+def _print(model: "Model") -> None:
     from rich.console import Console
     from rich.markup import escape
 
     from narrows.report.texts import short
     from service.cli.tables import make_table, print_table, print_text, wrapped
 
-    inspection = model["inspection"] or {}
+    inspection = model.inspection or {}
     console = Console(highlight=False)
     costs = f"{short(inspection['parameters'])} parameters, {short(inspection['macs'])} MACs"
-    console.print(f"{model['name']} is {model['id']}: {costs}.", markup=False, soft_wrap=True)
+    console.print(f"{model.name} is {model.id}: {costs}.", markup=False, soft_wrap=True)
     table = make_table("group", "channels", "layers that share them")
     for column in table.columns[:2]:
         column.justify = "right"

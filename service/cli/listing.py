@@ -1,7 +1,6 @@
 """Lists of jobs, newest first: what `narrows analyses` and `narrows trials` share."""
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, TypeVar, get_args
 
 import typer
@@ -10,9 +9,7 @@ from narrows.vocabulary import AnalysisState
 from service.cli.options import one_of
 
 if TYPE_CHECKING:
-    from narrows.client import Client
-    from narrows.client.trial_types import Trial
-    from narrows.client.types import Analysis
+    from narrows.client import Analysis, Client, Trial
 
 J = TypeVar("J", "Analysis", "Trial")
 
@@ -51,7 +48,7 @@ def known_state(text: str | None) -> AnalysisState | None:
 
 def title_of_failure(job: "Analysis | Trial") -> str:
     """Return the title of the problem that a failed job ended with."""
-    return str((job["error"] or {}).get("title", ""))
+    return job.error.title if job.error else ""
 
 
 def _print(client: "Client", listed: Sequence[J], note: Callable[[J], str]) -> None:
@@ -60,12 +57,12 @@ def _print(client: "Client", listed: Sequence[J], note: Callable[[J], str]) -> N
 
     from service.cli.tables import make_table, print_table
 
-    names = {i: client.model(i)["name"] for i in {item["model_id"] for item in listed}}
+    names = {i: client.models.retrieve(i).name for i in {item.model_id for item in listed}}
     table = make_table("id", "state", "model", "created", "")
     for item in listed:
-        made = datetime.fromisoformat(item["created_at"]).astimezone()
-        cells = item["id"], item["state"], names[item["model_id"]]
-        style = COLOURS.get(item["state"], "")
+        made = item.created_at.astimezone()
+        cells = item.id, item.state, names[item.model_id]
+        style = COLOURS.get(item.state, "")
         table.add_row(
             *map(escape, cells), f"{made:%Y-%m-%d %H:%M}", escape(note(item)), style=style
         )

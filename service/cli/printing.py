@@ -18,11 +18,16 @@ def print_answer(
         print_json(result)
     else:
         print_result(result, edits_of)
-        identity = result["analysis"]["id"]
+        identity = result.analysis.id
         typer.echo(f"\nTo see this again: narrows show {identity}")
         typer.echo(f"Full result: {client.url}/v1/analyses/{identity}")
 
 
 def print_json(document: object) -> None:
     """Print a document in JSON."""
-    typer.echo(json.dumps(document, indent=2))
+    typer.echo(json_of(document))
+
+
+def json_of(document: object) -> str:
+    """Return a document in JSON, in which objects of the API are as they came."""
+    return json.dumps(document, indent=2, default=lambda part: part.to_dict())

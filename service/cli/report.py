@@ -29,34 +29,34 @@ SHORTEST_NAME = 8
 def print_result(result: Result, edits_of: Collection[str] = ("double",)) -> None:
     """Print a result on standard output, with the edits of the plans `edits_of`, or of `all`."""
     console = Console(highlight=False)
-    print_summary(console, result["analysis"])
-    _print_layers(console, [layer for layer in result["layers"] if layer["group"] is not None])
-    withheld = summary_of(result["analysis"]).get("doubt")
-    for layer in result["layers"]:
-        if layer["group"] is None:
-            text = f"{layer['name']} ({layer['width']}): {layer['reason'] or 'not prunable'}"
+    print_summary(console, result.analysis)
+    _print_layers(console, [layer for layer in result.layers if layer.group is not None])
+    withheld = summary_of(result.analysis).doubt
+    for layer in result.layers:
+        if layer.group is None:
+            text = f"{layer.name} ({layer.width}): {layer.reason or 'not prunable'}"
             print_text(console, text, "dim")
-        elif layer["verdict"] == "suspected" or (_is_undecided(layer) and not withheld):
-            print_text(console, _reason(layer), COLOURS[layer["verdict"]])
-    print_gains(console, result["analysis"], result["layers"])
-    print_removals(console, result["analysis"])
-    advice = summary_of(result["analysis"]).get("advice")
-    print_plans(console, result["analysis"]["id"], result["plans"], edits_of, advice)
-    for built in result.get("artifacts", ()):
-        print_text(console, f"Built {built['path']} ({size(built['size'])})")
+        elif layer.verdict == "suspected" or (_is_undecided(layer) and not withheld):
+            print_text(console, _reason(layer), COLOURS[layer.verdict])
+    print_gains(console, result.analysis, result.layers)
+    print_removals(console, result.analysis)
+    advice = summary_of(result.analysis).advice
+    print_plans(console, result.analysis.id, result.plans, edits_of, advice)
+    for artifact, path in result.built or ():
+        print_text(console, f"Built {path} ({size(artifact.size)})")
 
 
 def _is_undecided(layer: Layer) -> bool:
-    return str(layer["verdict"]) == "undecided"
+    return str(layer.verdict) == "undecided"
 
 
 def _reason(layer: Layer) -> str:
     """Return why a layer has no certain verdict, and how many samples would settle it."""
-    reason = layer["because"] or layer["reason"] or "the server does not say why"
+    reason = layer.because or layer.reason or "the server does not say why"
     reason = of_layer_alone(reason).rstrip(".")
-    text = f"{layer['name']} is {layer['verdict']}: {reason}."
-    if layer["samples_needed"]:
-        text += f" About {layer['samples_needed']:,} samples would settle it."
+    text = f"{layer.name} is {layer.verdict}: {reason}."
+    if layer.samples_needed:
+        text += f" About {layer.samples_needed:,} samples would settle it."
     return text
 
 
@@ -65,7 +65,7 @@ def _print_layers(console: Console, layers: Sequence[Layer]) -> None:
     table = _layers(layers)
     if width_of(table) > console.width:  # also in a pipe, where names are never broken
         table = _layers(layers, bars=False)
-    longest = max((len(layer["name"]) for layer in layers), default=0)
+    longest = max((len(layer.name) for layer in layers), default=0)
     while not fits(console, table) and longest > SHORTEST_NAME:
         longest -= 1
         table = _layers(layers, bars=False, name_width=longest)
@@ -78,17 +78,17 @@ def _layers(layers: Sequence[Layer], *, bars: bool = True, name_width: int | Non
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     for layer in layers:
-        name = layer["name"]
+        name = layer.name
         table.add_row(
             escape(name if name_width is None else broken_name(name, name_width)),
-            f"{layer['width']}",
-            _share(layer["pruning_ratio"], bars=bars),
+            f"{layer.width}",
+            _share(layer.pruning_ratio, bars=bars),
             _times(layer, "worth_ratio"),
             _times(layer, "promise"),
-            _interval(layer.get("promise_interval")),
-            f"{layer.get('widen_rank') or ''}",
-            layer["verdict"],
-            style=COLOURS.get(layer["verdict"], ""),
+            _interval(layer.promise_interval),
+            f"{layer.widen_rank or ''}",
+            layer.verdict,
+            style=COLOURS.get(layer.verdict, ""),
         )
     return table
 
@@ -107,7 +107,7 @@ def _interval(limits: list[float] | None) -> str:
 
 def _times(layer: Layer, name: Literal["worth_ratio", "promise"]) -> str:
     """Return how many times as much as elsewhere it is, as far as it is known."""
-    ratio = layer.get(name)
+    ratio = getattr(layer, name)
     return "" if ratio is None or _is_undecided(layer) else f"{_ratio(ratio)}×"
 
 

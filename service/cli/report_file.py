@@ -57,7 +57,7 @@ def report(
         raise typer.BadParameter("--figure is for a file that ends in .svg.")
     with connected(Steps()) as client:
         if output is None:
-            typer.echo(client.report(identity, "md"), nl=False)
+            typer.echo(client.analyses.report(identity, format="md"), nl=False)
         else:
             write_report(client, identity, output, figure)
             typer.echo(f"Report: {output}")
@@ -77,5 +77,5 @@ def write_report(
     client: "Client", identity: str, path: Path, figure: FigureName | None = None
 ) -> None:
     """Write the report of an analysis in the format of the path's suffix."""
-    text = client.report(identity, SUFFIXES[path.suffix], figure)
+    text = client.analyses.report(identity, format=SUFFIXES[path.suffix], figure=figure)
     path.write_text(text, "utf-8")

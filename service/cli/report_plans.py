@@ -31,9 +31,9 @@ def print_plans(
     if advice:
         print_text(console, f"Plan '{ADVISE}': {advice}")
     for plan in plans:
-        if plan["name"] in edits_of or ALL in edits_of:
+        if plan.name in edits_of or ALL in edits_of:
             _print_edits(console, plan)
-    hidden = any(plan["layers"] and plan["name"] not in edits_of for plan in plans)
+    hidden = any(plan.layers and plan.name not in edits_of for plan in plans)
     if hidden and ALL not in edits_of:
         console.print(f"All edits: narrows show {identity} --plan all", soft_wrap=True)
 
@@ -43,8 +43,8 @@ def _plans(plans: Sequence[Plan]) -> Table:
     for heading in ("layers", "parameters", "", "MACs", ""):
         table.add_column(heading, justify="right", no_wrap=True)
     for plan in plans:
-        costs = (*_cost(plan["parameters"]), *_cost(plan["macs"]))
-        table.add_row(escape(plan["name"]), str(len(plan["layers"])), *costs)
+        costs = (*_cost(plan.parameters), *_cost(plan.macs))
+        table.add_row(escape(plan.name), str(len(plan.layers)), *costs)
     return table
 
 
@@ -55,29 +55,29 @@ def _cost(cost: list[int]) -> tuple[str, str]:
 
 def _print_remarks(console: Console, plan: Plan) -> None:
     """Print what the built network can do, or why there is none, and what edits can't reach."""
-    name = f"Plan '{plan['name']}'"
-    if error := plan.get("error"):
+    name = f"Plan '{plan.name}'"
+    if error := plan.error:
         print_text(console, f"{name} could not be built: {error}", "red")
-    if evaluation := plan.get("evaluation"):
-        before, after = quality(evaluation["before"]), quality(evaluation["after"])
-        remark = evaluation.get("remark") or ""
+    if evaluation := plan.evaluation:
+        before, after = (quality(of.to_dict()) for of in (evaluation.before, evaluation.after))
+        remark = evaluation.remark or ""
         if after not in remark:
             print_text(console, f"{name}, as built: {after}; before: {before}.")
         if remark:
             print_text(console, f"{name}: {remark}", "bold red")
-    for missing in plan.get("incomplete") or ():
-        text = f"{name}: edits can't reach {missing['module']}: {missing['reason']}"
+    for missing in plan.incomplete or ():
+        text = f"{name}: edits can't reach {missing.module}: {missing.reason}"
         print_text(console, text, "yellow")
 
 
 def _print_edits(console: Console, plan: Plan) -> None:
-    if not plan["layers"]:
-        why = ": no layer was named a bottleneck" if plan["name"] == "double" else ""
-        print_text(console, f"Plan '{plan['name']}' changes nothing{why}.")
+    if not plan.layers:
+        why = ": no layer was named a bottleneck" if plan.name == "double" else ""
+        print_text(console, f"Plan '{plan.name}' changes nothing{why}.")
         return
-    table = make_table(f"edit of plan '{escape(plan['name'])}'", "from", "to")
-    for layer in plan["layers"]:
-        for edit in layer["edits"]:
-            name = escape(f"{edit['module']}.{edit['attribute']}")
-            table.add_row(name, str(edit["from"]), f"→ {edit['to']}")
+    table = make_table(f"edit of plan '{escape(plan.name)}'", "from", "to")
+    for layer in plan.layers:
+        for edit in layer.edits:
+            name = escape(f"{edit.module}.{edit.attribute}")
+            table.add_row(name, str(edit.from_), f"→ {edit.to}")
     print_table(console, table)

@@ -1,11 +1,10 @@
 """Requests a trial, follows it, and prints its result; `trial` and `show` share it."""
 
 from pathlib import Path
-from typing import Any, NotRequired, TypedDict
+from typing import Any
 
-from narrows.client import Client
-from narrows.client.trial_types import Trial, TrialRun
-from narrows.client.types import Artifact, Transform
+from narrows.client import Client, Trial
+from narrows.client.types import Transform, TrialArtifact
 from narrows.vocabulary import ENDED
 from service.cli.following import (
     connected,
@@ -26,19 +25,6 @@ STAGES = {
 }
 
 
-class Downloaded(Artifact):
-    path: str
-    """The path of the downloaded file."""
-
-
-class TrialResult(TypedDict):
-    """The document that `--json` prints."""
-
-    trial: Trial
-    runs: list[TrialRun]
-    artifacts: NotRequired[list[Downloaded]]
-
-
 def request_trial(
     steps: Steps,
     client: Client,
@@ -48,12 +34,12 @@ def request_trial(
 ) -> str:
     """Upload the files (paths, not ids), if there are any; return the id of a trial."""
     if sources is None:
-        return client.create_trial(**request)["id"]
+        return client.trials.create(**request).id
     model, dataset = sources
-    model = ready_model(steps, client, model)["id"]
+    model = ready_model(steps, client, model).id
     if isinstance(dataset, Path):
-        dataset = upload_dataset(steps, client, dataset, transform)["id"]
-    return client.create_trial(model_id=model, dataset_id=dataset, **request)["id"]
+        dataset = upload_dataset(steps, client, dataset, transform).id
+    return client.trials.create(model_id=model, dataset_id=dataset, **request).id
 
 
 def show_trial(identity: str, output: Path | None, *, follow: bool, as_json: bool) -> None:
@@ -79,16 +65,18 @@ def show_trial_with(
         with left_on_interrupt(steps, client, identity):
             trial = _followed(steps, client, identity)
     else:
-        trial = client.trial(identity)
-    result: TrialResult = {"trial": trial, "runs": client.trial_runs(identity)}
-    if trial["state"] == "succeeded" and output is not None:
-        result["artifacts"] = _download(steps, client, identity, output)
+        trial = client.trials.retrieve(identity)
+    runs = [*trial.runs]
+    document: dict[str, Any] = {"trial": trial, "runs": runs}
+    if trial.state == "succeeded" and output is not None:
+        files = _download(steps, client, trial, output)
+        document["artifacts"] = [{**one.to_dict(), "path": str(path)} for one, path in files]
     if as_json:
-        print_json(result)
-    elif trial["state"] == "succeeded":
-        print_trial(client, trial, result["runs"])
-    elif trial["state"] not in ENDED:
-        steps.note(f"The trial {identity} is {trial['state']}: {said(trial)}.")
+        print_json(document)
+    elif trial.state == "succeeded":
+        print_trial(client, trial, runs)
+    elif trial.state not in ENDED:
+        steps.note(f"The trial {identity} is {trial.state}: {said(trial)}.")
     require_success(trial)
 
 
@@ -96,28 +84,30 @@ def _followed(steps: Steps, client: Client, identity: str) -> Trial:
     """Show the progress of a trial until it has ended; return it, however it ended."""
     pace = Pace()
     with steps.step("Training") as step:
-        for trial in client.watch_trial(identity):
-            progress = trial["progress"]
-            step.update(progress["steps_done"], progress["steps_total"] or None, said(trial, pace))
+        for trial in client.trials.watch(identity):
+            progress = trial.progress
+            step.update(progress.steps_done, progress.steps_total or None, said(trial, pace))
     return trial
 
 
 def said(trial: Trial, pace: Pace | None = None) -> str:
     """Return the stage of a trial, and how long it will take by the steps that are done."""
-    progress = trial["progress"]
-    text = STAGES.get(progress["stage"], f"{progress['done']} of {progress['total']} runs")
-    left = progress["seconds_left"]
-    if pace is not None and progress["stage"] == "train":
-        own = pace.seconds_left(progress["steps_done"], progress["steps_total"])
+    progress = trial.progress
+    text = STAGES.get(progress.stage, f"{progress.done} of {progress.total} runs")
+    left = progress.seconds_left
+    if pace is not None and progress.stage == "train":
+        own = pace.seconds_left(progress.steps_done, progress.steps_total)
         left = left if own is None else own
     return with_time_left(text, left)
 
 
-def _download(steps: Steps, client: Client, identity: str, folder: Path) -> list[Downloaded]:
+def _download(
+    steps: Steps, client: Client, trial: Trial, folder: Path
+) -> list[tuple[TrialArtifact, Path]]:
     folder.mkdir(parents=True, exist_ok=True)
-    files: list[Downloaded] = []
-    for artifact in client.trial_artifacts(identity):
-        with steps.step(f"Downloading {artifact['name']}", artifact["size"]) as step:
-            path = client.download_trial(identity, artifact["name"], folder, step.advance)
-        files.append({**artifact, "path": str(path)})
+    files = []
+    for artifact in trial.artifacts:
+        with steps.step(f"Downloading {artifact.name}", artifact.size) as step:
+            path = client.trials.download(trial.id, artifact.name, folder, step.advance)
+        files.append((artifact, path))
     return files

@@ -9,7 +9,7 @@ from service.cli.findings.outputs import Github, Junit, Mlflow, Outputs, Sarif, 
 from service.cli.options import ALL, Against, AsJson, FailOn
 
 if TYPE_CHECKING:
-    from narrows.client.types import Analysis
+    from narrows.client import Analysis
     from service.cli.run_analysis import Result
 
 
@@ -68,14 +68,14 @@ def show(
         return
     steps = Steps()
     with connected(steps) as client:
-        found = client.analysis(identity)
-        if follow and not _has_ended(found):
+        found = client.analyses.retrieve(identity)
+        if follow and not found.has_ended:
             with left_on_interrupt(steps, client, identity):
                 found = follow_to_the_end(steps, client, identity)
-        if found["state"] != "succeeded":
+        if found.state != "succeeded":
             if as_json:
                 print_json({"analysis": found, "layers": [], "plans": []})
-            elif not _has_ended(found):
+            elif not found.has_ended:
                 _print_state(found)
             require_success(found)
             return
@@ -83,20 +83,14 @@ def show(
             output.mkdir(parents=True, exist_ok=True)
         result = result_of(steps, client, found, output)
         print_answer(client, result, _known(result, plan), as_json=as_json)
-        if output is None and found["request"].get("build") and not as_json:
+        if output is None and found.request.get("build") and not as_json:
             typer.echo(f"To download what was built: narrows show {identity} --output DIR")
         findings.finish(client, result, gate_of(client, result, fail_on, against))
 
 
-def _has_ended(analysis: "Analysis") -> bool:
-    from narrows.vocabulary import ENDED
-
-    return analysis["state"] in ENDED
-
-
 def _known(result: "Result", names: list[str] | None) -> list[str]:
     """Return the plans whose edits are printed; raise BadParameter for one that is not there."""
-    known = [plan["name"] for plan in result["plans"]]
+    known = [plan.name for plan in result.plans]
     for name in names or ():
         if name not in (*known, ALL):
             choice = ", ".join(map(repr, [*known, ALL]))
@@ -112,6 +106,6 @@ def _print_state(analysis: "Analysis") -> None:
     from service.cli.following import said
     from service.cli.report_summary import print_first_look
 
-    typer.echo(f"The analysis {analysis['id']} is {analysis['state']}: {said(analysis)}.")
-    if look := analysis.get("first_look"):
+    typer.echo(f"The analysis {analysis.id} is {analysis.state}: {said(analysis)}.")
+    if look := analysis.first_look:
         print_first_look(Console(highlight=False), look)

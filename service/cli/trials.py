@@ -7,7 +7,7 @@ import typer
 from service.cli.listing import State, known_state, print_listed, title_of_failure
 
 if TYPE_CHECKING:
-    from narrows.client.trial_types import Trial
+    from narrows.client import Trial
 
 
 def trials(
@@ -28,7 +28,7 @@ def trials(
     from service.cli.progress import Steps
 
     with connected(Steps()) as client:
-        listed = client.trials(limit, known_state(state))
+        listed = client.trials.list(state=known_state(state)).first(limit)
         if as_json:
             print_json(listed)
         else:
@@ -40,9 +40,9 @@ def _note(trial: "Trial") -> str:
     """Return how far a trial is, or what an ended one found, in a few words."""
     from service.cli.run_trial import said
 
-    if trial["state"] == "failed":
+    if trial.state == "failed":
         return title_of_failure(trial)
-    if not (summary := trial["summary"]):
+    if not (summary := trial.summary):
         return said(trial)
-    gains = [(row["gain"]["value"], row["name"]) for row in summary["variants"] if row["gain"]]
+    gains = [(row.gain.value, row.name) for row in summary.variants if row.gain]
     return "{1} gains {0:+.4f}".format(*max(gains)) if gains else ""

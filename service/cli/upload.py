@@ -1,6 +1,5 @@
 """`narrows upload`: uploads a network or a dataset, for analyses to come."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -25,8 +24,10 @@ def upload(
 
     A large file goes in parts. After a cut, or Ctrl-C, the same command sends only what is missing.
     """
+    from narrows.client.types import Dataset, Model
     from service.cli.checks import checked_transform
     from service.cli.following import connected
+    from service.cli.printing import json_of
     from service.cli.progress import Steps
     from service.cli.uploading import ready_model, upload_dataset
 
@@ -36,8 +37,9 @@ def upload(
     preprocessing = None if transform is None else checked_transform(transform)
     steps = Steps()
     with connected(steps) as client:
+        uploaded: Model | Dataset
         if is_model:
             uploaded = ready_model(steps, client, file)
         else:
             uploaded = upload_dataset(steps, client, file, preprocessing)
-    typer.echo(json.dumps(uploaded, indent=2) if as_json else uploaded["id"])
+    typer.echo(json_of(uploaded) if as_json else uploaded.id)

@@ -1,20 +1,21 @@
 """Turns a file or an id into an upload that is ready."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import typer
 
 from narrows.client import Client
-from narrows.client.types import Transform, Upload
-from narrows.client.uploads import LARGE
+from narrows.client.transfer import LARGE
+from narrows.client.types import Dataset, DatasetUpload, Model, Problem, Transform
 from service.cli.errors import CommandError
 from service.cli.progress import Step, Steps
 
 Check = Callable[[], None]
+F = TypeVar("F", Model, Dataset)
 
 
 def source(text: str, prefix: str) -> Path | str:
@@ -42,7 +43,7 @@ _LISTS = {"ana": "analyses", "trl": "trials"}
 
 def ready_model(
     steps: Steps, client: Client, model: Path | str, check: Check = lambda: None
-) -> Upload:
+) -> Model:
     """Return the inspected model, uploaded if it is a file; raise CommandError if it is rejected.
 
     `check` is called repeatedly while waiting.
@@ -50,8 +51,8 @@ def ready_model(
     identity = model
     if isinstance(model, Path):
         with _sending(steps, model) as step:
-            identity = client.upload_model(model, step.advance)["id"]
-    return _inspected(steps, str(model), client.watch_model(str(identity)), check)
+            identity = client.models.upload(model, step.advance).id
+    return _inspected(steps, str(model), client.models.watch(str(identity)), check)
 
 
 def upload_dataset(
@@ -60,11 +61,12 @@ def upload_dataset(
     path: Path,
     transform: Transform | None,
     check: Check = lambda: None,
-) -> Upload:
+) -> Dataset:
     """Upload a dataset and return it once it is ready; raise CommandError if it is rejected."""
     with _sending(steps, path) as step:
-        identity = client.upload_dataset(path, transform, step.advance)["id"]
-    return _inspected(steps, str(path), client.watch_dataset(identity), check)
+        declared: DatasetUpload = {} if transform is None else {"transform": transform}
+        identity = client.datasets.upload(path, step.advance, **declared).id
+    return _inspected(steps, str(path), client.datasets.watch(identity), check)
 
 
 @contextmanager
@@ -80,16 +82,16 @@ def _sending(steps: Steps, path: Path) -> Iterator[Step]:
         raise
 
 
-def _inspected(steps: Steps, name: str, watched: Iterator[Upload], check: Check) -> Upload:
+def _inspected(steps: Steps, name: str, watched: Iterator[F], check: Check) -> F:
     """Wait for the end of an inspection; return the upload, or raise CommandError."""
     with steps.step(f"Inspecting {Path(name).name}"):
         for upload in watched:
             check()
-            if upload["state"] == "rejected":
-                raise CommandError(f"{name} was rejected.\n{text_of(upload['error'])}")
+            if upload.state == "rejected":
+                raise CommandError(f"{name} was rejected.\n{text_of(upload.error)}")
         return upload
 
 
-def text_of(problem: Mapping[str, Any] | None) -> str:
-    """Return a problem document as one line."""
-    return f"{problem['title']}: {problem['detail']}" if problem else "The server does not say why."
+def text_of(problem: Problem | None) -> str:
+    """Return a problem as one line."""
+    return f"{problem.title}: {problem.detail}" if problem else "The server does not say why."

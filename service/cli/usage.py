@@ -1,12 +1,11 @@
 """`narrows usage`: what the key's owner has stored and asked for, and its limits."""
 
-import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
-    from narrows.client.types import Usage
+    from narrows.client.types import Owner
 
 
 def usage(
@@ -19,17 +18,18 @@ def usage(
     Example: narrows usage
     """
     from service.cli.following import connected
+    from service.cli.printing import print_json
     from service.cli.progress import Steps
 
     with connected(Steps()) as client:
-        used = client.usage()
+        used = client.usage.retrieve()
     if as_json:
-        typer.echo(json.dumps(used, indent=2))
+        print_json(used)
     else:
         _print(used)
 
 
-def _print(used: "Usage") -> None:
+def _print(used: "Owner") -> None:
     from rich.console import Console
     from rich.markup import escape
 
@@ -37,12 +37,12 @@ def _print(used: "Usage") -> None:
 
     console = Console(highlight=False)
     console.print(
-        f"{escape(used['owner'])}: {used['models']} models, {used['datasets']} datasets",
+        f"{escape(used.owner)}: {used.models} models, {used.datasets} datasets",
         soft_wrap=True,
     )
     table = make_table("limit", "used", "left", "of")
-    for name, limit in used["limits"].items():
-        cells = (limit["used"], limit["left"], limit["limit"])
+    for name, limit in used.limits.items():
+        cells = (limit.used, limit.left, limit.limit)
         table.add_row(
             name.replace("_", " "), *("" if cell is None else f"{cell:,}" for cell in cells)
         )

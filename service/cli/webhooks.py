@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from narrows.client import Client
-    from narrows.client.webhooks import Delivery
+    from narrows.client.types import Delivery, WebhookOptions
 
 webhooks = typer.Typer(no_args_is_help=True, help="Be told when analyses and trials end.")
 
@@ -36,10 +36,11 @@ def create(
     chosen = [name for name in get_args(WebhookEvent) if name in (event or ())]
     if unknown := {*(event or ())} - {*chosen}:
         raise typer.BadParameter(f"There is no event {min(unknown)!r}.", param_hint="--event")
+    asked: WebhookOptions = {"events": chosen} if chosen else {}
     with _connected() as client:
-        made = client.create_webhook(url, chosen or None)
-    typer.echo(f"{made['id']} tells {made['url']}; its secret is not shown again:", err=True)
-    typer.echo(made["secret"])
+        made = client.webhooks.create(url=url, **asked)
+    typer.echo(f"{made.id} tells {made.url}; its secret is not shown again:", err=True)
+    typer.echo(made.secret)
 
 
 @webhooks.command("list")
@@ -54,12 +55,12 @@ def list_() -> None:
     from service.cli.tables import make_table, print_table
 
     with _connected() as client:
-        found = client.webhooks()
+        found = [*client.webhooks.list()]
     table = make_table("id", "url", "events", "")
     for row in found:
-        events = "all" if len(row["events"]) == len(get_args(WebhookEvent)) else ""
-        named = events or ", ".join(row["events"])
-        table.add_row(row["id"], escape(row["url"]), named, "" if row["enabled"] else "disabled")
+        events = "all" if len(row.events) == len(get_args(WebhookEvent)) else ""
+        named = events or ", ".join(row.events)
+        table.add_row(row.id, escape(row.url), named, "" if row.enabled else "disabled")
     print_table(Console(highlight=False), table)
 
 
@@ -70,10 +71,10 @@ def test(webhook: WebhookId) -> None:
     Example: narrows webhooks test whk_3fa1c02b9d5e4f6071829304
     """
     with _connected() as client:
-        sent = client.test_webhook(webhook)
-        tried = _attempted(client, webhook, sent["id"])
+        sent = client.webhooks.test(webhook)
+        tried = _attempted(client, webhook, sent.id)
     typer.echo(_described(tried))
-    if tried["state"] != "delivered":
+    if tried.state != "delivered":
         raise typer.Exit(1)
 
 
@@ -84,7 +85,7 @@ def log(webhook: WebhookId) -> None:
     Example: narrows webhooks log whk_3fa1c02b9d5e4f6071829304
     """
     with _connected() as client:
-        for delivery in client.deliveries(webhook):
+        for delivery in client.webhooks.deliveries(webhook):
             typer.echo(_described(delivery))
 
 
@@ -95,7 +96,7 @@ def delete(webhook: WebhookId) -> None:
     Example: narrows webhooks delete whk_3fa1c02b9d5e4f6071829304
     """
     with _connected() as client:
-        client.delete_webhook(webhook)
+        client.webhooks.delete(webhook)
 
 
 def _connected() -> "AbstractContextManager[Client]":
@@ -109,17 +110,17 @@ def _attempted(client: "Client", webhook: str, identity: str) -> "Delivery":
     """Return a delivery once it was attempted, or as it is after half a minute."""
     end = time.monotonic() + TEST_SECONDS
     while True:
-        found = next(one for one in client.deliveries(webhook) if one["id"] == identity)
-        if found["attempts"] or time.monotonic() > end:
+        found = next(one for one in client.webhooks.deliveries(webhook) if one.id == identity)
+        if found.attempts or time.monotonic() > end:
             return found
         time.sleep(0.5)
 
 
 def _described(delivery: "Delivery") -> str:
     """Return a line about a delivery, with its last attempt."""
-    line = f"{delivery['created_at']}  {delivery['id']}  {delivery['event']}: {delivery['state']}"
-    if not delivery["attempts"]:
+    line = f"{delivery.created_at}  {delivery.id}  {delivery.event}: {delivery.state}"
+    if not delivery.attempts:
         return f"{line}, not tried yet"
-    last, count = delivery["attempts"][-1], len(delivery["attempts"])
-    said = f"status {last['status']}" if last["status"] else last["error"]
+    last, count = delivery.attempts[-1], len(delivery.attempts)
+    said = f"status {last.status}" if last.status else last.error
     return f"{line} after {count} attempt{'' if count == 1 else 's'}, {said}"

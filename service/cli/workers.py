@@ -1,7 +1,5 @@
 """`narrows workers`: shows the workers and their work."""
 
-import json
-from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -24,12 +22,13 @@ def workers(
     A worker is gone if its heartbeat has stopped; it stays in the list for an hour.
     """
     from service.cli.following import connected
+    from service.cli.printing import print_json
     from service.cli.progress import Steps
 
     with connected(Steps()) as client:
-        listed = client.workers()
+        listed = [*client.workers.list()]
     if as_json:
-        typer.echo(json.dumps(listed, indent=2))
+        print_json(listed)
     elif listed:
         _print(listed)
     else:
@@ -44,10 +43,10 @@ def _print(listed: "list[Worker]") -> None:
 
     table = make_table("worker", "state", "device", "queues", "seen")
     for worker in listed:
-        seen = datetime.fromisoformat(worker["seen_at"]).astimezone()
-        state = f"{worker['state']}{_of(worker['work'])}"
-        cells = worker["name"], state, worker["device"] or "", ", ".join(worker["queues"])
-        colour = COLOURS[worker["state"]]
+        seen = worker.seen_at.astimezone()
+        state = f"{worker.state}{_of(worker.work)}"
+        cells = worker.name, state, worker.device or "", ", ".join(worker.queues)
+        colour = COLOURS[worker.state]
         table.add_row(*map(escape, cells), f"{seen:%Y-%m-%d %H:%M:%S}", style=colour)
     print_table(Console(highlight=False), table)
 
@@ -55,5 +54,5 @@ def _print(listed: "list[Worker]") -> None:
 def _of(work: "Work | None") -> str:
     if work is None:
         return ""
-    part = "" if work["shard"] is None else f" {work['shard']}"
-    return f": {work['task']}{part} of {work['job'] or 'another owner'}"
+    part = "" if work.shard is None else f" {work.shard}"
+    return f": {work.task}{part} of {work.job or 'another owner'}"

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
@@ -39,6 +39,16 @@ class ProblemDocument(BaseModel):
     request_id: str | None = Field(
         default=None, description="Only with status 500: quote it when you report the fault"
     )
+
+
+class ProblemOut(BaseModel):
+    """Why work failed, or an upload was rejected: a problem document (RFC 9457), as stored."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str = Field("about:blank", description="Stable name of the kind of problem")
+    title: str = Field("", description="The kind of problem in words")
+    detail: str = Field("", description="What was wrong, and what to do")
 
 
 class ProblemError(HTTPException):

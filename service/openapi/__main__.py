@@ -19,7 +19,7 @@ def files() -> Iterator[tuple[Path, str]]:
     """Yield each generated file with its text."""
     described = document()
     yield Path("openapi.json"), render(described)
-    yield CLIENT / "api_types.py", formatted(types.module(described))
+    yield CLIENT / "types.py", formatted(types.module(described))
     made = formatted(resources.module(described))
     yield CLIENT / "asynchronous/resources.py", made
     for source in sorted((CLIENT / "asynchronous").glob("*.py")):

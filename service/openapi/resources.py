@@ -18,13 +18,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal, Unpack
 
-from narrows.client import api_types as types
+from narrows.client import types
 from narrows.client.asynchronous.bound import AsyncAnalysis, AsyncTrial
 from narrows.client.asynchronous.files import AsyncFiles
 from narrows.client.asynchronous.jobs import AsyncJobs
 from narrows.client.asynchronous.pages import AsyncPages
 from narrows.client.asynchronous.resource import AsyncApi, AsyncResource
-from narrows.client.record import either
+from narrows.client.api_object import either
 from narrows.client.requests import path_of
 from narrows.client.sse import Event
 from narrows.client.transfer import OnRead

@@ -1,4 +1,4 @@
-"""The types of the client: what it gets as `Record`s, what it sends as `TypedDict`s."""
+"""The types of the client: what it gets as `ApiObject`s, what it sends as `TypedDict`s."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -24,7 +24,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal, NotRequired, TypedDict
 
-from narrows.client.record import Record
+from narrows.client.api_object import ApiObject
 from narrows.vocabulary import {", ".join(sorted(WORDS.values()))}
 
 '''
@@ -38,7 +38,7 @@ def module(described: dict[str, Any]) -> str:
     sent = reached(schemas, [(call.body, call.form) for call in calls])
     if both := got & sent:
         raise ValueError(f"Schemas for requests alone, or for answers alone: {sorted(both)}")
-    parts = [_record(class_name(name), schemas[name]) for name in sorted(got)]
+    parts = [_api_object(class_name(name), schemas[name]) for name in sorted(got)]
     parts += [_request(class_name(name), schemas[name]) for name in sorted(sent)]
     parts += [_typed_dict(call.form_name, _beside_file(call.form)) for call in calls if call.form]
     return HEAD + "\n\n".join(parts)
@@ -60,8 +60,8 @@ def reached(schemas: dict[str, Schema], roots: Iterable[Any]) -> set[str]:
     return found
 
 
-def _record(name: str, schema: Schema) -> str:
-    lines = [f"class {name}(Record):\n", docstring(schema.get("description", ""))]
+def _api_object(name: str, schema: Schema) -> str:
+    lines = [f"class {name}(ApiObject):\n", docstring(schema.get("description", ""))]
     for field, described in schema["properties"].items():
         lines.append(f"\n    {attribute(field)}: {python_type(described)}\n")
         lines.append(docstring(described.get("description", "")))

@@ -7,6 +7,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, computed_field
 
 from narrows.vocabulary import AnalysisState, PartState, TrialStage
 from service.database.trials import Trial
+from service.http.problems import ProblemOut
 from service.naming.schemas import MetadataOut, TagsOut
 
 _STAGES: dict[str, TrialStage] = {
@@ -110,7 +111,7 @@ class TrialOut(BaseModel):
     provenance: dict[str, Any] | None = Field(
         description="How the result was computed: versions, devices, hashes of the files"
     )
-    error: dict[str, Any] | None = Field(description="A problem document (RFC 9457)")
+    error: ProblemOut | None = Field(description="Why it failed (RFC 9457)")
     created_at: AwareDatetime = Field(description="When it was asked for")
     started_at: AwareDatetime | None = Field(description="When a worker took it; null before")
     finished_at: AwareDatetime | None = Field(description="When it ended; null before")
@@ -162,7 +163,7 @@ class TrialRunOut(BaseModel):
     macs: int | None = Field(description="Multiply-accumulates for one sample, at the end")
     device: str | None = Field(description="The device that computed the last segment")
     artifact: str | None = Field(description="The name of the trained network in `…/artifacts`")
-    error: dict[str, Any] | None = Field(description="Why it failed: a problem document (RFC 9457)")
+    error: ProblemOut | None = Field(description="Why it failed (RFC 9457)")
     started_at: AwareDatetime | None = Field(description="When a worker took it first")
     finished_at: AwareDatetime | None = Field(description="When it ended")
 

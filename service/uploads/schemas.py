@@ -5,6 +5,7 @@ from typing import Any, cast
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
 
 from narrows.vocabulary import UploadState
+from service.http.problems import ProblemOut
 from service.naming.schemas import METADATA, TAGS, MetadataOut, TagsOut
 
 
@@ -32,9 +33,7 @@ class UploadOut(BaseModel):
     inspection: dict[str, Any] | None = Field(
         description="The result of the inspection; null unless it passed"
     )
-    error: dict[str, Any] | None = Field(
-        description="Why it was rejected, as a problem document (RFC 9457)"
-    )
+    error: ProblemOut | None = Field(description="Why it was rejected (RFC 9457)")
 
 
 def just_made(schema: type[UploadOut]) -> dict[int | str, dict[str, Any]]:

@@ -44,5 +44,5 @@ def test_what_is_used_stays(site: Site, jobs: Jobs) -> None:
         answer = site.http.delete(path)
         assert answer.status_code == 409
         assert answer.json()["type"] == "urn:narrows:problem:in-use"
-    site.client.cancel(job.id)
+    site.client.analyses.cancel(job.id)
     job.ends("cancelled")

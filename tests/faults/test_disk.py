@@ -68,9 +68,9 @@ def test_an_upload_beyond_what_is_left(
     job.succeeds(like=undisturbed)
     with large.open("rb") as file:
         model = small_site.http.post("/v1/models", files={"file": file}).json()["id"]
-    *_, model = small_site.client.watch_model(model)
-    assert model["state"] == "rejected"
-    assert small_site.http.delete(f"/v1/models/{model['id']}").status_code == 204
+    *_, found = small_site.client.models.watch(model)
+    assert found.state == "rejected"
+    small_site.client.models.delete(model)
     say(f"disk full: {mebibytes} MiB got a 507, nothing of them stayed; later they went through")
 
 

@@ -44,7 +44,7 @@ def test_a_cancelled_loop(site: Site, jobs: Jobs, say: Say) -> None:
     wait_until(lambda: jobs.records.leased(job.id), PATIENCE)
     busy = [worker.child for worker in site.warm_workers()]
     watch = Stopwatch()
-    site.client.cancel(job.id)
+    site.client.analyses.cancel(job.id)
     recorded = watch.until(lambda: job.has_ended)
     gone = watch.until(lambda: sum(child is None or not child.is_running() for child in busy))
     job.ends("cancelled")
@@ -61,7 +61,7 @@ def test_inspections_do_not_wait_behind_computations(
     watch = Stopwatch()
     model, dataset = site.upload(tmp_path, "again-")
     took = watch()
-    site.client.cancel(long.id)
+    site.client.analyses.cancel(long.id)
     long.ends("cancelled")
     for path in (f"/v1/models/{model}", f"/v1/datasets/{dataset}"):
         assert site.http.delete(path).status_code == 204

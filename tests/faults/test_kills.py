@@ -98,6 +98,6 @@ def test_recovery_with_the_leases_of_every_day(site: Site, jobs: Jobs, say: Say)
     site.end("worker", kill=True)
     others = {row["token"] for row in job.leased() if not row["leased_by"].endswith(mine)}
     recovery = job.in_hand_ends(but=others)
-    site.client.cancel(job.id)
+    site.client.analyses.cancel(job.id)
     job.ends("cancelled")
     say(f"a worker killed, leases of 15 s: its shard waited for another after {recovery:.1f} s")

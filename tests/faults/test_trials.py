@@ -24,10 +24,10 @@ class Trial:
     def __init__(self, site: Site, jobs: Jobs) -> None:
         self.site, self.records = site, jobs.records
         factors: Any = [{"name": "wider", "factors": {"0": 2.0, "3": 2.0}}]
-        made = site.client.create_trial(
+        made = site.client.trials.create(
             model_id=jobs.model, dataset_id=jobs.dataset, plans=factors, recipe=RECIPE, seeds=[0]
         )
-        self.id = made["id"]
+        self.id = made.id
 
     @property
     def segments(self) -> int:
@@ -88,7 +88,7 @@ def test_a_cancelled_training(site: Site, jobs: Jobs, say: Say) -> None:
     trial = Trial(site, jobs)
     wait_until(lambda: trial.segments > 2, PATIENCE)
     watch = Stopwatch()
-    site.client.cancel_trial(trial.id)
+    site.client.trials.cancel(trial.id)
     recorded = watch.until(lambda: trial.state == "cancelled")
     deleted = watch.until(lambda: not jobs.records.unused())
     say(f"a training cancelled: recorded after {recorded:.2f} s, files gone after {deleted:.0f} s")

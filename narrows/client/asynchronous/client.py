@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Self, Unpack
 
 from narrows.client.address import address_of, key_for
-from narrows.client.api_types import AnalysisOptions
 from narrows.client.asynchronous.bound import AsyncAnalysis
 from narrows.client.asynchronous.connection import AsyncConnection
 from narrows.client.asynchronous.resources import AsyncDatasets, AsyncModels, AsyncResources
 from narrows.client.errors import FailedError
 from narrows.client.limits import Limits
 from narrows.client.transfer import OnRetry
+from narrows.client.types import AnalysisOptions
 
 ID = re.compile(r"[a-z]{3}_[0-9a-f]{24}")
 
@@ -28,8 +28,7 @@ class AsyncClient(AsyncResources):
     Every method raises ApiError for an answer that is an error, in particular NotFoundError and
     so on by its status, and UnreachableError where there is no answer, TimedOutError in
     particular. Calls are repeated after connection errors and the statuses 408, 429, 502, 503 and
-    504; a repeat never makes a second upload or analysis. See docs/deployment.md,
-    "When the server is away".
+    504; a repeat never makes a second upload or analysis. See docs/client.md.
     """
 
     def __init__(

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Final, Generic, TypeVar
 
-from narrows.client import api_types as types
+from narrows.client import transfer, types
 from narrows.client.asynchronous.parts import upload_in_parts
 from narrows.client.asynchronous.resource import AsyncResource
 from narrows.client.asynchronous.runtime import sleep
@@ -15,9 +15,6 @@ from narrows.client.requests import path_of, request_of
 from narrows.client.transfer import OnRead
 
 F = TypeVar("F", types.Model, types.Dataset)
-
-LARGE: Final = 64 << 20
-"""Files of more bytes are sent in parts."""
 
 POLL_SECONDS: Final = 0.2
 
@@ -57,7 +54,7 @@ class AsyncFiles(AsyncResource, Generic[F]):
     ) -> F:
         path = Path(path)
         declared: dict[str, Any] = {"filename": path.name, **fields}
-        if path.stat().st_size <= LARGE:
+        if path.stat().st_size <= transfer.LARGE:
             url = f"/v1/{self._resource}"
             return self._kind(await upload_whole(self._connection, url, declared, path, on_read))
         begun = types.UploadSessionRequest.__annotations__

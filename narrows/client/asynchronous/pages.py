@@ -22,7 +22,7 @@ class AsyncPages(Generic[T_co]):
         query: Mapping[str, Any],
     ) -> None:
         self._connection, self._made, self._path = connection, made, path
-        self._query = {"page_size": LARGEST_PAGE} | dict(query)
+        self._query = {"page_size": LARGEST_PAGE, **query}
 
     async def __aiter__(self) -> AsyncIterator[T_co]:
         token: str | None = ""
@@ -33,3 +33,13 @@ class AsyncPages(Generic[T_co]):
             for item in page["items"]:
                 yield self._made(item)
             token = page["next_page_token"]
+
+    async def first(self, count: int) -> list[T_co]:
+        """Return the first items, at most so many, and ask for no more of them."""
+        query = self._query | {"page_size": min(count, LARGEST_PAGE)}
+        found: list[T_co] = []
+        async for item in AsyncPages(self._connection, self._made, self._path, query):
+            found.append(item)
+            if len(found) == count:
+                break
+        return found

@@ -9,12 +9,12 @@ from typing import Any, Final
 
 import httpx
 
-from narrows.client.api_types import UploadSessionDetail
 from narrows.client.asynchronous.connection import AsyncConnection
 from narrows.client.asynchronous.runtime import in_thread, several
 from narrows.client.errors import ApiError, UnreachableError
 from narrows.client.requests import part_headers, path_of, request_of
 from narrows.client.transfer import OnRead, OnRetry, piece_of, sha256_of
+from narrows.client.types import UploadSessionDetail
 
 AT_ONCE: Final = 4
 """How many parts are on their way at once."""

@@ -73,10 +73,10 @@ async def _arrived(
         if error.status == httpx.codes.FORBIDDEN:  # the key may only write
             return None
         raise
-    named = "name" if "name" in declared else "filename"
+    named = "name" if "name" in declared else "filename"  # older servers have the name alone
     wanted = sha256, declared[named], declared.get("transform", {})
     for item in answer.json()["items"]:
-        known = item["sha256"], item[named], item.get("transform", {})
+        known = item["sha256"], item.get(named, item["name"]), item.get("transform", {})
         if known == wanted and item["state"] in ("inspecting", "ready"):
             return item
     return None

@@ -3,7 +3,7 @@
 
 import html
 
-from narrows.client import api_types as types
+from narrows.client import types
 from narrows.client.synchronous.pages import Pages
 from narrows.client.synchronous.resource import Bound
 from narrows.vocabulary import ENDED
@@ -62,7 +62,7 @@ class Analysis(Bound, types.Analysis):
 
     def _repr_html_(self) -> str:
         """Return a line and a link, as notebooks show them."""
-        found = ", ".join((self.summary or {}).get("bottlenecks", ()))
+        found = ", ".join(self.summary.bottlenecks) if self.summary else ""
         said = f"{self.state}{f'; bottlenecks: {found}' if found else ''}"
         link = f'<a href="{html.escape(self.url)}">{html.escape(self.id)}</a>'
         return f"<p>Analysis {link}: {html.escape(said)}</p>"

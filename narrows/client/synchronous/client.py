@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Self, Unpack
 
 from narrows.client.address import address_of, key_for
-from narrows.client.api_types import AnalysisOptions
 from narrows.client.errors import FailedError
 from narrows.client.limits import Limits
 from narrows.client.synchronous.bound import Analysis
 from narrows.client.synchronous.connection import Connection
 from narrows.client.synchronous.resources import Datasets, Models, Resources
 from narrows.client.transfer import OnRetry
+from narrows.client.types import AnalysisOptions
 
 ID = re.compile(r"[a-z]{3}_[0-9a-f]{24}")
 
@@ -29,8 +29,7 @@ class Client(Resources):
     Every method raises ApiError for an answer that is an error, in particular NotFoundError and
     so on by its status, and UnreachableError where there is no answer, TimedOutError in
     particular. Calls are repeated after connection errors and the statuses 408, 429, 502, 503 and
-    504; a repeat never makes a second upload or analysis. See docs/deployment.md,
-    "When the server is away".
+    504; a repeat never makes a second upload or analysis. See docs/client.md.
     """
 
     def __init__(

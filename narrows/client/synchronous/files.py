@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Final, Generic, TypeVar
 
-from narrows.client import api_types as types
+from narrows.client import transfer, types
 from narrows.client.errors import FailedError, TimedOutError
 from narrows.client.requests import path_of, request_of
 from narrows.client.synchronous.parts import upload_in_parts
@@ -16,9 +16,6 @@ from narrows.client.synchronous.whole import upload_whole
 from narrows.client.transfer import OnRead
 
 F = TypeVar("F", types.Model, types.Dataset)
-
-LARGE: Final = 64 << 20
-"""Files of more bytes are sent in parts."""
 
 POLL_SECONDS: Final = 0.2
 
@@ -56,7 +53,7 @@ class Files(Resource, Generic[F]):
     def _upload(self, path: str | Path, on_read: OnRead | None, fields: Mapping[str, Any]) -> F:
         path = Path(path)
         declared: dict[str, Any] = {"filename": path.name, **fields}
-        if path.stat().st_size <= LARGE:
+        if path.stat().st_size <= transfer.LARGE:
             url = f"/v1/{self._resource}"
             return self._kind(upload_whole(self._connection, url, declared, path, on_read))
         begun = types.UploadSessionRequest.__annotations__

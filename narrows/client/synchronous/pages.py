@@ -23,7 +23,7 @@ class Pages(Generic[T_co]):
         query: Mapping[str, Any],
     ) -> None:
         self._connection, self._made, self._path = connection, made, path
-        self._query = {"page_size": LARGEST_PAGE} | dict(query)
+        self._query = {"page_size": LARGEST_PAGE, **query}
 
     def __iter__(self) -> Iterator[T_co]:
         token: str | None = ""
@@ -34,3 +34,13 @@ class Pages(Generic[T_co]):
             for item in page["items"]:
                 yield self._made(item)
             token = page["next_page_token"]
+
+    def first(self, count: int) -> list[T_co]:
+        """Return the first items, at most so many, and ask for no more of them."""
+        query = self._query | {"page_size": min(count, LARGEST_PAGE)}
+        found: list[T_co] = []
+        for item in Pages(self._connection, self._made, self._path, query):
+            found.append(item)
+            if len(found) == count:
+                break
+        return found

@@ -9,8 +9,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal, Unpack
 
-from narrows.client import api_types as types
-from narrows.client.record import either
+from narrows.client import types
+from narrows.client.api_object import either
 from narrows.client.requests import path_of
 from narrows.client.sse import Event
 from narrows.client.synchronous.bound import Analysis, Trial

@@ -1,26 +1,21 @@
 """The widths of all layers by plan, before and after."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
+from narrows.comparison import Row
 from narrows.report.figures.chart import Chart
 from narrows.report.figures.logarithmic import logarithmic
 from narrows.report.layer import LayerView
 from narrows.report.stages import Stage
 from narrows.report.svg import steps, tag
 
-if TYPE_CHECKING:
-    from narrows.client.results import Plan
-
 MOST = 5
 """So many plans can be told apart; the table has all."""
 
 
-def plans(
-    layers: Sequence[LayerView], stages: Sequence[Stage], of: Sequence["Plan"]
-) -> Markup | None:
+def plans(layers: Sequence[LayerView], stages: Sequence[Stage], of: Sequence[Row]) -> Markup | None:
     """Return today's widths and those of each plan as lines; None where none changes."""
     changing = [plan for plan in of if plan["layers"]][:MOST]
     if not changing:

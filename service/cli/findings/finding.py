@@ -35,29 +35,29 @@ def findings_of(result: Result, gate: Gate) -> list[Finding]:
         text = f"Nothing could be decided: {reason}"
         return [Finding(NETWORK, "undecided", "error" if gate.word else "warning", text)]
     return [
-        Finding(layer["name"], layer["verdict"], _level(layer, gate), _text(result, layer))
-        for layer in result["layers"]
-        if layer["verdict"] in WORTH_A_LOOK
+        Finding(layer.name, layer.verdict, _level(layer, gate), _text(result, layer))
+        for layer in result.layers
+        if layer.verdict in WORTH_A_LOOK
     ]
 
 
 def _level(layer: Layer, gate: Gate) -> Level:
-    if layer["name"] in gate.failing:
+    if layer.name in gate.failing:
         return "error"
-    return "warning" if layer["verdict"] == "bottleneck" else "note"
+    return "warning" if layer.verdict == "bottleneck" else "note"
 
 
 def _text(result: Result, layer: Layer) -> str:
-    because = of_layer_alone(str(layer["because"] or layer["reason"] or "")).rstrip(".")
-    channels = "1 channel" if layer["width"] == 1 else f"{layer['width']} channels"
-    text = f"{layer['name']} ({channels}) is {_with_article(layer['verdict'])}"
+    because = of_layer_alone(str(layer.because or layer.reason or "")).rstrip(".")
+    channels = "1 channel" if layer.width == 1 else f"{layer.width} channels"
+    text = f"{layer.name} ({channels}) is {_with_article(layer.verdict)}"
     text += f": {because}." if because else "."
     widths = (
-        planned["new_width"]
-        for plan in result["plans"]
-        if plan["name"] == "double" and layer["verdict"] == "bottleneck"
-        for planned in plan["layers"]
-        if planned["name"] == layer["name"]
+        planned.new_width
+        for plan in result.plans
+        if plan.name == "double" and layer.verdict == "bottleneck"
+        for planned in plan.layers
+        if planned.name == layer.name
     )
     return text + "".join(f" The plan 'double' widens it to {width}." for width in widths)
 

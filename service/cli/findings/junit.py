@@ -23,16 +23,16 @@ def junit(result: Result, gate: Gate) -> str:
     texts = {finding.layer: finding.text for finding in findings_of(result, gate)}
     if undecided:
         _add(_case(suite, result, NETWORK), "error", "undecided", texts[NETWORK])
-    for layer in result["layers"]:
-        case = _case(suite, result, layer["name"])
-        verdict = str(layer["verdict"])
+    for layer in result.layers:
+        case = _case(suite, result, layer.name)
+        verdict = str(layer.verdict)
         if undecided or verdict in {"undecided", "not_prunable"}:
-            reason = layer["because"] or layer["reason"] or undecided
+            reason = layer.because or layer.reason or undecided
             _add(case, "skipped", verdict, f"{verdict}: {reason}")
-        elif layer["name"] in gate.failing or (not gate.word and verdict == "bottleneck"):
-            _add(case, "failure", verdict, texts[layer["name"]])
+        elif layer.name in gate.failing or (not gate.word and verdict == "bottleneck"):
+            _add(case, "failure", verdict, texts[layer.name])
         else:
-            SubElement(case, "system-out").text = _text(texts.get(layer["name"], verdict))
+            SubElement(case, "system-out").text = _text(texts.get(layer.name, verdict))
     for attribute, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
         suite.set(attribute, str(len(suite.findall(f"testcase/{tag}"))))
     suite.set("tests", str(len(suite)))
@@ -43,7 +43,7 @@ def junit(result: Result, gate: Gate) -> str:
 
 
 def _case(suite: Element, result: Result, name: str) -> Element:
-    classname = f"narrows.{result['analysis']['id']}"
+    classname = f"narrows.{result.analysis.id}"
     return SubElement(suite, "testcase", classname=classname, name=_text(name))
 
 

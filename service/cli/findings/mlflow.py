@@ -2,7 +2,6 @@
 
 import os
 import re
-from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from narrows.report.findings import Findings
 from narrows.tracking import mlflow
 from narrows.tracking.record import Record, record_of
 from service.cli.errors import CommandError
+from service.cli.report_summary import summary_of
 from service.objects_in_text import without_addresses
 
 if TYPE_CHECKING:
@@ -38,12 +38,12 @@ def log_result(client: "Client", result: "Result") -> bool:
     """Log a result with the networks that it built; return False where MLflow did not take it."""
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
-    identity = result["analysis"]["id"]
+    identity = result.analysis.id
     record = _record(client, result)
     with TemporaryDirectory() as folder:
-        files = [Path(built["path"]) for built in result.get("artifacts", ())]
-        files = files or [
-            client.download(identity, built["name"], folder) for built in client.artifacts(identity)
+        files = [path for _, path in result.built or ()] or [
+            client.analyses.download(identity, artifact.name, folder)
+            for artifact in result.analysis.artifacts
         ]
         try:
             run = mlflow.log(record, files)
@@ -59,20 +59,18 @@ def log_result(client: "Client", result: "Result") -> bool:
 
 
 def _record(client: "Client", result: "Result") -> Record:
-    analysis = result["analysis"]
-    identity = analysis["id"]
-    assert analysis["summary"] is not None  # noqa: S101 - it has succeeded
+    analysis = result.analysis
     findings = Findings(
-        summary=analysis["summary"],
-        rows=result["layers"],
-        plans=result["plans"],
+        summary=summary_of(analysis).to_dict(),
+        rows=[layer.to_dict() for layer in result.layers],
+        plans=[plan.to_dict() for plan in result.plans],
         saliencies={},
-        provenance=analysis["provenance"] or {},
-        title=client.model(analysis["model_id"])["name"],
-        identity=identity,
-        origin=[("url", f"{client.url}/v1/analyses/{identity}")],
+        provenance=analysis.provenance or {},
+        title=client.models.retrieve(analysis.model_id).name,
+        identity=analysis.id,
+        origin=[("url", f"{client.url}/v1/analyses/{analysis.id}")],
     )
-    return record_of(findings, analysis["request"], client.report(identity))
+    return record_of(findings, analysis.request, analysis.report())
 
 
 def _said(error: Exception) -> str:

@@ -106,9 +106,9 @@ class Outputs:
         from service.cli.findings.sarif import sarif
 
         if self.report is not None:
-            write_report(client, result["analysis"]["id"], self.report)
+            write_report(client, result.analysis.id, self.report)
         findings = findings_of(result, gate)
-        source = self.source or Path(client.model(result["analysis"]["model_id"])["name"])
+        source = self.source or Path(client.models.retrieve(result.analysis.model_id).name)
         if self.junit is not None:
             self.junit.write_text(junit(result, gate), encoding="utf-8")
         if self.sarif is not None:
@@ -116,11 +116,11 @@ class Outputs:
         if self.github:
             for finding in findings:
                 typer.echo(annotation(finding, source), err=True)
-            _add_to_summary(client, result["analysis"]["id"])
+            _add_to_summary(client, result.analysis.id)
 
 
 def _add_to_summary(client: "Client", analysis_id: str) -> None:
     """Add the report to the summary of the job, if this is one of GitHub's."""
     if file := os.environ.get("GITHUB_STEP_SUMMARY"):
         with Path(file).open("a", encoding="utf-8") as summary:
-            summary.write(client.report(analysis_id, "md"))
+            summary.write(client.analyses.report(analysis_id, format="md"))

@@ -16,7 +16,7 @@ def client_of() -> Iterator[Callable[[Handler], Client]]:
     clients = []
 
     def make(handler: Handler) -> Client:
-        client = Client("http://narrows", "nrw_key", Limits(retries=0))
+        client = Client("http://narrows", "nrw_key", limits=Limits(retries=0))
         client._connection.http = httpx.Client(
             base_url=client.url, transport=httpx.MockTransport(handler), timeout=1
         )
@@ -35,7 +35,7 @@ def test_pages_are_followed(client_of: Callable[[Handler], Client]) -> None:
         next_token = {None: "second", "second": "third"}.get(token)
         return httpx.Response(200, json={"items": [item], "next_page_token": next_token})
 
-    names = [layer["name"] for layer in client_of(answer).layers("ana_1")]
+    names = [layer.name for layer in client_of(answer).analyses.layers("ana_1")]
     assert names == ["first", "second", "third"]
 
 
@@ -53,7 +53,7 @@ def test_watching_asks_for_news(client_of: Callable[[Handler], Client]) -> None:
             else httpx.Response(304, headers={"ETag": 'W/"1"'})
         )
 
-    states = [analysis["state"] for analysis in client_of(answer).watch("ana_1")]
+    states = [analysis.state for analysis in client_of(answer).analyses.watch("ana_1")]
     assert states == ["queued", "queued", "running", "succeeded"]
     assert [tag for tag, _ in asked] == [None, 'W/"1"', 'W/"1"', 'W/"3"']
     assert asked[0][1] is None
@@ -78,9 +78,12 @@ def built(client_of: Callable[[Handler], Client]) -> Callable[..., Client]:
 def test_a_download(built: Callable[..., Client], tmp_path: Path) -> None:
     content, read = b"network" * 100_000, list[int]()
     client = built(content)
-    assert client.download("ana_1", "double.pt2", tmp_path, read.append) == tmp_path / "double.pt2"
+    assert (
+        client.analyses.download("ana_1", "double.pt2", tmp_path, read.append)
+        == tmp_path / "double.pt2"
+    )
     assert sum(read) == len(content)
-    client.download("ana_1", "double.pt2", tmp_path / "other")
+    client.analyses.download("ana_1", "double.pt2", tmp_path / "other")
     assert {p.name: p.read_bytes() == content for p in tmp_path.iterdir()} == {
         "double.pt2": True,
         "other": True,
@@ -92,7 +95,7 @@ def test_a_damaged_download_leaves_what_was_there(
 ) -> None:
     (tmp_path / "double.pt2").write_bytes(b"before")
     with pytest.raises(OSError, match="What arrived is not what was built"):
-        built(b"network", tag="0" * 64).download("ana_1", "double.pt2", tmp_path)
+        built(b"network", tag="0" * 64).analyses.download("ana_1", "double.pt2", tmp_path)
     assert [p.read_bytes() for p in tmp_path.iterdir()] == [b"before"]
 
 
@@ -100,7 +103,7 @@ def test_a_download_of_nothing(client_of: Callable[[Handler], Client], tmp_path:
     document = {"title": "Not found", "detail": "There is no artifact of this name."}
     client = client_of(lambda _: httpx.Response(404, json=document))
     with pytest.raises(ApiError, match="no artifact of this name"):
-        client.download("ana_1", "double.pt2", tmp_path)
+        client.analyses.download("ana_1", "double.pt2", tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -110,7 +113,7 @@ def test_a_problem_becomes_an_error(client_of: Callable[[Handler], Client]) -> N
         "detail": "See errors.", "errors": [{"pointer": "/seed", "in": "body", "detail": "No."}],
     }  # fmt: skip
     with pytest.raises(ApiError) as raised:
-        client_of(lambda _: httpx.Response(422, json=document)).cancel("ana_1")
+        client_of(lambda _: httpx.Response(422, json=document)).analyses.cancel("ana_1")
     assert str(raised.value) == "The request is invalid: /seed: No."
     assert (raised.value.status, raised.value.type) == (422, document["type"])
     assert raised.value.errors == document["errors"]
@@ -119,9 +122,9 @@ def test_a_problem_becomes_an_error(client_of: Callable[[Handler], Client]) -> N
 @pytest.mark.parametrize("status", [302, 502])
 def test_answers_from_in_between(status: int, client_of: Callable[[Handler], Client]) -> None:
     with pytest.raises(ApiError, match=f"HTTP status {status}: a proxy speaks"):
-        client_of(lambda _: httpx.Response(status, text="a proxy speaks")).cancel("ana_1")
+        client_of(lambda _: httpx.Response(status, text="a proxy speaks")).analyses.cancel("ana_1")
 
 
 def test_another_server(client_of: Callable[[Handler], Client]) -> None:
     with pytest.raises(UnreachableError, match="is not Narrows"):
-        client_of(lambda _: httpx.Response(200, html="<p>Hello")).cancel("ana_1")
+        client_of(lambda _: httpx.Response(200, html="<p>Hello")).analyses.cancel("ana_1")

@@ -13,8 +13,9 @@ def test_the_environment_sets_each_limit(monkeypatch: pytest.MonkeyPatch) -> Non
         monkeypatch.setenv(f"NARROWS_{name.upper()}_SECONDS", str(value))
     monkeypatch.setenv("NARROWS_RETRIES", "0")
     with Client("http://127.0.0.1:1") as client:
-        assert client._connection.limits == Limits(**given, retries=0)
-        timeout = client._connection.http.timeout
+        limits = client._connection.limits
+    assert limits == Limits(**given, retries=0)
+    timeout = limits.timeout(limits.answer)
     assert (timeout.connect, timeout.write, timeout.read, timeout.pool) == (1, 2.5, 3, 5)
 
 

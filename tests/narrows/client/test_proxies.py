@@ -29,7 +29,7 @@ def test_this_machine_is_asked_directly(
     with misbehaving() as proxy:
         monkeypatch.setenv(name, proxy.url)
         with Client(server.url.replace("127.0.0.1", "localhost")) as client:
-            client.analyses()
+            client.analyses.list().first(1)
         assert proxy.asked == []
     assert [a.headers["Authorization"] for a in server.asked] == ["Bearer nrw_embedded"]
 
@@ -39,7 +39,7 @@ def test_others_through_the_proxy_that_the_environment_names(
 ) -> None:
     monkeypatch.setenv("http_proxy", server.url.removeprefix("http://"))  # as curl takes it
     with Client("http://narrows.example", "nrw_given") as client:
-        client.analyses()
+        client.analyses.list().first(1)
     (asked,) = server.asked
     assert asked.headers["Host"] == "narrows.example"
 
@@ -109,9 +109,9 @@ def test_a_proxy_that_refuses_a_tunnel(
     for status, asked in ((503, 3), (403, 4)):  # tried again, or not
         server.faults = [saying(status)] * 3
         with (
-            Client("https://narrows.example", "nrw_key", Limits(retries=2)) as client,
+            Client("https://narrows.example", "nrw_key", limits=Limits(retries=2)) as client,
             pytest.raises(UnreachableError, match="The proxy does not lead to https://narrows"),
         ):
-            client.workers()
+            client.workers.list().first(1)
         assert len(server.asked) == asked
     assert all("Authorization" not in asked.headers for asked in server.asked)

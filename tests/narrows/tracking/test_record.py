@@ -2,6 +2,7 @@
 
 import math
 import re
+from typing import Any
 
 from narrows.tracking.record import record_of
 from tests.support.reports import findings
@@ -12,7 +13,8 @@ NAMES = ["", ".", "..", "a", "a/b", "a b", "a_b", "größe", "../../x", LONG, LO
 
 def test_keys_are_valid_and_none_is_that_of_another_layer() -> None:
     found = findings(len(NAMES))
-    for row, name in zip(found.rows, NAMES, strict=True):
+    rows: Any = found.rows
+    for row, name in zip(rows, NAMES, strict=True):
         row["name"] = name
     record = record_of(found, {"method": "joint", "exclude": ["a/b"], "rule": None}, "<p>")
     widths = [key for key in record.metrics if key.startswith("narrows/width/")]
@@ -30,7 +32,8 @@ def test_keys_are_valid_and_none_is_that_of_another_layer() -> None:
 
 def test_what_is_not_known_is_left_out() -> None:
     found = findings(2)
-    found.rows[0]["worth"], found.rows[0]["score"] = math.nan, None
+    rows: Any = found.rows
+    rows[0]["worth"], rows[0]["score"] = math.nan, None
     record = record_of(found, {}, "<p>")
     assert not {key for key in record.metrics if re.match("narrows/(worth|score)/layer1", key)}
     assert record.metrics["narrows/pruning_ratio/layer1.0.conv1"] == found.rows[0]["pruning_ratio"]

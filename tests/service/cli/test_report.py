@@ -3,19 +3,19 @@
 import hashlib
 import re
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import httpx
 import pytest
 from typer import BadParameter
 
 from narrows.client import Client
-from narrows.client.types import Analysis
 from service.cli.checks import checked_request
 from service.cli.options import prepare_output, requested_advice, requested_plans
 from service.cli.progress import Steps
 from service.cli.report import print_result
-from service.cli.run_analysis import Result, result_of
+from service.cli.run_analysis import result_of
+from tests.support.results import as_result
 
 
 def plan(name: str, *widths: tuple[str, int, int]) -> dict[str, Any]:
@@ -34,27 +34,24 @@ def plan(name: str, *widths: tuple[str, int, int]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-RESULT = cast(
-    "Result",
-    {
-        "analysis": {
-            "id": "ana_1",
-            "summary": {"samples": 10, "loss": 0.2, "structures": 20},
-            "request": {"pruning_ratio": 0.5, "cost": "macs"},
-        },
-        "layers": [],
-        "plans": [
-            plan("double", ("conv", 6, 12)),
-            plan("uniform", ("conv", 6, 7), ("stem", 8, 9)),
-            plan("reallocate"),
-        ],
-        "artifacts": [{"name": "double.pt2", "size": 1_200_000, "path": "out/double.pt2"}],
+RESULT: dict[str, Any] = {
+    "analysis": {
+        "id": "ana_1",
+        "summary": {"samples": 10, "loss": 0.2, "structures": 20},
+        "request": {"pruning_ratio": 0.5, "cost": "macs"},
     },
-)
+    "layers": [],
+    "plans": [
+        plan("double", ("conv", 6, 12)),
+        plan("uniform", ("conv", 6, 7), ("stem", 8, 9)),
+        plan("reallocate"),
+    ],
+    "artifacts": [{"name": "double.pt2", "size": 1_200_000, "path": "out/double.pt2"}],
+}
 
 
 def test_one_line_a_plan_and_edits_of_one(capsys: pytest.CaptureFixture[str]) -> None:
-    print_result(RESULT)
+    print_result(as_result(RESULT))
     out = capsys.readouterr().out
     assert "of 20 channels those are pruned that save 50% of the MACs." in out
     (line,) = (line for line in out.splitlines() if line.split()[:1] == ["uniform"])
@@ -66,7 +63,7 @@ def test_one_line_a_plan_and_edits_of_one(capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_edits_of_the_plans_that_were_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
-    print_result(RESULT, ["uniform", "reallocate"])
+    print_result(as_result(RESULT), ["uniform", "reallocate"])
     out = capsys.readouterr().out
     assert "stem.out_channels" in out
     assert "plan 'double'" not in out
@@ -135,14 +132,15 @@ def test_what_was_built_is_downloaded(tmp_path: Path) -> None:
             return httpx.Response(200, content=b"abc", headers={"ETag": f'"{sha256}"'})
         if request.url.path.endswith("/artifacts"):
             return httpx.Response(200, json=empty | {"items": [artifact]})
-        return httpx.Response(200, json=empty)
+        ended = request.url.path.endswith("/ana_1")
+        return httpx.Response(200, json=analysis if ended else empty)
 
     with Client("http://narrows", "nrw_key") as client:
         client._connection.http = httpx.Client(
             base_url=client.url, transport=httpx.MockTransport(answer)
         )
-        result = result_of(Steps(), client, cast("Analysis", analysis), tmp_path)
-    assert result["artifacts"] == [artifact | {"path": str(tmp_path / "double.pt2")}]
+        result = result_of(Steps(), client, client.analyses.wait("ana_1"), tmp_path)
+    assert result.to_dict()["artifacts"] == [artifact | {"path": str(tmp_path / "double.pt2")}]
     assert (tmp_path / "double.pt2").read_bytes() == b"abc"
 
 
@@ -153,7 +151,7 @@ def test_a_suspicion_says_why_and_what_would_settle_it(capsys: pytest.CaptureFix
         "because": "score 0.70; not certain: few channels", "samples_needed": 12_000,
         "reason": None,
     }  # fmt: skip
-    print_result(cast("Result", {**RESULT, "layers": [layer]}))
+    print_result(as_result({**RESULT, "layers": [layer]}))
     out = " ".join(capsys.readouterr().out.split())
     assert "stem is suspected: score 0.70; not certain: few channels." in out
     assert "About 12,000 samples would settle it." in out
@@ -182,7 +180,7 @@ def test_worth_and_promise_are_shown_in_those_of_typical_layers(
         "interval": [0.0, 0.3], "score": 0.7, "p_value": 0.2, "verdict": "balanced",
         "because": None, "samples_needed": None, "reason": None,
     }  # fmt: skip
-    print_result(cast("Result", {**RESULT, "layers": [layer | worth]}))
+    print_result(as_result({**RESULT, "layers": [layer | worth]}))
     assert shown in " ".join(capsys.readouterr().out.split())
 
 
@@ -200,12 +198,12 @@ def test_the_layer_that_is_expected_to_gain_most(capsys: pytest.CaptureFixture[s
     analysis = RESULT["analysis"]
     summary = {**(analysis["summary"] or {}), "gain_basis": "Calibrated on small networks."}
     result = {**RESULT, "analysis": {**analysis, "summary": summary}, "layers": layers}
-    print_result(cast("Result", result))
+    print_result(as_result(result))
     out = " ".join(capsys.readouterr().out.split())
     said = "Widening b is expected to gain most: 0.04 less loss (0.01 to 0.12) for each 1% more"
     assert f"{said} parameters. Calibrated on small networks." in out
     older = [{**one, "expected_gain": None} for one in layers]
-    print_result(cast("Result", {**result, "layers": older}))
+    print_result(as_result({**result, "layers": older}))
     assert "expected" not in capsys.readouterr().out
 
 
@@ -221,7 +219,7 @@ def test_a_terminal_breaks_names_behind_dots_alone(
         "interval": [0.0, 0.3], "score": 0.7, "p_value": 0.2, "verdict": "balanced",
         "because": None, "samples_needed": None, "reason": None,
     }  # fmt: skip
-    print_result(cast("Result", {**RESULT, "layers": [layer]}))
+    print_result(as_result({**RESULT, "layers": [layer]}))
     lines = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out).splitlines()
     text = "\n".join(lines)
     assert all(part in text for part in ("backbone.", "encoder_stage.", "residual_block."))
@@ -245,7 +243,7 @@ def test_what_a_result_rests_on(capsys: pytest.CaptureFixture[str]) -> None:
     }  # fmt: skip
     broken = plan("uniform", ("conv", 6, 12)) | {"error": "An operator is missing."}
     analysis = RESULT["analysis"] | {"summary": summary}
-    print_result(cast("Result", {**RESULT, "analysis": analysis, "plans": [pruned, broken]}))
+    print_result(as_result({**RESULT, "analysis": analysis, "plans": [pruned, broken]}))
     out = " ".join(capsys.readouterr().out.split())
     for said in (
         "Plan 'advise': It changes nothing: check labels.",

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from narrows.client import ApiError, Client
-from narrows.client.http import Connection
+from narrows.client.synchronous.connection import Connection
 from service.settings import Settings
 from tests.support.answers import Client as ClientOf
 
@@ -25,7 +25,7 @@ def database_kind() -> str:
 
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("narrows.client.uploads.LARGE", 1000)
+    monkeypatch.setattr("narrows.client.transfer.LARGE", 1000)
     monkeypatch.setattr("narrows.client.limits.FIRST_PAUSE", 0.001)
     monkeypatch.setattr("service.upload_sessions.service.PART_SIZE", 1000)
 
@@ -72,9 +72,9 @@ def test_a_large_file(
     new_client: Callable[..., Client], file: Path, sent: list[str], ann: httpx.Client
 ) -> None:
     read: list[int] = []
-    dataset = new_client().upload_dataset(file, {"scale": 0.5}, read.append)
-    assert (dataset["size"], sum(read), len(sent)) == (SIZE, SIZE, PARTS)
-    assert ann.get(f"/v1/datasets/{dataset['id']}").json()["transform"] == {"scale": 0.5}
+    dataset = new_client().datasets.upload(file, read.append, transform={"scale": 0.5})
+    assert (dataset.size, sum(read), len(sent)) == (SIZE, SIZE, PARTS)
+    assert ann.get(f"/v1/datasets/{dataset.id}").json()["transform"] == {"scale": 0.5}
 
 
 def interrupt_after(count: int) -> Callable[[int], None]:
@@ -91,7 +91,7 @@ def test_only_what_is_missing_is_sent_after_a_cut(
     new_client: Callable[..., Client], file: Path, sent: list[str], ann: httpx.Client
 ) -> None:
     with pytest.raises(KeyboardInterrupt):
-        new_client().upload_model(file, interrupt_after(6000))
+        new_client().models.upload(file, interrupt_after(6000))
     for thread in threading.enumerate():
         if thread.name == "upload":  # what was on its way may still arrive
             thread.join()
@@ -100,32 +100,32 @@ def test_only_what_is_missing_is_sent_after_a_cut(
     assert arrived
     sent.clear()
     read: list[int] = []
-    model = new_client().upload_model(file, read.append)
+    model = new_client().models.upload(file, read.append)
     missing = set(range(PARTS)) - set(arrived)
     assert {int(path.rpartition("/")[2]) for path in sent} == missing
-    assert (model["size"], sum(read)) == (SIZE, SIZE)
+    assert (model.size, sum(read)) == (SIZE, SIZE)
     assert [item["state"] for item in ann.get("/v1/uploads").json()["items"]] == ["completed"]
 
 
 def test_what_the_server_has_is_not_sent(
     new_client: Callable[..., Client], file: Path, sent: list[str], ann: httpx.Client
 ) -> None:
-    first = new_client().upload_dataset(file, {"scale": 0.5})
+    first = new_client().datasets.upload(file, transform={"scale": 0.5})
     sent.clear()
     read: list[int] = []
-    assert new_client().upload_dataset(file, {"scale": 0.5}, read.append)["id"] == first["id"]
+    assert new_client().datasets.upload(file, read.append, transform={"scale": 0.5}).id == first.id
     assert (sent, sum(read)) == ([], SIZE)
-    assert new_client().upload_dataset(file)["id"] != first["id"]
+    assert new_client().datasets.upload(file).id != first.id
     assert len(sent) == PARTS
 
 
 def test_what_the_server_lost_is_sent(
     new_client: Callable[..., Client], file: Path, sent: list[str], settings: Settings
 ) -> None:
-    first = new_client().upload_model(file)
-    stored = settings.data / "files" / first["sha256"][:2] / first["sha256"]
+    first = new_client().models.upload(file)
+    stored = settings.data / "files" / first.sha256[:2] / first.sha256
     stored.write_bytes(bytes(SIZE))
-    assert new_client().upload_model(file)["id"] == first["id"]
+    assert new_client().models.upload(file).id == first.id
     assert stored.read_bytes() == file.read_bytes()
 
 
@@ -133,8 +133,8 @@ def test_another_transform_is_another_upload(
     new_client: Callable[..., Client], file: Path, ann: httpx.Client
 ) -> None:
     with pytest.raises(KeyboardInterrupt):
-        new_client().upload_dataset(file, {"scale": 0.5}, interrupt_after(6000))
-    new_client().upload_dataset(file)
+        new_client().datasets.upload(file, interrupt_after(6000), transform={"scale": 0.5})
+    new_client().datasets.upload(file)
     states = [item["state"] for item in ann.get("/v1/uploads").json()["items"]]
     assert states == ["completed", "open"]
 
@@ -142,7 +142,7 @@ def test_another_transform_is_another_upload(
 def test_a_key_that_may_only_write(
     new_client: Callable[..., Client], file: Path, sent: list[str]
 ) -> None:
-    assert new_client("write").upload_model(file)["size"] == SIZE
+    assert new_client("write").models.upload(file).size == SIZE
     assert len(sent) == PARTS
 
 
@@ -160,7 +160,7 @@ def test_a_part_that_is_damaged_on_the_way(
 
     monkeypatch.setattr(Connection, "send_once", damaging)
     read: list[int] = []
-    assert new_client().upload_model(file, read.append)["size"] == sum(read) == SIZE
+    assert new_client().models.upload(file, read.append).size == sum(read) == SIZE
 
 
 def test_a_file_that_changes_meanwhile(
@@ -172,7 +172,7 @@ def test_a_file_that_changes_meanwhile(
             opened.write(b"changed")
 
     with pytest.raises(ApiError, match="was changed while it was sent; upload it again"):
-        new_client().upload_model(file, change)
+        new_client().models.upload(file, change)
     assert [item["state"] for item in ann.get("/v1/uploads").json()["items"]] == ["cancelled"]
 
 
@@ -181,9 +181,9 @@ def test_an_error_ends_it(
 ) -> None:
     def cancel(_: int) -> None:
         client = new_client()
-        for item in client._connection.send("GET", "/v1/uploads").json()["items"]:
-            client._connection.send("DELETE", f"/v1/uploads/{item['id']}")
+        for session in client.uploads.list():
+            client.uploads.cancel(session.id)
 
-    monkeypatch.setattr("narrows.client.parts.AT_ONCE", 1)
+    monkeypatch.setattr("narrows.client.synchronous.parts.AT_ONCE", 1)
     with pytest.raises(ApiError, match="The upload session has ended"):
-        new_client().upload_model(file, cancel)
+        new_client().models.upload(file, cancel)

@@ -11,9 +11,9 @@ from typing import Any
 import httpx
 import pytest
 
-from narrows.client.http import Connection
 from narrows.client.limits import Limits
-from narrows.client.parts import upload_in_parts
+from narrows.client.synchronous.connection import Connection
+from narrows.client.synchronous.parts import upload_in_parts
 from tests.support.command_line import started
 from tests.support.jobs import wait_until
 
@@ -52,9 +52,8 @@ def test_killed_amid_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
             wait_until(lambda: answers(port))
             key = (data / "api-key").read_text().strip()
             connection = Connection(httpx.URL(f"http://127.0.0.1:{port}"), key, Limits())
-            uploading = threads.submit(
-                upload_in_parts, connection, "model", file, {"part_size": PART}, lambda _: None
-            )
+            declared = {"kind": "model", "name": file.name, "part_size": PART}
+            uploading = threads.submit(upload_in_parts, connection, declared, file, None)
             enough.wait(60)
             api.kill()
             api.wait()

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Any, Unpack
 
-from narrows.client.types import Options
+from narrows.client.types import AnalysisOptions
 from tests.support.faults.records import Records
 from tests.support.faults.site import PATIENCE, Site, Stopwatch
 from tests.support.jobs import wait_until
@@ -86,12 +86,14 @@ class Jobs:
         self._site, self.records = site, records
         self.model, self.dataset = model, dataset
 
-    def submit(self, **options: Unpack[Options]) -> Job:
-        asked: Options = {"batch_size": BATCH, **options}
-        made = self._site.client.analyze(self.model, self.dataset, **asked)
-        return Job(self.records, made["id"])
+    def submit(self, **options: Unpack[AnalysisOptions]) -> Job:
+        asked: AnalysisOptions = {"batch_size": BATCH, **options}
+        made = self._site.client.analyses.create(
+            model_id=self.model, dataset_id=self.dataset, **asked
+        )
+        return Job(self.records, made.id)
 
-    def running(self, **options: Unpack[Options]) -> Job:
+    def running(self, **options: Unpack[AnalysisOptions]) -> Job:
         """Submit a job and wait until some of its shards are done."""
         job = self.submit(**options)
         job.progresses(shards=5)

@@ -166,12 +166,9 @@ class Site:
 
     def upload(self, folder: Path, prefix: str = "") -> tuple[str, str]:
         """Upload the network and the data in `folder`, and wait until both are inspected."""
-        model = self.client.upload_model(folder / f"{prefix}model.pt2")["id"]
-        dataset = self.client.upload_dataset(folder / f"{prefix}data.npz")["id"]
-        for watch in (self.client.watch_model(model), self.client.watch_dataset(dataset)):
-            *_, upload = watch
-            assert upload["state"] == "ready", upload["error"]
-        return model, dataset
+        model = self.client.models.upload(folder / f"{prefix}model.pt2").id
+        dataset = self.client.datasets.upload(folder / f"{prefix}data.npz").id
+        return self.client.models.wait(model).id, self.client.datasets.wait(dataset).id
 
 
 class Stopwatch:

@@ -6,18 +6,18 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
-A = TypeVar("A", bound="Record")
-B = TypeVar("B", bound="Record")
+A = TypeVar("A", bound="ApiObject")
+B = TypeVar("B", bound="ApiObject")
 Convert = Callable[[Any], Any]
 
 
-class Record:
+class ApiObject:
     """A JSON object of the API; subclasses annotate its fields, which are read-only attributes.
 
-    A field that an older server does not send is None. What a newer one sends beyond the
+    A field that an older server does not send is None, or empty. What a newer one sends beyond the
     annotations is in `to_dict()` alone. Words that this version does not know stay strings.
 
-    >>> class Layer(Record):
+    >>> class Layer(ApiObject):
     ...     name: str
     ...     worth: float | None
     >>> layer = Layer({"name": "conv1", "colour": "red"})
@@ -35,7 +35,7 @@ class Record:
         return dict(self._document)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Record) and self._document == other._document
+        return isinstance(other, ApiObject) and self._document == other._document
 
     def __hash__(self) -> int:
         return hash(repr(self))
@@ -59,7 +59,7 @@ class Record:
 
 
 def either(one: type[A], other: type[B]) -> Callable[[Any], A | B]:
-    """Return what makes a record of the kind that has more of an object's fields."""
+    """Return what makes an object of the kind that has more of an object's fields."""
 
     def make(document: Any) -> A | B:
         shared = {kind: len(_fields(kind).keys() & document.keys()) for kind in (one, other)}
@@ -80,23 +80,30 @@ _FIELDS: dict[type, dict[str, Convert]] = {}
 
 
 def _converter(hint: Any) -> Convert:
-    """Return what makes a value of the type `hint` from JSON; null, and other types, stay."""
-    if isinstance(hint, type) and issubclass(hint, Record):
+    """Return what makes a value of the type `hint` from JSON; other types stay."""
+    if isinstance(hint, type) and issubclass(hint, ApiObject):
         return partial(_if_of, dict, hint)
     if hint is datetime:
         return partial(_if_of, str, datetime.fromisoformat)
     arguments = get_args(hint)
     if get_origin(hint) is list:
         each = _converter(arguments[0])
-        return partial(_if_of, list, lambda items: [each(item) for item in items])
+        return partial(_if_of, list, lambda items: [each(item) for item in items], empty=[])
     if get_origin(hint) is dict:
         each = _converter(arguments[1])
-        return partial(_if_of, dict, lambda items: {key: each(v) for key, v in items.items()})
+        return partial(_if_of, dict, lambda items: {k: each(v) for k, v in items.items()}, empty={})
     if get_origin(hint) in (Union, types.UnionType):
         (some, *others) = [one for one in arguments if one is not types.NoneType]
-        return (lambda value: value) if others else _converter(some)
-    return lambda value: value
+        convert = _same if others else _converter(some)
+        return lambda value: None if value is None else convert(value)
+    return _same
 
 
-def _if_of(kind: type, convert: Convert, value: Any) -> Any:
-    return convert(value) if isinstance(value, kind) else value
+def _same(value: Any) -> Any:
+    return value
+
+
+def _if_of(kind: type, convert: Convert, value: Any, empty: Any = None) -> Any:
+    if isinstance(value, kind):
+        return convert(value)
+    return empty if value is None else value
