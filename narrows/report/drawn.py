@@ -34,9 +34,18 @@ _CHARTS: Final[Mapping[str, Callable[[Findings], Markup | None]]] = {
 }
 
 
-def drawn(findings: Findings) -> dict[str, Markup | None]:
-    """Return all figures but the network's; None for what was not measured."""
-    return {name: draw(findings) for name, draw in _CHARTS.items()}
+class Drawn(dict[str, Markup | None]):
+    """All figures but the network's, each drawn when it is first asked for.
+
+    None for what was not measured.
+    """
+
+    def __init__(self, findings: Findings) -> None:
+        self._findings = findings
+
+    def __missing__(self, name: str) -> Markup | None:
+        self[name] = svg = _CHARTS[name](self._findings)
+        return svg
 
 
 def alone(findings: Findings, name: str) -> str | None:

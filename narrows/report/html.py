@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from narrows.comparison import Row
 from narrows.report import texts
-from narrows.report.drawn import drawn
+from narrows.report.drawn import Drawn
 from narrows.report.figures.figure import hashed, style
 from narrows.report.figures.network import network
 from narrows.report.figures.saliencies import curve
@@ -35,6 +35,9 @@ SECTIONS = (
     ("left-out", "Left out"),
     ("provenance", "Provenance"),
 )
+
+PIECE = 100
+"""How many of the template's outputs are a piece of the page."""
 
 
 @cache
@@ -104,19 +107,30 @@ def page_style() -> Markup:
     return _source("report.css") + style()
 
 
-def page(findings: Findings, site: Site | None = None) -> str:
-    """Return the report as a page: a file of its own, or one within a site, with links to it."""
-    figures = drawn(findings)
+def page(findings: Findings) -> str:
+    """Return the report as a page that is a file of its own."""
+    return "".join(pieces(findings))
+
+
+def pieces(findings: Findings, site: Site | None = None) -> Iterator[str]:
+    """Return the pieces of a page, within a site or a file of its own.
+
+    Figures are drawn when their piece is due, so that browsers show the beginning early.
+    """
+    figures = Drawn(findings)
     largest = max((layer.saliencies[0] for layer in findings.layers if layer.saliencies), default=0)
     has = {
         "ratios": bool(figures["ratios"] or figures["worth"] or figures["score"]),
         "removals": bool(figures["removals"]),
         "plans": bool(findings.plans),
     }
-    return _environment().get_template("report.html").render(
+    widest = max((layer.row["width"] for layer in findings.layers), default=1)
+    stream = _environment().get_template("report.html").stream(
         findings=findings,
         figures=figures,
-        drawings=_drawings(findings),
+        drawing=lambda number: network(
+            findings.stages[number].layers, widest, f"-{number}", linked=True
+        ),
         sections=[(name, title) for name, title in SECTIONS if has.get(name, True)],
         headline=headline(findings),
         cliff=cliff(findings),
@@ -130,14 +144,8 @@ def page(findings: Findings, site: Site | None = None) -> str:
         style=page_style() + (site.style if site else ""),
         script=_source("report.js"),
     )  # fmt: skip
-
-
-def _drawings(findings: Findings) -> list[Markup]:
-    widest = max((layer.row["width"] for layer in findings.layers), default=1)
-    return [
-        network(stage.layers, widest, f"-{number}", linked=True)
-        for number, stage in enumerate(findings.stages)
-    ]
+    stream.enable_buffering(PIECE)
+    return stream
 
 
 def _widths(findings: Findings) -> list[tuple[LayerView, list[int | None]]]:

@@ -4,12 +4,12 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi.responses import RedirectResponse, Response, StreamingResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from sqlalchemy.orm import Session as OrmSession
 
 from narrows.report.formats import FigureName, ReportFormat
-from narrows.report.html import Site, page, policy
+from narrows.report.html import Site, pieces, policy
 from narrows.vocabulary import ENDED
 from service.analyses import service as analyses
 from service.analyses.findings import findings_of
@@ -55,7 +55,8 @@ def _report(session: OrmSession, row: Any, values: dict[str, Any]) -> Response:
         layers=f"/analyses/{row.id}/layers",
     )
     found = findings_of(session, row, f"/analyses/{row.id}/files")
-    return HTMLResponse(page(found, site), headers=headers(policy(site.style, "'self'")))
+    fields = headers(policy(site.style, "'self'"))
+    return StreamingResponse(pieces(found, site), 200, fields, "text/html; charset=utf-8")
 
 
 def _known(analysis_id: Id, caller: Reader, services: FromApp) -> str:

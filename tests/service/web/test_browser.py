@@ -157,11 +157,18 @@ def test_without_scripts(opened: Open, analysis: Json) -> None:
 
 
 def test_on_a_phone_in_the_dark_and_read_aloud(
-    opened: Open, analysis: Json, succeed: Callable[[str], None], alter: Callable[..., None]
+    opened: Open,
+    ann: httpx.Client,
+    analysis: Json,
+    succeed: Callable[[str], None],
+    alter: Callable[..., None],
 ) -> None:
     page = opened("/models", 390, "dark")
     done = f"/analyses/{analysis['id']}"
+    hook = ann.post("/v1/webhooks", json={"url": "https://example.invalid"}).json()["id"]
+    ann.post(f"/v1/webhooks/{hook}/test")
     paths = ["/analyses", "/models", "/datasets", "/analyses/new", done]
+    paths += ["/webhooks", f"/webhooks/{hook}"]
     paths += [f"/models/{analysis['model_id']}", f"/datasets/{analysis['dataset_id']}"]
     look(page, paths)
     succeed(analysis["id"])

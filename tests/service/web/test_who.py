@@ -54,6 +54,16 @@ RULES: Final = {
     "POST /datasets": Rule("write", 303, "dataset.create", FILE),
     "GET /datasets/{upload_id}": Rule("read"),
     "POST /datasets/{upload_id}/delete": Rule("write", 303, "dataset.delete"),
+    "GET /webhooks": Rule("read"),
+    "POST /webhooks": Rule(
+        "write",
+        200,
+        "webhook.create",
+        {"data": {"url": "https://example.com", "events": "trial.failed"}},
+    ),
+    "GET /webhooks/{webhook_id}": Rule("read"),
+    "POST /webhooks/{webhook_id}/test": Rule("write", 303, "webhook.test"),
+    "POST /webhooks/{webhook_id}/delete": Rule("write", 303, "webhook.delete"),
 }
 """Every page needs an entry: think about who may see it. In an order in which its owner can ask."""
 
@@ -79,19 +89,23 @@ class Asked(NamedTuple):
 
 @pytest.fixture
 def asked(
+    ann: httpx.Client,
     analysis: dict[str, Any],
     model: dict[str, Any],
     dataset: dict[str, Any],
     succeed: Callable[[str], None],
 ) -> list[Asked]:
     succeed(analysis["id"])
+    hook = ann.post("/v1/webhooks", json={"url": "https://example.invalid"}).json()
     ids = {"model_id": model["id"], "dataset_id": dataset["id"]}
     found = []
     for name, rule in RULES.items():
         method, path = name.split()
         of = (model if "/models" in path else dataset)["id"]
-        filled = path.format(analysis_id=analysis["id"], upload_id=of, index="1", name="a.pt2")
-        if rule.body and "data" in rule.body:
+        filled = path.format(
+            analysis_id=analysis["id"], upload_id=of, index="1", name="a.pt2", webhook_id=hook["id"]
+        )
+        if "model_id" in str(rule.body):
             rule = rule._replace(body={"data": ids})
         found.append(Asked(method, filled, rule))
     return found
