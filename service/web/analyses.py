@@ -1,11 +1,10 @@
 """`/analyses`: what was asked for, newest first."""
 
-from typing import Annotated, Literal
+from typing import Final
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 from fastapi.responses import Response
 
-from narrows.vocabulary import AnalysisState
 from service.analyses import service as analyses
 from service.database.tables import ANALYSES, Dataset, Model
 from service.http.dependencies import Session
@@ -14,23 +13,20 @@ from service.jobs import service as jobs
 from service.naming.filters import JobFilters
 from service.uploads.repository import UploadRepository
 from service.web.callers import Reader
+from service.web.filters import OfJobs
 from service.web.rendering import rendered
 
 router = APIRouter(include_in_schema=False)
-PAGE_SIZE = 50
+PAGE_SIZE: Final = 50
 
 
 @router.get("/analyses")
 def show_analyses(
-    caller: Reader,
-    session: Session,
-    state: Annotated[AnalysisState | Literal[""], Query()] = "",
-    page_token: PageToken = None,
+    caller: Reader, session: Session, form: OfJobs, page_token: PageToken = None
 ) -> Response:
     """List analyses."""
-    page = jobs.page(
-        session, ANALYSES, caller.owner, JobFilters(state=state or None), PAGE_SIZE, page_token
-    )
+    filters = form.of(JobFilters)
+    page = jobs.page(session, ANALYSES, caller.owner, filters, PAGE_SIZE, page_token)
     return rendered(
         "analyses.html",
         caller=caller,
@@ -38,7 +34,7 @@ def show_analyses(
         rows=[analyses.describe(session, row) for row in page.items],
         models=UploadRepository(session, Model).names({row.model_id for row in page.items}),
         datasets=UploadRepository(session, Dataset).names({row.dataset_id for row in page.items}),
-        state=state,
+        form=form,
         older=page.next_page_token,
         first=page_token is None,
     )

@@ -1,7 +1,7 @@
 """`/analyses/{analysis_id}`: live while it runs; then its report, or why there is none."""
 
 from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import RedirectResponse, Response, StreamingResponse
@@ -21,10 +21,16 @@ from service.jobs import service as jobs
 from service.jobs.conditional import IfNoneMatch
 from service.jobs.downloads import FileName, IfRange, RangeHeader, download
 from service.jobs.streaming import LastEventId, stream
+from service.naming.filters import JobFilters
+from service.uploads.repository import UploadRepository
 from service.web.callers import Reader, Writer
+from service.web.forms import FormFields
+from service.web.naming import naming_of
 from service.web.rendering import filled, headers, rendered, source
 
 router = APIRouter(prefix="/analyses/{analysis_id}", include_in_schema=False)
+COMPARABLE: Final = 50
+"""With how many other analyses, the newest, a page offers to compare."""
 
 
 @router.get("")
@@ -48,6 +54,12 @@ def show_analysis(analysis_id: Id, caller: Reader, session: Session) -> Response
 
 
 def _report(session: OrmSession, row: Any, values: dict[str, Any]) -> Response:
+    succeeded = JobFilters(state="succeeded")
+    others = jobs.page(session, ANALYSES, row.owner, succeeded, COMPARABLE, None).items
+    values |= {
+        "others": [other for other in others if other.id != row.id],
+        "models": UploadRepository(session, Model).names({other.model_id for other in others}),
+    }
     site = Site(
         style=source("pages.css"),
         above=filled("above_report.html", **values),
@@ -85,6 +97,15 @@ async def stream_events(
 def cancel_analysis(analysis_id: Id, caller: Writer, session: Session) -> Response:
     """Cancel an analysis, and show it."""
     jobs.cancel(session, ANALYSES, caller, analysis_id)
+    return RedirectResponse(f"/analyses/{analysis_id}", 303)
+
+
+@router.post("/name")
+def name_analysis(
+    analysis_id: Id, fields: FormFields, caller: Writer, session: Session
+) -> Response:
+    """Change the name and tags of an analysis, and show it."""
+    jobs.change(session, ANALYSES, caller, analysis_id, naming_of(fields))
     return RedirectResponse(f"/analyses/{analysis_id}", 303)
 
 

@@ -20,6 +20,7 @@ from service.analyses.request import AnalysisRequest
 from service.http.problems import InvalidError
 from service.plain_errors import explain
 from service.web.forms import Fields
+from service.web.naming import tags_of
 
 OWN_PLAN: Final = "mine"
 """The name of the plan of one's own, if the form has its factors."""
@@ -63,6 +64,7 @@ def fields_of(request: Mapping[str, Any]) -> Fields:
     plans = request.get("plans", [])
     fields["plans"] = [plan for plan in plans if isinstance(plan, str)]
     fields["build"] = list(request.get("build", []))
+    fields["tags"] = [", ".join(request.get("tags", []))]
     fields["exclude"] = ["\n".join(request.get("exclude", []))]
     for plan in plans:
         if not isinstance(plan, str):
@@ -75,10 +77,11 @@ def request_of(fields: Fields) -> AnalysisRequest:
     document: dict[str, Any] = {name: fields[name][0] for name in _TEXTS if name in fields}
     for name, read in _NUMBERS.items():
         if name in fields:
-            document[name] = _read(read, fields[name][0])
+            document[name] = number(read, fields[name][0])
     document["plans"] = [*fields.get("plans", [])]
-    if own := _lines(fields, "factors"):
-        document["plans"].append({"name": OWN_PLAN, "factors": dict(map(_factor, own))})
+    if own := factors_of(fields):
+        document["plans"].append({"name": OWN_PLAN, "factors": own})
+    document |= {"name": fields.get("name", [None])[0], "tags": tags_of(fields)}
     document |= {"build": fields.get("build", []), "exclude": _lines(fields, "exclude")}
     try:
         return AnalysisRequest.model_validate(document)
@@ -91,16 +94,22 @@ def request_of(fields: Fields) -> AnalysisRequest:
         ) from None
 
 
-def _read(read: Callable[[str], float], text: str) -> float | str:
+def factors_of(fields: Fields) -> dict[str, float | str]:
+    """Return the factors of a form, by the layer of each line."""
+    return dict(map(_factor, _lines(fields, "factors")))
+
+
+def number(read: Callable[[str], float], text: str) -> float | str:
+    """Return a number, or the text that is none, so that the request says what is wrong."""
     try:
         return read(text.strip())
     except ValueError:
-        return text  # and the request says what is wrong with it
+        return text
 
 
 def _factor(line: str) -> tuple[str, float | str]:
     name, _, factor = line.rpartition(" ")
-    return name.strip(), _read(float, factor)
+    return name.strip(), number(float, factor)
 
 
 def _lines(fields: Fields, name: str) -> list[str]:

@@ -13,7 +13,7 @@ from starlette.responses import HTMLResponse
 from narrows.report import html
 from narrows.report.figures.figure import hashed
 from narrows.vocabulary import AnalysisState, UploadState
-from service.web.words import FILTERS, STAGE_WORDS
+from service.web.words import CHANGE_SIGNS, FILTERS, STAGE_WORDS
 
 
 @cache
@@ -23,6 +23,7 @@ def environment() -> Environment:
     made = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     made.filters |= FILTERS
     made.globals |= {
+        "change_signs": CHANGE_SIGNS,
         "stage_words": STAGE_WORDS,
         "states": get_args(AnalysisState),
         "upload_states": get_args(UploadState),

@@ -1,11 +1,10 @@
 """`/models` and `/datasets`: what was uploaded, what was found in it, and a form to upload more."""
 
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Final
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
-from narrows.vocabulary import UploadState
 from service.datasets.schemas import DatasetOut
 from service.datasets.service import DATASETS
 from service.http.dependencies import FromApp, Session
@@ -15,10 +14,13 @@ from service.models.schemas import ModelOut
 from service.models.service import MODELS
 from service.naming.filters import UploadFilters
 from service.uploads import service as uploads
-from service.uploads.expiry import describe, describe_page
+from service.uploads.expiry import UploadChange, describe, describe_page
 from service.uploads.schemas import UploadOut
 from service.uploads.service import Kind
 from service.web.callers import Reader, Writer
+from service.web.filters import OfUploads
+from service.web.forms import FormFields
+from service.web.naming import naming_of
 from service.web.rendering import rendered
 
 router = APIRouter(include_in_schema=False)
@@ -33,19 +35,18 @@ def _add_pages(kind: Kind[Any], schema: type[UploadOut]) -> None:
     def show_uploads(
         caller: Reader,
         session: Session,
-        state: Annotated[UploadState | Literal[""], Query()] = "",
+        form: OfUploads,
         page_token: PageToken = None,
     ) -> Response:
-        page = uploads.page(
-            session, caller.owner, kind, UploadFilters(state=state or None), PAGE_SIZE, page_token
-        )
+        filters = form.of(UploadFilters)
+        page = uploads.page(session, caller.owner, kind, filters, PAGE_SIZE, page_token)
         return rendered(
             "uploads.html",
             caller=caller,
             here=path[1:],
             kind=kind,
             rows=describe_page(session, page, schema).items,
-            state=state,
+            form=form,
             older=page.next_page_token,
             first=page_token is None,
         )
@@ -63,6 +64,14 @@ def _add_pages(kind: Kind[Any], schema: type[UploadOut]) -> None:
             "upload.html", caller=caller, here=path[1:], kind=kind, upload=shown,
             found=shown.inspection,
         )  # fmt: skip
+
+    @router.post(f"{path}/{{upload_id}}/name")
+    def name_upload(
+        upload_id: Id, fields: FormFields, caller: Writer, session: Session
+    ) -> Response:
+        asked = UploadChange(**naming_of(fields).model_dump(exclude_unset=True))
+        uploads.change(session, caller, kind, upload_id, asked)
+        return RedirectResponse(f"{path}/{upload_id}", 303)
 
     @router.post(f"{path}/{{upload_id}}/delete")
     def delete_upload(

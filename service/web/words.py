@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from markupsafe import Markup, escape
 
+from narrows.comparison import ChangeName
 from narrows.report import texts
 from narrows.vocabulary import Stage
 from narrows.wording import counted
@@ -63,6 +64,12 @@ def written(value: Any) -> str:
     return str(value)
 
 
+CHANGE_SIGNS: Final[Mapping[ChangeName, str]] = {
+    "new_bottleneck": "▲", "worse": "△", "resolved": "✓", "better": "✓",
+    "same": "=", "unknown": "?", "added": "+", "removed": "−",
+}  # fmt: skip
+"""A sign beside what became of a layer."""
+
 STAGE_WORDS: Final[Mapping[Stage, str]] = {
     "queued": "Waiting",
     "plan": "First look",
@@ -81,9 +88,11 @@ FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
     "short": texts.short,
     "short_number": lambda value: "" if value is None else f"{value:.2g}",
     "span": texts.span,
+    "span_number": lambda limits: "–".join(f"{end:.2g}" for end in limits),
     "span_times": lambda limits: texts.span(limits, texts.times),
     "times": texts.times,
     "words": texts.words,
+    "words_or_dash": lambda value: "–" if value is None else texts.words(str(value)),
     "state": state,
     "written": written,
 }

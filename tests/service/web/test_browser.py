@@ -172,7 +172,7 @@ def test_on_a_phone_in_the_dark_and_read_aloud(
     paths += [f"/models/{analysis['model_id']}", f"/datasets/{analysis['dataset_id']}"]
     look(page, paths)
     succeed(analysis["id"])
-    look(page, [done, f"{done}/layers/1"])
+    look(page, [done, f"{done}/layers/1", f"/compare?a={analysis['id']}&b={analysis['id']}"])
     alter(Analysis, analysis["id"], state="failed", error={"title": "Out", "detail": "Of memory."})
     look(page, [done])
     page.get_by_role("button", name="Sign out").click()

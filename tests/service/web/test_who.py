@@ -30,6 +30,7 @@ class Rule(NamedTuple):
 
 
 FILE: Final[dict[str, Any]] = {"files": {"file": ("f", b"bytes")}}
+NAME: Final[dict[str, Any]] = {"data": {"name": "mine", "tags": "a, b"}}
 RULES: Final = {
     "GET /sign-in": Rule(None),
     "POST /sign-in": Rule(None, 401),  # without a key
@@ -40,19 +41,23 @@ RULES: Final = {
         "write", 303, "analysis.create", {"data": {"model_id": "", "dataset_id": ""}}
     ),
     "GET /analyses/{analysis_id}": Rule("read"),
+    "GET /compare": Rule("read", body={"params": {"a": "{analysis_id}", "b": "{analysis_id}"}}),
     "GET /analyses/{analysis_id}/events": Rule("read"),
     "GET /analyses/{analysis_id}/layers/{index}": Rule("read"),
     "GET /analyses/{analysis_id}/report": Rule("read"),
     "GET /analyses/{analysis_id}/files/{name}": Rule("read", 404),  # nothing was built
     "POST /analyses/{analysis_id}/cancel": Rule("write", 303),  # it has ended
+    "POST /analyses/{analysis_id}/name": Rule("write", 303, "analysis.change", NAME),
     "POST /analyses/{analysis_id}/delete": Rule("write", 303, "analysis.delete"),
     "GET /models": Rule("read"),
     "POST /models": Rule("write", 303, "model.create", FILE),
     "GET /models/{upload_id}": Rule("read"),
+    "POST /models/{upload_id}/name": Rule("write", 303, "model.change", NAME),
     "POST /models/{upload_id}/delete": Rule("write", 303, "model.delete"),
     "GET /datasets": Rule("read"),
     "POST /datasets": Rule("write", 303, "dataset.create", FILE),
     "GET /datasets/{upload_id}": Rule("read"),
+    "POST /datasets/{upload_id}/name": Rule("write", 303, "dataset.change", NAME),
     "POST /datasets/{upload_id}/delete": Rule("write", 303, "dataset.delete"),
     "GET /webhooks": Rule("read"),
     "POST /webhooks": Rule(
@@ -105,6 +110,8 @@ def asked(
         filled = path.format(
             analysis_id=analysis["id"], upload_id=of, index="1", name="a.pt2", webhook_id=hook["id"]
         )
+        if rule.body and "params" in rule.body:
+            rule = rule._replace(body={"params": {"a": analysis["id"], "b": analysis["id"]}})
         if "model_id" in str(rule.body):
             rule = rule._replace(body={"data": ids})
         found.append(Asked(method, filled, rule))
@@ -142,7 +149,7 @@ def test_what_another_owner_sees(
         if one.rule.scope is None:
             continue
         answer = one.by(bob)
-        if "_" in one.path or "model_id" in str(one.rule.body):  # of ann's
+        if "_" in one.path or "_id" in str(one.rule.body) or one.path == "/compare":  # of ann's
             assert answer.status_code == 404 or "There is no model" in answer.text
         elif one.method == "GET":
             assert model["id"] not in answer.text
