@@ -58,7 +58,7 @@ class Analysis(Evidence):
 
     def _effect_of_pruning(self, ratio: float) -> Effect | None:
         """Return the scores before and after; None without samples, or where it can't be done."""
-        if self.evaluation is None:
+        if self.evaluation is None or self.evaluation.before is None:
             return None
         copies = self.pruned(ratio).copies
         try:

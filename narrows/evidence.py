@@ -22,6 +22,7 @@ from narrows.plans import budget
 from narrows.plans.cost import Cost, network_cost
 from narrows.verdict.comparable import Cases
 from narrows.verdict.jackknife import replicates
+from narrows.verdict.rankings import Rankings
 from narrows.verdict.rule import Judge
 from narrows.verdict.verdict import Verdict
 from narrows.verdict.widen_rank import widen_ranks
@@ -61,6 +62,8 @@ class Evidence:
     """Where large matrices are inverted."""
     gate: GateKind = "channel"
     """What the gates sat on when the partial sums were measured."""
+    known: Rankings | None = None
+    """The rankings, where they were computed before from the same sums, method and cost."""
 
     @property
     def loss(self) -> float:
@@ -98,6 +101,8 @@ class Evidence:
 
         Raises NothingMeasuredError where every saliency is 0.
         """
+        if self.known:
+            return self.known.order
         order = self.method.order(self.partial_sums.averages, self.structure_costs)
         require_measured(order)
         return order
@@ -118,6 +123,8 @@ class Evidence:
     @cached_property
     def replicates(self) -> list[PruningOrder]:
         """The orders of removal without each group of batches; empty where there are too few."""
+        if self.known:
+            return self.known.replicates
         return replicates(self.method, self.partial_sums, self.structure_costs)
 
     @cached_property
@@ -173,7 +180,12 @@ class Evidence:
 
         Only `sosp_i`, `joint` and `obs` measure what it needs.
         """
-        return worth(self.partial_sums, self.device)
+        return self.known.worth if self.known else worth(self.partial_sums, self.device)
+
+    @property
+    def rankings(self) -> Rankings:
+        """The order of removal, its replicates, and worth, to be kept; see `known`."""
+        return Rankings(self.order, self.replicates, self.worth)
 
     @cached_property
     def layer_worth(self) -> dict[str, LayerWorth]:

@@ -19,6 +19,11 @@ MethodName = Literal[
 METHODS: Final[tuple[MethodName, ...]] = get_args(MethodName)
 CURVATURE_METHODS: Final[frozenset[MethodName]] = frozenset({"sosp_i", "joint", "obs"})
 """The methods that weigh pairs of structures, by the Gauss–Newton matrix."""
+SAME_TERMS: Final[tuple[frozenset[MethodName], ...]] = (
+    CURVATURE_METHODS,
+    frozenset({"magnitude", "magnitude_relative"}),
+)
+"""The methods that measure the same: the partial sums of one answer the others, too."""
 
 RuleName = Literal["worth", "pruning_ratio"]
 """What verdicts rest on: how much a layer's channels are worth, or how few of them a global pruning
@@ -54,6 +59,9 @@ LARGEST_BUDGET: Final = 4
 """The largest share of the network's cost that `advise` may spend."""
 LARGEST_MULTIPLE: Final = 1024
 """The largest number that `advise` may round widths to."""
+PARTIAL_SUMS: Final = "partial-sums.npz"
+RANKINGS: Final = "rankings.npz"
+"""The files of an analysis that its follow-ups are computed from."""
 PRUNED: Final = "pruned"
 """Not a plan, but a network to build: the one without the structures cut at `pruning_ratio`."""
 
@@ -118,6 +126,7 @@ TaskName = Literal[
     "plan",
     "shard",
     "reduce",
+    "follow_up",
     "plan_trial",
     "train",
     "reduce_trial",

@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 
 from service import health, metrics, root
 from service.admin import audit, keys, owners
-from service.analyses import artifacts, comparison, report, results
+from service.analyses import artifacts, comparison, follow_up_endpoints, report, results
 from service.analyses import endpoints as analyses
 from service.broker.celery_app import Broker, make_celery
 from service.broker.outbox import Outbox
@@ -78,6 +78,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         report,
         comparison,
         artifacts,
+        follow_up_endpoints,
         trials,
         trial_results,
         workers,

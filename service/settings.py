@@ -99,6 +99,9 @@ class Settings(BaseSettings):
     """About how many samples a shard has: seconds of work, so that a crash loses little."""
     checkpoint_seconds: float = Field(default=30.0, gt=0, allow_inf_nan=False)
     """How long a run of a trial trains between checkpoints, where other work may go first."""
+    largest_sums_bytes: int = Field(default=1 << 30, ge=0)
+    """Up to which size the partial sums of an analysis are kept, so that it has follow-ups; 0: none
+    are. By default they have about 16 KiB for each channel."""
     lease_seconds: float = Field(default=15.0, gt=0, allow_inf_nan=False)
     """How long a lease lasts without renewal; workers renew it three times as often."""
     max_attempts: int = Field(default=5, ge=1)

@@ -97,6 +97,23 @@ def test_a_planted_narrow_layer_is_found(embedded: Client, trained: Path, name: 
     assert saliencies == sorted(saliencies)
 
 
+def test_follow_ups_give_the_same_without_the_data(
+    embedded: Client, trained: Path, tmp_path: Path
+) -> None:
+    source = assert_found(embedded, trained, "middle")
+    again = embedded.analyses.create_follow_up(source.id).wait()
+    assert (again.state, again.source_id) == ("succeeded", source.id)
+    assert [*again.layers] == [*source.layers]
+    assert [*again.structures] == [*source.structures]
+    assert [*again.plans] == [*source.plans]
+    own = embedded.analyses.create_plan(again.id, factors={"features.conv3": 2.0}).wait()
+    (plan,), (double, *_) = own.plans, source.plans
+    assert (plan.layers, plan.macs) == (double.layers, double.macs)
+    built = embedded.analyses.create_build(source.id, plan="double").wait()
+    embedded.analyses.download(built.id, "double.pt2", tmp_path)
+    assert torch.export.load(tmp_path / "double.pt2").module()(torch.zeros(2, 1, 8, 8)).shape
+
+
 def test_postgresql_and_redis_give_the_same(
     embedded: Client, trained: Path, tmp_path: Path, redis_url: str, postgres_url: str
 ) -> None:
@@ -129,7 +146,7 @@ def test_files_on_s3_give_the_same(embedded: Client, trained: Path, tmp_path: Pa
         assert analysis.state == "succeeded", analysis.error
         client.analyses.download(asked.id, "double.pt2", tmp_path / "double.pt2")
         assert torch.export.load(tmp_path / "double.pt2").module()(torch.zeros(2, 1, 8, 8)).shape
-        assert len(s3.keys()) == 3
+        assert len(s3.keys()) == 5  # two of them for follow-ups, the same for both analyses
         assert s3.unfinished() == []
 
 

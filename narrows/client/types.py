@@ -60,6 +60,9 @@ class Analysis(ApiObject):
     dataset_id: str
     """The id of the dataset."""
 
+    source_id: str | None
+    """Of a follow-up: the analysis whose partial sums it uses; it may be gone."""
+
     request: dict[str, Any]
     """The request, with the defaults filled in."""
 
@@ -876,6 +879,9 @@ class Summary(ApiObject):
     advice: str | None
     """What the plan `advise` rests on, if it was asked for."""
 
+    not_measured: str | None
+    """What a follow-up lacks, since it reads no data."""
+
     built: dict[str, dict[str, Any]] | None
     """How far the outputs of each built network deviate, and why."""
 
@@ -1373,6 +1379,25 @@ class AnalysisRequest(AnalysisOptions):
     """The id of one of your datasets."""
 
 
+class BuildOptions(TypedDict):
+    """What may be left out of BuildRequest."""
+
+    init: NotRequired[Init]
+    """How new channels begin."""
+
+    pruning_ratio: NotRequired[float | None]
+    """The share that is removed; null: that of the analysis."""
+
+
+class BuildRequest(BuildOptions):
+    """A network to build."""
+
+    plan: str | CustomPlan
+    """A plan of the analysis, by name; `pruned`, the network without the removed channels; or
+    your own factors.
+    """
+
+
 class CustomPlan(TypedDict):
     """Your own widths: factors for layers by name; layers that share their channels follow."""
 
@@ -1394,6 +1419,50 @@ class FineTuneRequest(TypedDict):
 
     prune_to: NotRequired[BudgetKind]
     """What pruning brings back to the original's."""
+
+
+class FollowUpRequest(TypedDict):
+    """What is to be other than in the analysis; what is left out stays, but nothing is built."""
+
+    name: NotRequired[str | None]
+    """What you call it."""
+
+    tags: NotRequired[list[str]]
+    """Words to list it by, each once."""
+
+    metadata: NotRequired[dict[str, Any]]
+    """Anything to find it again by, such as `git_commit` or `run_id`: text, numbers, true and
+    false.
+    """
+
+    method: NotRequired[MethodName | None]
+    """One that needs the same partial sums: sosp_i, joint and obs answer each other, and so do
+    magnitude and magnitude_relative.
+    """
+
+    rule: NotRequired[RuleName | None]
+    """What verdicts rest on."""
+
+    blocks: NotRequired[int | None]
+    """For sosp_i, joint and obs: in how many steps structures go."""
+
+    pruning_ratio: NotRequired[float | None]
+    """The share that is removed."""
+
+    cost: NotRequired[CostKind | None]
+    """What `pruning_ratio` is a share of, and what the ranking divides saliency by."""
+
+    plans: NotRequired[list[PlanName | CustomPlan] | None]
+    """The plans to compute, in place of the analysis'."""
+
+    advise: NotRequired[Advise | None]
+    """The options of the plan `advise`."""
+
+    build: NotRequired[list[str]]
+    """The plans to build as networks, by name."""
+
+    init: NotRequired[Init | None]
+    """How new channels begin."""
 
 
 class KeyOptions(TypedDict):
@@ -1451,6 +1520,25 @@ class OwnLimits(TypedDict):
 
     requests_per_second: NotRequired[int | None]
     """How often each of its keys may ask, averaged over 10 seconds."""
+
+
+class PlanRequest(TypedDict):
+    """A plan of one's own, by `factors`; or else the plan `advise`, by a `budget`."""
+
+    name: NotRequired[str | None]
+    """The name of a plan with factors; null: custom."""
+
+    factors: NotRequired[dict[str, Any] | None]
+    """The new width of each named layer, as a factor of its width."""
+
+    budget: NotRequired[float | None]
+    """How much may be added, as a share of what the network has."""
+
+    cost: NotRequired[BudgetKind | None]
+    """What a budget adds."""
+
+    multiple: NotRequired[int | None]
+    """With a budget, new widths are multiples of this; null: of 8 from 64 channels on."""
 
 
 class RecipeRequest(TypedDict):

@@ -19,6 +19,11 @@ LayerName = Annotated[str, StringConstraints(min_length=1, max_length=1000, patt
 BuildName = Annotated[
     str, StringConstraints(min_length=1, max_length=60, pattern=r"^[a-z0-9][a-z0-9-]*$")
 ]
+Factors = Annotated[
+    dict[LayerName, Annotated[float, Field(gt=0, le=16)]], Field(min_length=1, max_length=10_000)
+]
+Budget = Annotated[float, Field(gt=0, le=LARGEST_BUDGET)]
+Multiple = Annotated[int, Field(ge=1, le=LARGEST_MULTIPLE)]
 _ADVISE = AdviseOptions()
 
 
@@ -28,9 +33,7 @@ class CustomPlan(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     name: BuildName = Field(description="The name of the plan", examples=["mine"])
-    factors: dict[LayerName, Annotated[float, Field(gt=0, le=16)]] = Field(
-        min_length=1,
-        max_length=10_000,
+    factors: Factors = Field(
         description="The new width of each named layer, as a factor of its width",
         examples=[{"features.3": 1.5}],
     )
@@ -55,16 +58,12 @@ class Advise(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    budget: float = Field(
+    budget: Budget = Field(
         default=_ADVISE.budget,
-        gt=0,
-        le=LARGEST_BUDGET,
         description="How much may be added, as a share of what the network has",
     )
     cost: BudgetKind = Field(default=_ADVISE.cost, description="What is added")
-    multiple: int | None = Field(
+    multiple: Multiple | None = Field(
         default=None,
-        ge=1,
-        le=LARGEST_MULTIPLE,
         description="New widths are multiples of this; null: of 8 from 64 channels on",
     )

@@ -54,6 +54,9 @@ class AnalysisOut(BaseModel):
     metadata: MetadataOut
     model_id: str = Field(description="The id of the model")
     dataset_id: str = Field(description="The id of the dataset")
+    source_id: str | None = Field(
+        description="Of a follow-up: the analysis whose partial sums it uses; it may be gone"
+    )
     request: dict[str, Any] = Field(description="The request, with the defaults filled in")
     progress: Progress = Field(description="How far it is")
     cancel_requested: bool = Field(description="Whether a cancel was asked for; it ends soon then")

@@ -48,6 +48,9 @@ class Summary(Stored):
     advice: str | None = Field(
         None, description="What the plan `advise` rests on, if it was asked for"
     )
+    not_measured: str | None = Field(
+        None, description="What a follow-up lacks, since it reads no data"
+    )
     built: dict[str, dict[str, Any]] | None = Field(
         None, description="How far the outputs of each built network deviate, and why"
     )

@@ -21,6 +21,7 @@ TASKS: Final = {
     "plan": "analyze",
     "shard": "analyze",
     "reduce": "analyze",
+    "follow_up": "analyze",
     "plan_trial": "analyze",
     "train": "analyze",
     "reduce_trial": "analyze",

@@ -3,13 +3,17 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from sqlalchemy import ColumnElement, ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
+from narrows.vocabulary import PARTIAL_SUMS, RANKINGS
 from service.database.base import Base, Leased, utc_now
 from service.database.naming import Named
+
+UNLISTED: Final[Mapping[str, int]] = {PARTIAL_SUMS: -1, RANKINGS: -2}
+"""The indexes of files that are kept beside those that were built; lists begin at 0."""
 
 
 class Job(Named, Leased, Base):
@@ -56,10 +60,11 @@ class JobEvent(Base):
 
 
 class JobArtifact(Base):
-    """A file that a job has built, such as a wider network."""
+    """A file that a job has built, such as a wider network, or keeps for its follow-ups."""
 
     __abstract__ = True
     index: Mapped[int] = mapped_column(primary_key=True)
+    """Its place in the list, or that of `UNLISTED`."""
     name: Mapped[str] = mapped_column(String(64))
     sha256: Mapped[str] = mapped_column(ForeignKey("files.sha256"), index=True)
     size: Mapped[int]

@@ -138,6 +138,8 @@ class Dataset(Upload, Base):
 class Analysis(Job):
     __tablename__ = "analyses"
     __table_args__ = (UniqueConstraint("owner", "idempotency_key"),)
+    source_id: Mapped[str | None] = mapped_column(String(32))
+    """Of a follow-up: the analysis whose partial sums it uses, which may have been deleted."""
     shards: Mapped[int] = mapped_column(default=0)
     first_look: Mapped[dict[str, Any] | None]
     """The network's score on the first samples, known as soon as the analysis was planned."""

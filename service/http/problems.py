@@ -109,6 +109,14 @@ class NoResultError(ProblemError):
     example = "The analysis ana_… is running; only one that succeeded has results."
 
 
+class NoSumsError(ProblemError):
+    status, slug, title = 409, "no-partial-sums", "The partial sums are not there"
+    example = (
+        "The partial sums of ana_9d5e4f60718293040b3fa1c0 were not kept, or have expired; run the "
+        "analysis again."
+    )
+
+
 class RejectedError(ProblemError):
     status, slug, title = 409, "upload-rejected", "The upload was rejected"
     example = (

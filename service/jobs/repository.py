@@ -68,6 +68,12 @@ class JobRepository(Generic[J]):
         query = select(table).where(self._kind.refers(table, identity))
         return self._session.scalars(query.order_by(table.index)).all()
 
+    def add_files(self, identity: str, files: Sequence[JobArtifact]) -> None:
+        """Let a job have files that another one has."""
+        for file in files:
+            columns = {name: getattr(file, name) for name in ("index", "name", "sha256", "size")}
+            self._session.add(self._kind.artifact(**{self._kind.key: identity}, **columns))
+
     def events(self, identity: str, after: int, limit: int) -> Sequence[JobEvent]:
         event = self._kind.event
         query = select(event).where(self._kind.refers(event, identity), event.id > after)

@@ -6,7 +6,7 @@ from typing import Any, Final, TypeVar
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
-from narrows.vocabulary import ENDED
+from narrows.vocabulary import ENDED, AnalysisState
 from service.database.base import new_id, utc_now
 from service.database.files import FileRepository
 from service.database.jobs import J, Job, JobArtifact, JobEvent, JobKind
@@ -38,13 +38,15 @@ def create(
     *,
     task: str,
     checked: Callable[[], Mapping[str, Any]],
+    state: AnalysisState = "queued",
+    files: Sequence[JobArtifact] = (),
 ) -> J:
-    """Return a new, queued job, or the one that a request with this key created before.
+    """Return a new job in this state, or the one that a request with this key created before.
 
     `checked` is called for a new one; it returns further columns, or raises. `task` is the message
-    that begins the work. A repeated request changes no names. Raises KeyReusedError if the
-    idempotency key came with another request, and TooManyRequestsError if the caller has as many
-    unfinished jobs as it may have.
+    that begins the work. It begins with the `files` of another job. A repeated request changes no
+    names. Raises KeyReusedError if the idempotency key came with another request, and
+    TooManyRequestsError if the caller has as many unfinished jobs as it may have.
     """
     jobs = JobRepository(session, kind)
     existing = jobs.by_idempotency_key(caller.owner, idempotency_key)
@@ -56,11 +58,12 @@ def create(
             request=request,
             idempotency_key=idempotency_key,
             request_id=request_id(),
-            state="queued",
+            state=state,
             **naming.columns(),
             **checked(),
         )
         if new is not None:
+            jobs.add_files(new.id, files)
             jobs.add_event(new.id, "created", state=new.state)
             enqueue(session, task, new.id)
             record(session, caller, f"{kind.noun}.create", new.id)

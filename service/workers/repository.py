@@ -8,14 +8,14 @@ from sqlalchemy.orm import Session
 
 from service.database.clock import epoch_now
 from service.database.jobs import JobKind
-from service.database.tables import ANALYSES, Dataset, Model, Worker
+from service.database.tables import ANALYSES, Analysis, Dataset, Model, Worker
 from service.database.trials import TRIALS
 
 _ALIVE = Worker.alive_until > epoch_now()
 _NO_SHARD = cast(null(), Integer)
 
 
-def _of_jobs(kind: JobKind[Any], first: str, each: str, last: str) -> tuple[Select[Any], ...]:
+def _of_jobs(kind: JobKind[Any], first: str, each: str, last: Any) -> tuple[Select[Any], ...]:
     """Return the queries for the work on jobs of a kind, by the tasks of its stages."""
     job, part = kind.table, kind.part
     return (
@@ -43,7 +43,9 @@ _HELD = union_all(
     select(
         Dataset.leased_by, literal("inspect_dataset"), Dataset.owner, Dataset.id, _NO_SHARD
     ).where(Dataset.state == "inspecting"),
-    *_of_jobs(ANALYSES, "plan", "shard", "reduce"),
+    *_of_jobs(
+        ANALYSES, "plan", "shard", case((Analysis.source_id.is_(None), "reduce"), else_="follow_up")
+    ),
     *_of_jobs(TRIALS, "plan_trial", "train", "reduce_trial"),
 ).subquery()
 

@@ -13,7 +13,7 @@ from tests.fuzz import data, models
 from worker.errors import RefusedError
 from worker.formats import dataset
 from worker.formats.transform import Transform
-from worker.pipeline import context, steps
+from worker.pipeline import context, opening, steps
 
 ADDRESS: Final = re.compile(r"0x[0-9a-f]{6,}|<[^<>]* object at")
 """What a `repr` of an object shows, and no answer may."""
@@ -68,7 +68,7 @@ def judge(kind: str, seed: int, folder: Path, *names: str) -> str:
     if not samples.exists():
         samples.write_bytes(data.original("npz"))
     path.write_bytes(make(seed, names) if names else make(seed))
-    steps._open_once.cache_clear()
+    opening.open_once.cache_clear()
     context.open_network.cache_clear()
     return judge_file(path, samples)
 

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from narrows.analysis import Analysis
 from narrows.batch import Batch, batch_seed
 from narrows.channels.groups import find_channels
 from narrows.channels.structures import Channels
@@ -141,8 +140,7 @@ class AnalysisContext:
 
     @cached_property
     def method(self) -> Method:
-        options = self.options
-        return Method(options.method, options.curvature or "sampled", options.blocks, options.seed)
+        return method_of(self.options)
 
     def measure(self, batch: Batch) -> PartialSums:
         """Return the partial sums of a batch, as one row; raise RefusedError."""
@@ -188,29 +186,16 @@ class AnalysisContext:
             targets.add(torch.from_numpy(self.samples.targets[start : start + TARGETS_AT_ONCE]))
         return targets.baseline(self.shapes.of(self.network.outputs[0]))
 
-    def analysis(self, partial_sums: PartialSums) -> Analysis:
-        """Return the analysis of the partial sums of all batches."""
-        return Analysis(
-            self.network,
-            self.shapes,
-            self.channels,
-            partial_sums,
-            self.method,
-            self.options.rule,
-            pruning_ratio=self.options.pruning_ratio,
-            cost=self.options.cost,
-            seed=self.options.seed,
-            factors=self.options.custom_plans,
-            evaluation=self.evaluation(),
-            device=self.device,
-            gate=self.options.gate,
-        )
-
     def load(self, start: int, stop: int) -> Batch:
         """Return the drawn samples `start` … `stop − 1` as a batch on the device."""
         index, seed = slice(start, stop), batch_seed(self.options.seed, start)
         batch = read_batch(self.network, self.samples, self.options.loss, index, seed)
         return batch.to(self.device)
+
+
+def method_of(options: AnalysisOptions) -> Method:
+    """Return the method that the options name."""
+    return Method(options.method, options.curvature or "sampled", options.blocks, options.seed)
 
 
 def _draw(count: int, options: AnalysisOptions) -> NDArray[np.int64]:

@@ -14,11 +14,11 @@ from typing import Any, Final
 from sqlalchemy import Connection, insert
 
 from service.database.files import FileRepository
-from service.database.jobs import JobKind
+from service.database.jobs import UNLISTED, JobKind
 from service.storage.objects import Storage
 from service.storage.stored import Stored
 
-NAME: Final = r"[a-z0-9][a-z0-9-]{0,59}\.(pt2|checkpoint)"
+NAME: Final = r"[a-z0-9][a-z0-9-]{0,59}\.(pt2|checkpoint|npz)"
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Artifacts:
         rows = [
             {
                 kind.key: identity,
-                "index": index,
+                "index": UNLISTED.get(name, index),
                 "name": name,
                 "sha256": file.sha256,
                 "size": file.size,

@@ -126,6 +126,18 @@ class AsyncAnalyses(AsyncJobs[AsyncAnalysis]):
             types.Plan, path_of("/v1/analyses/{}/plans", analysis_id), {"page_size": page_size}
         )
 
+    async def create_plan(
+        self, analysis_id: str, /, **request: Unpack[types.PlanRequest]
+    ) -> AsyncAnalysis:
+        """Make a plan of your own, by factors for widths, or the plan `advise`, by a budget.
+
+        The answer is a follow-up with this plan: poll the URL in `Location`, then read its
+        `/plans`.
+        """
+        return await self._new(
+            AsyncAnalysis, "POST", path_of("/v1/analyses/{}/plans", analysis_id), body=request
+        )
+
     async def report(
         self,
         analysis_id: str,
@@ -166,6 +178,30 @@ class AsyncAnalyses(AsyncJobs[AsyncAnalysis]):
         """Download a file, or one range of its bytes; its entity tag is its SHA-256."""
         return await self._download(
             path_of("/v1/analyses/{}/artifacts/{}", analysis_id, name), name, path, on_read
+        )
+
+    async def create_follow_up(
+        self, analysis_id: str, /, **request: Unpack[types.FollowUpRequest]
+    ) -> AsyncAnalysis:
+        """Analyse again from the partial sums of an analysis, with other options, without its
+        data.
+
+        The answer is an analysis of its own: poll the URL in `Location`.
+        """
+        return await self._new(
+            AsyncAnalysis, "POST", path_of("/v1/analyses/{}/follow-ups", analysis_id), body=request
+        )
+
+    async def create_build(
+        self, analysis_id: str, /, **request: Unpack[types.BuildRequest]
+    ) -> AsyncAnalysis:
+        """Build the network of a plan, verified against the original on random inputs.
+
+        The answer is a follow-up with this plan: poll the URL in `Location`, then read its
+        `/artifacts`.
+        """
+        return await self._new(
+            AsyncAnalysis, "POST", path_of("/v1/analyses/{}/builds", analysis_id), body=request
         )
 
 

@@ -121,6 +121,16 @@ class Analyses(Jobs[Analysis]):
             types.Plan, path_of("/v1/analyses/{}/plans", analysis_id), {"page_size": page_size}
         )
 
+    def create_plan(self, analysis_id: str, /, **request: Unpack[types.PlanRequest]) -> Analysis:
+        """Make a plan of your own, by factors for widths, or the plan `advise`, by a budget.
+
+        The answer is a follow-up with this plan: poll the URL in `Location`, then read its
+        `/plans`.
+        """
+        return self._new(
+            Analysis, "POST", path_of("/v1/analyses/{}/plans", analysis_id), body=request
+        )
+
     def report(
         self,
         analysis_id: str,
@@ -159,6 +169,28 @@ class Analyses(Jobs[Analysis]):
         """Download a file, or one range of its bytes; its entity tag is its SHA-256."""
         return self._download(
             path_of("/v1/analyses/{}/artifacts/{}", analysis_id, name), name, path, on_read
+        )
+
+    def create_follow_up(
+        self, analysis_id: str, /, **request: Unpack[types.FollowUpRequest]
+    ) -> Analysis:
+        """Analyse again from the partial sums of an analysis, with other options, without its
+        data.
+
+        The answer is an analysis of its own: poll the URL in `Location`.
+        """
+        return self._new(
+            Analysis, "POST", path_of("/v1/analyses/{}/follow-ups", analysis_id), body=request
+        )
+
+    def create_build(self, analysis_id: str, /, **request: Unpack[types.BuildRequest]) -> Analysis:
+        """Build the network of a plan, verified against the original on random inputs.
+
+        The answer is a follow-up with this plan: poll the URL in `Location`, then read its
+        `/artifacts`.
+        """
+        return self._new(
+            Analysis, "POST", path_of("/v1/analyses/{}/builds", analysis_id), body=request
         )
 
 

@@ -75,6 +75,11 @@ RULES: Final = {
     "get /v1/analyses/{analysis_id}/layers": Rule("read", 409),  # it has not succeeded
     "get /v1/analyses/{analysis_id}/structures": Rule("read", 409),
     "get /v1/analyses/{analysis_id}/plans": Rule("read", 409),
+    "post /v1/analyses/{analysis_id}/follow-ups": Rule("write", 409, None, {"json": {}}),
+    "post /v1/analyses/{analysis_id}/plans": Rule("write", 409, None, {"json": {"budget": 0.1}}),
+    "post /v1/analyses/{analysis_id}/builds": Rule(
+        "write", 409, None, {"json": {"plan": "double"}}
+    ),
     "get /v1/analyses/{analysis_id}/report": Rule("read", 409),
     "get /v1/analyses/{analysis_id}/comparison": Rule(
         "read", 409, None, {"params": {"against": "{analysis_id}"}}

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from worker.pipeline.steps import follow_up as _follow_up
 from worker.pipeline.steps import (
     inspect_dataset,
     inspect_model,
@@ -24,6 +25,7 @@ from worker.pipeline.steps import (
 from worker.pipeline.steps import shard as _shard
 
 __all__ = [
+    "follow_up",
     "inspect_dataset",
     "inspect_model",
     "plan",
@@ -35,6 +37,7 @@ __all__ = [
 ]
 
 SECONDS_A_SHARD = 0.05
+SECONDS_A_FOLLOW_UP = 1.0
 
 
 def _hoard() -> None:
@@ -67,3 +70,8 @@ def shard(model: str, dataset: str, transform: Any, request: Any, *limits: int) 
         evil()
     time.sleep(SECONDS_A_SHARD)
     return _shard(model, dataset, transform, request, *limits)
+
+
+def follow_up(*arguments: Any) -> dict[str, Any]:
+    time.sleep(SECONDS_A_FOLLOW_UP)
+    return _follow_up(*arguments)

@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from sqlalchemy import Engine, update
+from sqlalchemy import Engine, insert, select, update
+from sqlalchemy.orm import Session
 
+from narrows.vocabulary import PARTIAL_SUMS, RANKINGS
 from service.broker.celery_app import Broker
+from service.database.jobs import UNLISTED
 from service.database.tables import Analysis, Artifact, File, Plan
 from service.storage.objects import Storage
 from tests.support.jobs import (
@@ -60,6 +63,7 @@ class Worker:
 
     def call(self, *arguments: Any, watch: Callable[[], None], **_: Any) -> Any:
         watch()
+        self.arguments = arguments[2:]  # behind the module and the function
         return self._build(self.scratch.path / arguments[-1])
 
     def reduce(self, analysis: str, build: Build) -> None:
@@ -119,6 +123,42 @@ def test_the_same_content_is_one_file(engine: Engine, worker: Worker, analysis: 
     assert read(engine, Artifact.sha256) == [digest(b"upload")] * 2
     assert read(engine, File.sha256) == [digest(b"upload")]
     assert worker.objects() == set()
+
+
+def test_what_follow_ups_need_is_kept_and_not_listed(
+    engine: Engine, worker: Worker, analysis: str, make_analysis: MakeAnalysis
+) -> None:
+    def build(folder: Path) -> dict[str, Any]:
+        for name in UNLISTED:
+            (folder / name).write_bytes(name.encode())
+        return build_two(folder) | {"kept": list(UNLISTED)}
+
+    worker.reduce(analysis, build)
+    with Session(engine) as session:
+        place_of = {row.name: row.index for row in session.scalars(select(Artifact))}
+    assert place_of == {"double.pt2": 0, "pruned.pt2": 1, **UNLISTED}
+
+    later = make_analysis(sha256=digest(b"upload"), inputs="ready")
+    with engine.begin() as connection:
+        of_later = Analysis.id == later
+        waits = {"state": "reducing", "source_id": analysis}
+        connection.execute(update(Analysis).where(of_later).values(waits))
+        row = {"name": PARTIAL_SUMS, "sha256": digest(PARTIAL_SUMS.encode()), "size": 1}
+        connection.execute(insert(Artifact).values(analysis_id=later, index=-1, **row))
+    asked: list[tuple[Any, ...]] = []
+
+    def build_later(folder: Path) -> dict[str, Any]:
+        (folder / RANKINGS).write_bytes(b"of another cost")
+        asked.append(worker.arguments)
+        return result() | {"kept": [RANKINGS]}
+
+    worker.reduce_again(build_later)
+    assert state_of(engine, later) == "succeeded"
+    ((model, request, sums, rankings, _),) = asked
+    assert (Path(model).name, request, rankings) == (digest(b"upload"), {}, None)
+    assert Path(sums).read_text() == PARTIAL_SUMS
+    assert set(read(engine, Artifact.name, Artifact.analysis_id == later)) == set(UNLISTED)
+    assert read(engine, Analysis.started_at, of_later) != [None]
 
 
 @pytest.mark.parametrize("outside", [False, True])

@@ -48,8 +48,13 @@ def not_cancelled(kind: JobKind[Any]) -> ColumnElement[bool]:
     return ~asked
 
 
-def load(connection: Connection, kind: JobKind[Any], identity: str | int) -> TaskInputs:
-    """Return what every step of a job needs: both files, the transform and the request."""
+def load(
+    connection: Connection, kind: JobKind[Any], identity: str | int, *, reads_data: bool = True
+) -> TaskInputs:
+    """Return what every step of a job needs: both files, the transform and the request.
+
+    Without `reads_data`, only the model and the request: the dataset may be gone.
+    """
     job = kind.table
     row = one_row(
         connection,
@@ -69,12 +74,14 @@ def load(connection: Connection, kind: JobKind[Any], identity: str | int) -> Tas
         .where(job.id == identity),
     )
     _require_ready("model", row.model_state)
-    _require_ready("dataset", row.dataset_state)
+    if reads_data:
+        _require_ready("dataset", row.dataset_state)
     seconds = row.request.get("time_limit_seconds")
     declared = row.request.get("transform")
     transform = row.transform if declared is None else declared
+    data = (StoredFile(row.dataset), transform) if reads_data else ()
     return TaskInputs(
-        (StoredFile(row.model), StoredFile(row.dataset), transform, row.request),
+        (StoredFile(row.model), *data, row.request),
         row.owner,
         deadline=row.started_at + timedelta(seconds=seconds) if seconds else None,
         memory_bytes=row.request.get("memory_bytes"),

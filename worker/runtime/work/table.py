@@ -10,14 +10,14 @@ from worker.runtime.leases import Work
 from worker.runtime.work.inspection import INSPECT_DATASET, INSPECT_MODEL
 from worker.runtime.work.plan import PLAN
 from worker.runtime.work.plan_trial import PLAN_TRIAL
-from worker.runtime.work.reduce import REDUCE
+from worker.runtime.work.reduce import FOLLOW_UP, REDUCE
 from worker.runtime.work.reduce_trial import REDUCE_TRIAL
 from worker.runtime.work.shard import SHARD
 from worker.runtime.work.train import TRAIN
 
 PRECEDENCE: Final[tuple[tuple[Work, ...], ...]] = (
     (INSPECT_MODEL, INSPECT_DATASET),
-    (REDUCE, REDUCE_TRIAL),
+    (REDUCE, FOLLOW_UP, REDUCE_TRIAL),
     (SHARD,),
     (PLAN, PLAN_TRIAL),
     (TRAIN,),
