@@ -9,6 +9,7 @@ import typer
 from service.cli.analyses import analyses
 from service.cli.analyze import analyze
 from service.cli.api import api
+from service.cli.build import build
 from service.cli.cancel import cancel
 from service.cli.compare import compare
 from service.cli.demo import demo
@@ -18,6 +19,7 @@ from service.cli.inspect import inspect
 from service.cli.keys import keys
 from service.cli.migrate import migrate
 from service.cli.owners import owners
+from service.cli.plan import plan
 from service.cli.report_file import report
 from service.cli.retention import retention
 from service.cli.show import show
@@ -89,6 +91,8 @@ _OWN: dict[str, Callable[..., None]] = {
     "trial": trial,
     "show": show,
     "report": report,
+    "plan": plan,
+    "build": build,
     "analyses": analyses,
     "compare": compare,
     "trials": trials,

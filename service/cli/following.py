@@ -54,6 +54,14 @@ def follow(steps: Steps, client: Client, identity: str, check: Check = lambda: N
     return analysis
 
 
+def followed(steps: Steps, client: Client, identity: str) -> Analysis:
+    """Return an analysis that has succeeded, as `follow` does; Ctrl-C leaves it."""
+    with left_on_interrupt(steps, client, identity):
+        analysis = follow(steps, client, identity)
+    require_success(analysis)
+    return analysis
+
+
 def said(analysis: Analysis, pace: Pace | None = None) -> str:
     """Return the stage of an analysis, and how long it will take by the shards that are done."""
     progress = analysis.progress

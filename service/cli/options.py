@@ -59,7 +59,7 @@ def requested_plans(
         named = [*DEFAULT_PLANS, *(name for name in named if name not in DEFAULT_PLANS)]
     if not factors:
         return [*named] or None
-    return [*named, {"name": CUSTOM, "factors": _factors(factors)}]
+    return [*named, {"name": CUSTOM, "factors": factors_in(factors)}]
 
 
 def requested_trial_plans(
@@ -70,11 +70,11 @@ def requested_trial_plans(
     if advised and ADVISE not in plans:
         plans.append(ADVISE)
     if factors:
-        plans.append({"name": CUSTOM, "factors": _factors(factors)})
+        plans.append({"name": CUSTOM, "factors": factors_in(factors)})
     return plans or None
 
 
-def _factors(texts: list[str]) -> dict[str, float]:
+def factors_in(texts: list[str]) -> dict[str, float]:
     """Return the factors of layers in texts such as conv1=1.5; raise BadParameter."""
     factor_of = {}
     for text in texts:
@@ -92,7 +92,7 @@ def _factors(texts: list[str]) -> dict[str, float]:
 
 
 def requested_advice(
-    budget: str | None, cost: str | None, multiple: int | None
+    budget: str | None, cost: str | None, multiple: int | None, hint: str = "--advise-budget"
 ) -> dict[str, object] | None:
     """Return the options of the plan `advise` that were given; None without any.
 
@@ -105,7 +105,7 @@ def requested_advice(
             share = float(budget.removesuffix("%")) / (100 if budget.endswith("%") else 1)
         except ValueError:
             raise typer.BadParameter(
-                f"{budget!r} is no share, such as 10%.", param_hint="--advise-budget"
+                f"{budget!r} is no share, such as 10%.", param_hint=hint
             ) from None
     given = {"budget": share, "cost": cost, "multiple": multiple}
     return {name: value for name, value in given.items() if value is not None} or None

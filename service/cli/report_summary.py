@@ -36,6 +36,8 @@ def print_first_look(console: Console, look: FirstLook) -> None:
 def print_removals(console: Console, analysis: Analysis) -> None:
     """Print what the network can do after the removal of ever more channels, and the cliff."""
     summary = summary_of(analysis)
+    if summary.not_measured:
+        print_text(console, summary.not_measured, "dim")
     removals = summary.removals or []
     if not removals:
         return

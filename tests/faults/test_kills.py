@@ -3,6 +3,7 @@
 import random
 import signal
 import time
+from typing import Any
 
 from sqlalchemy.exc import OperationalError
 
@@ -87,6 +88,25 @@ def holder_of_a_shard(site: Site, job: Job) -> Worker:
             if worker := site.holder(row["leased_by"]):
                 return worker
     raise AssertionError("nobody works")
+
+
+def test_a_follow_up_whose_worker_is_killed(
+    site: Site, jobs: Jobs, undisturbed: Job, say: Say
+) -> None:
+    job = Job(jobs.records, site.client.analyses.create_follow_up(undisturbed.id).id)
+    row: dict[str, Any] = {}
+
+    def is_held() -> bool:
+        row.update(jobs.records.analysis(job.id))
+        return row["leased_by"] is not None
+
+    wait_until(is_held, PATIENCE)
+    holder = site.holder(row["leased_by"])
+    assert holder is not None
+    holder.process.kill()
+    took = job.succeeds(like=undisturbed)
+    assert jobs.records.analysis(job.id)["attempt"] == 2
+    say(f"a worker killed amid a follow-up: another finished it, bit-identical, after {took:.1f} s")
 
 
 def test_recovery_with_the_leases_of_every_day(site: Site, jobs: Jobs, say: Say) -> None:

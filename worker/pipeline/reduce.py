@@ -103,7 +103,8 @@ def follow_up(
     evaluation = Evaluation(network, lambda: (), LOSSES[options.loss], measured.baseline)
     analysis = _analysis(network, shapes, channels, measured.sums, options, evaluation, known)
     summary = _measured(lambda: analysis.summary) | removals
-    summary["not_measured"] = _not_measured(options, removals)
+    if missing := _not_measured(options, removals):
+        summary["not_measured"] = missing
     result = _result(model_path, analysis, options, folder, summary)
     kept = [] if known else keep_rankings(Path(folder), analysis.rankings, {})
     return {**result, "provenance": _provenance(options, measured, began), "kept": kept}

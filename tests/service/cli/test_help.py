@@ -18,6 +18,8 @@ COMMANDS = [
                 "upload",
                 "analyze",
                 "show",
+                "plan",
+                "build",
                 "analyses",
                 "cancel",
                 "inspect",
