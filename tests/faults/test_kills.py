@@ -106,6 +106,7 @@ def test_a_follow_up_whose_worker_is_killed(
     holder.process.kill()
     took = job.succeeds(like=undisturbed)
     assert jobs.records.analysis(job.id)["attempt"] == 2
+    wait_until(lambda: not jobs.records.leaks(), PATIENCE)  # the next worker sweeps what it left
     say(f"a worker killed amid a follow-up: another finished it, bit-identical, after {took:.1f} s")
 
 
