@@ -49,12 +49,12 @@ def gate_reads(
             structures = _structures(channels, read)
             if (structures == NO_STRUCTURE).all():
                 continue
-            argument, value = _argument(node, read.value)  # perhaps gated along another axis
+            value = _name(node, read.value)  # perhaps gated along another axis
             if (value, read) not in gated:
                 gated[value, read] = name = f"{value}·{read.axis}"
                 gates[len(nodes)] = gate_on(network, structures, read.axis, axes.get(read.value))
                 nodes.append(Node("alias", {"self": Ref(value)}, (name,), node.module))
-            node = replace(node, inputs={**node.inputs, argument: Ref(gated[value, read])})
+            node = node.reading(gated[value, read], instead_of=value)
         nodes.append(node)
     return replace(network, nodes=tuple(nodes)), gates
 
@@ -71,9 +71,6 @@ def _structures(channels: Channels, read: Operand) -> NDArray[np.int64]:
     return np.empty(0, np.int64) if labels is None else channels.structure_of[labels]
 
 
-def _argument(node: Node, value: str) -> tuple[str, str]:
-    """Return the first argument that reads `value`, perhaps behind gates, and the name it reads."""
-    for argument, ref in node.inputs.items():
-        if isinstance(ref, Ref) and ref.name.partition("·")[0] == value:
-            return argument, ref.name
-    raise ValueError(f"{node.op} does not read {value}")
+def _name(node: Node, value: str) -> str:
+    """Return the name by which the call reads `value`, perhaps behind gates."""
+    return next(name for name in node.references() if name.partition("·")[0] == value)

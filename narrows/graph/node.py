@@ -1,7 +1,7 @@
 """The parts of a program: calls of operators, their arguments, and inputs."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import torch
@@ -69,6 +69,23 @@ class Node:
             for item in argument if isinstance(argument, list) else [argument]:
                 if isinstance(item, Ref):
                     yield item.name
+
+    def reading(self, other: str, *, instead_of: str) -> "Node":
+        """Return the call with another value in the first place that reads `instead_of`.
+
+        >>> product = Node("einsum", {"tensors": [Ref("a"), Ref("a")]}, ("y",), "")
+        >>> list(product.reading("b", instead_of="a").references())
+        ['b', 'a']
+        """
+        old = Ref(instead_of)
+        for name, argument in self.inputs.items():
+            if argument == old:
+                return replace(self, inputs={**self.inputs, name: Ref(other)})
+            if isinstance(argument, list) and old in argument:
+                items = list(argument)
+                items[items.index(old)] = Ref(other)
+                return replace(self, inputs={**self.inputs, name: items})
+        raise ValueError(f"{self.op} does not read {instead_of}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ See docs/method.md, "Facts that are tested", 6.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from math import prod, sqrt
 
 import numpy as np
@@ -128,13 +128,12 @@ def divide(call: Node, division: Division) -> list[Node]:
     [('div.Scalar', ('x.y',)), ('relu', ('y',))]
     """
     share = f"{division.value}.{call.outputs[0]}"  # no name of an upload has dots in it
-    argument = next(key for key, ref in call.inputs.items() if ref == Ref(division.value))
     even = len(division.by) == 1
     other: Argument = float(division.by[0]) if even else Ref(f"{call.outputs[0]}_copies")
     inputs = {"self": Ref(division.value), "other": other}
     return [
         Node("div.Scalar" if even else "div.Tensor", inputs, (share,), call.module),
-        replace(call, inputs={**call.inputs, argument: Ref(share)}),
+        call.reading(share, instead_of=division.value),
     ]
 
 

@@ -159,6 +159,7 @@ MIXING: Mapping[str, tuple[nn.Module, dict[str, int]]] = {
     "packed gate": (mixing.GatedMlp(packed=True), {"up": 12, "down": 0}),
     "gate": (mixing.GatedMlp(packed=False), {"gate": 12, "up": 12, "down": 0}),
     "picked token": (mixing.PickedToken(), {"embed": 8, "head": 0}),
+    "picked positions": (mixing.PickedPositions(), {"q": 8, "head": 0}),
     "pooled tokens": (mixing.PooledTokens(), {"embed": 8, "head": 0}),
 }
 

@@ -111,6 +111,19 @@ class PooledTokens(nn.Module):
         return self.head((means + F.max_pool2d(tokens, (2, 1))[:, :, :3])[:, 0].mean(1))
 
 
+class PickedPositions(nn.Module):
+    """Products with rows that are picked of a table of positions, by letters, as MViT's."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.q, self.head = nn.Linear(5, 8), nn.Linear(6, 3)
+        self.table = nn.Parameter(torch.randn(11, 8))
+
+    def forward(self, x: Tensor) -> Tensor:
+        distance = torch.arange(6)[:, None] - torch.arange(6) + 5
+        return self.head(torch.einsum("btc,tkc->btk", self.q(x), self.table[distance]).mean(1))
+
+
 def shuffled(x: Tensor) -> Tensor:
     """Return the channels of two halves in turn."""
     batch, channels, height, width = x.shape
