@@ -7,6 +7,7 @@ import typer
 
 from narrows.vocabulary import ADVISE, BUDGET_KINDS, COST_KINDS, LOSS_NAMES, METHODS, PLANS, RULES
 from service.cli.findings.outputs import Github, Junit, Mlflow, Outputs, Sarif, Source
+from service.cli.naming import Metadata, Name, Tag, naming_of
 from service.cli.options import (
     CUSTOM,
     Against,
@@ -128,6 +129,9 @@ def analyze(
     source_file: Source = None,
     mlflow: Mlflow = False,
     report: ReportFile = None,
+    name: Name = None,
+    tag: Tag = None,
+    metadata: Metadata = None,
     detach: Annotated[
         bool,
         typer.Option("--detach", help="Print the id of the analysis, and do not wait for it."),
@@ -162,8 +166,9 @@ def analyze(
         "rule": rule, "curvature": curvature, "blocks": blocks,
         "cost": cost, "plans": plans, "advise": advice, "build": build, "init": init,
         "transform": preprocessing if isinstance(dataset_source, str) else None,
+        **naming_of(name, tag, metadata),
     }  # fmt: skip
-    options: Any = {name: value for name, value in values.items() if value is not None}
+    options: Any = {key: value for key, value in values.items() if value is not None}
     request = checked_request(options)
     prepare_output(output, build, [model_source, dataset_source])
 

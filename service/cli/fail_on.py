@@ -41,12 +41,10 @@ def gate_of(
     if word is None:
         return Gate()
     if against is not None:
-        from service.cli.compare import changes_between
-
-        changes = changes_between(client, against, result.analysis, result.layers)
-        return Gate(word, frozenset(one.name for one in changes if one.change == REGRESSION))
-    found = (one.name for one in result.layers if one.verdict in {"bottleneck", word})
-    return Gate(word, frozenset(found))
+        found = client.analyses.comparison(result.analysis.id, against)
+        return Gate(word, frozenset(one.name for one in found.changes if one.change == REGRESSION))
+    names = (one.name for one in result.layers if one.verdict in {"bottleneck", word})
+    return Gate(word, frozenset(names))
 
 
 def exit_if(result: "Result", gate: Gate) -> None:

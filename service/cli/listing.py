@@ -58,12 +58,16 @@ def _print(client: "Client", listed: Sequence[J], note: Callable[[J], str]) -> N
     from service.cli.tables import make_table, print_table
 
     names = {i: client.models.retrieve(i).name for i in {item.model_id for item in listed}}
-    table = make_table("id", "state", "model", "created", "")
+    table = make_table("id", "state", "name", "model", "created", "", "tags")
     for item in listed:
-        made = item.created_at.astimezone()
-        cells = item.id, item.state, names[item.model_id]
-        style = COLOURS.get(item.state, "")
-        table.add_row(
-            *map(escape, cells), f"{made:%Y-%m-%d %H:%M}", escape(note(item)), style=style
-        )
+        texts = [
+            item.id,
+            item.state,
+            item.name or "",
+            names[item.model_id],
+            f"{item.created_at.astimezone():%Y-%m-%d %H:%M}",
+            note(item),
+            ", ".join(item.tags),
+        ]
+        table.add_row(*map(escape, texts), style=COLOURS.get(item.state, ""))
     print_table(Console(highlight=False), table)

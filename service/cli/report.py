@@ -9,6 +9,7 @@ from rich.table import Table
 
 from narrows.client.types import Layer
 from narrows.report.texts import of_layer_alone, size
+from service.cli.naming import print_naming
 from service.cli.report_plans import print_plans
 from service.cli.report_summary import (
     print_gains,
@@ -29,6 +30,7 @@ SHORTEST_NAME = 8
 def print_result(result: Result, edits_of: Collection[str] = ("double",)) -> None:
     """Print a result on standard output, with the edits of the plans `edits_of`, or of `all`."""
     console = Console(highlight=False)
+    print_naming(console, result.analysis)
     print_summary(console, result.analysis)
     _print_layers(console, [layer for layer in result.layers if layer.group is not None])
     withheld = summary_of(result.analysis).doubt

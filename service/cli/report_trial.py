@@ -5,12 +5,14 @@ from rich.markup import escape
 
 from narrows.client import Client, Trial
 from narrows.client.types import Mean, TrialRun, Variant
+from service.cli.naming import print_naming
 from service.cli.tables import make_table, print_table, print_text
 
 
 def print_trial(client: Client, trial: Trial, runs: list[TrialRun]) -> None:
     """Print a row for each variant, why some have none, and where to find the trial again."""
     console, summary = Console(highlight=False), trial.summary
+    print_naming(console, trial)
     if summary is None:
         return
     table = make_table("variant", "parameters", "loss", "accuracy", "gain", "95 %")

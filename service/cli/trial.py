@@ -15,6 +15,7 @@ from narrows.vocabulary import (
     VARIANT_KINDS,
     Init,
 )
+from service.cli.naming import Metadata, Name, Tag, naming_of
 from service.cli.options import AsJson, one_of, requested_advice, requested_trial_plans
 
 RECIPE = (
@@ -112,6 +113,9 @@ def trial(
             metavar="DIR", file_okay=False, help="Download the trained networks into this folder."
         ),
     ] = None,
+    name: Name = None,
+    tag: Tag = None,
+    metadata: Metadata = None,
     detach: Annotated[
         bool, typer.Option("--detach", help="Print the id of the trial, and do not wait for it.")
     ] = False,
@@ -154,8 +158,9 @@ def trial(
         "threads": threads,
         "time_limit_seconds": time_limit_seconds,
         "analysis_id": analysis and require_id(analysis, "ana"),
+        **naming_of(name, tag, metadata),
     }
-    request = {name: value for name, value in values.items() if value is not None}
+    request = {key: value for key, value in values.items() if value is not None}
     checked_trial(request)
     steps_shown = Steps()
     with connected(steps_shown) as client:

@@ -1,9 +1,11 @@
 """`narrows upload`: uploads a network or a dataset, for analyses to come."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+
+from service.cli.naming import Metadata, Name, Tag, naming_of
 
 
 def upload(
@@ -14,13 +16,16 @@ def upload(
         str | None,
         typer.Option(help="Of a dataset: preprocessing, in JSON, as in `narrows analyze`."),
     ] = None,
+    name: Name = None,
+    tag: Tag = None,
+    metadata: Metadata = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print it in JSON, as the API returns it.")
     ] = False,
 ) -> None:
     """Upload a network or a dataset, wait for its inspection, and print its id.
 
-    Example: narrows upload photos.zip
+    Example: narrows upload photos.zip --name photos-v2 --tag holdout
 
     A large file goes in parts. After a cut, or Ctrl-C, the same command sends only what is missing.
     """
@@ -35,11 +40,12 @@ def upload(
     if is_model and transform is not None:
         raise typer.BadParameter("--transform belongs to a dataset; leave it out.")
     preprocessing = None if transform is None else checked_transform(transform)
+    naming: Any = naming_of(name, tag, metadata)
     steps = Steps()
     with connected(steps) as client:
         uploaded: Model | Dataset
         if is_model:
-            uploaded = ready_model(steps, client, file)
+            uploaded = ready_model(steps, client, file, declared=naming)
         else:
-            uploaded = upload_dataset(steps, client, file, preprocessing)
+            uploaded = upload_dataset(steps, client, file, preprocessing, declared=naming)
     typer.echo(json_of(uploaded) if as_json else uploaded.id)

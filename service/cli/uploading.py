@@ -10,7 +10,7 @@ import typer
 
 from narrows.client import Client
 from narrows.client.transfer import LARGE
-from narrows.client.types import Dataset, DatasetUpload, Model, Problem, Transform
+from narrows.client.types import Dataset, DatasetUpload, Model, ModelUpload, Problem, Transform
 from service.cli.errors import CommandError
 from service.cli.progress import Step, Steps
 
@@ -38,20 +38,24 @@ def require_id(text: str, *prefixes: str) -> str:
     raise typer.BadParameter(f"{text} is not an id ({ids}); {lists} {verb} them.")
 
 
-_LISTS = {"ana": "analyses", "trl": "trials"}
+_LISTS = {"ana": "analyses", "trl": "trials", "mdl": "api /v1/models", "dst": "api /v1/datasets"}
 
 
 def ready_model(
-    steps: Steps, client: Client, model: Path | str, check: Check = lambda: None
+    steps: Steps,
+    client: Client,
+    model: Path | str,
+    check: Check = lambda: None,
+    declared: ModelUpload | None = None,
 ) -> Model:
     """Return the inspected model, uploaded if it is a file; raise CommandError if it is rejected.
 
-    `check` is called repeatedly while waiting.
+    `declared` is said of it beside the file. `check` is called repeatedly while waiting.
     """
     identity = model
     if isinstance(model, Path):
         with _sending(steps, model) as step:
-            identity = client.models.upload(model, step.advance).id
+            identity = client.models.upload(model, step.advance, **(declared or {})).id
     return _inspected(steps, str(model), client.models.watch(str(identity)), check)
 
 
@@ -61,11 +65,14 @@ def upload_dataset(
     path: Path,
     transform: Transform | None,
     check: Check = lambda: None,
+    declared: DatasetUpload | None = None,
 ) -> Dataset:
     """Upload a dataset and return it once it is ready; raise CommandError if it is rejected."""
     with _sending(steps, path) as step:
-        declared: DatasetUpload = {} if transform is None else {"transform": transform}
-        identity = client.datasets.upload(path, step.advance, **declared).id
+        fields: DatasetUpload = {**(declared or {})}
+        if transform is not None:
+            fields["transform"] = transform
+        identity = client.datasets.upload(path, step.advance, **fields).id
     return _inspected(steps, str(path), client.datasets.watch(identity), check)
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from typing import Any
 
-from pydantic_core import from_json
 from sqlalchemy import (
     ColumnElement,
     TableValuedAlias,
@@ -20,7 +19,8 @@ from sqlalchemy.orm import Session
 from service.database.dialect import is_postgresql
 from service.database.tables import Dataset, Model
 from service.naming.filters import Filters
-from service.naming.schemas import LARGEST_NUMBER, Value
+from service.naming.readings import readings
+from service.naming.schemas import Value
 
 EQUAL = ("state", "model_id", "dataset_id", "analysis_id")
 """The filters that are columns."""
@@ -39,7 +39,7 @@ def conditions(session: Session, table: Any, filters: Filters) -> Iterator[Colum
         yield _has_tag(session, table, tag)
     for pair in filters.metadata:
         key, _, text = pair.partition("=")
-        yield or_(*(_has_pair(session, table, key, value) for value in _readings(text)))
+        yield or_(*(_has_pair(session, table, key, value) for value in readings(text)))
     if filters.q:
         yield _found(session, table, filters.q)
 
@@ -69,21 +69,6 @@ def _entries(session: Session, texts: Any) -> TableValuedAlias:
     """Return the entries of a column that is a list of texts, as rows with a `value`."""
     of = func.jsonb_array_elements_text if is_postgresql(session) else func.json_each
     return of(texts).table_valued("value")
-
-
-def _readings(text: str) -> Iterator[Value]:
-    """Yield what a text in a query may mean.
-
-    >>> list(_readings("30")), list(_readings("v2")), list(_readings("true"))
-    (['30', 30], ['v2'], ['true', True])
-    """
-    yield text
-    try:
-        value = from_json(text)
-    except ValueError:
-        return
-    if isinstance(value, int | float) and abs(value) <= LARGEST_NUMBER:
-        yield value
 
 
 def _has_pair(session: Session, table: Any, key: str, value: Value) -> ColumnElement[bool]:

@@ -10,7 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
+
+from narrows.comparison import compare
 
 JSON = dict[str, Any]
 
@@ -63,10 +65,21 @@ class Misbehaving:
             identity, _, name = rest.partition("/")
             layers = self.layers_of.get(identity, self.layers)
             results = {"layers": layers, "plans": self.plans, "artifacts": []}
+            if name == "comparison":
+                return self._comparison(
+                    identity, parse_qs(urlsplit(asked.path).query)["against"][0]
+                )
             if not name:
                 return 200, self.analysis | {"id": identity}
             return 200, {"items": results[name], "next_page_token": None}
         return 200, upload_document(kind, rest)
+
+    def _comparison(self, after: str, before: str) -> tuple[int, JSON]:
+        if self.analysis["state"] != "succeeded":
+            return 409, {"title": "No result yet", "detail": f"The analysis {after} is running."}
+        changes = compare(self.layers_of[before], self.layers_of[after])
+        both = {"before": self.analysis | {"id": before}, "after": self.analysis | {"id": after}}
+        return 200, {**both, "differ": [], "changes": [change.to_dict() for change in changes]}
 
     def _made(self, path: str, asked: Asked) -> JSON:
         if path == "analyses":
@@ -172,7 +185,7 @@ def saying(status: int, **headers: str) -> Fault:
 def analysis_document(**members: Any) -> JSON:
     return {
         "id": f"ana_{0:024x}", "state": "queued", "model_id": f"mdl_{0:024x}",
-        "dataset_id": f"dst_{0:024x}",
+        "dataset_id": f"dst_{0:024x}", "name": None, "tags": [], "metadata": {},
         "request": {"pruning_ratio": 0.5, "cost": "structures", "build": []},
         "progress": {"stage": "queued", "done": 0, "total": 0, "seconds_left": None},
         "cancel_requested": False, "summary": None, "provenance": None, "error": None,
@@ -184,7 +197,8 @@ def upload_document(kind: str, identity: str) -> JSON:
     prefix = {"models": "mdl_", "datasets": "dst_"}[kind]
     return {
         "id": identity if identity.startswith(prefix) else prefix + identity, "state": "ready",
-        "name": "net.pt2", "sha256": "", "size": 1, "inspection": {"layers": [], "groups": []},
+        "name": "net.pt2", "filename": "net.pt2", "tags": [], "metadata": {},
+        "sha256": "", "size": 1, "inspection": {"layers": [], "groups": []},
         "error": None, "created_at": "2026-01-31T12:00:00Z", "transform": {},
     }  # fmt: skip
 

@@ -18,7 +18,7 @@ def junit(result: Result, gate: Gate) -> str:
     A layer fails that the gate finds, without a gate a bottleneck; it is skipped if it was not
     judged. Where nothing could be decided, one case is an error.
     """
-    suite = Element("testsuite", name="narrows")
+    suite = Element("testsuite", name=_text(result.analysis.name or "narrows"))
     undecided = nothing_decided(result)
     texts = {finding.layer: finding.text for finding in findings_of(result, gate)}
     if undecided:

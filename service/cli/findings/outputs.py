@@ -34,7 +34,7 @@ Source = Annotated[
         "--source",
         metavar="FILE",
         help="Where --sarif and --github place findings, relative to the repository's root: the "
-        "code of the network. Default: the model's name.",
+        "code of the network. Default: the name of the model's file.",
     ),
 ]
 Mlflow = Annotated[
@@ -108,11 +108,11 @@ class Outputs:
         if self.report is not None:
             write_report(client, result.analysis.id, self.report)
         findings = findings_of(result, gate)
-        source = self.source or Path(client.models.retrieve(result.analysis.model_id).name)
+        source = self.source or Path(client.models.retrieve(result.analysis.model_id).filename)
         if self.junit is not None:
             self.junit.write_text(junit(result, gate), encoding="utf-8")
         if self.sarif is not None:
-            self.sarif.write_text(sarif(findings, source), encoding="utf-8")
+            self.sarif.write_text(sarif(findings, source, result.analysis.name), encoding="utf-8")
         if self.github:
             for finding in findings:
                 typer.echo(annotation(finding, source), err=True)

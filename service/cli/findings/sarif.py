@@ -17,11 +17,17 @@ RULES = {
 }
 
 
-def sarif(findings: list[Finding], source: Path) -> str:
-    """Return a log of one run; every finding is at the first line of the file `source`."""
+def sarif(findings: list[Finding], source: Path, name: str | None = None) -> str:
+    """Return a log of one run, called `name`.
+
+    Every finding is at the first line of the file `source`.
+    """
     rules = [{"id": name, "shortDescription": {"text": text}} for name, text in RULES.items()]
     driver = {"name": "Narrows", "version": version("narrows"), "rules": rules}
-    run = {"tool": {"driver": driver}, "results": [_result(one, source) for one in findings]}
+    results = [_result(one, source) for one in findings]
+    run: dict[str, object] = {"tool": {"driver": driver}, "results": results}
+    if name:  # §3.14.3
+        run["automationDetails"] = {"description": {"text": name}}
     document = {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
     return json.dumps(document, indent=2) + "\n"
 

@@ -2,6 +2,9 @@
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -60,10 +63,50 @@ class TestCompare:
         server.analysis["state"] = "running"
         done = narrows(server, "compare", NARROW, WIDE)
         assert done.exit_code != 0
-        assert "has no result to compare" in str(done.exception or done.stderr)
+        assert f"The analysis {WIDE} is running" in str(done.exception or done.stderr)
 
     def test_what_is_no_id(self, server: Misbehaving) -> None:
         assert narrows(server, "compare", NARROW, "../keys").exit_code == 2
+
+
+class TestNames:
+    def test_what_an_analysis_is_called(self, server: Misbehaving) -> None:
+        naming = {"name": "baseline", "tags": ["a", "b"], "metadata": {"run": 7, "ema": True}}
+        server.analysis |= naming
+        shown = narrows(server, "show", NARROW).stdout
+        assert "baseline\nTags: a, b\nMetadata: run=7, ema=true\n" in shown
+        listed = narrows(server, "analyses").stdout
+        assert "baseline" in listed
+        assert "a, b" in listed
+
+    def test_filters(self, server: Misbehaving) -> None:
+        options = ("--search", "res", "--tag", "a", "--tag", "b", "--metadata", "run=7")
+        times = ("--created-after", "2026-01-31", "--created-before", "2026-02-01T12:00:00+0000")
+        model = ("--model", f"mdl_{1:024x}")
+        assert narrows(server, "analyses", *options, *times, *model).exit_code == 0
+        asked = parse_qs(urlsplit(server.asked[0].path).query)
+        assert (asked["q"], asked["tag"], asked["metadata"]) == (["res"], ["a", "b"], ["run=7"])
+        assert asked["model_id"] == [f"mdl_{1:024x}"]
+        assert datetime.fromisoformat(asked["created_after"][0]).tzinfo
+        noon = datetime(2026, 2, 1, 12, tzinfo=UTC)
+        assert datetime.fromisoformat(asked["created_before"][0]) == noon
+        for wrong in (("--metadata", "run"), ("--model", "net.pt2"), ("--created-after", "soon")):
+            assert narrows(server, "analyses", *wrong).exit_code == 2
+
+    def test_naming(self, server: Misbehaving, tmp_path: Path) -> None:
+        (net := tmp_path / "net.pt2").write_bytes(b"net")
+        options = ("--name", "n", "--tag", "a", "--metadata", "run=7", "--metadata", "of=x=y")
+        assert narrows(server, "upload", str(net), *options).exit_code == 0
+        body = server.posts()[-1].body.decode()
+        for text in ('name="name"\r\n\r\nn\r\n', '["a"]', '{"run": 7, "of": "x=y"}'):
+            assert text in body
+        ids = f"mdl_{0:024x}", f"dst_{0:024x}"
+        assert narrows(server, "analyze", *ids, *options, "--detach").exit_code == 0
+        asked = json.loads(server.posts()[-1].body)
+        assert (asked["name"], asked["tags"]) == ("n", ["a"])
+        assert asked["metadata"] == {"run": 7, "of": "x=y"}
+        for wrong in (("--metadata", "a b=1"), ("--tag", "x" * 65), ("--metadata", "=1")):
+            assert narrows(server, "upload", str(net), *wrong).exit_code == 2
 
 
 class TestRegression:

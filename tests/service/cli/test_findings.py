@@ -57,6 +57,7 @@ def outcomes(path: Path) -> dict[str, list[tuple[str, str | None]]]:
 class TestJunit:
     def test_a_case_a_layer(self, server: Misbehaving, tmp_path: Path) -> None:
         file = tmp_path / "narrows.xml"
+        server.analysis["name"] = "base\0line"
         assert show(server, "--junit", file).exit_code == 0
         conv1 = "conv1 (6 channels) is a bottleneck: promise 16."
         conv1 += " The plan 'double' widens it to 12."
@@ -70,6 +71,7 @@ class TestJunit:
         }
         suite = ElementTree.parse(file).find("testsuite")
         assert suite is not None
+        assert suite.get("name") == "base�line"
         counts = {"tests": "6", "failures": "1", "errors": "0", "skipped": "2"}
         assert counts.items() <= suite.attrib.items()
 
@@ -97,9 +99,11 @@ class TestJunit:
 class TestSarif:
     def test_results(self, server: Misbehaving, tmp_path: Path) -> None:
         file = tmp_path / "narrows.sarif"
+        server.analysis["name"] = "baseline"
         show(server, "--sarif", file, "--source", "nets/my net.py", "--fail-on", "bottleneck")
         document = json.loads(file.read_text())
         (run,) = document["runs"]
+        assert run["automationDetails"]["description"]["text"] == "baseline"
         assert [(r["ruleId"], r["level"]) for r in run["results"]] == [
             ("bottleneck", "error"), ("suspected", "note"), ("redundant", "note"),
         ]  # fmt: skip
