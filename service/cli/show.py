@@ -45,6 +45,7 @@ def show(
     on; a second Ctrl-C cancels it. Exit status: 0 done or, with --no-follow, not yet; 1 failed; 2
     wrong usage; 3 and 4 see --fail-on; 5 not logged to MLflow.
     """
+    from narrows.client.errors import coming_back
     from service.cli.fail_on import gate_of, require_against
     from service.cli.following import connected, left_on_interrupt, noun_of, require_success
     from service.cli.following import follow as follow_to_the_end
@@ -68,7 +69,8 @@ def show(
         return
     steps = Steps()
     with connected(steps) as client:
-        found = client.analyses.retrieve(identity)
+        with coming_back("analysis", identity):
+            found = client.analyses.retrieve(identity)
         if follow and not found.has_ended:
             with left_on_interrupt(steps, client, identity):
                 found = follow_to_the_end(steps, client, identity)
