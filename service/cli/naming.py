@@ -1,5 +1,6 @@
 """What things are called: options that name them, options that find them, and how it is shown."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
@@ -85,19 +86,26 @@ def filters_of(
     created_before: datetime | None,
 ) -> dict[str, Any]:
     """Return the filters of a list; times without a zone are local ones. Raises BadParameter."""
-    from service.cli.uploading import require_id
-
     for _ in _pairs(metadata or ()):
-        pass
+        pass  # each is checked
     return {
         "q": search,
         "tag": tag,
         "metadata": metadata,
-        "model_id": model and require_id(model, "mdl"),
-        "dataset_id": dataset and require_id(dataset, "dst"),
+        "model_id": _id_of("model", model),
+        "dataset_id": _id_of("dataset", dataset),
         "created_after": created_after and created_after.astimezone(),
         "created_before": created_before and created_before.astimezone(),
     }
+
+
+def _id_of(noun: str, text: str | None) -> str | None:
+    """Return the id of an upload; raise BadParameter for what is none."""
+    if text is not None and not re.fullmatch(r"[a-z]{3}_[0-9a-f]{24}", text):
+        raise typer.BadParameter(
+            f"{text} is not an id, as `narrows upload` prints.", param_hint=f"--{noun}"
+        )
+    return text
 
 
 def print_naming(console: "Console", job: "Analysis | Trial") -> None:

@@ -38,7 +38,7 @@ def require_id(text: str, *prefixes: str) -> str:
     raise typer.BadParameter(f"{text} is not an id ({ids}); {lists} {verb} them.")
 
 
-_LISTS = {"ana": "analyses", "trl": "trials", "mdl": "api /v1/models", "dst": "api /v1/datasets"}
+_LISTS = {"ana": "analyses", "trl": "trials"}
 
 
 def ready_model(
