@@ -1,8 +1,9 @@
 """`/analyses/new`: a form that asks for an analysis."""
 
+import re
 import secrets
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 from fastapi.responses import RedirectResponse, Response
@@ -16,7 +17,7 @@ from service.http.problems import ProblemError
 from service.http.security import Caller
 from service.jobs import service as jobs
 from service.models.service import MODELS
-from service.naming.filters import UploadFilters
+from service.naming.filters import AnyId, UploadFilters
 from service.uploads import service as uploads
 from service.web.callers import Writer
 from service.web.forms import Fields, FormFields
@@ -25,6 +26,7 @@ from service.web.rendering import rendered
 
 router = APIRouter(include_in_schema=False)
 UPLOADS_SHOWN = 200
+ONCE = re.compile(r"[\w-]{16,64}", re.ASCII)
 
 UploadId = Annotated[str, Query(max_length=64)]
 
@@ -35,7 +37,7 @@ def show_form(
     session: Session,
     model: UploadId = "",
     dataset: UploadId = "",
-    again: Annotated[str, Query(max_length=64)] = "",
+    again: Annotated[AnyId | Literal[""], Query()] = "",
 ) -> Response:
     """Show the form: for a model, a dataset, or with the options of the analysis `again`."""
     fields = dict(DEFAULTS)
@@ -51,12 +53,18 @@ def ask(fields: FormFields, caller: Writer, services: FromApp) -> Response:
     try:
         request = request_of(fields)
         with services.transaction() as session:
-            row = analyses.create(session, caller, request, fields.get("once", [None])[0])
+            row = analyses.create(session, caller, request, _once(fields))
     except ProblemError as error:
         wrong = error.by_field if isinstance(error, WrongError) else _by_field(error)
         with services.reading() as session:
             return _form(session, caller, fields, wrong, error.status)
     return RedirectResponse(f"/analyses/{row.id}", 303)
+
+
+def _once(fields: Fields) -> str | None:
+    """Return what makes a form that is sent twice ask once: the key that we put into it."""
+    (once, *_) = fields.get("once", [""])
+    return once if ONCE.fullmatch(once) else None
 
 
 def _by_field(error: ProblemError) -> dict[str, str]:
