@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session as OrmSession
 
 from narrows.report.formats import FigureName, ReportFormat
 from narrows.report.html import Site, pieces, policy
-from narrows.vocabulary import ENDED
+from narrows.vocabulary import BUDGET_KINDS, ENDED, PLANS, PRUNED
 from service.analyses import service as analyses
 from service.analyses.findings import findings_of
 from service.analyses.report import report_of
@@ -58,6 +58,8 @@ def _report(session: OrmSession, row: Any, values: dict[str, Any]) -> Response:
     others = jobs.page(session, ANALYSES, row.owner, succeeded, COMPARABLE, None).items
     values |= {
         "others": [other for other in others if other.id != row.id],
+        "budget_kinds": BUDGET_KINDS,
+        "buildable": [*PLANS, PRUNED],
         "models": UploadRepository(session, Model).names({other.model_id for other in others}),
     }
     site = Site(

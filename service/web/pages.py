@@ -2,7 +2,17 @@
 
 from typing import Final
 
-from service.web import analyses, analysis, asking, comparing, layer, sign_in, uploads, webhooks
+from service.web import (
+    analyses,
+    analysis,
+    asking,
+    comparing,
+    further,
+    layer,
+    sign_in,
+    uploads,
+    webhooks,
+)
 
-PAGES: Final = (sign_in, analyses, asking, analysis, comparing, layer, uploads, webhooks)
+PAGES: Final = (sign_in, analyses, asking, analysis, comparing, further, layer, uploads, webhooks)
 """The modules with their routers."""

@@ -48,6 +48,11 @@ RULES: Final = {
     "GET /analyses/{analysis_id}/files/{name}": Rule("read", 404),  # nothing was built
     "POST /analyses/{analysis_id}/cancel": Rule("write", 303),  # it has ended
     "POST /analyses/{analysis_id}/name": Rule("write", 303, "analysis.change", NAME),
+    "POST /analyses/{analysis_id}/follow-ups": Rule(
+        "write",
+        409,
+        body={"data": {"form": "budget", "budget": "20"}},  # no partial sums
+    ),
     "POST /analyses/{analysis_id}/delete": Rule("write", 303, "analysis.delete"),
     "GET /models": Rule("read"),
     "POST /models": Rule("write", 303, "model.create", FILE),

@@ -1,0 +1,57 @@
+"""Further questions, asked on the page of an analysis."""
+
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from narrows.vocabulary import PARTIAL_SUMS
+from service.database.jobs import UNLISTED
+from service.database.tables import Artifact, File, Model
+from tests.service.web.conftest import Browse
+
+INSPECTION = {"layers": [{"name": "conv1"}], "groups": [{"layers": ["conv1"]}]}
+
+
+def test_the_forms(
+    ann: httpx.Client,
+    browse: Browse,
+    analysis: dict[str, Any],
+    succeed: Callable[[str], None],
+    alter: Callable[..., None],
+    engine: Engine,
+) -> None:
+    page, path = browse(ann), f"/analyses/{analysis['id']}/follow-ups"
+    succeed(analysis["id"])
+    budget = {"form": "budget", "budget": "20", "cost": "macs"}
+    refused = page.post(path, data=budget)
+    assert (refused.status_code, "Run the analysis again." in refused.text) == (409, True)
+    with Session(engine) as session, session.begin():
+        session.add(File(sha256="ab" * 32, size=9))
+        session.flush()
+        kept = {"name": PARTIAL_SUMS, "index": UNLISTED[PARTIAL_SUMS], "sha256": "ab" * 32}
+        session.add(Artifact(analysis_id=analysis["id"], size=9, **kept))
+    alter(Model, analysis["model_id"], state="ready", inspection=INSPECTION)
+    for data, expected in (
+        (budget, {"plans": ["advise"], "pruning_ratio": 0.5}),
+        ({"form": "ratio", "ratio": "30"}, {"pruning_ratio": 0.3, "build": []}),
+        ({"form": "factors", "factors": "conv1 1.5\n"},
+         {"plans": [{"name": "mine", "factors": {"conv1": 1.5}}]}),
+        ({"form": "build", "plan": "pruned"}, {"build": ["pruned"]}),
+    ):  # fmt: skip
+        location = page.post(path, data=data).headers["location"]
+        made = ann.get(f"/v1{location}").json()
+        assert made["source_id"] == analysis["id"]
+        assert {name: made["request"][name] for name in expected} == expected
+        assert f'href="/analyses/{analysis["id"]}"' in page.get(location).text
+    for data, wrong in (
+        ({"form": "ratio", "ratio": "100"}, "It must be less than 1."),
+        ({"form": "ratio", "ratio": "<b>"}, "It must be a number."),
+        ({"form": "factors", "factors": "conv9 2"}, "conv9"),
+        ({"form": "build", "plan": "other"}, "choose from"),
+        ({"form": "poem"}, "Send one of the forms"),
+    ):
+        answer = page.post(path, data=data)
+        assert (answer.status_code, wrong in answer.text) == (422, True), data
