@@ -39,8 +39,10 @@ def insert(session: Session, layers: int) -> str:
     """Insert an analysis of so many layers that succeeded, and return its id."""
     told = findings(layers)
     common = {"owner": LOCAL_OWNER, "state": "ready", "sha256": "0" * 64, "size": 1}
-    model = Model(id=new_id("mdl"), name="net.pt2", **common)
-    dataset = Dataset(id=new_id("dst"), name="data.npz", transform={}, **common)
+    model = Model(id=new_id("mdl"), name="net.pt2", filename="net.pt2", **common)
+    dataset = Dataset(
+        id=new_id("dst"), name="data.npz", filename="data.npz", transform={}, **common
+    )
     identity = new_id("ana")
     session.add_all([model, dataset])
     session.flush()
