@@ -9,7 +9,7 @@ from service.analyses.scores import BaselineOut, ScoreOut
 
 
 class Stored(BaseModel):
-    """Goes out as it was stored: older versions lack fields, and later ones may have more."""
+    """Fields that older versions did not store are null, and others than these go out, too."""
 
     model_config = ConfigDict(extra="allow", populate_by_name=True)
 

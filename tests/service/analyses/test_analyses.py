@@ -211,7 +211,8 @@ class TestGet:
         assert left >= 20
 
     def test_failed(self, ann: httpx.Client, analysis: Json, alter: Callable[..., None]) -> None:
-        error = {"type": "urn:narrows:problem:out-of-memory", "title": "Out of memory"}
+        slug = "urn:narrows:problem:out-of-memory"
+        error = {"type": slug, "title": "Out of memory", "detail": "It had 4 GB.", "status": 422}
         alter(Analysis, analysis["id"], state="failed", error=error)
         answer = ann.get(f"{PATH}/{analysis['id']}")
         assert answer.status_code == 200
