@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from narrows.client import Client, Trial
+from narrows.client.errors import coming_back
 from narrows.client.types import Transform, TrialArtifact
 from narrows.vocabulary import ENDED
 from service.cli.following import (
@@ -65,7 +66,8 @@ def show_trial_with(
         with left_on_interrupt(steps, client, identity):
             trial = _followed(steps, client, identity)
     else:
-        trial = client.trials.retrieve(identity)
+        with coming_back("trial", identity):
+            trial = client.trials.retrieve(identity)
     runs = [*trial.runs]
     document: dict[str, Any] = {"trial": trial, "runs": runs}
     if trial.state == "succeeded" and output is not None:
