@@ -110,7 +110,7 @@ class TestAnalyze:
         assert "Uploading model.pt2" in done.stderr
         assert "Uploading digits.npz" not in done.stderr
 
-    def test_factors_and_cost(self, narrows: Narrows, files: Files) -> None:
+    def test_factors_and_cost(self, narrows: Narrows, files: Files, tmp_path: Path) -> None:
         options = ("--cost", "macs", "--plan", "uniform", "--factor", "features.conv2=1.5",
                    "--advise-budget", "5%", "--advise-cost", "macs")  # fmt: skip
         request = json.loads(narrows("analyze", *files, *options, "--json").stdout)["analysis"]
@@ -119,6 +119,26 @@ class TestAnalyze:
         assert request["request"]["plans"] == ["uniform", "advise", custom]
         advice = {"budget": 0.05, "cost": "macs", "multiple": None}
         assert request["request"]["advise"] == advice
+        self.check_plan_and_build(narrows, request["id"], tmp_path / "mine.pt2")
+
+    def check_plan_and_build(self, narrows: Narrows, analysis: str, path: Path) -> None:
+        """More of the same analysis, without its data."""
+        done = narrows("plan", analysis, "--factor", "features.conv2=2", "--name", "mine")
+        assert done.returncode == 0, done.stderr
+        assert "features.conv2.out_channels" in done.stdout
+        _, _, last = done.stdout.partition("To build its network: narrows ")
+        assert narrows(*last.split()[:-1], path).returncode == 0
+        assert json.loads(narrows("inspect", path, "--json").stdout)["state"] == "ready"
+        advised = json.loads(narrows("plan", analysis, "--budget", "20%", "--json").stdout)
+        assert [plan["name"] for plan in advised["plans"]] == ["advise"]
+        for wrong, said in (
+            (("plan", analysis), "Give --factor, with a --name, or else --budget."),
+            (("build", analysis), "Give either --plan or --factor."),
+            (("build", analysis, "--plan", "double", "-o", path / "x"), "does not exist"),
+        ):
+            done = narrows(*wrong)
+            assert (done.returncode, said in plain(done.stderr)) == (2, True)
+        assert "no plan 'mine'" in narrows("build", analysis, "--plan", "mine").stderr
 
     def test_usage(self, narrows: Narrows, files: Files) -> None:
         assert narrows("analyze", "no-file", files[1]).returncode == 2
