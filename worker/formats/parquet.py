@@ -10,6 +10,7 @@ from narrows.loaded import TARGET_NAMES
 from worker.formats.arrays import require_input
 from worker.formats.columns import Column
 from worker.formats.images import Images
+from worker.formats.parquet_classes import class_names
 from worker.formats.parquet_columns import Lists, Scalars, Stacked
 from worker.formats.parquet_file import Table, open_table
 from worker.formats.parquet_images import Blobs
@@ -50,7 +51,13 @@ def read(path: Path, transform: Transform) -> Samples:
         raise invalid(f"Beside {quoted(target)}, it has no column of numbers, lists or images.")
     for column in inputs.values():
         require_input(column, targets, list(inputs) if len(inputs) > 1 else [TARGET, TARGET])
-    return Samples.of(inputs, targets, transform, left_out=len(table.names) - len(kinds))
+    return Samples.of(
+        inputs,
+        targets,
+        transform,
+        classes=class_names(table, target),
+        left_out=len(table.names) - len(kinds),
+    )
 
 
 def _numbers(table: Table, name: str, kind: str, length: int | None, pad: float) -> Column:

@@ -1,5 +1,6 @@
 """Parquet files: what reads, and the answer to everything else."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,35 @@ def test_images_as_hugging_face_writes_them(struct: bool, rows: int, tmp_path: P
     np.testing.assert_allclose(x, PIXELS[[7, 1, 1]][:, None] / 255, atol=1e-15)
     assert y.tolist() == CLASSES[[7, 1, 1]].tolist()
     assert read(path).inputs["image"].column.describe() == {"shape": [1, 8, 8], "dtype": "uint8"}
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["cat", "dog"], ("cat", "dog")),
+        (["a\x00", "\ud800", "größe"], (r"a\x00", r"\ud800", "größe")),  # a database holds them
+        (["cat", 3], None),
+        ("cat", None),
+        ({"0": "cat"}, None),
+    ],
+)
+def test_names_of_classes(names: Any, expected: tuple[str, ...] | None, tmp_path: Path) -> None:
+    features = {"image": {"_type": "Image"}, "label": {"names": names, "_type": "ClassLabel"}}
+    assert (
+        read(_with_metadata(tmp_path / "d", {"info": {"features": features}})).classes == expected
+    )
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"info": 3}', '{"info": {"features": []}}', "[" * 99])
+def test_metadata_that_says_no_names(text: str, tmp_path: Path) -> None:
+    assert read(_with_metadata(tmp_path / "d", text)).classes is None
+
+
+def _with_metadata(path: Path, value: Any) -> Path:
+    text = value if isinstance(value, str) else json.dumps(value)
+    table = pa.table({"image": images(), "label": CLASSES})
+    pq.write_table(table.replace_schema_metadata({"huggingface": text}), path)
+    return path
 
 
 def test_lists_of_one_length_and_in_lists(tmp_path: Path) -> None:
