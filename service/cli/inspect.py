@@ -1,62 +1,51 @@
-"""`narrows inspect`: shows the layers and the channel groups of a network."""
+"""`narrows inspect`: shows what is in a network, or in a dataset."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from narrows.client.types import Model
-
-BEFORE_LAYERS = 18
-"""The characters of a row before the layers' names."""
+from service.cli.options import AsJson
 
 
 def inspect(
-    model: Annotated[str, typer.Argument(help="A `.pt2` file, or the id of an uploaded model.")],
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the model in JSON, as the API returns it.")
-    ] = False,
+    file: Annotated[
+        str, typer.Argument(help="A `.pt2` file, a dataset, or the id of an uploaded one.")
+    ],
+    transform: Annotated[
+        str | None,
+        typer.Option(help="Of a dataset: preprocessing, in JSON, as in `narrows analyze`."),
+    ] = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Show a network's channel groups, and which layers can't be pruned and why.
+    """Show a network's channel groups and why layers can't be pruned, or what a dataset holds.
 
     Example: narrows inspect net.pt2
 
     Layers of one group share their channels, for instance because their outputs are added. If the
-    width of one of them changes, the widths of all change.
+    width of one of them changes, the widths of all change. Of a dataset it shows shapes, classes,
+    and the first sample as the network gets it. Files are uploaded, and stay for analyses.
     """
+    from narrows.client.types import Dataset, Model
+    from service.cli.checks import checked_transform
     from service.cli.following import connected
+    from service.cli.inspection import print_dataset, print_model
     from service.cli.printing import print_json
     from service.cli.progress import Steps
-    from service.cli.uploading import ready_model, source
+    from service.cli.uploading import ready_dataset, ready_model, source
 
-    model_source = source(model, "mdl")
+    origin = source(file, "mdl", "dst")
+    is_model = file.endswith(".pt2") or file.startswith("mdl_")
+    if transform is not None and (is_model or isinstance(origin, str)):
+        raise typer.BadParameter("--transform belongs to a file of data; leave it out.")
+    preprocessing = None if transform is None else checked_transform(transform)
     steps = Steps()
     with connected(steps) as client:
-        inspected = ready_model(steps, client, model_source)
+        inspected: Model | Dataset
+        if is_model:
+            inspected = ready_model(steps, client, origin)
+        else:
+            inspected = ready_dataset(steps, client, origin, preprocessing)
     if as_json:
         print_json(inspected)
     else:
-        _print(inspected)
-
-
-def _print(model: "Model") -> None:
-    from rich.console import Console
-    from rich.markup import escape
-
-    from narrows.report.texts import short
-    from service.cli.tables import make_table, print_table, print_text, wrapped
-
-    inspection = model.inspection or {}
-    console = Console(highlight=False)
-    costs = f"{short(inspection['parameters'])} parameters, {short(inspection['macs'])} MACs"
-    console.print(f"{model.name} is {model.id}: {costs}.", markup=False, soft_wrap=True)
-    table = make_table("group", "channels", "layers that share them")
-    for column in table.columns[:2]:
-        column.justify = "right"
-    for group in inspection["groups"]:
-        layers = wrapped(", ".join(group["layers"]), console.width - BEFORE_LAYERS)
-        table.add_row(str(group["group"]), str(group["width"]), escape(layers))
-    print_table(console, table)
-    for layer in inspection["layers"]:
-        if layer["reason"]:
-            print_text(console, f"{layer['name']} ({layer['width']}): {layer['reason']}", "dim")
+        (print_model if is_model else print_dataset)(inspected)

@@ -18,14 +18,15 @@ Check = Callable[[], None]
 F = TypeVar("F", Model, Dataset)
 
 
-def source(text: str, prefix: str) -> Path | str:
+def source(text: str, *prefixes: str) -> Path | str:
     """Return `text` as the path of a file, or as an id; raise BadParameter if it is neither."""
     path = Path(text)
     if path.is_file():
         return path
-    if re.fullmatch(rf"{prefix}_[0-9a-f]{{24}}", text):
+    if re.fullmatch(rf"({'|'.join(prefixes)})_[0-9a-f]{{24}}", text):
         return text
-    raise typer.BadParameter(f"{text} is neither an existing file nor an id ({prefix}_…).")
+    ids = " or ".join(f"{prefix}_…" for prefix in prefixes)
+    raise typer.BadParameter(f"{text} is neither an existing file nor an id ({ids}).")
 
 
 def require_id(text: str, *prefixes: str) -> str:
@@ -74,6 +75,15 @@ def upload_dataset(
             fields["transform"] = transform
         identity = client.datasets.upload(path, step.advance, **fields).id
     return _inspected(steps, str(path), client.datasets.watch(identity), check)
+
+
+def ready_dataset(
+    steps: Steps, client: Client, dataset: Path | str, transform: Transform | None = None
+) -> Dataset:
+    """Return the inspected dataset, uploaded if it is a file, as `ready_model` does."""
+    if isinstance(dataset, Path):
+        return upload_dataset(steps, client, dataset, transform)
+    return _inspected(steps, dataset, client.datasets.watch(dataset), lambda: None)
 
 
 @contextmanager

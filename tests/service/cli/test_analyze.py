@@ -1,4 +1,5 @@
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -234,6 +235,22 @@ class TestInspect:
         assert max(map(len, done.stdout.splitlines())) <= 80
         for part in ("layers that share them", "features.conv3", "can't be pruned", "outputs"):
             assert part in done.stdout
+
+    def test_a_dataset(self, narrows: Narrows, files: Files, tmp_path: Path) -> None:
+        done = narrows("inspect", files[1], "--transform", '{"scale": 0.0625}')
+        assert done.returncode == 0, done.stderr
+        assert max(map(len, done.stdout.splitlines())) <= 80
+        for part in ("1,797 samples", "float32", "1×8×8", "0 (178), 1 (182)", "9 (180)"):
+            assert part in done.stdout
+        identity = re.search(r"dst_\w+", done.stdout)
+        assert identity
+        again = narrows("inspect", identity[0], "--json")
+        assert "Uploading" not in again.stderr
+        assert json.loads(again.stdout)["inspection"]["classes"] == 10
+        np.savez(tmp_path / "bad.npz", x=np.ones((2, 3)))
+        bad = narrows("inspect", tmp_path / "bad.npz")
+        assert (bad.returncode, bad.stdout) == (1, "")
+        assert "The dataset can't be used: " in bad.stderr
 
     def test_json_of_an_id(self, narrows: Narrows, files: Files) -> None:
         model = json.loads(narrows("inspect", files[0], "--json").stdout)
