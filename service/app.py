@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
 from service import health, metrics, root
-from service.admin import audit, keys, owners
+from service.admin import audit, keys, owners, retention
 from service.analyses import artifacts, comparison, follow_up_endpoints, report, results
 from service.analyses import endpoints as analyses
 from service.broker.celery_app import Broker, make_celery
@@ -84,6 +84,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         workers,
         keys,
         owners,
+        retention,
         audit,
         webhooks,
     ):

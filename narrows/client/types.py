@@ -771,6 +771,19 @@ class Removal(ApiObject):
     """The share that was removed."""
 
 
+class Retention(ApiObject):
+    """What holds for an owner, in days; null: for ever."""
+
+    uploads: float | None
+    """Models and datasets, since they came last."""
+
+    results: float | None
+    """Analyses and trials, since their end."""
+
+    artifacts: float | None
+    """Networks that they built, since their end."""
+
+
 class Root(ApiObject):
     """The paths of this server that need no key, and those that need one."""
 
@@ -1520,6 +1533,19 @@ class OwnLimits(TypedDict):
 
     requests_per_second: NotRequired[int | None]
     """How often each of its keys may ask, averaged over 10 seconds."""
+
+
+class OwnRetention(TypedDict):
+    """For how many days the things of one owner are kept; null: as the settings say."""
+
+    uploads: NotRequired[float | None]
+    """Models and datasets, since they came last."""
+
+    results: NotRequired[float | None]
+    """Analyses and trials, since their end."""
+
+    artifacts: NotRequired[float | None]
+    """Networks that they built, since their end."""
 
 
 class PlanRequest(TypedDict):

@@ -1,14 +1,15 @@
 """`narrows retention`: for how long the things of an owner are kept, directly in the database."""
 
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
     from service.retention.keep import Keeps
 
-_MOST: Final = 36_500
-Days = Annotated[float | None, typer.Option(min=0, max=_MOST, help="Days; 0: as the settings say.")]
+Days = Annotated[
+    float | None, typer.Option(min=0, max=36_500, help="Days; 0: as the settings say.")
+]
 
 
 def retention(

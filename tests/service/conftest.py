@@ -87,6 +87,12 @@ def ann(client_of: Client) -> httpx.Client:
 
 
 @pytest.fixture
+def admin(client_of: Client) -> httpx.Client:
+    """Whoever runs the service."""
+    return client_of("operator", ("admin",))
+
+
+@pytest.fixture
 def bob(client_of: Client) -> httpx.Client:
     """Another owner."""
     return client_of("bob")

@@ -12,12 +12,7 @@ from typer.testing import CliRunner
 from service.keys.service import list_keys
 from service.keys.uses import Uses
 from service.settings import Settings
-from tests.support.answers import Client, created, problem
-
-
-@pytest.fixture
-def admin(client_of: Client) -> httpx.Client:
-    return client_of("operator", ("admin",))
+from tests.support.answers import created, problem
 
 
 def with_key(server: str, key: str) -> httpx.Client:

@@ -4,11 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 import httpx
-import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from service.settings import Settings
-from tests.support.answers import Client, problem
+from tests.support.answers import problem
 
 PATH = "/metrics"
 REQUESTS = "narrows_http_request_seconds_count"
@@ -25,11 +24,6 @@ def read(client: httpx.Client) -> Callable[..., float | None]:
         for sample in family.samples
     }
     return lambda name, **labels: samples.get((name, frozenset(labels.items())))
-
-
-@pytest.fixture
-def admin(client_of: Client) -> httpx.Client:
-    return client_of("ops", ("admin",))
 
 
 class TestAccess:

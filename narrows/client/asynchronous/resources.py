@@ -401,6 +401,20 @@ class AsyncOwners(AsyncResource):
             },
         )
 
+    async def retention(self, owner: str) -> types.Retention:
+        """Return for how many days the things of an owner are kept."""
+        return await self._one(types.Retention, "GET", path_of("/v1/owners/{}/retention", owner))
+
+    async def put_retention(
+        self, owner: str, /, **request: Unpack[types.OwnRetention]
+    ) -> types.Retention:
+        """Replace for how many days the things of an owner are kept; what is left out is as
+        usual.
+        """
+        return await self._one(
+            types.Retention, "PUT", path_of("/v1/owners/{}/retention", owner), body=request
+        )
+
 
 class AsyncServer(AsyncResource):
     """Server."""

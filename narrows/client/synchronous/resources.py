@@ -378,6 +378,20 @@ class Owners(Resource):
             },
         )
 
+    def retention(self, owner: str) -> types.Retention:
+        """Return for how many days the things of an owner are kept."""
+        return self._one(types.Retention, "GET", path_of("/v1/owners/{}/retention", owner))
+
+    def put_retention(
+        self, owner: str, /, **request: Unpack[types.OwnRetention]
+    ) -> types.Retention:
+        """Replace for how many days the things of an owner are kept; what is left out is as
+        usual.
+        """
+        return self._one(
+            types.Retention, "PUT", path_of("/v1/owners/{}/retention", owner), body=request
+        )
+
 
 class Server(Resource):
     """Server."""

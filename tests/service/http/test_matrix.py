@@ -119,6 +119,8 @@ RULES: Final = {
     "get /v1/owners": Rule("admin"),
     "get /v1/owners/{owner}/analyses": Rule("admin"),
     "put /v1/owners/{owner}/limits": Rule("admin", 200, "owner.limit", {"json": {}}),
+    "get /v1/owners/{owner}/retention": Rule("admin"),
+    "put /v1/owners/{owner}/retention": Rule("admin", 200, "owner.retain", {"json": {}}),
     "get /v1/audit": Rule("admin"),
     "get /v1/keys": Rule("admin"),
     "post /v1/keys": Rule("admin", 201, "key.create", {"json": {"owner": "carl"}}),

@@ -15,18 +15,13 @@ from service.cli.commands import app
 from service.database.base import utc_now
 from service.database.tables import Analysis, AuditEntry
 from service.settings import Settings, get_settings
-from tests.support.answers import Client, created, problem
+from tests.support.answers import created, problem
 
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
     limits = {"limit_analyses": 3, "limit_trials": 1, "limit_bytes": 1000}
     return settings.model_copy(update={**limits, "limit_uploads_per_day": 5})
-
-
-@pytest.fixture
-def admin(client_of: Client) -> httpx.Client:
-    return client_of("ops", ("admin",))
 
 
 @pytest.fixture

@@ -71,6 +71,23 @@ class TestExpiry:
             made = upload(client)
             assert time_of(made) == datetime.fromisoformat(made["created_at"]) + days * DAY
 
+    def test_admins_set_it_for_an_owner(
+        self, admin: httpx.Client, ann: httpx.Client, bob: httpx.Client, settings: Settings
+    ) -> None:
+        settings.keep_uploads_days, path = 2, "/v1/owners/ann/retention"
+        for days in (9, 5):
+            assert admin.put(path, json={"uploads": days}).json()["uploads"] == days
+        for client, days in ((ann, 5), (bob, 2)):
+            made = upload(client)
+            assert time_of(made) == datetime.fromisoformat(made["created_at"]) + days * DAY
+        assert admin.put(path, json={"artifacts": 0.5}).json() == {
+            "uploads": 2, "results": None, "artifacts": 0.5,
+        }  # fmt: skip
+        assert admin.get(path).json()["artifacts"] == 0.5
+        for wrong in ({"uploads": 0}, {"results": 36_501}, {"upload": 1}, []):
+            problem(admin.put(path, json=wrong), 422, "invalid")
+        problem(ann.put(path, json={}), 403, "forbidden")
+
     def test_at_upload(self, ann: httpx.Client, settings: Settings) -> None:
         settings.keep_uploads_days = 2
         assert time_of(upload(ann, expires_at="2090-01-31T12:00:00Z")) == datetime(
