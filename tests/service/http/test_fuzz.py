@@ -5,19 +5,16 @@ from typing import Any
 from urllib.parse import quote
 
 import httpx
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+
+from tests.support.fuzzing import JSON, check, fuzz
 
 FIELDS = [
     "model_id", "dataset_id", "method", "gate", "loss", "pruning_ratio", "max_samples",
     "batch_size", "seed", "exclude", "cost", "plans", "advise", "build", "init", "other",
     "name", "tags", "metadata",
 ]  # fmt: skip
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
-    max_leaves=8,
-)
 PLANS = st.lists(
     st.sampled_from(["double", "uniform", "advise", "treble"])
     | st.fixed_dictionaries(
@@ -30,18 +27,6 @@ PLANS = st.lists(
 )
 # Latin-1 is what a header can carry; the rest of Unicode is for query and body.
 HEADERS = st.text(st.characters(min_codepoint=32, max_codepoint=255), max_size=20).map(str.strip)
-fuzz = settings(
-    max_examples=60,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-
-
-def check(answer: httpx.Response) -> None:
-    assert answer.status_code < 500, answer.text
-    if answer.is_error:
-        assert answer.headers["content-type"] == "application/problem+json"
-        assert answer.json()["status"] == answer.status_code
 
 
 @fuzz
