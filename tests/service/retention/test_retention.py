@@ -84,7 +84,8 @@ class TestExpiry:
             "uploads": 2, "results": None, "artifacts": 0.5,
         }  # fmt: skip
         assert admin.get(path).json()["artifacts"] == 0.5
-        for wrong in ({"uploads": 0}, {"results": 36_501}, {"upload": 1}, []):
+        refused: list[Any] = [{"uploads": 0}, {"results": 36_501}, {"upload": 1}, []]
+        for wrong in refused:
             problem(admin.put(path, json=wrong), 422, "invalid")
         problem(ann.put(path, json={}), 403, "forbidden")
 
