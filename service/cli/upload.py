@@ -1,5 +1,6 @@
 """`narrows upload`: uploads a network or a dataset, for analyses to come."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,6 +20,10 @@ def upload(
     name: Name = None,
     tag: Tag = None,
     metadata: Metadata = None,
+    days: Annotated[
+        int | None,
+        typer.Option(min=1, max=36_500, help="How long it is kept. Default: as the server says."),
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print it in JSON, as the API returns it.")
     ] = False,
@@ -48,4 +53,8 @@ def upload(
             uploaded = ready_model(steps, client, file, declared=naming)
         else:
             uploaded = upload_dataset(steps, client, file, preprocessing, declared=naming)
+        if days is not None:
+            until = datetime.now(UTC) + timedelta(days=days)
+            resource = client.models if is_model else client.datasets
+            uploaded = resource.update(uploaded.id, expires_at=until)
     typer.echo(json_of(uploaded) if as_json else uploaded.id)

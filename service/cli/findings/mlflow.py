@@ -68,7 +68,7 @@ def _record(client: "Client", result: "Result") -> Record:
         provenance=analysis.provenance or {},
         title=client.models.retrieve(analysis.model_id).name,
         identity=analysis.id,
-        origin=[("url", f"{client.url}/v1/analyses/{analysis.id}")],
+        origin=[("url", analysis.url)],
     )
     return record_of(findings, analysis.request, analysis.report())
 

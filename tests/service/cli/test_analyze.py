@@ -1,6 +1,7 @@
 import json
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -185,7 +186,7 @@ class TestMlflow:
         (narrow,) = [one for one in result["layers"] if one["verdict"] == "bottleneck"]
         assert metrics["narrows/promise_low/features.conv3"] == narrow["promise_interval"][0]
         assert tags["narrows/model_sha256"] == analysis["provenance"]["model_sha256"]
-        assert tags["narrows/url"].endswith(f"/v1/analyses/{analysis['id']}")
+        assert tags["narrows/url"].endswith(f"/analyses/{analysis['id']}")
         assert b"features.conv3 is a bottleneck." in server.artifact(run_id, "narrows/report.html")
         assert json.loads(server.artifact(run_id, "narrows/plans.json")) == result["plans"]
         assert (
@@ -226,6 +227,16 @@ class TestMlflow:
         assert tags["narrows/verdict/output"] == "not_prunable"
         assert server.artifact(run_id, "narrows/pruned.pt2")
         assert b"Two neurons" in server.artifact(run_id, "narrows/report.html")
+
+
+class TestUpload:
+    def test_it_is_kept_for_so_long(self, narrows: Narrows, files: Files) -> None:
+        done = narrows("upload", files[1], "--days", 30, "--json")
+        assert done.returncode == 0, done.stderr
+        times = json.loads(done.stdout)
+        kept = datetime.fromisoformat(times["expires_at"]) - datetime.now(UTC)
+        assert timedelta(days=29) < kept < timedelta(days=30)
+        assert narrows("upload", files[1], "--days", 0).returncode == 2
 
 
 class TestInspect:
