@@ -43,6 +43,7 @@ def up(
             typer.echo(f"The data is in {settings.data}")
             key_file = settings.data / "api-key"
             typer.echo(f"API key: {key} (also in {key_file})" if new else f"API key: in {key_file}")
+            typer.echo(f"To see its pages, open {url} in a browser and sign in with the key")
             while True:
                 require_all()
                 time.sleep(POLL_SECONDS)
