@@ -44,9 +44,8 @@ def create(
         )
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        raise typer.BadParameter(
-            f"--{str(first['loc'][0]).removesuffix('s')}: {explain(first)}"
-        ) from None
+        option = {"scopes": "scope"}.get(str(first["loc"][0]), first["loc"][0])
+        raise typer.BadParameter(explain(first), param_hint=f"--{option}") from None
     with opened("keys") as (session, settings):
         row, key = create_key(
             server_secret(settings),

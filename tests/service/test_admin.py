@@ -128,12 +128,18 @@ def test_the_log_says_who_asked(
     assert unknown["address"] == "127.0.0.1"
 
 
-def test_an_owner_must_have_a_name(settings: Settings, engine: Engine) -> None:
+@pytest.mark.parametrize(
+    ("option", "value"), [("owner", ""), ("owner", " "), ("scope", "all"), ("days", "nan")]
+)
+def test_a_wrong_option_is_named(
+    settings: Settings, engine: Engine, option: str, value: str
+) -> None:
     from service.cli.commands import app
 
-    for owner in ("", " "):
-        refused = CliRunner().invoke(app, ["keys", "create", "--owner", owner])
-        assert refused.exit_code == 2
-        assert "--owner" in refused.output
+    options = {"owner": "ann", option: value}
+    words = [word for name, value in options.items() for word in (f"--{name}", value)]
+    refused = CliRunner().invoke(app, ["keys", "create", *words])
+    assert refused.exit_code == 2
+    assert f" --{option}: " in refused.output
     with Session(engine) as session:
         assert list_keys(session) == []
