@@ -111,7 +111,7 @@ class TestExpiry:
         problem(anonymous.patch(path, json=body), 401, "unauthorized")
         problem(bob.patch(path, json=body), 404, "not-found")
         problem(ann.patch(path, json={"expires_at": "2020-01-31T12:00:00Z"}), 422, "invalid")
-        problem(ann.patch(path, json={"name": "x"}), 422, "invalid")
+        problem(ann.patch(path, json={"size": 1}), 422, "invalid")
         assert ann.patch(path, json=body).json() == made | body
         assert ann.get(path).json() == made | body
         assert ann.patch(path, json={"expires_at": None}).json() == made
