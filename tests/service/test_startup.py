@@ -63,6 +63,7 @@ WRONG = [
     ("IDLE_SECONDS", "0", "1 or more"),
     ("LIMIT_ANALYSES", "-1", "0 or more"),
     ("LIMIT_TRIALS", "some", "whole number"),
+    ("LARGEST_SUMS_BYTES", "-1", "0 or more"),
     ("LIMIT_BYTES", "1TB", "whole number"),
     ("LIMIT_UPLOADS_PER_DAY", "-1", "0 or more"),
     ("LIMIT_REQUESTS_PER_SECOND", "0", "1 or more"),

@@ -44,7 +44,14 @@ def make_analysis(engine: Engine) -> MakeAnalysis:
         sha256: str = SHA256,
         request: dict[str, Any] | None = None,
     ) -> str:
-        upload = {"owner": owner, "name": "it", "sha256": sha256, "size": 1, "state": inputs}
+        upload = {
+            "owner": owner,
+            "name": "it",
+            "filename": "it",
+            "sha256": sha256,
+            "size": 1,
+            "state": inputs,
+        }
         model, dataset, analysis = new_id("mdl"), new_id("dst"), new_id("ana")
         with engine.begin() as connection:
             if not connection.execute(text("SELECT 1 FROM files")).first():

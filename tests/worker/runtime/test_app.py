@@ -38,8 +38,10 @@ class Service:
         stored = self.storage.put(content)
         self.storage.keep(stored)
         self.insert(File, sha256=stored.sha256, size=stored.size)
-        upload = {"id": new_id("upl"), "owner": "me", "name": "it", "state": "inspecting"}
-        self.insert(table, **upload, sha256=stored.sha256, size=stored.size)
+        upload = {"id": new_id("upl"), "owner": "me", "state": "inspecting"}
+        self.insert(
+            table, **upload, name="it", filename="it", sha256=stored.sha256, size=stored.size
+        )
         self.broker.wake("inspect")
         return upload["id"]
 
