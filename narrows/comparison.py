@@ -18,8 +18,8 @@ MEASURES: Final = (("promise", "promise_interval"), ("score", "score_interval"))
 DECISIVE: Final = ("method", "gate", "loss", "curvature", "rule")
 """The options on which the measures depend: with others, only verdicts can be compared."""
 
-ASIDE: Final = frozenset({"model_id", "build", "init", "plans", "advise"})
-"""The options that do not bear on what layers are worth, and the model, whose versions differ."""
+ASIDE: Final = frozenset({"model_id", "source_id", "build", "init", "plans", "advise"})
+"""The options that do not bear on what layers are worth, and what differs between versions."""
 
 Row = Mapping[str, Any]
 """A layer, a plan or the like as the API and the library give it, in JSON."""

@@ -1,6 +1,7 @@
 """The graph of channels: labels, couplings between them, and pins, as the rules record them."""
 
 from collections.abc import Iterable
+from functools import cached_property
 
 import numpy as np
 from scipy.sparse import coo_array
@@ -12,6 +13,7 @@ from narrows.graph.constants import fixed_values
 from narrows.graph.network import Network
 from narrows.graph.node import Ref
 from narrows.graph.shapes import Shapes
+from narrows.graph.spectral_norms import SpectralNorm, spectral_norms
 
 
 class ChannelGraph:
@@ -59,6 +61,11 @@ class ChannelGraph:
         self._elastic: set[int] = set()
         self._couplings: list[tuple[Labels, Labels]] = []
         self._count = 0
+
+    @cached_property
+    def spectral_norms(self) -> list[SpectralNorm]:
+        """The spectral norms of the program."""
+        return list(spectral_norms(self.network))
 
     # --- labels -----------------------------------------------------------------------------------
 

@@ -5,9 +5,10 @@ ids are numbers, and by the page's own policy no script runs but its one.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
@@ -39,6 +40,22 @@ SECTIONS = (
 PIECE = 100
 """How many of the template's outputs are a piece of the page."""
 
+FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
+    "counted": counted,
+    "number": texts.number,
+    "percent": texts.percent,
+    "quality": texts.quality,
+    "short": texts.short,
+    "short_number": lambda value: "" if value is None else f"{value:.2g}",
+    "size": texts.size,
+    "span": texts.span,
+    "span_number": lambda limits: " to ".join(f"{end:.2g}" for end in limits),
+    "span_times": lambda limits: texts.span(limits, texts.times),
+    "times": texts.times,
+    "words": texts.words,
+}
+"""How numbers and names are written, here and on the pages of a server."""
+
 
 @cache
 def _environment() -> Environment:
@@ -48,19 +65,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
-        "counted": counted,
-        "number": texts.number,
-        "percent": texts.percent,
-        "quality": texts.quality,
-        "short": texts.short,
-        "short_number": lambda value: f"{value:.2g}",
-        "span": texts.span,
-        "span_number": lambda limits: " to ".join(f"{end:.2g}" for end in limits),
-        "span_times": lambda limits: texts.span(limits, texts.times),
-        "times": texts.times,
-        "words": texts.words,
-    }
+    environment.filters |= FILTERS
     environment.globals |= {
         "by_reason": _by_reason,
         "change": texts.change,

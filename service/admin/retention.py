@@ -1,12 +1,13 @@
 """`/v1/owners/{owner}/retention`: for how many days the things of an owner are kept."""
 
 from dataclasses import asdict
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.admin.owners import OwnerName
+from service.admin.schemas import MAX_DAYS
 from service.database.dialect import insert
 from service.database.retention import Retention
 from service.http.audit import record
@@ -23,8 +24,7 @@ router = APIRouter(
     route_class=SmallBodyRoute,
 )
 
-MOST: Final = 36_500
-Days = Annotated[float | None, Field(gt=0, le=MOST, allow_inf_nan=False)]
+Days = Annotated[float | None, Field(gt=0, le=MAX_DAYS, allow_inf_nan=False)]
 
 
 class OwnRetention(BaseModel):
@@ -60,4 +60,4 @@ def put_retention(
     row = insert(session, Retention).values(owner=owner, **values)
     session.execute(row.on_conflict_do_update(index_elements=[Retention.owner], set_=values))
     record(session, caller, "owner.retain", owner[:64])
-    return RetentionOut(**asdict(keep_of(session, owner)))
+    return get_retention(owner, caller, session)

@@ -12,8 +12,7 @@ from service.http.problem_schema import responses
 from service.http.problems import NoResultError
 from service.http.security import Reader
 from service.jobs import service as jobs
-from service.jobs.conditional import IfNoneMatch
-from service.jobs.downloads import RESPONSES, FileName, IfRange, RangeHeader, download
+from service.jobs.downloads import RESPONSES, FileName, Wanted, download
 
 router = APIRouter(
     prefix="/v1/analyses/{analysis_id}/artifacts",
@@ -43,10 +42,7 @@ async def download_artifact(
     name: FileName,
     caller: Reader,
     services: FromApp,
-    range_header: RangeHeader = None,
-    if_range: IfRange = None,
-    if_none_match: IfNoneMatch = None,
+    wanted: Wanted,
 ) -> Response:
     """Download a file, or one range of its bytes; its entity tag is its SHA-256."""
-    wanted = range_header, if_range, if_none_match
-    return await download(services, ANALYSES, caller.owner, analysis_id, name, *wanted)
+    return await download(services, ANALYSES, caller.owner, analysis_id, name, wanted)

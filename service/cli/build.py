@@ -40,7 +40,7 @@ def build(
     """
     from rich.console import Console
 
-    from narrows.report.texts import short
+    from narrows.report.texts import size
     from service.cli.errors import CommandError
     from service.cli.following import connected, followed
     from service.cli.printing import print_json
@@ -74,4 +74,4 @@ def build(
         print_json(result)
         return
     print_plans(Console(highlight=False), made.id, [planned], [name])
-    typer.echo(f"Built {target} ({short(artifact.size)}B)")
+    typer.echo(f"Built {target} ({size(artifact.size)})")

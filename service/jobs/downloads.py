@@ -1,8 +1,9 @@
 """Downloads of what a job built, whole or by ranges of bytes."""
 
+from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import Header, Path
+from fastapi import Depends, Header, Path
 from fastapi.responses import Response, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
@@ -12,7 +13,7 @@ from service.http.dependencies import Services
 from service.http.problem_schema import responses
 from service.http.problems import NotFoundError
 from service.jobs import service as jobs
-from service.jobs.conditional import matches
+from service.jobs.conditional import IfNoneMatch, matches
 
 MEDIA_TYPE = "application/octet-stream"
 _BYTES = {"content": {MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}}}
@@ -24,12 +25,22 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 
 FileName = Annotated[str, Path(description="The name of the file, from the list of artifacts")]
-RangeHeader = Annotated[
-    str | None, Header(alias="Range", description="`bytes=START-STOP`, for a part of the file")
-]
-IfRange = Annotated[
-    str | None, Header(description="An entity tag: if it no longer holds, `Range` is ignored")
-]
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """The headers that say which bytes a caller wants, and which it has (RFC 9110, 13 and 14)."""
+
+    range: Annotated[
+        str | None, Header(alias="Range", description="`bytes=START-STOP`, for a part of the file")
+    ] = None
+    if_range: Annotated[
+        str | None, Header(description="An entity tag: if it no longer holds, `Range` is ignored")
+    ] = None
+    if_none_match: IfNoneMatch = None
+
+
+Wanted = Annotated[Conditions, Depends()]
 
 
 async def download(
@@ -38,9 +49,7 @@ async def download(
     owner: str,
     identity: str,
     name: str,
-    range_header: str | None,
-    if_range: str | None,
-    if_none_match: str | None,
+    wanted: Conditions,
 ) -> Response:
     """Return the response with a file, or one range of its bytes; its entity tag is its SHA-256."""
 
@@ -51,9 +60,9 @@ async def download(
     file = await run_in_threadpool(find)
     tag = f'"{file.sha256}"'
     headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Accept-Ranges": "bytes"}
-    if matches(tag, if_none_match):
+    if matches(tag, wanted.if_none_match):
         return Response(status_code=304, headers=headers)
-    part = byte_range(range_header, file.size) if if_range in (None, tag) else None
+    part = byte_range(wanted.range, file.size) if wanted.if_range in (None, tag) else None
     start, stop = part or (0, file.size)
     try:
         content = await services.storage.read(file.sha256, start, stop)

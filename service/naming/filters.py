@@ -8,6 +8,7 @@ from fastapi import Depends, Query
 from pydantic import AfterValidator, AwareDatetime, StringConstraints
 
 from narrows.vocabulary import AnalysisState, UploadState
+from service.http.ids import PATTERN
 from service.naming.schemas import PLAIN, Tag
 
 MOST: Final = 20
@@ -24,7 +25,7 @@ def _in_utc(moment: datetime) -> datetime:
 
 Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 Pair = Annotated[str, StringConstraints(max_length=600, pattern=PAIR)]
-AnyId = Annotated[str, StringConstraints(pattern=r"^[a-z]{3}_[0-9a-f]{24}$")]
+AnyId = Annotated[str, StringConstraints(pattern=PATTERN)]
 
 
 @dataclass(frozen=True)

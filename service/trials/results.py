@@ -11,8 +11,7 @@ from service.http.problem_schema import responses
 from service.http.problems import NoResultError
 from service.http.security import Reader
 from service.jobs import service as jobs
-from service.jobs.conditional import IfNoneMatch
-from service.jobs.downloads import RESPONSES, FileName, IfRange, RangeHeader, download
+from service.jobs.downloads import RESPONSES, FileName, Wanted, download
 from service.trials.schemas import TrialArtifactOut, TrialRunOut
 
 router = APIRouter(
@@ -60,10 +59,7 @@ async def download_trial_artifact(
     name: FileName,
     caller: Reader,
     services: FromApp,
-    range_header: RangeHeader = None,
-    if_range: IfRange = None,
-    if_none_match: IfNoneMatch = None,
+    wanted: Wanted,
 ) -> Response:
     """Download a trained network, or one range of its bytes; its entity tag is its SHA-256."""
-    wanted = range_header, if_range, if_none_match
-    return await download(services, TRIALS, caller.owner, trial_id, name, *wanted)
+    return await download(services, TRIALS, caller.owner, trial_id, name, wanted)

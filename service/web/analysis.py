@@ -18,8 +18,7 @@ from service.database.tables import ANALYSES, Dataset, Model
 from service.http.dependencies import FromApp, Session
 from service.http.ids import Id
 from service.jobs import service as jobs
-from service.jobs.conditional import IfNoneMatch
-from service.jobs.downloads import FileName, IfRange, RangeHeader, download
+from service.jobs.downloads import FileName, Wanted, download
 from service.jobs.streaming import LastEventId, stream
 from service.naming.filters import JobFilters
 from service.uploads.repository import UploadRepository
@@ -141,10 +140,7 @@ async def download_file(
     name: FileName,
     caller: Reader,
     services: FromApp,
-    range_header: RangeHeader = None,
-    if_range: IfRange = None,
-    if_none_match: IfNoneMatch = None,
+    wanted: Wanted,
 ) -> Response:
     """Download a network that was built."""
-    wanted = range_header, if_range, if_none_match
-    return await download(services, ANALYSES, caller.owner, analysis_id, name, *wanted)
+    return await download(services, ANALYSES, caller.owner, analysis_id, name, wanted)

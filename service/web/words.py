@@ -7,9 +7,8 @@ from typing import Any, Final
 from markupsafe import Markup, escape
 
 from narrows.comparison import ChangeName
-from narrows.report import texts
+from narrows.report import html, texts
 from narrows.vocabulary import Stage
-from narrows.wording import counted
 
 SIGNS: Final[Mapping[str, str]] = {
     "succeeded": "✓", "ready": "✓", "delivered": "✓",
@@ -79,19 +78,9 @@ STAGE_WORDS: Final[Mapping[Stage, str]] = {
 """What is done in each stage of an analysis."""
 
 FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
-    "counted": counted,
+    **html.FILTERS,
     "duration": duration,
     "moment": moment,
-    "number": texts.number,
-    "percent": texts.percent,
-    "quality": texts.quality,
-    "short": texts.short,
-    "short_number": lambda value: "" if value is None else f"{value:.2g}",
-    "span": texts.span,
-    "span_number": lambda limits: "–".join(f"{end:.2g}" for end in limits),
-    "span_times": lambda limits: texts.span(limits, texts.times),
-    "times": texts.times,
-    "words": texts.words,
     "words_or_dash": lambda value: "–" if value is None else texts.words(str(value)),
     "state": state,
     "written": written,

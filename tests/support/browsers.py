@@ -4,11 +4,13 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.support.servers import unreachable
 
 NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+
+expect.set_options(timeout=60_000)  # ms; as long as for anything else, on a busy machine
 
 
 @contextmanager

@@ -6,13 +6,12 @@ from narrows.channels.channel_graph import ChannelGraph
 from narrows.channels.labels import Labelling, placed
 from narrows.channels.rules.registry import pin_operands, rule
 from narrows.graph.node import Node, as_ref
-from narrows.graph.spectral_norms import spectral_norms
 
 
 @rule("mv")
 def _product(graph: ChannelGraph, node: Node, index: int) -> Sequence[Labelling]:
     """Follow `W v`; pin the channels of any other product with a vector."""
-    if all(index != norm.product for norm in spectral_norms(graph.network)):
+    if all(index != norm.product for norm in graph.spectral_norms):
         pin_operands(graph, node, "a product with a vector runs over them")
         return [()]
     matrix, vector = as_ref(node.inputs["self"]), as_ref(node.inputs["vec"])
@@ -23,7 +22,7 @@ def _product(graph: ChannelGraph, node: Node, index: int) -> Sequence[Labelling]
 @rule("dot")
 def _scale(graph: ChannelGraph, node: Node, index: int) -> Sequence[Labelling]:
     """Follow `uᵀ (W v)`; pin the channels of any other product of vectors."""
-    if all(index != norm.call for norm in spectral_norms(graph.network)):
+    if all(index != norm.call for norm in graph.spectral_norms):
         pin_operands(graph, node, "a product of vectors runs over them")
     else:
         a, b = (graph.along(as_ref(node.inputs[name]), 0) for name in ("self", "tensor"))

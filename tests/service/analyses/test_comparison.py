@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine, update
 from sqlalchemy.orm import Session
 
-from service.database.tables import Layer
+from service.database.tables import Analysis, Layer
 from tests.support.answers import created, problem
 
 Json = dict[str, Any]
@@ -54,6 +54,20 @@ def test_layer_by_layer(
         "intervals": [[4.0, 6.0], [0.5, 1.5]],
     }  # fmt: skip
     problem(bob.get(path(later, analysis)), 404, "not-found")
+
+
+@pytest.mark.parametrize("database_kind", ["sqlite"])
+def test_a_follow_up_does_not_differ_by_its_source(
+    ann: httpx.Client, analysis: Json, later: Json,
+    succeed: Callable[[str], None], engine: Engine,
+) -> None:  # fmt: skip
+    for one in (analysis, later):
+        succeed(one["id"])
+    with Session(engine) as session, session.begin():
+        own = update(Analysis).where(Analysis.id == later["id"])
+        request = later["request"] | {"source_id": analysis["id"]}
+        session.execute(own.values(request=request))
+    assert ann.get(path(later, analysis)).json()["differ"] == ["max_samples: 4096, then 512"]
 
 
 @pytest.mark.parametrize("database_kind", ["sqlite"])
