@@ -118,17 +118,18 @@ async def _writer(services: Services, part: Expected) -> AsyncIterator[PartWrite
 
 async def _copy(request: Request, part: Expected, writer: PartWriter | None) -> None:
     """Write the body, in a thread, while another one hashes it; raise if it is not the part."""
-    digest, size, batch = hashlib.sha256(), 0, bytearray()
+    digest, size, done, chunks = hashlib.sha256(), 0, 0, list[bytes]()
     try:
         async for chunk in request.stream():
             size += len(chunk)
             if size > part.size:
                 raise _wrong_size(part, size)
-            batch += chunk
-            if len(batch) >= _BATCH or size == part.size:
+            chunks.append(chunk)
+            if size - done >= _BATCH or size == part.size:
+                batch = b"".join(chunks)  # a growing bytearray would be copied again and again
                 hashing = asyncio.to_thread(digest.update, batch)
                 await asyncio.gather(hashing, *([writer.write(batch)] if writer else []))
-                batch = bytearray()
+                done, chunks = size, []
     except ClientDisconnect:
         raise ProblemError("The client closed the connection.") from None
     if size < part.size:
