@@ -1,5 +1,7 @@
 """Hostile archives are refused with a reason that names the culprit, and run nothing."""
 
+import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,8 +31,19 @@ def test_the_archive_before_any_change_is_read(plain: Upload, tmp_path: Path) ->
     assert pt2.read(path).outputs == ("linear",)
 
 
+@pytest.fixture
+def log_of_torch(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
+    """What torch logs by itself, which does not reach the root of all loggers."""
+    log = logging.getLogger("torch")
+    log.addHandler(caplog.handler)
+    yield caplog
+    log.removeHandler(caplog.handler)
+
+
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
-def test_attack_is_refused(attack: Attack, plain: Upload, tmp_path: Path) -> None:
+def test_attack_is_refused(
+    attack: Attack, plain: Upload, tmp_path: Path, log_of_torch: pytest.LogCaptureFixture
+) -> None:
     path = tmp_path / "model.pt2"
     path.write_bytes(attack.make(plain.copy()))
     with pytest.raises(RefusedError) as refusal:
@@ -38,3 +51,4 @@ def test_attack_is_refused(attack: Attack, plain: Upload, tmp_path: Path) -> Non
     assert refusal.value.slug == attack.slug, str(refusal.value)
     assert attack.culprit in refusal.value.detail
     assert not CANARY.exists()
+    assert not log_of_torch.records

@@ -23,6 +23,7 @@ from narrows.graph.functionalization import is_made
 from narrows.graph.network import Network, named_results
 from narrows.graph.node import Node
 from narrows.graph.refused_operators import DATA_SHAPE
+from narrows.graph.tracing import quiet
 from worker.formats.pt2.origins import describe
 from worker.formats.pt2.refusals import out_of_bounds, refused
 from worker.formats.pt2.tensors import Meta
@@ -50,7 +51,7 @@ def run_on_fakes(network: Network, metas: Mapping[str, Meta]) -> None:
         _compare(node, result, where, metas)
         return result
 
-    with torch.no_grad(), fake, operations, _ByteCounterMode() as memory:
+    with quiet(), torch.no_grad(), fake, operations, _ByteCounterMode() as memory:
         inputs = [_example(spec.name, metas[spec.name], memory) for spec in network.inputs]
         network.execute(*inputs, call=call, tensors=tensors)
     if operations.get_total_flops() > MAX_FLOPS:
