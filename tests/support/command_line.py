@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+from typer.testing import CliRunner, Result
 
 Narrows = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -37,6 +38,14 @@ def run_narrows(data: Path, *arguments: object, **more: str) -> "subprocess.Comp
         timeout=120,
         check=False,
     )
+
+
+def invoked(*arguments: object) -> Result:
+    """Run `narrows ARGUMENTS…` in this process, ten times as fast, with a server that is none."""
+    from service.cli.commands import app
+
+    nowhere = {"NARROWS_URL": "http://127.0.0.1:9", "NARROWS_API_KEY": "nrw_key"}
+    return CliRunner().invoke(app, [*map(str, arguments)], env=nowhere)
 
 
 def plain(text: str) -> str:

@@ -12,7 +12,7 @@ from narrows.example import two_neurons
 from narrows.methods.partial_sums import PartialSums
 from narrows.methods.table import Method
 from narrows.tracking.mlflow import log_to_mlflow
-from tests.support.command_line import Narrows, plain, run_narrows
+from tests.support.command_line import Narrows, invoked, plain, run_narrows
 from tests.support.mlflow_server import MlflowServer, mlflow_server
 
 Files = tuple[Path, Path]
@@ -97,10 +97,10 @@ class TestAnalyze:
         ],
     )
     def test_a_wrong_request_is_never_uploaded(
-        self, files: Files, tmp_path: Path, options: tuple[object, ...], said: str
+        self, files: Files, options: tuple[object, ...], said: str
     ) -> None:
-        done = run_narrows(tmp_path, "analyze", *files, *options, NARROWS_URL="http://127.0.0.1:1")
-        assert done.returncode == 2, done.stderr
+        done = invoked("analyze", *files, *options)
+        assert done.exit_code == 2, done.stderr
         assert said in plain(done.stderr)
 
     def test_layers_are_checked_before_the_dataset_is_uploaded(

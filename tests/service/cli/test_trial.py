@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command_line import Narrows, plain, run_narrows
+from tests.support.command_line import Narrows, invoked, plain
 
 Files = tuple[Path, Path]
 SHORT = ("--steps", 4, "--seeds", 2, "--factor", "features.conv3=2", "--variant", "plan")
@@ -60,13 +60,13 @@ def test_detach_and_cancel(narrows: Narrows, files: Files) -> None:
     ],
 )
 def test_wrong_options_are_found_before_an_upload(
-    files: Files, tmp_path: Path, options: tuple[object, ...], said: str
+    files: Files, options: tuple[object, ...], said: str
 ) -> None:
-    done = run_narrows(tmp_path, "trial", *files, *options, NARROWS_URL="http://127.0.0.1:9")
-    assert done.returncode == 2, done.stderr
+    done = invoked("trial", *files, *options)
+    assert done.exit_code == 2, done.stderr
     assert said in plain(done.stderr)
 
 
-def test_no_data(tmp_path: Path, files: Files) -> None:
-    done = run_narrows(tmp_path, "trial", files[0], NARROWS_URL="http://127.0.0.1:9")
-    assert (done.returncode, "Give a model and a dataset" in plain(done.stderr)) == (2, True)
+def test_no_data(files: Files) -> None:
+    done = invoked("trial", files[0])
+    assert (done.exit_code, "Give a model and a dataset" in plain(done.stderr)) == (2, True)
