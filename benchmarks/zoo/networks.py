@@ -163,12 +163,18 @@ def _inputs(module: Any, config: Any) -> Iterator[tuple[Tensor, ...]]:
     match getattr(module, "main_input_name", "input_ids"):
         case "pixel_values":
             size = getattr(config, "image_size", 64)
-            yield (_image(size if isinstance(size, int) else 64),)
+            image = _image(size if isinstance(size, int) else 64)
+            yield (image,)
+            if frames := getattr(config, "num_frames", None):
+                yield (image[:, None] * torch.linspace(0.5, 1, frames)[:, None, None, None],)
         case "input_values":
             yield (torch.randn(BATCH, 4000, generator=generator),)
         case "input_features":
             bins = getattr(config, "num_mel_bins", 16)
             yield (torch.randn(BATCH, bins, 64, generator=generator),)
+        case "past_values":
+            sizes = BATCH, config.context_length, config.num_input_channels
+            yield (torch.randn(sizes, generator=generator),)
         case _:  # 0 to 2 have a meaning of their own, such as padding
             ids = torch.randint(3, config.vocab_size, (BATCH, TOKENS), generator=generator)
             yield (ids,)

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from narrows.graph.dimensions import axis
-from narrows.graph.node import Node, Ref
+from narrows.graph.node import Node, Ref, as_ref
+from narrows.graph.recurrent import input_weights
 from narrows.graph.shapes import Shapes
 
 _CONVOLUTIONS = ("conv1d", "conv2d", "conv3d", "convolution")
@@ -32,7 +33,8 @@ def sums(node: Node) -> bool:
     >>> sums(Node("conv2d", {}, ("y",), "")), sums(Node("relu", {}, ("y",), ""))
     (True, False)
     """
-    return _family(node) in _SUMS or _family(node) == "einsum" or is_sum(node)
+    multiplies = _family(node) in _SUMS or _family(node) == "einsum" or input_weights(node)
+    return bool(multiplies) or is_sum(node)
 
 
 def is_sum(node: Node) -> bool:
@@ -57,8 +59,9 @@ class Operand:
 def contractions(node: Node, shapes: Shapes) -> Iterator[tuple[Operand, Operand]]:
     """Yield the pairs of dimensions that the call multiplies and sums over.
 
-    Of a layer, the input comes first and the weight second. Elementwise operators and depthwise
-    convolutions have none. A linear layer's `y = Σ_i x[…, i] w[:, i]`:
+    Of a layer, the input comes first and the weight second; a recurrent one has several weights.
+    Elementwise operators and depthwise convolutions have none. A linear layer's
+    `y = Σ_i x[…, i] w[:, i]`:
 
     >>> call = Node("linear", {"input": Ref("x"), "weight": Ref("w")}, ("y",), "")
     >>> list(contractions(call, Shapes({"x": (2, 3), "w": (4, 3)}, batch=2)))
@@ -66,6 +69,10 @@ def contractions(node: Node, shapes: Shapes) -> Iterator[tuple[Operand, Operand]
     """
     if _family(node) == "einsum":
         yield from _einsum(node)
+    elif weights := input_weights(node):
+        source = as_ref(node.inputs["input"]).name
+        features = Operand(source, len(shapes.of(source)) - 1)
+        yield from ((features, Operand(weight, 1)) for weight in weights)
     elif _family(node) in _SUMS and not _is_depthwise(node, shapes):
         a, i, b, j = _SUMS[_family(node)]
         if node.inputs.get("transposed"):

@@ -45,7 +45,7 @@ def gate_reads(
     gates: dict[int, Gate] = {}
     gated: dict[tuple[str, Operand], str] = {}
     for node in network.nodes:
-        for read in _reads(node, network, shapes):
+        for read in dict.fromkeys(_reads(node, network, shapes)):
             structures = _structures(channels, read)
             if (structures == NO_STRUCTURE).all():
                 continue

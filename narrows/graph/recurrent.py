@@ -6,10 +6,34 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from narrows.graph.dimensions import as_list
+from narrows.graph.node import Node, as_int, as_ref
+
 State = tuple[Tensor, ...]
 """The hidden state, and an LSTM's cell state, each of shape [batch, width]."""
 Cell = Callable[[Tensor, State, Sequence[Tensor | None]], State]
 """(input [batch, features], state, (W_ih, W_hh, b_ih, b_hh, W_hr)) → the next state."""
+
+
+def input_weights(node: Node) -> list[str]:
+    """Return the names of the W_ih that multiply what a recurrent layer reads; of others, none.
+
+    There is one for each direction. An LSTM of two directions without biases:
+
+    >>> from narrows.graph.node import Ref
+    >>> params = [Ref(name) for name in ("w_x", "w_h", "w_x_reverse", "w_h_reverse")]
+    >>> options = {"params": params, "num_layers": 1, "bidirectional": True}
+    >>> input_weights(Node("lstm.input", options, ("y",), ""))
+    ['w_x', 'w_x_reverse']
+    """
+    if "w_ih" in node.inputs:
+        return [as_ref(node.inputs["w_ih"]).name]
+    if "num_layers" not in node.inputs:
+        return []
+    params = as_list(node.inputs["params"])
+    directions = 2 if node.inputs["bidirectional"] else 1
+    size = len(params) // (as_int(node.inputs["num_layers"]) * directions)
+    return [as_ref(params[direction * size]).name for direction in range(directions)]
 
 
 def lstm(

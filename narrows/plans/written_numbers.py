@@ -77,7 +77,7 @@ def _follows(node: Node, call: Node, network: Network, counts: ChannelCounts) ->
     if kind == "MultiheadAttention" and node.function == "multi_head_attention_forward":
         return True
     if node.function in _SIZED_BY_INPUT:
-        return True
+        return call.inputs.get("scale") == node.inputs.get("scale")
     if "norm" in node.op and (kind in _NORMS or not network.modules):
         return True
     if node.op.startswith("conv") and (kind.startswith("Conv") or not network.modules):
@@ -125,6 +125,10 @@ def _derived(
     """
     if network.modules.get(node.module, "").startswith("torch.nn."):
         return []
+    scale, query = node.inputs.get("scale"), node.inputs.get("query")
+    if isinstance(scale, float) and isinstance(query, Ref) and query.name in changed:
+        before, after = counts.sizes(query.name)[-1]
+        return [scale] if before != after else []
     if node.function in _SIZED_BY_INPUT or node.function == "chunk":
         return []
     source = node.inputs.get("self")

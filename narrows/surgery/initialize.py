@@ -8,8 +8,10 @@ from torch import Tensor
 
 from narrows.channels.contractions import contractions
 from narrows.graph.dataflow import Origin, origins
+from narrows.graph.dimensions import as_list
 from narrows.graph.network import Network
-from narrows.graph.node import Node, Ref
+from narrows.graph.node import Node, Ref, as_ref
+from narrows.graph.recurrent import input_weights
 from narrows.graph.shapes import Shapes
 
 _CONSTANTS = {"weight": 1.0, "bias": 0.0, "running_mean": 0.0, "running_var": 1.0}
@@ -101,6 +103,8 @@ def _uses(
         if isinstance(weight, Ref) and weight.name in network.leaves:
             start = Uniform(network.leaves[weight.name], None)
             yield from _arguments(node, weight=start, bias=start)
+    elif input_weights(node):
+        yield from _recurrent(node, known)
     else:
         for _, operand in contractions(node, shapes):
             if operand.value in known:
@@ -109,6 +113,14 @@ def _uses(
                 yield Ref(operand.value), start
                 if family in ("addmm", "baddbmm"):
                     yield from _arguments(node, self=start)
+
+
+def _recurrent(node: Node, known: Mapping[str, Origin]) -> Iterator[tuple[Ref, Start]]:
+    """Yield what multiplies the input; torch draws it as W_hh, by the width of the layer."""
+    inside = as_ref(node.inputs.get("w_hh") or as_list(node.inputs["params"])[1])
+    if inside.name in known:
+        start = Uniform(known[inside.name][0], None)
+        yield from ((Ref(weight), start) for weight in input_weights(node))
 
 
 def _arguments(node: Node, **starts: Start) -> Iterator[tuple[Ref, Start]]:

@@ -166,7 +166,15 @@ def _narrow(node: Node, counts: ChannelCounts) -> Sequence[Node]:
     )
 
 
-# --- groups and norms -----------------------------------------------------------------------------
+# --- factors, groups and norms --------------------------------------------------------------------
+
+
+@rule("scaled_dot_product_attention", "_scaled_dot_product_flash_attention_for_cpu")
+def _attention(node: Node, counts: ChannelCounts) -> Sequence[Node]:
+    """Keep the factor of the scores, which is by default that of the width."""
+    before, after = counts.sizes(as_ref(node.inputs["query"]).name)[-1]
+    same = before == after or node.inputs.get("scale") is not None
+    return [node] if same else _changed(node, scale=before**-0.5)
 
 
 @rule(

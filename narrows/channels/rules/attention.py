@@ -18,11 +18,12 @@ def _attention(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelli
     """Couple each head of queries [batch, heads, tokens, width] with that of keys and values.
 
     With grouped queries, a head of keys and values is coupled with all query heads that read it.
+    Where there is one head, each channel of its queries is coupled with that of its keys.
     """
     query, key, value = (as_ref(node.inputs[name]) for name in ("query", "key", "value"))
-    graph.fix(query, (-2, -1), "attention compares queries and keys by them")
-    graph.fix(key, (-2, -1), "attention compares queries and keys by them")
-    graph.fix(value, [-2], "attention runs over them")
+    for ref in (query, key, value):
+        graph.fix(ref, [-2], "attention runs over them")
+    graph.couple(graph.along(query, -1), graph.along(key, -1), node.op)
     width = graph.along(value, -1)  # no score depends on it
     mask = node.inputs.get("attn_mask")
     heads = [_batch(graph, ref) for ref in (query, key, value)]

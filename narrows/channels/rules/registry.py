@@ -5,7 +5,7 @@ operator without a rule, the channels that it reads are pinned, with the reason.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from narrows.channels.channel_graph import ChannelGraph
 from narrows.channels.labels import Labelling, placed
@@ -108,11 +108,11 @@ def pin_everything(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Lab
     return [()] * len(node.outputs)
 
 
-def pin_operands(graph: ChannelGraph, node: Node, reason: str) -> None:
-    """Pin all channels that the operator reads; the reason names the module, too."""
+def pin_operands(graph: ChannelGraph, node: Node, reason: str, but: Collection[str] = ()) -> None:
+    """Pin all channels of the values that it reads, `but` of these; the reason names the module."""
     where = f" in {node.module}" if node.module else ""
     for name in node.references():
-        if name in graph.shapes.values:
+        if name in graph.shapes.values and name not in but:
             for labels in graph.labelling(Ref(name)):
                 graph.pin(labels, reason + where)
 

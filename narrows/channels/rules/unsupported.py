@@ -7,15 +7,9 @@ _DISTANCE = "a distance between vectors runs over them"
 _NOT_ALIGNED = "the positions that it picks are only known at run time"
 
 UNFOLLOWED: Mapping[str, str] = {
-    "lstm.input": "recurrent layers are not followed",
-    "gru.input": "recurrent layers are not followed",
     **dict.fromkeys(
         "addbmm addmv addr bilinear inner linalg_vecdot tensordot trace".split(),
         "a product other than of a layer runs over them",
-    ),
-    **dict.fromkeys(
-        "gru_cell lstm_cell rnn_relu.input rnn_relu_cell rnn_tanh.input rnn_tanh_cell".split(),
-        "recurrent layers are not followed",
     ),
     **dict.fromkeys(
         "bucketize.Tensor index_add index_copy index_fill.int_Scalar index_fill.int_Tensor "

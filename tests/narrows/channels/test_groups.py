@@ -239,10 +239,26 @@ def test_every_layer_is_in_a_group_or_says_why_not(architecture: type[nn.Module]
         assert (layer.group is None) == bool(layer.reason)
 
 
-def test_recurrent_layers_are_pinned() -> None:
-    reasons = {layer.name: layer.reason for layer in channels_of_example(Tagger).layers}
-    assert reasons["mix"] == "recurrent layers are not followed in lstm"
-    assert reasons["tokens"] is None
+def test_what_a_recurrent_layer_reads_is_followed() -> None:
+    channels = channels_of_example(Tagger)
+    _, columns = channels.tensors["lstm.weight_ih_l0_reverse"]
+    assert first_of(channels, "mix") == {"mix": [0]}
+    assert columns is not None
+    assert channels.structure_of[columns].tolist() == channels.layers[1].structures.tolist()
+    assert "lstm.weight_hh_l0" not in str(channels)
+
+
+def test_states_that_recurrent_layers_begin_with_are_pinned() -> None:
+    class Begun(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.state, self.cell, self.head = nn.Linear(3, 4), nn.GRUCell(3, 4), nn.Linear(4, 2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.head(self.cell(x, self.state(x)))
+
+    reasons = {a.name: a.reason for a in channels_of(Begun(), torch.randn(4, 3).double()).layers}
+    assert reasons["state"] == "recurrent layers are not followed in cell"
 
 
 def test_the_output_projection_reads_whole_heads() -> None:

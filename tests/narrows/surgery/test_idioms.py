@@ -156,6 +156,7 @@ MIXING: Mapping[str, tuple[nn.Module, dict[str, int]]] = {
         {"embed": 8, "tokens.0": 12, "tokens.2": 0, "channels.0": 10, "channels.2": 8, "head": 0},
     ),
     "spatial gate": (mixing.SpatialGate(), {"widen": 6, "gate": 0, "head": 0}),
+    "recurrent": (mixing.Recurrent(), {"embed": 8, "head": 0}),
     "packed gate": (mixing.GatedMlp(packed=True), {"up": 12, "down": 0}),
     "gate": (mixing.GatedMlp(packed=False), {"gate": 12, "up": 12, "down": 0}),
     "picked token": (mixing.PickedToken(), {"embed": 8, "head": 0}),
@@ -222,6 +223,13 @@ def test_heads_are_structures(kind: str) -> None:
     if kind == "einsum weights":
         expected = {"embed": 8, "q": 2, "k": 2, "v": 2, "r": 2, "o": 8, "head": 0}
     assert structures_of(channels) == expected
+    assert_right(network, channels, X)
+
+
+@pytest.mark.parametrize("scale", [None, 0.3])
+def test_a_single_head_loses_channels(scale: float | None) -> None:
+    network, channels = followed(attention.SingleHead(scale), X)
+    assert structures_of(channels) == {"embed": 8, "qk": 6, "v": 8, "out": 8, "head": 0}
     assert_right(network, channels, X)
 
 

@@ -261,6 +261,19 @@ class FewerKeys(Attention):
         return attend(q, k, v)
 
 
+class SingleHead(Attention):
+    """One head, whose queries and keys are narrower than its values, as PVT's and SHViT's."""
+
+    def __init__(self, scale: float | None) -> None:
+        super().__init__()
+        self.scale = scale
+        self.qk, self.v = nn.Linear(8, 12), nn.Linear(8, 8)
+
+    def mix(self, x: Tensor) -> Tensor:
+        q, k = self.qk(x)[:, None].chunk(2, -1)
+        return F.scaled_dot_product_attention(q, k, self.v(x)[:, None], scale=self.scale)
+
+
 class Outlook(nn.Module):
     """Weights for windows, which are cut out of an image, weighted and summed, as VOLO's."""
 

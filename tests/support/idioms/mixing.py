@@ -70,6 +70,19 @@ class SpatialGate(nn.Module):
         return self.head(values * self.gate(gates.transpose(1, 2)).transpose(1, 2))
 
 
+class Recurrent(nn.Module):
+    """Channels that an LSTM reads in both directions, as Sequencer's, and a GRU's cell, too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed, self.lstm = nn.Linear(5, 8), nn.LSTM(8, 4, bidirectional=True, batch_first=True)
+        self.cell, self.head = nn.GRUCell(8, 3), nn.Linear(8, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.embed(x)
+        return self.head(self.lstm(x)[0].mean(1)) + self.cell(x[:, 0])
+
+
 class GatedMlp(nn.Module):
     """SwiGLU, from one projection that is split, or GeGLU from two."""
 
