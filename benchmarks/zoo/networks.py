@@ -32,7 +32,7 @@ SMALL: dict[str, Any] = {
     "conv_kernel": (10, 3, 3), "num_feat_extract_layers": 3,
     "num_conv_pos_embeddings": 16, "max_source_positions": 32, "num_mel_bins": 16,
     "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2,
-    "use_cache": False,
+    "expand": 1, "max_length": 64, "use_cache": False,
 }  # fmt: skip
 """The attributes by which configurations of transformers call what makes a network small."""
 PARTS = {
@@ -169,6 +169,8 @@ def _inputs(module: Any, config: Any) -> Iterator[tuple[Tensor, ...]]:
                 yield (image[:, None] * torch.linspace(0.5, 1, frames)[:, None, None, None],)
         case "input_values":
             yield (torch.randn(BATCH, 4000, generator=generator),)
+            if frames := getattr(config, "max_length", None):  # of a spectrogram
+                yield (torch.randn(BATCH, frames, config.num_mel_bins, generator=generator),)
         case "input_features":
             bins = getattr(config, "num_mel_bins", 16)
             yield (torch.randn(BATCH, bins, 64, generator=generator),)

@@ -16,7 +16,7 @@ from narrows.channels.rules.registry import (
     tensors_of,
 )
 from narrows.graph.dimensions import as_list, axis
-from narrows.graph.node import Node, Ref, as_int
+from narrows.graph.node import Argument, Node, Ref, as_int
 
 
 @rule("cat")
@@ -95,7 +95,7 @@ def _stack(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]:
 
 @rule("expand", "expand_as")
 def _expand(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]:
-    """Repeat dimensions of size 1; their labels are elastic."""
+    """Repeat dimensions of size 1; their labels are elastic, also for each head of each sample."""
     source, shape = subject(node), result_shape(graph, node)
     added = len(shape) - len(graph.shape(source))
     old = (1,) * added + graph.shape(source)
@@ -105,13 +105,20 @@ def _expand(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]
     sizes = as_list(node.inputs["size"])
     result = [a.reshape((1,) * added + a.shape) for a in graph.labelling(source)]
     for dim, (before, after) in enumerate(zip(old, shape, strict=True)):
-        if before == 1 and after > 1 and not isinstance(sizes[dim], Ref):
+        if before == 1 and after > 1 and not _counts_samples(graph, sizes[dim]):
             result += placed(graph.elastic(after), dim, len(shape))
     if source.name in graph.weights and node.outputs[0]:
         name, where = graph.weights[source.name]
         if old[added:] == shape[added:]:
             graph.weights[node.outputs[0]] = name, (-1,) * added + where
     return [tuple(result)]
+
+
+def _counts_samples(graph: ChannelGraph, size: Argument) -> bool:
+    """Tell whether a size depends on the inputs', and is no product, as of samples and heads."""
+    return isinstance(size, Ref) and not any(
+        node.op == "operator.mul" and size.name in node.outputs for node in graph.network.nodes
+    )
 
 
 @rule("broadcast_tensors")

@@ -21,7 +21,6 @@ UNFOLLOWED: Mapping[str, str] = {
     **dict.fromkeys("diag_embed diagonal_scatter".split(), "they become a diagonal"),
     "sum_to_size": "a sum to a size runs over them",
     "outer": "an outer product mixes them",
-    "gather": _NOT_ALIGNED,
     "binary_cross_entropy": _LOSS,
     "binary_cross_entropy_with_logits": _LOSS,
     "cosine_embedding_loss": _LOSS,

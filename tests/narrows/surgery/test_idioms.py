@@ -218,7 +218,7 @@ def test_channels_that_are_shuffled_repeatedly_are_copied(units: int) -> None:
 def test_heads_are_structures(kind: str) -> None:
     network, channels = followed(attention.KINDS[kind](), X)
     heads = {"talking heads": {"before": 2, "after": 2}, "embedded bias": {"biases": 2},
-             "cosine": {"biases.0": 7, "biases.2": 2}}  # fmt: skip
+             "disentangled": {"key": 2}, "cosine": {"biases.0": 7, "biases.2": 2}}  # fmt: skip
     expected = {"embed": 8, "qkv": 2, "out": 8, "head": 0, **heads.get(kind, {})}
     if kind == "einsum weights":
         expected = {"embed": 8, "q": 2, "k": 2, "v": 2, "r": 2, "o": 8, "head": 0}

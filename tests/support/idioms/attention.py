@@ -261,6 +261,25 @@ class FewerKeys(Attention):
         return attend(q, k, v)
 
 
+class Disentangled(RelativeBias):
+    """Heads in the batch, and biases that an index picks of products with keys of distances.
+
+    As DeBERTa's.
+    """
+
+    def more(self) -> None:
+        super().more()
+        self.far, self.key = nn.Parameter(torch.randn(2 * TOKENS - 1, 5)), nn.Linear(5, 8)
+
+    def mix(self, x: Tensor) -> Tensor:
+        batch = x.shape[0]
+        q, k, v = (part.reshape(batch * 2, TOKENS, -1) for part in self.split(x))
+        far = self.key(self.far).view(-1, 2, 4).transpose(0, 1).repeat(batch, 1, 1)
+        index = self.distance.expand(q.shape[0], TOKENS, TOKENS)
+        bias = torch.gather(torch.bmm(q, far.transpose(1, 2)), -1, index)
+        return attend(q, k, v, bias).view(batch, 2, TOKENS, 4)
+
+
 class SingleHead(Attention):
     """One head, whose queries and keys are narrower than its values, as PVT's and SHViT's."""
 
@@ -306,6 +325,7 @@ KINDS: Mapping[str, type[Attention]] = {
     "by einsum": ByEinsum,
     "einsum weights": EinsumWeights,
     "added bias": AddedBias,
+    "disentangled": Disentangled,
     "rotary halves": RotaryHalves,
     "rotary pairs": RotaryPairs,
     "partly rotary": PartlyRotary,
