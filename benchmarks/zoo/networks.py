@@ -174,6 +174,9 @@ def _inputs(module: Any, config: Any) -> Iterator[tuple[Tensor, ...]]:
         case "input_features":
             bins = getattr(config, "num_mel_bins", 16)
             yield (torch.randn(BATCH, bins, 64, generator=generator),)
+            for name in ("input_feat_per_channel", "feature_projection_input_dim"):
+                if features := getattr(config, name, None):
+                    yield (torch.randn(BATCH, 64, features, generator=generator),)
         case "past_values":
             sizes = BATCH, config.context_length, config.num_input_channels
             yield (torch.randn(sizes, generator=generator),)

@@ -156,6 +156,7 @@ MIXING: Mapping[str, tuple[nn.Module, dict[str, int]]] = {
         {"embed": 8, "tokens.0": 12, "tokens.2": 0, "channels.0": 10, "channels.2": 8, "head": 0},
     ),
     "spatial gate": (mixing.SpatialGate(), {"widen": 6, "gate": 0, "head": 0}),
+    "no registers": (mixing.NoRegisters(), {"embed": 8, "head": 0}),
     "recurrent": (mixing.Recurrent(), {"embed": 8, "head": 0}),
     "packed gate": (mixing.GatedMlp(packed=True), {"up": 12, "down": 0}),
     "gate": (mixing.GatedMlp(packed=False), {"gate": 12, "up": 12, "down": 0}),

@@ -45,9 +45,16 @@ def claims_two_gigabytes(upload: Upload) -> None:
     _meta(upload)["strides"] = [{"as_int": 1}, {"as_int": 1}]
 
 
-@attack("malformed-archive", "empty tensor")
+@attack("operator-out-of-bounds", "empty tensor")
 def empty_weight(upload: Upload) -> None:
-    _meta(upload)["sizes"] = [{"as_int": 0}, {"as_int": 96}]
+    sizes = [{"as_int": 0}, {"as_int": 96}]
+    _meta(upload)["sizes"] = upload.graph["tensor_values"]["p_head_weight"]["sizes"] = sizes
+
+
+@attack("malformed-archive", "too large")
+def huge_empty_weight(upload: Upload) -> None:
+    _meta(upload)["sizes"] = [{"as_int": 0}, *[{"as_int": 1 << 40}] * 2]
+    _meta(upload)["strides"] = [{"as_int": 1}] * 3
 
 
 @attack("malformed-archive", "not a number")

@@ -70,6 +70,19 @@ class SpatialGate(nn.Module):
         return self.head(values * self.gate(gates.transpose(1, 2)).transpose(1, 2))
 
 
+class NoRegisters(nn.Module):
+    """A parameter without tokens, which are joined with others, as DINOv3's registers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed, self.head = nn.Linear(5, 8), nn.Linear(8, 3)
+        self.registers = nn.Parameter(torch.empty(1, 0, 8))
+
+    def forward(self, x: Tensor) -> Tensor:
+        registers = self.registers.expand(x.shape[0], -1, -1)
+        return self.head(torch.cat([registers, self.embed(x)], 1).mean(1))
+
+
 class Recurrent(nn.Module):
     """Channels that an LSTM reads in both directions, as Sequencer's, and a GRU's cell, too."""
 

@@ -6,13 +6,14 @@ See docs/security.md, "Rules for archives", 3 and 4.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from worker.formats.pt2.archive import Archive
-from worker.formats.pt2.tensors import read_meta
+from worker.formats.pt2.tensors import MAX_SIZE, read_meta
 from worker.formats.refusals import malformed, unsafe
 from worker.formats.strict_json import Value
 
@@ -44,6 +45,8 @@ class Stored:
                 f"describes a tensor of shape {list(shape)}, for which the payload "
                 f"{self.member!r} of {elements.nbytes} bytes is too small"
             )
+        if start == end:
+            return elements.new_empty(shape)
         view = elements.as_strided(shape, strides, start)
         return view.clone(memory_format=torch.contiguous_format)
 
@@ -61,10 +64,11 @@ def read_stored(entry: Value, folder: str, prefix: str) -> Stored:
     shape = tuple(size.value or 0 for size in meta.sizes)
     strides = tuple(size.value or 0 for size in meta.strides)
     start = meta.offset.value or 0
-    if 0 in shape:
-        raise entry.refuse("is an empty tensor")
-    reach = 0
-    for step, size in sorted((t, n) for n, t in zip(shape, strides, strict=True) if n > 1):
+    if prod(filter(None, shape)) > MAX_SIZE:  # of an empty tensor, whose payload holds nothing
+        raise entry.refuse(f"has the shape {list(shape)}, which is too large")
+    reach = -1 if 0 in shape else 0
+    steps = () if 0 in shape else zip(strides, shape, strict=True)
+    for step, size in sorted((t, n) for t, n in steps if n > 1):
         if step <= reach:
             raise unsafe(
                 f"{entry.where} has zero or overlapping strides {list(strides)} for its shape "
