@@ -32,7 +32,7 @@ SMALL: dict[str, Any] = {
     "conv_kernel": (10, 3, 3), "num_feat_extract_layers": 3,
     "num_conv_pos_embeddings": 16, "max_source_positions": 32, "num_mel_bins": 16,
     "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2,
-    "expand": 1, "max_length": 64, "use_cache": False,
+    "expand": 1, "max_length": 64, "rotary_dim": 16, "use_cache": False,
 }  # fmt: skip
 """The attributes by which configurations of transformers call what makes a network small."""
 PARTS = {

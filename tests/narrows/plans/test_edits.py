@@ -299,11 +299,13 @@ WRITTEN: tuple[Callable[[Tensor], Tensor], ...] = (
     lambda h: torch.cat([h[:, 4:], h[:, :4]], -1),
     lambda h: F.layer_norm(h, (8,)),
     lambda h: torch.unflatten(h, 1, (2, 4)).flatten(1),
-    lambda h: F.scaled_dot_product_attention(*[h[:, None]] * 3)[:, 0],
+    lambda h: F.scaled_dot_product_attention(h[:, None], h[:, None], h[:, None])[:, 0],
 )
 DERIVED: tuple[Callable[[Tensor], Tensor], ...] = (
     lambda h: h / h.shape[-1] ** 0.5,
-    lambda h: F.scaled_dot_product_attention(*[h[:, None]] * 3, scale=8**-0.5)[:, 0],
+    lambda h: F.scaled_dot_product_attention(h[:, None], h[:, None], h[:, None], scale=8**-0.5)[
+        :, 0
+    ],
 )
 """They compute a number from a width; the built network keeps what it was."""
 
