@@ -18,6 +18,8 @@ import pytest
 from tests.support.answers import created
 from tests.support.command_line import line_of, started
 
+pytestmark = pytest.mark.faults
+
 AT_MOST = 5.0
 """Seconds, on a busy machine; 2 are promised, and without care it would be the minute of a wait."""
 

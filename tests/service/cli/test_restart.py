@@ -3,7 +3,11 @@
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from tests.support.command_line import line_of, port_of_api, started
+
+pytestmark = pytest.mark.faults
 
 
 def test_a_wait_outlives_a_restart_of_the_api(files: tuple[Path, Path], tmp_path: Path) -> None:

@@ -17,6 +17,8 @@ from narrows.client.synchronous.parts import upload_in_parts
 from tests.support.command_line import started
 from tests.support.jobs import wait_until
 
+pytestmark = pytest.mark.faults
+
 PART = 1 << 20
 COUNT = 30
 

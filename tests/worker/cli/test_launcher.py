@@ -20,6 +20,7 @@ def workers_of(launcher: "subprocess.Popen[str]") -> list[psutil.Process]:
     return [child for child in children if child.status() != "zombie" and child.children()]
 
 
+@pytest.mark.faults
 class TestWorker:
     @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
     def test_leaves_nothing_behind(self, start: Start, number: signal.Signals) -> None:
