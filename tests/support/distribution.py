@@ -34,13 +34,13 @@ def sides(config: pytest.Config) -> int:
 
     The tests of one file stay together, and single tests are answered fastest without another
     process. The tests of the library compute all the time; others often wait for processes, so
-    there is one side more than cores.
+    there are two sides more than cores.
     """
     if any("::" in name for name in config.args) or [*map(os.path.isfile, config.args)] == [True]:
         return 0
     computing = all(Path(name).resolve().is_relative_to(LIBRARY) for name in config.args)
     cores = os.cpu_count() or 1
-    return min(cores if computing else cores + 1, MOST_SIDES)
+    return min(cores if computing else cores + 2, MOST_SIDES)
 
 
 def begin_with_the_longest(items: list[pytest.Item]) -> None:
