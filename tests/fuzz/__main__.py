@@ -71,6 +71,7 @@ def fuzz(kind: str, first: int, last: int) -> tuple[Counter[str], dict[int, str]
                 if not child.is_alive() and not ours.poll():
                     break
             child.join()
+            print(f"{seed - first} judged, {len(findings)} findings", file=sys.stderr, flush=True)
     return endings, findings
 
 
