@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from sqlalchemy import case, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
 from narrows.vocabulary import ACTIVE
 from service.database.tables import Analysis
@@ -23,6 +23,11 @@ class StepRepository:
         query = select(Trial.id, steps).join(TrialRun, TrialRun.trial_id == Trial.id)
         rows = self._session.execute(query.where(Trial.id.in_(trials)).group_by(Trial.id))
         return {identity: int(done) for identity, done in rows}
+
+    def runs(self, trial: str) -> Sequence[TrialRun]:
+        """Return the runs of a trial by their index, without reading their curves."""
+        query = select(TrialRun).where(TrialRun.trial_id == trial).options(defer(TrialRun.curve))
+        return self._session.scalars(query.order_by(TrialRun.index)).all()
 
     def waiting(self, trials: Sequence[Trial]) -> set[str]:
         """Return the ids of those whose analysis has not ended."""

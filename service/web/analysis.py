@@ -1,11 +1,9 @@
 """`/analyses/{analysis_id}`: live while it runs; then its report, or why there is none."""
 
-from collections.abc import AsyncIterator
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query
 from fastapi.responses import RedirectResponse, Response, StreamingResponse
-from fastapi.sse import EventSourceResponse, ServerSentEvent
 from sqlalchemy.orm import Session as OrmSession
 
 from narrows.report.formats import FigureName, ReportFormat
@@ -15,11 +13,9 @@ from service.analyses import service as analyses
 from service.analyses.findings import findings_of
 from service.analyses.report import report_of
 from service.database.tables import ANALYSES, Dataset, Model
-from service.http.dependencies import FromApp, Session
+from service.http.dependencies import Session
 from service.http.ids import Id
 from service.jobs import service as jobs
-from service.jobs.downloads import FileName, Wanted, download
-from service.jobs.streaming import LastEventId, stream
 from service.naming.filters import JobFilters
 from service.uploads.repository import UploadRepository
 from service.web.callers import Reader, Writer
@@ -72,35 +68,6 @@ def _report(session: OrmSession, row: Any, values: dict[str, Any]) -> Response:
     return StreamingResponse(pieces(found, site), 200, fields, "text/html; charset=utf-8")
 
 
-def _known(analysis_id: Id, caller: Reader, services: FromApp) -> str:
-    with services.reading() as session:
-        return jobs.find(session, ANALYSES, caller.owner, analysis_id).id
-
-
-async def _hold_place(caller: Reader, services: FromApp) -> AsyncIterator[None]:
-    with services.places.held(caller.key_id):
-        yield
-
-
-@router.get("/events", response_class=EventSourceResponse, dependencies=[Depends(_hold_place)])
-async def stream_events(
-    analysis_id: Annotated[str, Depends(_known)],
-    caller: Reader,
-    services: FromApp,
-    last_event_id: LastEventId = 0,
-) -> AsyncIterator[ServerSentEvent]:
-    """Stream the events of an analysis to its end."""
-    async for event in stream(services, ANALYSES, caller.owner, analysis_id, last_event_id):
-        yield event
-
-
-@router.post("/cancel")
-def cancel_analysis(analysis_id: Id, caller: Writer, session: Session) -> Response:
-    """Cancel an analysis, and show it."""
-    jobs.cancel(session, ANALYSES, caller, analysis_id)
-    return RedirectResponse(f"/analyses/{analysis_id}", 303)
-
-
 @router.post("/name")
 def name_analysis(
     analysis_id: Id, fields: FormFields, caller: Writer, session: Session
@@ -108,15 +75,6 @@ def name_analysis(
     """Change the name and tags of an analysis, and show it."""
     jobs.change(session, ANALYSES, caller, analysis_id, naming_of(fields))
     return RedirectResponse(f"/analyses/{analysis_id}", 303)
-
-
-@router.post("/delete")
-def delete_analysis(
-    analysis_id: Id, caller: Writer, session: Session, services: FromApp
-) -> Response:
-    """Delete an analysis that has ended, and show the others."""
-    jobs.remove(session, services.storage, ANALYSES, caller, analysis_id)
-    return RedirectResponse("/analyses", 303)
 
 
 @router.get("/report")
@@ -132,15 +90,3 @@ def download_report(
     name = f"{figure if format == 'svg' else 'report'}-{analysis_id}.{format}"
     answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return answer
-
-
-@router.get("/files/{name}")
-async def download_file(
-    analysis_id: Id,
-    name: FileName,
-    caller: Reader,
-    services: FromApp,
-    wanted: Wanted,
-) -> Response:
-    """Download a network that was built."""
-    return await download(services, ANALYSES, caller.owner, analysis_id, name, wanted)

@@ -41,5 +41,11 @@ class JobForm(_Form):
     dataset_id: Annotated[AnyId | Nothing, Query()] = ""
 
 
+@dataclass(frozen=True)
+class TrialForm(JobForm):
+    analysis_id: Annotated[AnyId | Nothing, Query()] = ""
+
+
 OfUploads = Annotated[UploadForm, Depends()]
 OfJobs = Annotated[JobForm, Depends()]
+OfTrials = Annotated[TrialForm, Depends()]

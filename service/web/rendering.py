@@ -13,7 +13,13 @@ from starlette.responses import HTMLResponse
 from narrows.report import html
 from narrows.report.figures.figure import hashed
 from narrows.vocabulary import AnalysisState, UploadState
-from service.web.words import CHANGE_SIGNS, FILTERS, STAGE_WORDS
+from service.web.words import (
+    CHANGE_SIGNS,
+    FILTERS,
+    GAIN_SIGNS,
+    STAGE_WORDS,
+    TRIAL_STAGE_WORDS,
+)
 
 
 @cache
@@ -24,7 +30,9 @@ def environment() -> Environment:
     made.filters |= FILTERS
     made.globals |= {
         "change_signs": CHANGE_SIGNS,
+        "gain_signs": GAIN_SIGNS,
         "stage_words": STAGE_WORDS,
+        "trial_stage_words": TRIAL_STAGE_WORDS,
         "states": get_args(AnalysisState),
         "upload_states": get_args(UploadState),
     }
@@ -46,11 +54,17 @@ def page_style() -> Markup:
 
 
 @cache
+def page_script() -> Markup:
+    """Return the script of all pages but reports."""
+    return source("pages.js")
+
+
+@cache
 def policy() -> str:
     """Return the content security policy of all pages but reports."""
     return (
         f"default-src 'none'; style-src {hashed(page_style())}; "
-        f"script-src {hashed(source('pages.js'))}; img-src data:; connect-src 'self'; "
+        f"script-src {hashed(page_script())}; img-src data:; connect-src 'self'; "
         "base-uri 'none'; form-action 'self'"
     )
 
@@ -75,5 +89,5 @@ def filled(template: str, **values: Any) -> Markup:
 def rendered(template: str, status: int = 200, **values: Any) -> HTMLResponse:
     """Return a page; `caller`, where somebody has signed in, and `here`, the menu's entry."""
     values = {"caller": None, "here": None, **values}
-    text = filled(template, style=page_style(), script=source("pages.js"), **values)
+    text = filled(template, style=page_style(), script=page_script(), **values)
     return HTMLResponse(text, status, headers(policy()))

@@ -8,10 +8,10 @@ from markupsafe import Markup, escape
 
 from narrows.comparison import ChangeName
 from narrows.report import html, texts
-from narrows.vocabulary import Stage
+from narrows.vocabulary import Stage, TrialStage
 
 SIGNS: Final[Mapping[str, str]] = {
-    "succeeded": "✓", "ready": "✓", "delivered": "✓",
+    "succeeded": "✓", "ready": "✓", "delivered": "✓", "done": "✓",
     "failed": "✗", "rejected": "✗",
     "cancelled": "–", "expired": "–",
 }  # fmt: skip
@@ -63,6 +63,9 @@ def written(value: Any) -> str:
     return str(value)
 
 
+GAIN_SIGNS: Final[Mapping[str, str]] = {"better": "✓", "worse": "△", "undecided": "?"}
+"""A sign beside what is certain of a gain."""
+
 CHANGE_SIGNS: Final[Mapping[ChangeName, str]] = {
     "new_bottleneck": "▲", "worse": "△", "resolved": "✓", "better": "✓",
     "same": "=", "unknown": "?", "added": "+", "removed": "−",
@@ -77,10 +80,21 @@ STAGE_WORDS: Final[Mapping[Stage, str]] = {
 }
 """What is done in each stage of an analysis."""
 
+TRIAL_STAGE_WORDS: Final[Mapping[TrialStage, str]] = {
+    "analysis": "Analysing",
+    "queued": "Waiting",
+    "plan": "Preparing",
+    "train": "Training",
+    "reduce": "Comparing",
+}
+"""The same of a trial, in their order."""
+
 FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
     **html.FILTERS,
     "duration": duration,
     "moment": moment,
+    "signed": lambda value: f"{value:+.3g}",
+    "signed_percent": lambda share: f"{share:+.1%}",
     "words_or_dash": lambda value: "–" if value is None else texts.words(str(value)),
     "state": state,
     "written": written,

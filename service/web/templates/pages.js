@@ -25,7 +25,7 @@
       load();
       if (!live.dataset.events) return;
       stream = new EventSource(live.dataset.events);
-      for (const kind of ["state", "cancel_requested"]) stream.addEventListener(kind, load);
+      for (const kind of ["state", "cancel_requested", "run"]) stream.addEventListener(kind, load);
     };
     document.addEventListener("visibilitychange", watch);
     setInterval(load, 2000);

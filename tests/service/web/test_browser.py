@@ -161,6 +161,7 @@ def test_on_a_phone_in_the_dark_and_read_aloud(
     ann: httpx.Client,
     analysis: Json,
     succeed: Callable[[str], None],
+    train: Callable[[str], None],
     alter: Callable[..., None],
 ) -> None:
     page = opened("/models", 390, "dark")
@@ -173,6 +174,10 @@ def test_on_a_phone_in_the_dark_and_read_aloud(
     look(page, paths)
     succeed(analysis["id"])
     look(page, [done, f"{done}/layers/1", f"/compare?a={analysis['id']}&b={analysis['id']}"])
+    trial = ann.post("/v1/trials", json={"analysis_id": analysis["id"]}).json()["id"]
+    look(page, ["/trials", f"/trials/{trial}"])
+    train(trial)
+    look(page, ["/trials", f"/trials/{trial}"])
     alter(Analysis, analysis["id"], state="failed", error={"title": "Out", "detail": "Of memory."})
     look(page, [done])
     page.get_by_role("button", name="Sign out").click()
