@@ -24,7 +24,7 @@ from service.http.security import Reader, Writer
 from service.jobs.idempotency import IdempotencyKey
 from service.models import endpoints as models
 from service.models.schemas import ModelOut
-from service.upload_sessions import completing, parts
+from service.upload_sessions import beginning, completing, parts
 from service.upload_sessions import service as sessions
 from service.upload_sessions.digests import BodyDigest
 from service.upload_sessions.schemas import (
@@ -58,7 +58,7 @@ def create_upload(
     idempotency_key: IdempotencyKey = None,
 ) -> UploadSessionDetail:
     """Begin the upload of a large file in parts, which may come in any order and again."""
-    session = sessions.begin(services, caller, body, idempotency_key)
+    session = beginning.begin(services, caller, body, idempotency_key)
     response.headers["Location"] = f"{router.prefix}/{session.id}"
     return session
 

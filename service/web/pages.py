@@ -10,6 +10,7 @@ from service.web import (
     further,
     jobs,
     layer,
+    sending,
     sign_in,
     trial,
     trials,
@@ -29,6 +30,7 @@ PAGES: Final = (
     trial,
     jobs,
     uploads,
+    sending,
     webhooks,
 )
 """The modules with their routers."""

@@ -56,7 +56,7 @@ def page_style() -> Markup:
 @cache
 def page_script() -> Markup:
     """Return the script of all pages but reports."""
-    return source("pages.js")
+    return source("pages.js") + source("uploads.js")
 
 
 @cache

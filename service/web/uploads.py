@@ -5,6 +5,7 @@ from typing import Any, Final
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
+from narrows.client import transfer
 from service.datasets.schemas import DatasetOut
 from service.datasets.service import DATASETS
 from service.http.dependencies import FromApp, Session
@@ -45,6 +46,7 @@ def _add_pages(kind: Kind[Any], schema: type[UploadOut]) -> None:
             caller=caller,
             here=path[1:],
             kind=kind,
+            large=transfer.LARGE,
             rows=describe_page(session, page, schema).items,
             form=form,
             older=page.next_page_token,

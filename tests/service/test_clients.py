@@ -141,7 +141,7 @@ SIZE, PARTS = 10_500, 11
 @pytest.fixture
 def large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr("narrows.client.transfer.LARGE", 1000)
-    monkeypatch.setattr("service.upload_sessions.service.PART_SIZE", 1000)
+    monkeypatch.setattr("service.upload_sessions.beginning.PART_SIZE", 1000)
     path = tmp_path / "large.npz"
     path.write_bytes(os.urandom(SIZE))
     return path

@@ -31,39 +31,4 @@
     setInterval(load, 2000);
     watch();
   }
-
-  // Uploads: a file dropped on the form, how much of it has been sent, and what was wrong with it.
-  for (const form of document.querySelectorAll("form[data-upload]")) {
-    const drop = form.querySelector(".drop"), file = form.querySelector("[type=file]"), send = form.querySelector("button.main");
-    const progress = form.querySelector("[data-progress]"), bar = progress.querySelector("progress"), said = progress.querySelector("[role=status]");
-    const stop = progress.querySelector("button"), wrong = form.querySelector("[data-wrong]");
-    const over = (event) => { event.preventDefault(); drop.classList.toggle("over", event.type === "dragover"); };
-    form.querySelector("[data-hint]").hidden = false;
-    for (const name of ["dragover", "dragleave", "drop"]) drop.addEventListener(name, over);
-    drop.addEventListener("drop", (event) => { if (event.dataTransfer.files.length) file.files = event.dataTransfer.files; });
-    form.addEventListener("submit", (event) => {
-      event.preventDefault();
-      const request = new XMLHttpRequest();
-      const end = (text) => { progress.hidden = true; send.disabled = false; wrong.textContent = text; wrong.hidden = !text; };
-      end("");
-      progress.hidden = false;
-      send.disabled = true;
-      stop.onclick = () => request.abort();
-      request.open("POST", form.action);
-      request.setRequestHeader("Accept", "application/json");
-      request.upload.onprogress = ({ loaded, total }) => {
-        bar.value = loaded / total;
-        said.textContent = loaded < total ? `${Math.floor((100 * loaded) / total)} %` : "Sent; the server stores it…";
-      };
-      request.onload = () => {
-        if (request.status < 400) { location.href = request.responseURL; return; }
-        let problem = null;
-        try { problem = JSON.parse(request.responseText); } catch { /* from a proxy, perhaps */ }
-        end(problem ? problem.detail : `The server answered with status ${request.status}.`);
-      };
-      request.onerror = () => end("The server can't be reached, or ended the connection.");
-      request.onabort = () => end("Stopped.");
-      request.send(new FormData(form));
-    });
-  }
 })();

@@ -27,7 +27,7 @@ def database_kind() -> str:
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("narrows.client.transfer.LARGE", 1000)
     monkeypatch.setattr("narrows.client.limits.FIRST_PAUSE", 0.001)
-    monkeypatch.setattr("service.upload_sessions.service.PART_SIZE", 1000)
+    monkeypatch.setattr("service.upload_sessions.beginning.PART_SIZE", 1000)
 
 
 @pytest.fixture

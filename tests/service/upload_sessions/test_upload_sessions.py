@@ -22,7 +22,7 @@ from service.retention.collector import Collector
 from service.settings import Settings
 from service.storage.objects import Storage
 from service.storage.sparse_files import _Section
-from service.upload_sessions.service import suitable_part_size
+from service.upload_sessions.beginning import suitable_part_size
 from tests.support.answers import Client, created, problem
 from tests.support.jobs import wait_until
 from tests.support.upload_sessions import digest_header, put_part, session_request

@@ -18,6 +18,7 @@ from service.web.cookie import sealed
 from service.web.pages import PAGES
 from tests.service.web.conftest import Browse
 from tests.support.answers import Client, problem
+from tests.support.upload_sessions import digest_header, session_request
 
 
 class Rule(NamedTuple):
@@ -30,6 +31,7 @@ class Rule(NamedTuple):
 
 
 FILE: Final[dict[str, Any]] = {"files": {"file": ("f", b"bytes")}}
+PART: Final = b"a file of one part"
 NAME: Final[dict[str, Any]] = {"data": {"name": "mine", "tags": "a, b"}}
 RULES: Final = {
     "GET /sign-in": Rule(None),
@@ -73,6 +75,11 @@ RULES: Final = {
     "GET /datasets/{upload_id}": Rule("read"),
     "POST /datasets/{upload_id}/name": Rule("write", 303, "dataset.change", NAME),
     "POST /datasets/{upload_id}/delete": Rule("write", 303, "dataset.delete"),
+    "POST /uploads": Rule("write", 200, "upload.create", {"data": session_request(b"another")}),
+    "PUT /uploads/{session_id}/parts/{number}": Rule(
+        "write", 204, body={"content": PART, "headers": {"Content-Digest": digest_header(PART)}}
+    ),
+    "POST /uploads/{session_id}/complete": Rule("write", 303, "model.create"),
     "GET /webhooks": Rule("read"),
     "POST /webhooks": Rule(
         "write",
@@ -111,8 +118,10 @@ class Asked(NamedTuple):
 def asked(ann: httpx.Client, trial: dict[str, Any], train: Callable[[str], None]) -> list[Asked]:
     train(trial["id"])
     hook = ann.post("/v1/webhooks", json={"url": "https://example.invalid"}).json()
+    begun = ann.post("/v1/uploads", json=session_request(PART)).json()
     ids = {name: trial[name] for name in ("model_id", "dataset_id", "analysis_id")}
     ids |= {"trial_id": trial["id"], "webhook_id": hook["id"], "index": "1", "name": "a.pt2"}
+    ids |= {"session_id": begun["id"], "number": "0"}
     found = []
     for name, rule in RULES.items():
         method, path = name.split()
