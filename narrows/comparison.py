@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal, get_args
 
+from narrows.wording import text_of
+
 ChangeName = Literal[
     "new_bottleneck", "resolved", "worse", "better", "same", "unknown", "added", "removed"
 ]
@@ -75,9 +77,9 @@ def regressions(changes: Iterable[Change]) -> list[Change]:
 
 
 def differing(before: Row, after: Row, names: Iterable[str] = DECISIVE) -> list[str]:
-    """Return the options of two requests that differ, as `method: sosp_i, then obs`."""
+    """Return the options of two requests that differ, as `method: sosp_i, then obs`, in JSON."""
     return [
-        f"{name}: {before.get(name)}, then {after.get(name)}"
+        f"{name}: {text_of(before.get(name))}, then {text_of(after.get(name))}"
         for name in names
         if before.get(name) != after.get(name)
     ]

@@ -5,7 +5,7 @@ from typing import Any
 
 from narrows.report.findings import Findings
 from narrows.report.layer import LayerView
-from narrows.wording import counted
+from narrows.wording import counted, text_of
 
 NAMED = 3
 
@@ -66,4 +66,4 @@ def _text(value: Any) -> str:
         return ", ".join(f"{key} {_text(item)}" for key, item in value.items()) or "none"
     if isinstance(value, list):
         return ", ".join(map(_text, value))
-    return str(value)
+    return text_of(value)

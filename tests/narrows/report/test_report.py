@@ -126,6 +126,13 @@ def test_an_analysis_of_an_older_version() -> None:
         report.svg("worth")
 
 
+def test_values_are_told_as_in_json() -> None:
+    provenance = {"metadata": {"ema": True, "run": "True", "epochs": 30}, "plans": ["double"]}
+    report = Report(findings(4, provenance=provenance))
+    for text in (report.html(), report.markdown()):
+        assert "ema true, run True, epochs 30" in text
+
+
 def test_a_figure_that_there_is_not() -> None:
     with pytest.raises(NoFigureError, match="choose from network, ratios"):
         Report(findings(2)).svg("pie")
