@@ -121,14 +121,14 @@ def print_naming(console: "Console", job: "Analysis | Trial") -> None:
 
 
 def _listed(metadata: Mapping[str, Any]) -> str:
-    texts = {key: str(value).lower() if isinstance(value, bool) else value
-             for key, value in metadata.items()}  # fmt: skip
-    return ", ".join(f"{key}={value}" for key, value in texts.items())
+    from service.naming.readings import write
+
+    return ", ".join(f"{key}={write(value)}" for key, value in metadata.items())
 
 
 def _pairs(texts: Iterable[str]) -> Iterator[tuple[str, Any]]:
     """Yield the pairs in texts such as epochs=30; raise BadParameter."""
-    from service.naming.readings import readings
+    from service.naming.readings import read
 
     for text in texts:
         key, equals, value = text.partition("=")
@@ -137,5 +137,4 @@ def _pairs(texts: Iterable[str]) -> Iterator[tuple[str, Any]]:
                 f"{text!r} does not have the form KEY=VALUE, such as git_commit=9d5e4f6.",
                 param_hint="--metadata",
             )
-        *_, best = readings(value)
-        yield key, best
+        yield key, read(value)

@@ -1,5 +1,6 @@
-"""What a text may mean that is written where a number or a truth value could be."""
+"""Values of metadata as texts, where a text may also mean a number or a truth value."""
 
+import json
 from collections.abc import Iterator
 
 from pydantic_core import from_json
@@ -20,3 +21,30 @@ def readings(text: str) -> Iterator[Value]:
         return
     if isinstance(value, int | float) and abs(value) <= LARGEST_NUMBER:
         yield value
+
+
+def read(text: str) -> Value:
+    """Return what a text means: a number, a truth value, the text in quotes as in JSON, or itself.
+
+    >>> read("30"), read("true"), read('"30"'), read("v2")
+    (30, True, '30', 'v2')
+    """
+    *_, best = readings(text)
+    if text.startswith('"'):
+        try:
+            quoted = from_json(text)
+        except ValueError:
+            return text
+        return str(quoted)
+    return best
+
+
+def write(value: Value) -> str:
+    """Return the text that means this value.
+
+    >>> write(30), write(True), write("30"), write("v2")
+    ('30', 'true', '"30"', 'v2')
+    """
+    if isinstance(value, str) and value == value.strip() and read(value) == value:
+        return value
+    return json.dumps(value, ensure_ascii=False)
