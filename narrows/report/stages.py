@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Protocol, TypeVar
 
 from narrows.report.layer import LayerView
 
@@ -10,6 +11,16 @@ MOST = 40
 """A stage of more layers is divided."""
 ALONE, ENOUGH = 2, 20
 """A stage of fewer layers is joined with its neighbour: at the top, and within a long one."""
+
+
+class Named(Protocol):
+    """A layer, or what is said of one: its name has a part for each module around it."""
+
+    @property
+    def name(self) -> str: ...
+
+
+N = TypeVar("N", bound=Named)
 
 
 @dataclass(frozen=True)
@@ -34,14 +45,19 @@ class Stage:
 
 def stages(layers: Sequence[LayerView]) -> list[Stage]:
     """Return the layers in stages, in the network's order; a small network is one stage."""
+    return [Stage(title or "All layers", part) for title, part in by_stage(layers)]
+
+
+def by_stage(layers: Sequence[N]) -> list[tuple[str, Sequence[N]]]:
+    """Return the layers in stages, each with its title; few are one stage, without a title."""
     if len(layers) <= MOST:
-        return [Stage("All layers", layers)] if layers else []
-    return [Stage(_title(part), part) for part in _joined(_divided(layers, 0), ALONE)]
+        return [("", layers)] if layers else []
+    return [(_title(part), part) for part in _joined(_divided(layers, 0), ALONE)]
 
 
-def _divided(layers: Sequence[LayerView], depth: int) -> list[list[LayerView]]:
+def _divided(layers: Sequence[N], depth: int) -> list[list[N]]:
     """Return runs of layers with the same name up to `depth`, divided further where too long."""
-    result: list[list[LayerView]] = []
+    result: list[list[N]] = []
     for _, run in groupby(layers, lambda layer: layer.name.split(".")[: depth + 1]):
         part = list(run)
         if len(part) <= MOST:
@@ -53,9 +69,9 @@ def _divided(layers: Sequence[LayerView], depth: int) -> list[list[LayerView]]:
     return result
 
 
-def _joined(parts: list[list[LayerView]], least: int) -> list[list[LayerView]]:
+def _joined(parts: list[list[N]], least: int) -> list[list[N]]:
     """Return the parts, those of fewer than `least` layers joined with a neighbour."""
-    result: list[list[LayerView]] = []
+    result: list[list[N]] = []
     for part in parts:
         if result and min(len(result[-1]), len(part)) < least and len(result[-1] + part) <= MOST:
             result[-1] = result[-1] + part
@@ -64,7 +80,7 @@ def _joined(parts: list[list[LayerView]], least: int) -> list[list[LayerView]]:
     return result
 
 
-def _title(layers: Sequence[LayerView]) -> str:
+def _title(layers: Sequence[Named]) -> str:
     """Return what the names have in common, and from where to where they go.
 
     The names `net.0.conv1` … `net.7.conv2` give `net.0–7`.

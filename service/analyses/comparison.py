@@ -9,15 +9,15 @@ from sqlalchemy.orm import Session as OrmSession
 from narrows.comparison import ASIDE, DECISIVE, ChangeName, compare, differing
 from narrows.vocabulary import VerdictName
 from service.analyses import service as analyses
-from service.analyses.schemas import AnalysisOut, LayerOut
-from service.database.tables import ANALYSES, Analysis, Layer
+from service.analyses.findings import layer_rows
+from service.analyses.schemas import AnalysisOut
+from service.database.tables import ANALYSES, Analysis
 from service.http.dependencies import Session
 from service.http.ids import Id, possible
 from service.http.problem_schema import responses
 from service.http.problems import NoResultError
 from service.http.security import Reader
 from service.jobs import service as jobs
-from service.jobs.repository import JobRepository
 
 router = APIRouter(
     prefix="/v1/analyses/{analysis_id}",
@@ -73,7 +73,9 @@ def get_comparison(
     """Compare an analysis with an earlier one; both must have succeeded."""
     before, after = (_succeeded(session, caller.owner, each) for each in (against, analysis_id))
     same_measure = not differing(before.request, after.request, DECISIVE)
-    changes = compare(_layers(session, before), _layers(session, after), same_measure=same_measure)
+    changes = compare(
+        layer_rows(session, before.id), layer_rows(session, after.id), same_measure=same_measure
+    )
     return ComparisonOut(
         before=analyses.describe(session, before),
         after=analyses.describe(session, after),
@@ -86,11 +88,6 @@ def _succeeded(session: OrmSession, owner: str, identity: str) -> Analysis:
     row = jobs.find(session, ANALYSES, owner, identity)
     jobs.require_success(row, ANALYSES)
     return row
-
-
-def _layers(session: OrmSession, row: Analysis) -> list[dict[str, object]]:
-    found = JobRepository(session, ANALYSES).results(Layer, row.id)
-    return [LayerOut.model_validate(layer).model_dump() for layer in found]
 
 
 def _bearing(row: Analysis) -> list[str]:

@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
+from narrows.comparison import Row
 from narrows.report.findings import Findings
 from service.analyses.repository import saliencies
 from service.analyses.schemas import ArtifactOut, LayerOut, PlanOut
@@ -12,32 +14,36 @@ from service.database.tables import ANALYSES, Artifact, Dataset, Layer, Model, P
 from service.jobs.repository import JobRepository
 
 
+def layer_rows(session: Session, analysis_id: str) -> list[Row]:
+    """Return the layers of an analysis as they go out, in the network's order."""
+    return _rows(session, analysis_id, Layer, LayerOut)
+
+
+def _rows(session: Session, analysis_id: str, table: Any, schema: type[BaseModel]) -> list[Row]:
+    found = JobRepository(session, ANALYSES).results(table, analysis_id)
+    return [schema.model_validate(one).model_dump(by_alias=True) for one in found]
+
+
 def findings_of(session: Session, row: Any, files: str | None = None) -> Findings:
     """Return what a report tells of an analysis that succeeded; `row` is its row.
 
     `files` is the path below which its files are; by default that of the API.
     """
-    jobs = JobRepository(session, ANALYSES)
-
-    def rows(table: Any, schema: Any) -> Any:
-        found = jobs.results(table, row.id)
-        return [
-            schema.model_validate(one, from_attributes=True).model_dump(by_alias=True)
-            for one in found
-        ]
-
     model, dataset = session.get_one(Model, row.model_id), session.get_one(Dataset, row.dataset_id)
     return Findings(
         summary=row.summary,
-        rows=rows(Layer, LayerOut),
-        plans=rows(Plan, PlanOut),
+        rows=layer_rows(session, row.id),
+        plans=_rows(session, row.id, Plan, PlanOut),
         saliencies=saliencies(session, row.id),
         provenance={**(row.provenance or {}), "metadata": row.metadata_ or None},
         pruning_ratio=row.request["pruning_ratio"],
         title=row.name or model.name,
         identity=row.id,
         origin=_origin(row, model, dataset),
-        artifacts=[_artifact(one, files) for one in jobs.results(Artifact, row.id)],
+        artifacts=[
+            _artifact(one, files)
+            for one in JobRepository(session, ANALYSES).results(Artifact, row.id)
+        ],
     )
 
 

@@ -1,13 +1,11 @@
 """`/compare`: two analyses of versions of a network, layer by layer."""
 
-from collections import Counter
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
 from pydantic import AfterValidator
 
-from narrows.comparison import CHANGES
 from service.analyses.comparison import get_comparison
 from service.database.tables import Model
 from service.http.dependencies import Session
@@ -24,7 +22,6 @@ AnalysisId = Annotated[str, Query(), AfterValidator(possible)]
 def show_comparison(a: AnalysisId, b: AnalysisId, caller: Reader, session: Session) -> Response:
     """Show what became of each layer between the analysis `a` and the later one, `b`."""
     found = get_comparison(b, a, caller, session)
-    counts = Counter(one.change for one in found.changes)
     return rendered(
         "compare.html",
         caller=caller,
@@ -34,5 +31,4 @@ def show_comparison(a: AnalysisId, b: AnalysisId, caller: Reader, session: Sessi
         models=UploadRepository(session, Model).names(
             {found.before.model_id, found.after.model_id}
         ),
-        counts=[(change, counts[change]) for change in CHANGES if counts[change]],
     )

@@ -1,14 +1,17 @@
 """How times, sizes and states are written on pages."""
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
 from markupsafe import Markup, escape
 
-from narrows.comparison import ChangeName
+from narrows.comparison import CHANGES, ChangeName
 from narrows.report import html, texts
+from narrows.report.stages import by_stage
 from narrows.vocabulary import Stage, TrialStage
+from narrows.wording import text_of
 
 SIGNS: Final[Mapping[str, str]] = {
     "succeeded": "✓", "ready": "✓", "delivered": "✓", "done": "✓",
@@ -60,7 +63,13 @@ def written(value: Any) -> str:
         return f"{value['name']} ({written(value['factors'])})"
     if isinstance(value, dict):
         return ", ".join(f"{key} {written(item)}" for key, item in value.items())
-    return str(value)
+    return text_of(value)
+
+
+def changes_counted(changes: Iterable[Any]) -> list[tuple[ChangeName, int]]:
+    """Return what became of layers, the most urgent first, with the number of layers."""
+    found = Counter(one.change for one in changes)
+    return [(change, found[change]) for change in CHANGES if found[change]]
 
 
 GAIN_SIGNS: Final[Mapping[str, str]] = {"better": "✓", "worse": "△", "undecided": "?"}
@@ -91,6 +100,8 @@ TRIAL_STAGE_WORDS: Final[Mapping[TrialStage, str]] = {
 
 FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
     **html.FILTERS,
+    "by_stage": by_stage,
+    "counts": changes_counted,
     "duration": duration,
     "moment": moment,
     "signed": lambda value: f"{value:+.3g}",
