@@ -62,7 +62,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.closing = threading.Event()
     app.add_middleware(ProblemPages)
     app.add_middleware(HeadAsGet)
-    app.add_middleware(RequestContext)
+    app.add_middleware(RequestContext, shown=ProblemPages)
     add_problem_handlers(app)
     add_problem_schema(app)
     for resource in (

@@ -30,11 +30,11 @@ _ACCEPTABLE_ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
 class RequestContext:
     """Reads `X-Request-Id`, or makes one, and answers unexpected errors with 500.
 
-    It also logs and counts every request.
+    It also logs and counts every request. `shown` wraps that answer as those of `app` are.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, shown: Callable[[ASGIApp], ASGIApp]) -> None:
+        self._app, self._shown = app, shown
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -77,7 +77,7 @@ class RequestContext:
             log.exception("%s %r failed", scope["method"], scope["path"])
             if started:
                 raise  # the response has begun: only closing the connection shows the error
-            await InternalError(identity).response()(scope, receive, send_with_id)
+            await self._shown(InternalError(identity).response())(scope, receive, send_with_id)
 
 
 def _has_body(scope: Scope) -> bool:

@@ -1,7 +1,7 @@
 """Shows browsers problems as pages, and leads to the sign-in who must sign in first."""
 
 import json
-from typing import Any, Final
+from typing import Any
 from urllib.parse import quote
 
 from starlette.datastructures import Headers
@@ -11,9 +11,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.http.accept import wants_page
 from service.http.problems import MEDIA_TYPE
-from service.web.rendering import rendered
-
-KEPT: Final = ("allow", "retry-after")
+from service.logs import request_id
+from service.web.rendering import kept, rendered
 
 
 class ProblemPages:
@@ -58,8 +57,15 @@ def _page(request: Request, problem: dict[str, Any], fields: Headers) -> Respons
         answer = _sign_in(request)
     else:
         caller = request.scope.get("state", {}).get("caller")
-        answer = rendered("problem.html", problem["status"], caller=caller, problem=problem)
-    answer.headers.update({name: fields[name] for name in KEPT if name in fields})
+        answer = rendered(
+            "problem.html",
+            problem["status"],
+            caller=caller,
+            problem=problem,
+            request_id=request_id() if problem["status"] >= 500 else None,
+            again=_path(request) if request.method == "GET" else None,
+        )
+    answer.headers.update(kept(fields))
     return answer
 
 
@@ -69,8 +75,11 @@ def _sign_in(request: Request) -> Response:
     Browsers don't send our cookie with links of other sites, nor to where those are redirected to.
     So such a link gets a page of ours that goes on by itself.
     """
-    here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    onward = f"/sign-in?then={quote(here, safe='')}"
+    onward = f"/sign-in?then={quote(_path(request), safe='')}"
     if request.headers.get("sec-fetch-site") == "cross-site":
         return rendered("onward.html", onward=onward)
     return RedirectResponse(onward, 303)
+
+
+def _path(request: Request) -> str:
+    return request.url.path + (f"?{request.url.query}" if request.url.query else "")

@@ -3,8 +3,9 @@
 Names come from uploads and requests, so Jinja escapes them, and no other script runs.
 """
 
+from collections.abc import Mapping
 from functools import cache
-from typing import Any, get_args
+from typing import Any, Final, get_args
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader
 from markupsafe import Markup
@@ -13,6 +14,7 @@ from starlette.responses import HTMLResponse
 from narrows.report import html
 from narrows.report.figures.figure import hashed
 from narrows.vocabulary import AnalysisState, UploadState
+from service.http.problems import ProblemError
 from service.web.words import (
     CHANGE_SIGNS,
     FILTERS,
@@ -20,6 +22,8 @@ from service.web.words import (
     STAGE_WORDS,
     TRIAL_STAGE_WORDS,
 )
+
+KEPT: Final = ("allow", "retry-after")
 
 
 @cache
@@ -56,7 +60,7 @@ def page_style() -> Markup:
 @cache
 def page_script() -> Markup:
     """Return the script of all pages but reports."""
-    return source("pages.js") + source("uploads.js")
+    return source("pages.js") + source("uploads.js") + source("sliders.js")
 
 
 @cache
@@ -67,6 +71,11 @@ def policy() -> str:
         f"script-src {hashed(page_script())}; img-src data:; connect-src 'self'; "
         "base-uri 'none'; form-action 'self'"
     )
+
+
+def kept(fields: Mapping[str, str]) -> dict[str, str]:
+    """Return the fields of a problem that a page in its place has, too."""
+    return {name: value for name, value in fields.items() if name.lower() in KEPT}
 
 
 def headers(policy: str) -> dict[str, str]:
@@ -86,8 +95,16 @@ def filled(template: str, **values: Any) -> Markup:
     return Markup(environment().get_template(template).render(values))  # noqa: S704 - escaped there
 
 
-def rendered(template: str, status: int = 200, **values: Any) -> HTMLResponse:
-    """Return a page; `caller`, where somebody has signed in, and `here`, the menu's entry."""
+def rendered(
+    template: str, status: int = 200, *, error: ProblemError | None = None, **values: Any
+) -> HTMLResponse:
+    """Return a page; `caller`, where somebody has signed in, and `here`, the menu's entry.
+
+    With an `error`, it is a form that is shown again, and has the error's status.
+    """
     values = {"caller": None, "here": None, **values}
     text = filled(template, style=page_style(), script=page_script(), **values)
-    return HTMLResponse(text, status, headers(policy()))
+    answer = HTMLResponse(text, error.status if error else status, headers(policy()))
+    if error:
+        answer.headers.update(kept(error.headers or {}))
+    return answer
