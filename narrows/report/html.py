@@ -92,19 +92,34 @@ class Site:
     """
 
     style: Markup
+    script: Markup
     above: Markup
     below: Markup
     layers: str
 
 
+def policy(site: Site | None = None) -> str:
+    """Return the content security policy of a report: its own style and script, nothing else.
+
+    Within a site, it has forms.
+    """
+    return _policy(_style(site), _script(site), "'self'" if site else "'none'")
+
+
 @cache
-def policy(more_style: str = "", forms: str = "'none'") -> str:
-    """Return the content security policy of a report: its own style and script, nothing else."""
-    styles, script = hashed(page_style() + more_style), hashed(_source("report.js"))
+def _policy(style: str, script: str, forms: str) -> str:
     return (
-        f"default-src 'none'; style-src {styles}; script-src {script}; base-uri 'none'; "
-        f"form-action {forms}"
+        f"default-src 'none'; style-src {hashed(style)}; script-src {hashed(script)}; "
+        f"base-uri 'none'; form-action {forms}"
     )
+
+
+def _style(site: Site | None) -> Markup:
+    return page_style() + (site.style if site else "")
+
+
+def _script(site: Site | None) -> Markup:
+    return _source("report.js") + (site.script if site else "")
 
 
 def page_style() -> Markup:
@@ -145,9 +160,9 @@ def pieces(findings: Findings, site: Site | None = None) -> Iterator[str]:
         widths=_widths(findings),
         unreached=list(_unreached(findings)),
         provenance=provenance(findings),
-        policy=policy(site.style, "'self'") if site else policy(),
-        style=page_style() + (site.style if site else ""),
-        script=_source("report.js"),
+        policy=policy(site),
+        style=_style(site),
+        script=_script(site),
     )  # fmt: skip
     stream.enable_buffering(PIECE)
     return stream

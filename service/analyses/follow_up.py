@@ -133,9 +133,7 @@ def of_build(request: BuildRequest, source: Analysis) -> Changes:
     if isinstance(request.plan, CustomPlan):
         plan = request.plan.model_dump(mode="json")
         return {**changes, "plans": [plan], "build": [plan["name"]]}
-    plans = request_of(source).model_dump(mode="json")["plans"]
-    known: dict[str, Any] = {name: name for name in PLANS}
-    known |= {plan if isinstance(plan, str) else plan["name"]: plan for plan in plans}
+    known = plans_of(source)
     if request.plan not in (*known, PRUNED):
         raise InvalidError(
             ["plan"],
@@ -144,3 +142,10 @@ def of_build(request: BuildRequest, source: Analysis) -> Changes:
         )
     own = [known[request.plan]] if request.plan in known else []
     return {**changes, "plans": own, "build": [request.plan]}
+
+
+def plans_of(source: Analysis) -> dict[str, Any]:
+    """Return the plans that a follow-up can make by their names: ours, and those of the source."""
+    plans = request_of(source).model_dump(mode="json")["plans"]
+    own = {plan["name"]: plan for plan in plans if not isinstance(plan, str)}
+    return {**{name: name for name in PLANS}, **own}

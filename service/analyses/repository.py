@@ -25,6 +25,12 @@ def saliencies(session: Session, analysis_id: str) -> dict[str, list[float]]:
     return found
 
 
+def layer_names(session: Session, analysis_id: str) -> Sequence[str]:
+    """Return the names of the layers in the network's order."""
+    of = Layer.analysis_id == analysis_id
+    return session.scalars(select(Layer.name).where(of).order_by(Layer.index)).all()
+
+
 def layer_at(session: Session, analysis_id: str, index: int) -> Layer | None:
     """Return a layer by its place in the network."""
     return session.get(Layer, (analysis_id, index))

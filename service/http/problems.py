@@ -268,3 +268,8 @@ def document(status: int, slug: str, title: str, detail: str, **extra: Any) -> d
 def pointer(path: Iterable[int | str]) -> str:
     """Return `path` as a JSON pointer (RFC 6901, section 3); `()` is the whole document."""
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
+
+
+def path_of(text: str) -> list[str]:
+    """Return the path of a JSON pointer."""
+    return [part.replace("~1", "/").replace("~0", "~") for part in text.split("/")[1:]]

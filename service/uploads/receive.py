@@ -44,8 +44,17 @@ class Form:
             raise RequestValidationError(errors) from None
 
 
-async def receive(request: Request, storage: Storage, *, fields: set[str], limit: int) -> Form:
+async def receive(
+    request: Request,
+    storage: Storage,
+    *,
+    fields: set[str],
+    limit: int,
+    texts: dict[str, str] | None = None,
+) -> Form:
     """Return the form in the request's body; its part `file` is staged, for the caller to keep.
+
+    The text fields are put into `texts`, too, even if something is wrong with the file.
 
     Raises a ProblemError: 413 for a file of more than `limit` bytes, 415 for another media type,
     400 for an incomplete body, 422 for a missing, unknown or repeated part. After any error, also
@@ -62,7 +71,7 @@ async def receive(request: Request, storage: Storage, *, fields: set[str], limit
                     raise _too_large(limit)
                 for event in parser.parse(chunk) if chunk else ():
                     await reading.take(event)
-        return reading.result()
+        return reading.result({} if texts is None else texts)
     except BaseException as error:
         await reading.drop()
         if isinstance(error, ClientDisconnect):
@@ -132,12 +141,12 @@ class _Reading:
             if isinstance(part, Incoming):
                 await part.drop()
 
-    def result(self) -> Form:
+    def result(self, texts: dict[str, str]) -> Form:
+        texts |= {k: _text(k, v) for k, v in self._parts.items() if isinstance(v, bytearray)}
         if self.stored is None:
             raise InvalidError(["file"], "The file is missing: send it as the part named `file`.")
         if not self.stored.size:
             raise InvalidError(["file"], "The file is empty.")
-        texts = {k: _text(k, v) for k, v in self._parts.items() if isinstance(v, bytearray)}
         return Form(self.stored, self._filename, texts)
 
 

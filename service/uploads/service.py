@@ -46,18 +46,22 @@ class Kind(Generic[U]):
 
 
 async def accept(
-    request: Request, services: Services, caller: Caller, kind: Kind[U]
+    request: Request,
+    services: Services,
+    caller: Caller,
+    kind: Kind[U],
+    texts: dict[str, str] | None = None,
 ) -> tuple[U, bool]:
     """Receive the form in the request's body, keep its file and insert a row for its owner.
 
     Returns the row, and whether it is new: an owner's same upload is there once, see
-    `UploadRepository.same`. Raises the ProblemErrors of `receive`, and RequestValidationError (422)
-    for its text fields.
+    `UploadRepository.same`. `texts` is that of `receive`. Raises the ProblemErrors of
+    `receive`, and RequestValidationError (422) for its text fields.
     """
     fields = {"name", "tags", "metadata", "expires_at", *kind.fields}
     limit = services.settings.max_upload_bytes
     await run_in_threadpool(_look, services, caller, request)
-    form = await receive(request, services.storage, fields=fields, limit=limit)
+    form = await receive(request, services.storage, fields=fields, limit=limit, texts=texts)
     return await run_in_threadpool(_store, services, caller, form, kind)
 
 

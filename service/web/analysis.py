@@ -3,12 +3,12 @@
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query
-from fastapi.responses import RedirectResponse, Response, StreamingResponse
+from fastapi.responses import Response, StreamingResponse
 from sqlalchemy.orm import Session as OrmSession
 
 from narrows.report.formats import FigureName, ReportFormat
 from narrows.report.html import Site, pieces, policy
-from narrows.vocabulary import BUDGET_KINDS, ENDED, PLANS, PRUNED
+from narrows.vocabulary import ENDED
 from service.analyses import service as analyses
 from service.analyses.findings import findings_of
 from service.analyses.report import report_of
@@ -18,9 +18,9 @@ from service.http.ids import Id
 from service.jobs import service as jobs
 from service.naming.filters import JobFilters
 from service.uploads.repository import UploadRepository
-from service.web.callers import Reader, Writer
-from service.web.forms import FormFields
-from service.web.naming import naming_of
+from service.web import further
+from service.web.callers import Reader
+from service.web.naming import naming_form
 from service.web.rendering import filled, headers, rendered, source
 
 router = APIRouter(prefix="/analyses/{analysis_id}", include_in_schema=False)
@@ -36,6 +36,7 @@ def show_analysis(analysis_id: Id, caller: Reader, session: Session) -> Response
         "caller": caller,
         "here": "analyses",
         "analysis": analyses.describe(session, row),
+        "naming": naming_form(row),
     }
     if row.state == "succeeded":
         return _report(session, row, values)
@@ -51,30 +52,20 @@ def show_analysis(analysis_id: Id, caller: Reader, session: Session) -> Response
 def _report(session: OrmSession, row: Any, values: dict[str, Any]) -> Response:
     succeeded = JobFilters(state="succeeded")
     others = jobs.page(session, ANALYSES, row.owner, succeeded, COMPARABLE, None).items
-    values |= {
+    found = findings_of(session, row, f"/analyses/{row.id}/files")
+    values |= further.shown(row, found.layers) | {
         "others": [other for other in others if other.id != row.id],
-        "budget_kinds": BUDGET_KINDS,
-        "buildable": [*PLANS, PRUNED],
         "models": UploadRepository(session, Model).names({other.model_id for other in others}),
     }
     site = Site(
         style=source("pages.css"),
+        script=source("sliders.js"),
         above=filled("above_report.html", **values),
         below=filled("below_report.html", **values),
         layers=f"/analyses/{row.id}/layers",
     )
-    found = findings_of(session, row, f"/analyses/{row.id}/files")
-    fields = headers(policy(site.style, "'self'"))
+    fields = headers(policy(site))
     return StreamingResponse(pieces(found, site), 200, fields, "text/html; charset=utf-8")
-
-
-@router.post("/name")
-def name_analysis(
-    analysis_id: Id, fields: FormFields, caller: Writer, session: Session
-) -> Response:
-    """Change the name and tags of an analysis, and show it."""
-    jobs.change(session, ANALYSES, caller, analysis_id, naming_of(fields))
-    return RedirectResponse(f"/analyses/{analysis_id}", 303)
 
 
 @router.get("/report")

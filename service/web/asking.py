@@ -2,7 +2,6 @@
 
 import re
 import secrets
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
@@ -20,8 +19,8 @@ from service.models.service import MODELS
 from service.naming.filters import AnyId, UploadFilters
 from service.uploads import service as uploads
 from service.web.callers import Writer
-from service.web.forms import Fields, FormFields
-from service.web.options import CHOICES, DEFAULTS, WrongError, fields_of, request_of
+from service.web.forms import Fields, Form, FormFields, text
+from service.web.options import CHOICES, DEFAULTS, fields_of, request_of
 from service.web.rendering import rendered
 
 router = APIRouter(include_in_schema=False)
@@ -44,7 +43,7 @@ def show_form(
     if again:
         fields = fields_of(jobs.find(session, ANALYSES, caller.owner, again).request)
     fields |= {name: [one] for name, one in (("model_id", model), ("dataset_id", dataset)) if one}
-    return _form(session, caller, fields, {})
+    return _page(session, caller, Form(fields))
 
 
 @router.post("/analyses")
@@ -55,45 +54,31 @@ def ask(fields: FormFields, caller: Writer, services: FromApp) -> Response:
         with services.transaction() as session:
             row = analyses.create(session, caller, request, _once(fields))
     except ProblemError as error:
-        wrong = error.by_field if isinstance(error, WrongError) else _by_field(error)
         with services.reading() as session:
-            return _form(session, caller, fields, wrong, error.status)
+            return _page(session, caller, Form(fields, error))
     return RedirectResponse(f"/analyses/{row.id}", 303)
 
 
 def _once(fields: Fields) -> str | None:
     """Return what makes a form that is sent twice ask once: the key that we put into it."""
-    (once, *_) = fields.get("once", [""])
+    once = text(fields, "once")
     return once if ONCE.fullmatch(once) else None
 
 
-def _by_field(error: ProblemError) -> dict[str, str]:
-    """Return what is wrong by the field that it is in; "" for what is in none."""
-    errors = error.extra.get("errors") or [{"pointer": "", "detail": error.detail}]
-    return {one["pointer"].strip("/").partition("/")[0]: one["detail"] for one in errors}
-
-
-def _form(
-    session: OrmSession,
-    caller: Caller,
-    fields: Fields,
-    wrong: Mapping[str, str],
-    status: int = 200,
-) -> Response:
+def _page(session: OrmSession, caller: Caller, form: Form) -> Response:
     def usable(kind: Any) -> Any:
         rows = uploads.page(session, caller.owner, kind, UploadFilters(), UPLOADS_SHOWN, None).items
-        chosen = fields.get(f"{kind.noun}_id", [""])[0]
+        chosen = form.text(f"{kind.noun}_id")
         return [row for row in rows if row.state in ("ready", "inspecting") or row.id == chosen]
 
     return rendered(
         "new.html",
-        status,
+        error=form.error,
         caller=caller,
         here="analyses",
         models=usable(MODELS),
         datasets=usable(DATASETS),
         choices=CHOICES,
-        fields=fields,
-        wrong=wrong,
+        form=form,
         once=secrets.token_urlsafe(16),
     )

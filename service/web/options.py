@@ -17,10 +17,8 @@ from narrows.vocabulary import (
     Init,
 )
 from service.analyses.request import AnalysisRequest
-from service.http.problems import InvalidError
-from service.plain_errors import explain
-from service.web.forms import Fields
-from service.web.naming import tags_of
+from service.web.forms import Fields, FormError, lines, number, text
+from service.web.naming import metadata_of, tags_of
 
 OWN_PLAN: Final = "mine"
 """The name of the plan of one's own, if the form has its factors."""
@@ -47,15 +45,6 @@ _TEXTS: Final = ("model_id", "dataset_id", "method", "loss", "rule", "gate", "co
                  "init")  # fmt: skip
 
 
-class WrongError(InvalidError):
-    """What is wrong with the fields of a form, by their names."""
-
-    def __init__(self, by_field: dict[str, str]) -> None:
-        name, detail = next(iter(by_field.items()))
-        super().__init__([name], detail)
-        self.by_field = by_field
-
-
 def fields_of(request: Mapping[str, Any]) -> Fields:
     """Return the fields of a form that asks for the same; of plans of one's own, the last."""
     fields = {
@@ -64,7 +53,6 @@ def fields_of(request: Mapping[str, Any]) -> Fields:
     plans = request.get("plans", [])
     fields["plans"] = [plan for plan in plans if isinstance(plan, str)]
     fields["build"] = list(request.get("build", []))
-    fields["tags"] = [", ".join(request.get("tags", []))]
     fields["exclude"] = ["\n".join(request.get("exclude", []))]
     for plan in plans:
         if not isinstance(plan, str):
@@ -73,54 +61,26 @@ def fields_of(request: Mapping[str, Any]) -> Fields:
 
 
 def request_of(fields: Fields) -> AnalysisRequest:
-    """Return the request that a form asks for; raise WrongError."""
+    """Return the request that a form asks for; raise InvalidError."""
     document: dict[str, Any] = {name: fields[name][0] for name in _TEXTS if name in fields}
     for name, read in _NUMBERS.items():
         if name in fields:
             document[name] = number(read, fields[name][0])
     document["plans"] = [*fields.get("plans", [])]
-    if own := factors_of(fields):
+    if own := dict(map(_factor, lines(fields, "factors"))):
         document["plans"].append({"name": OWN_PLAN, "factors": own})
-    document |= {"name": fields.get("name", [None])[0], "tags": tags_of(fields)}
-    document |= {"build": fields.get("build", []), "exclude": _lines(fields, "exclude")}
+    document |= {"name": text(fields, "name").strip() or None, "tags": tags_of(fields)}
+    document |= {"metadata": metadata_of(fields), "build": fields.get("build", [])}
+    document["exclude"] = lines(fields, "exclude")
     try:
         return AnalysisRequest.model_validate(document)
     except ValidationError as error:
-        raise WrongError(
-            {
-                "factors" if "factors" in e["loc"] else str(e["loc"][0]): _sentence(e)
-                for e in error.errors()
-            }
-        ) from None
-
-
-def factors_of(fields: Fields) -> dict[str, float | str]:
-    """Return the factors of a form, by the layer of each line."""
-    return dict(map(_factor, _lines(fields, "factors")))
-
-
-def number(read: Callable[[str], float], text: str) -> float | str:
-    """Return a number, or the text that is none, so that the request says what is wrong."""
-    try:
-        return read(text.strip())
-    except ValueError:
-        return text
+        raise FormError.of(error) from None
 
 
 def _factor(line: str) -> tuple[str, float | str]:
-    name, _, factor = line.rpartition(" ")
-    return name.strip(), number(float, factor)
-
-
-def _lines(fields: Fields, name: str) -> list[str]:
-    lines = (line.strip() for line in fields.get(name, [""])[0].splitlines())
-    return [line for line in lines if line]
-
-
-def _sentence(error: Any) -> str:
-    """Return what is wrong, with the name of the layer whose factor it is."""
-    place = error["loc"][error["loc"].index("factors") + 1 :] if "factors" in error["loc"] else ()
-    return ": ".join([*map(str, place[:1]), explain(error)])
+    name, space, factor = line.rpartition(" ")
+    return (name.strip(), number(float, factor)) if space else (line, "")
 
 
 DEFAULTS: Final = fields_of(

@@ -9,12 +9,13 @@ from starlette.concurrency import run_in_threadpool
 from service.database.base import utc_now
 from service.http.audit import record
 from service.http.dependencies import FromApp, Services
+from service.http.problems import ProblemError, UnauthorizedError
 from service.http.query import refuse_unknown_query
 from service.http.security import identify
 from service.keys.secrets import digest_of
 from service.web.callers import require_own_form, signed_in
 from service.web.cookie import LASTS, give, sealed, take_back
-from service.web.forms import read_fields
+from service.web.forms import read_fields, text
 from service.web.rendering import rendered
 
 router = APIRouter(
@@ -41,11 +42,11 @@ def show_sign_in(
 async def sign_in(request: Request, services: FromApp) -> Response:
     """Give a cookie for a valid key, and go on to the page that was asked for."""
     fields = await read_fields(request, MAX_BYTES)
-    key, then = (fields.get(name, [""])[0] for name in ("key", "then"))
-    value = await run_in_threadpool(_cookie, request, services, key.strip())
-    if value is None:
-        wrong = "This API key is not known here, was revoked, or has expired."
-        return rendered("sign_in.html", 401, then=_here(then), wrong=wrong)
+    key, then = text(fields, "key"), text(fields, "then")
+    try:
+        value = await run_in_threadpool(_cookie, request, services, key.strip())
+    except ProblemError as error:
+        return rendered("sign_in.html", error=error, then=_here(then), wrong=error.detail)
     answer = RedirectResponse(_here(then), 303)
     give(answer, request, value)
     return answer
@@ -59,11 +60,11 @@ def sign_out(request: Request) -> Response:
     return answer
 
 
-def _cookie(request: Request, services: Services, key: str) -> str | None:
+def _cookie(request: Request, services: Services, key: str) -> str:
     digest = digest_of(services.secret, key)
     caller = identify(request, services, lambda keys: keys.valid(digest))
     if caller is None:
-        return None
+        raise UnauthorizedError("This API key is not known here, was revoked, or has expired.")
     with services.transaction() as session:
         record(session, caller, "key.sign_in", caller.key_id)
     return sealed(services.secret, caller.key_id, utc_now() + LASTS)

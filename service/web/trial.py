@@ -19,6 +19,7 @@ from service.trials.prediction import Prediction, predictions
 from service.trials.repository import StepRepository
 from service.trials.schemas import MeanOut, TrialSummary, VariantOut
 from service.web.callers import Reader
+from service.web.naming import naming_form
 from service.web.rendering import rendered
 
 router = APIRouter(include_in_schema=False)
@@ -46,6 +47,7 @@ def show_trial(trial_id: Id, caller: Reader, session: Session) -> Response:
         caller=caller,
         here="trials",
         trial=trial,
+        naming=naming_form(row),
         model=session.get_one(Model, row.model_id),
         dataset=session.get_one(Dataset, row.dataset_id),
         ended=row.state in ENDED,

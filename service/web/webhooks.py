@@ -6,11 +6,10 @@ from pydantic import ValidationError
 
 from service.http.dependencies import FromApp, Services, Session
 from service.http.ids import Id
-from service.http.problems import InUseError, InvalidError
+from service.http.problems import ProblemError
 from service.http.security import Caller
-from service.plain_errors import explain
 from service.web.callers import Reader, Writer
-from service.web.forms import Fields, FormFields
+from service.web.forms import Fields, Form, FormError, FormFields, text
 from service.web.rendering import rendered
 from service.webhooks import service as webhooks
 from service.webhooks.repository import WebhookRepository
@@ -24,7 +23,7 @@ DELIVERIES_SHOWN = 50
 @router.get("")
 def show_webhooks(caller: Reader, services: FromApp) -> Response:
     """List the webhooks, and show a form for another one."""
-    return _list(services, caller, {"events": list(EVENTS)})
+    return _list(services, caller, Form({"events": [*EVENTS]}))
 
 
 @router.post("")
@@ -32,15 +31,11 @@ def create_webhook(fields: FormFields, caller: Writer, services: FromApp) -> Res
     """Make a webhook and show its secret once, or show the form again with what is wrong."""
     private = services.settings.webhook_private
     try:
-        request = WebhookRequest.model_validate(
-            {"url": fields.get("url", [""])[0], "events": fields.get("events", [])}
-        )
+        request = _request(fields)
         with services.transaction() as session:
             row = webhooks.create(session, caller, request, private=private)
-    except ValidationError as error:
-        return _list(services, caller, fields, explain(error.errors()[0]), 422)
-    except (InvalidError, InUseError) as error:
-        return _list(services, caller, fields, error.detail, error.status)
+    except ProblemError as error:
+        return _list(services, caller, Form(fields, error))
     secret = secret_of(services.secret, row.id, row.secret_version)
     return rendered("webhook_secret.html", caller=caller, here="webhooks", hook=row, secret=secret)
 
@@ -70,12 +65,18 @@ def delete_webhook(webhook_id: Id, caller: Writer, session: Session) -> Response
     return RedirectResponse("/webhooks", 303)
 
 
-def _list(
-    services: Services, caller: Caller, fields: Fields, wrong: str = "", status: int = 200
-) -> Response:
+def _request(fields: Fields) -> WebhookRequest:
+    given = {"url": text(fields, "url"), "events": fields.get("events", [])}
+    try:
+        return WebhookRequest.model_validate(given)
+    except ValidationError as error:
+        raise FormError.of(error) from None
+
+
+def _list(services: Services, caller: Caller, form: Form) -> Response:
     with services.reading() as session:
         rows = WebhookRepository(session).page(caller.owner, None, webhooks.MOST)
     return rendered(
-        "webhooks.html", status, caller=caller, here="webhooks", rows=rows, fields=fields,
-        events=EVENTS, wrong=wrong,
+        "webhooks.html", error=form.error, caller=caller, here="webhooks", rows=rows, form=form,
+        events=EVENTS,
     )  # fmt: skip

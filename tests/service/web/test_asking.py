@@ -32,9 +32,11 @@ def test_what_is_wrong(
         ({"max_samples": "9" * 5000}, "max_samples", "It must be"),
         ({"seed": "1e3"}, "seed", "It must be a whole number."),
         ({"method": "<b>"}, "method", "It must be &#39;sosp_h&#39;"),
-        ({"factors": "conv1 2\nconv2"}, "factors", "It must be a number."),
+        ({"factors": "conv1 2\nconv2"}, "factors", "conv2: It must be a number."),
         ({"exclude": "a\x00"}, "exclude", "null character"),
         ({"build": "mine"}, "build", "no plan &#39;mine&#39;"),
+        ({"metadata": "a b=1"}, "metadata", "a b: It may have only letters"),
+        ({"tags": '"a\nb'}, "tags", "line break"),
         ({"model_id": "mdl_" + "0" * 24}, "", "There is no model"),
     ):
         answer = page.post("/analyses", data={**asked, **more})
@@ -42,5 +44,6 @@ def test_what_is_wrong(
         assert sentence in answer.text, more
         assert not field or f'id="{field}-wrong"' in answer.text
         assert "<b>" not in answer.text
+    assert page.post("/analyses", content=b"a=b&" * 10_001).status_code == 400
     for again in ("ana_\x00", "x" * 64, "ana_" + "0" * 24):
         assert page.get("/analyses/new", params={"again": again}).status_code in (404, 422)

@@ -25,9 +25,11 @@ def test_the_forms(
 ) -> None:
     page, path = browse(ann), f"/analyses/{analysis['id']}/follow-ups"
     succeed(analysis["id"])
-    budget = {"form": "budget", "budget": "20", "cost": "macs"}
+    budget = {"form": "budget", "budget": "20", "budget_cost": "macs"}
     refused = page.post(path, data=budget)
     assert (refused.status_code, "Run the analysis again." in refused.text) == (409, True)
+    assert 'name="budget" type="number" min="1" max="400" step="any" value="20"' in refused.text
+    assert 'value="macs" selected' in refused.text
     with Session(engine) as session, session.begin():
         session.add(File(sha256="ab" * 32, size=9))
         session.flush()
@@ -36,8 +38,9 @@ def test_the_forms(
     alter(Model, analysis["model_id"], state="ready", inspection=INSPECTION)
     for data, expected in (
         (budget, {"plans": ["advise"], "pruning_ratio": 0.5}),
-        ({"form": "ratio", "ratio": "30"}, {"pruning_ratio": 0.3, "build": []}),
-        ({"form": "factors", "factors": "conv1 1.5\n"},
+        ({"form": "ratio", "pruning_ratio": "30", "cost": "macs"},
+         {"pruning_ratio": 0.3, "cost": "macs", "build": []}),
+        ({"form": "factors", "factor-0": "1", "factor-1": "1.5"},
          {"plans": [{"name": "mine", "factors": {"conv1": 1.5}}]}),
         ({"form": "build", "plan": "pruned"}, {"build": ["pruned"]}),
     ):  # fmt: skip
@@ -46,12 +49,20 @@ def test_the_forms(
         assert made["source_id"] == analysis["id"]
         assert {name: made["request"][name] for name in expected} == expected
         assert f'href="/analyses/{analysis["id"]}"' in page.get(location).text
-    for data, wrong in (
-        ({"form": "ratio", "ratio": "100"}, "It must be less than 1."),
-        ({"form": "ratio", "ratio": "<b>"}, "It must be a number."),
-        ({"form": "factors", "factors": "conv9 2"}, "conv9"),
-        ({"form": "build", "plan": "other"}, "choose from"),
-        ({"form": "poem"}, "Send one of the forms"),
+    for data, field, wrong in (
+        ({"form": "ratio", "pruning_ratio": "100"}, "pruning_ratio", "It must be less than 100."),
+        ({"form": "ratio", "pruning_ratio": "<b>"}, "pruning_ratio", "It must be a number."),
+        ({"form": "factors", "factor-2": "17"}, "factors", "conv2: It must be 16 or less."),
+        ({"form": "factors", "factor-0": "2"}, "factors", "The model has no layer &#39;conv0&#39;"),
+        ({"form": "factors", "factor-1": "1.0", "factor-9": "2"}, "factors", "Change the width"),
+        ({"form": "build", "plan": "other"}, "plan", "choose from"),
+        ({"form": "poem"}, None, "Send one of the forms"),
     ):
         answer = page.post(path, data=data)
         assert (answer.status_code, wrong in answer.text) == (422, True), data
+        assert not field or f'id="{field}-wrong"' in answer.text
+        assert all(
+            value in answer.text
+            for name, value in data.items()
+            if name != "form" and not name.startswith("factor-") and value != "<b>"
+        )

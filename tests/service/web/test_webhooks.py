@@ -10,10 +10,13 @@ def test_made_and_tested(ann: httpx.Client, browse: Browse) -> None:
     for url in ("", "http://10.0.0.1/<b>", "https://10.0.0.1"):
         refused = page.post("/webhooks", data={"url": url, "events": "trial.failed"})
         assert refused.status_code == 422
-        assert 'role="alert"' in refused.text
+        assert 'id="url-wrong"' in refused.text
         assert "<b>" not in refused.text
+        assert 'value="trial.failed" checked' in refused.text
     refused = page.post("/webhooks", data={"url": "https://example.invalid"})
     assert (refused.status_code, "1 or more entries" in refused.text) == (422, True)
+    assert 'id="events-wrong"' in refused.text
+    assert 'value="https://example.invalid"' in refused.text
     made = page.post(
         "/webhooks", data={"url": "https://example.invalid", "events": ["trial.failed"]}
     )

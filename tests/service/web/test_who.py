@@ -32,7 +32,7 @@ class Rule(NamedTuple):
 
 FILE: Final[dict[str, Any]] = {"files": {"file": ("f", b"bytes")}}
 PART: Final = b"a file of one part"
-NAME: Final[dict[str, Any]] = {"data": {"name": "mine", "tags": "a, b"}}
+NAME: Final[dict[str, Any]] = {"data": {"name": "mine", "tags": "a, b", "metadata": "k=v"}}
 RULES: Final = {
     "GET /sign-in": Rule(None),
     "POST /sign-in": Rule(None, 401),  # without a key
@@ -52,7 +52,9 @@ RULES: Final = {
     "GET /analyses/{analysis_id}/report": Rule("read"),
     "GET /analyses/{job_id}/files/{name}": Rule("read", 404),  # nothing was built
     "POST /analyses/{job_id}/cancel": Rule("write", 303),  # it has ended
-    "POST /analyses/{analysis_id}/name": Rule("write", 303, "analysis.change", NAME),
+    "GET /analyses/{named_id}/name": Rule("write"),
+    "POST /analyses/{named_id}/name": Rule("write", 303, "analysis.change", NAME),
+    "GET /analyses/{analysis_id}/follow-ups": Rule("write"),
     "POST /analyses/{analysis_id}/follow-ups": Rule(
         "write",
         409,
@@ -63,17 +65,21 @@ RULES: Final = {
     "GET /trials/{job_id}/events": Rule("read"),
     "GET /trials/{job_id}/files/{name}": Rule("read", 404),  # it has expired
     "POST /trials/{job_id}/cancel": Rule("write", 303),  # it has ended
+    "GET /trials/{named_id}/name": Rule("write"),
+    "POST /trials/{named_id}/name": Rule("write", 303, "trial.change", NAME),
     "POST /trials/{job_id}/delete": Rule("write", 303, "trial.delete"),
     "POST /analyses/{job_id}/delete": Rule("write", 303, "analysis.delete"),
     "GET /models": Rule("read"),
     "POST /models": Rule("write", 303, "model.create", FILE),
     "GET /models/{upload_id}": Rule("read"),
-    "POST /models/{upload_id}/name": Rule("write", 303, "model.change", NAME),
+    "GET /models/{named_id}/name": Rule("write"),
+    "POST /models/{named_id}/name": Rule("write", 303, "model.change", NAME),
     "POST /models/{upload_id}/delete": Rule("write", 303, "model.delete"),
     "GET /datasets": Rule("read"),
     "POST /datasets": Rule("write", 303, "dataset.create", FILE),
     "GET /datasets/{upload_id}": Rule("read"),
-    "POST /datasets/{upload_id}/name": Rule("write", 303, "dataset.change", NAME),
+    "GET /datasets/{named_id}/name": Rule("write"),
+    "POST /datasets/{named_id}/name": Rule("write", 303, "dataset.change", NAME),
     "POST /datasets/{upload_id}/delete": Rule("write", 303, "dataset.delete"),
     "POST /uploads": Rule("write", 200, "upload.create", {"data": session_request(b"another")}),
     "PUT /uploads/{session_id}/parts/{number}": Rule(
@@ -127,6 +133,9 @@ def asked(ann: httpx.Client, trial: dict[str, Any], train: Callable[[str], None]
         method, path = name.split()
         ids["upload_id"] = ids["model_id" if "/models" in path else "dataset_id"]
         ids["job_id"] = ids["trial_id" if "/trials" in path else "analysis_id"]
+        ids["named_id"] = ids[
+            "job_id" if path.startswith(("/analyses", "/trials")) else "upload_id"
+        ]
         body = {
             part: {key: str(text).format(**ids) for key, text in given.items()}
             if part in ("params", "data")
