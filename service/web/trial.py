@@ -40,8 +40,10 @@ def show_trial(trial_id: Id, caller: Reader, session: Session) -> Response:
     """Show how far a trial is, what its variants gained, or why they have no result."""
     row = jobs.find(session, TRIALS, caller.owner, trial_id)
     trial = trials.describe(session, row)
-    predicted, basis = predictions(session, row)
-    rows = _rows(trial.summary, predicted) if trial.summary else []
+    rows, basis = [], ""
+    if trial.summary:
+        predicted, basis = predictions(session, row)
+        rows = _rows(trial.summary, predicted)
     return rendered(
         "trial.html",
         caller=caller,
