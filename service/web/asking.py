@@ -52,14 +52,14 @@ def ask(fields: FormFields, caller: Writer, services: FromApp) -> Response:
     try:
         request = request_of(fields)
         with services.transaction() as session:
-            row = analyses.create(session, caller, request, _once(fields))
+            row = analyses.create(session, caller, request, once_of(fields))
     except ProblemError as error:
         with services.reading() as session:
             return _page(session, caller, Form(fields, error))
     return RedirectResponse(f"/analyses/{row.id}", 303)
 
 
-def _once(fields: Fields) -> str | None:
+def once_of(fields: Fields) -> str | None:
     """Return what makes a form that is sent twice ask once: the key that we put into it."""
     once = text(fields, "once")
     return once if ONCE.fullmatch(once) else None

@@ -82,6 +82,8 @@ def field_of(path: Sequence[int | str]) -> list[str]:
     """Return the field of a form that a path in a request is about, and the names within it."""
     if path[:1] == ["plans"] and "factors" in path[:3]:
         path = path[path.index("factors") :]
+    elif path[:1] == ["recipe"]:
+        path = path[1:]
     return [part for part in path if isinstance(part, str)] or [""]
 
 

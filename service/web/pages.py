@@ -15,6 +15,7 @@ from service.web import (
     sign_in,
     trial,
     trials,
+    trying,
     uploads,
     webhooks,
 )
@@ -28,6 +29,7 @@ PAGES: Final = (
     further,
     layer,
     trials,
+    trying,
     trial,
     jobs,
     names,

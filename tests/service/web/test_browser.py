@@ -226,7 +226,7 @@ def test_on_a_phone_in_the_dark_and_read_aloud(
     look(page, [done, f"{done}/layers/1", f"/compare?a={analysis['id']}&b={analysis['id']}"])
     look(page, [f"{done}/follow-ups", f"{done}/name"])
     trial = ann.post("/v1/trials", json={"analysis_id": analysis["id"]}).json()["id"]
-    look(page, ["/trials", f"/trials/{trial}"])
+    look(page, ["/trials", f"/trials/new?analysis={analysis['id']}", f"/trials/{trial}"])
     train(trial)
     look(page, ["/trials", f"/trials/{trial}"])
     alter(Analysis, analysis["id"], state="failed", error={"title": "Out", "detail": "Of memory."})

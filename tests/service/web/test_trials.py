@@ -67,3 +67,32 @@ def test_what_was_gained(
         row = session.get_one(Trial, trial["id"])
         row.request = {**row.request, "recipe": {**row.request["recipe"], "start": "upload"}}
     assert "less than predicted" not in page.get(path).text
+
+
+def test_the_form(browse: Browse, ann: httpx.Client, trial: Json) -> None:
+    page, of = browse(ann), trial["analysis_id"]
+    assert f'href="/trials/new?analysis={of}"' in page.get(f"/analyses/{of}").text
+    form = page.get("/trials/new", params={"analysis": of}).text
+    names = re.findall(r'name="([a-z_]+)"', form)
+    (once,) = re.findall('name="once" value="([^"]+)"', form)
+    fields: Json = {
+        "once": once, "analysis_id": of, "plans": ["double"], "variants": ["plan"], "seeds": "2",
+        "epochs": "5", "learning_rate": "0.01", "optimizer": "sgd", "max_samples": "100",
+    }  # fmt: skip
+    assert {*fields} <= {*names}
+    first, again = (page.post("/trials", data=fields).headers["location"] for _ in range(2))
+    assert first == again
+    asked = ann.get(f"/v1{first}").json()["request"]
+    assert (asked["plans"], asked["variants"], asked["seeds"]) == (["double"], ["plan"], [0, 1])
+    assert (asked["recipe"]["epochs"], asked["recipe"]["optimizer"]) == (5, "sgd")
+    for more, field, sentence in (
+        ({"learning_rate": "0"}, "learning_rate", "It must be greater than 0."),
+        ({"epochs": "<b>"}, "epochs", "It must be a whole number."),
+        ({"seeds": "0"}, "seeds", "from 1 to 32"),
+        ({"plans": "mine"}, "plans", "has no plan &#39;mine&#39;"),
+        ({"plans": []}, "plans", "It must have 1 or more entries"),
+    ):
+        answer = page.post("/trials", data={**fields, **more})
+        assert answer.status_code == 422, more
+        assert re.search(f'id="{field}-wrong">[^<]*{re.escape(sentence)}', answer.text), more
+    assert page.post("/trials", data={**fields, "analysis_id": "x"}).status_code == 404

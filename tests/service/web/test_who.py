@@ -61,6 +61,20 @@ RULES: Final = {
         body={"data": {"form": "budget", "budget": "20"}},  # no partial sums
     ),
     "GET /trials": Rule("read"),
+    "GET /trials/new": Rule("write", body={"params": {"analysis": "{analysis_id}"}}),
+    "POST /trials": Rule(
+        "write",
+        303,
+        "trial.create",
+        {
+            "data": {
+                "analysis_id": "{analysis_id}",
+                "plans": "double",
+                "variants": "plan",
+                "seeds": "1",
+            }
+        },
+    ),
     "GET /trials/{trial_id}": Rule("read"),
     "GET /trials/{job_id}/events": Rule("read"),
     "GET /trials/{job_id}/files/{name}": Rule("read", 404),  # it has expired
@@ -205,7 +219,7 @@ def test_what_its_owner_gets(
                 newest = select(AuditEntry).order_by(AuditEntry.id.desc()).limit(1)
                 last = session.scalars(newest).one()
             assert (last.owner, last.action) == ("ann", one.rule.action)
-        if one.rule.action == "analysis.create":  # so that all can be deleted
+        if one.rule.action in ("analysis.create", "trial.create"):  # so that all can be deleted
             for after in ("cancel", "delete"):
                 own.post(f"{answer.headers['location']}/{after}")
     with Session(engine) as session:
