@@ -36,6 +36,11 @@ class Dual:
         return cls(torch.stack([value, tangent]))
 
     @property
+    def shape(self) -> torch.Size:
+        """The shape of the value, and of its tangent."""
+        return self.both.shape[1:]
+
+    @property
     def value(self) -> Tensor:
         """The value, [batch, …]."""
         return self.both[0]

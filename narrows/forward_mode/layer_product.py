@@ -63,7 +63,7 @@ def layer_product(op: str, arguments: Arguments) -> LayerProduct | None:
         return None
     if varying(arguments) != {"input"}:
         return None
-    if arguments["input"].value.dim() < arguments["weight"].dim():  # one sample, no batch
+    if len(arguments["input"].shape) < arguments["weight"].dim():  # one sample, no batch
         return None
     options = {k: v for k, v in arguments.items() if k not in ("input", "weight", "bias")}
     return LayerProduct(op, arguments["weight"], options)

@@ -28,7 +28,7 @@ class AlongAll(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, u: Tensor, _m: Tensor, gate: "Gate", dual: bool) -> Tensor:
         result = u.new_empty(u.shape if dual else (2, *u.shape))
-        _gate(gate, u, result, dual)
+        _gate(gate, result, *(u.unbind() if dual else (u,)))
         ctx.save_for_backward(result)
         ctx.gate, ctx.dual = gate, dual
         return result
@@ -56,7 +56,7 @@ class ProductAlongAll(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, both: Tensor, _m: Tensor, gate: "Gate", product: LayerProduct) -> Tensor:
         result = product(both)
-        _gate(gate, result, result, dual=True)
+        _gate(gate, result, *result.unbind())
         ctx.save_for_backward(result)
         ctx.gate, ctx.product, ctx.shape = gate, product, both.shape
         return result
@@ -69,28 +69,28 @@ class ProductAlongAll(torch.autograd.Function):
         of_gates = gradients_along_all(gate, within, result, dual=True)
         if gate.gates_all:
             of_both = ctx.product.gradient(within, ctx.shape)
-            of_both[0] += of_both[1]
+            of_value, of_tangent = of_both.unbind()
+            of_value += of_tangent
             return of_both, of_gates, None, None
         of_u = torch.empty_like(within) if within is grad else within
         _add_tangent(gate, within, of_u)
         return ctx.product.gradient(of_u, ctx.shape), of_gates, None, None
 
 
-def _gate(gate: "Gate", u: Tensor, result: Tensor, dual: bool) -> None:
-    """Write y and ẏ into `result`, which may be u itself."""
-    y, tangent = result
-    value = u[0] if dual else u
+def _gate(gate: "Gate", result: Tensor, u: Tensor, along: Tensor | None = None) -> None:
+    """Write y and ẏ into `result`, which may hold u and u̇, `along`; None where u does not vary."""
+    y, tangent = result.unbind()
     rank = y.dim()
     if gate.bias is not None:
-        torch.add(value, gate.along_channels(gate.bias, rank), out=y)
-    elif result is not u:
-        y.copy_(value)
-    if gate.gates_all and dual:
-        torch.add(u[1], y, out=tangent)
-    elif dual:
-        torch.addcmul(u[1], y, gate.along_channels(gate.direction, rank), out=tangent)
+        torch.add(u, gate.along_channels(gate.bias, rank), out=y)
     else:
+        y.copy_(u)
+    if along is None:
         torch.mul(y, gate.along_channels(gate.direction, rank), out=tangent)
+    elif gate.gates_all:
+        torch.add(along, y, out=tangent)
+    else:
+        torch.addcmul(along, y, gate.along_channels(gate.direction, rank), out=tangent)
     if gate.shift is not None:
         y.add_(gate.along_channels(gate.shift, rank))
     if gate.bounds is not None:
@@ -104,10 +104,9 @@ def _within(gate: "Gate", grad: Tensor, result: Tensor) -> Tensor:
 
 def _add_tangent(gate: "Gate", grad: Tensor, of_u: Tensor) -> None:
     """Write the gradients of u and u̇, `a + direction · b` and b, into `of_u`, perhaps `grad`."""
-    a, b = grad
+    (a, b), (of_value, of_tangent) = grad.unbind(), of_u.unbind()
     if gate.gates_all:
-        torch.add(a, b, out=of_u[0])
+        torch.add(a, b, out=of_value)
     else:
-        torch.addcmul(a, b, gate.along_channels(gate.direction, a.dim()), out=of_u[0])
-    if of_u is not grad:
-        of_u[1] = b
+        torch.addcmul(a, b, gate.along_channels(gate.direction, a.dim()), out=of_value)
+    of_tangent.copy_(b)

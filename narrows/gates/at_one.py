@@ -29,7 +29,7 @@ class AtOne(torch.autograd.Function):
         if gate.bounds is not None:
             y = y.clamp(*gate.bounds)
         ctx.save_for_backward(y)
-        ctx.gate, ctx.samples = gate, len(m)
+        ctx.gate, ctx.samples = gate, m.shape[0]
         return y
 
     @staticmethod
@@ -41,9 +41,9 @@ class AtOne(torch.autograd.Function):
         rows = _sums_of_samples(gate, grad, y)
         if gate.shift is not None:
             rows = rows - gate.shift * _sums_of_samples(gate, grad)
-        if ctx.samples == 1:
-            return grad, rows.sum(0, keepdim=True), None
-        return grad, rows.reshape(ctx.samples, -1, rows.shape[-1]).sum(1), None
+        if rows.shape[0] != ctx.samples:
+            rows = rows.reshape(ctx.samples, -1, gate.width).sum(1)
+        return grad, rows, None
 
 
 def _sums_of_samples(gate: "Gate", *factors: Tensor) -> Tensor:

@@ -46,6 +46,11 @@ class Gate:
     shift: Tensor | None = None
     bounds: tuple[float, float] | None = None
 
+    @property
+    def width(self) -> int:
+        """The number of channels."""
+        return self.direction.shape[0]
+
     @cached_property
     def gates_all(self) -> bool:
         """Whether every channel belongs to a structure."""
@@ -56,9 +61,9 @@ class Gate:
 
         >>> none = torch.empty(0)
         >>> Gate(1, 0, none, none).along_channels(torch.ones(3), rank=4).shape
-        torch.Size([1, 3, 1, 1])
+        torch.Size([3, 1, 1])
         """
-        return vector.view([-1 if dim == self.axis else 1 for dim in range(rank)])
+        return vector.view(-1, *(1,) * (rank - 1 - self.axis))
 
 
 def gate_on(
@@ -99,8 +104,8 @@ def leaf_of(gate: Gate) -> Leaf:
     >>> leaf_of(Gate(1, 0, torch.ones(2), torch.tensor([0, 1]))).both.tolist()
     [[1.0, 1.0], [1.0, 1.0]]
     """
-    width, device = len(gate.direction), gate.direction.device
-    ones = torch.ones(2, width, dtype=torch.float64, device=device, requires_grad=True)
+    device = gate.direction.device
+    ones = torch.ones(2, gate.width, dtype=torch.float64, device=device, requires_grad=True)
     return Leaf(ones, gate.structures)
 
 
@@ -133,7 +138,8 @@ def read_gate(gate: Gate, m: Tensor, u: Tensor) -> Tensor:
     >>> torch.autograd.grad(read_gate(gate, m, torch.tensor([[3.0, 5.0]])).sum(), m)
     (tensor([[3., 5.]]),)
     """
-    if len(m) > 1 and (gate.batch_axis is None or u.shape[gate.batch_axis] % len(m)):
+    samples = m.shape[0]
+    if samples > 1 and (gate.batch_axis is None or u.shape[gate.batch_axis] % samples):
         raise MixedSamplesError
     run: Callable[..., Tensor] = AtOne.apply
     return run(u, m, gate)

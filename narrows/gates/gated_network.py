@@ -16,6 +16,7 @@ See docs/method.md, "Gates".
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -103,9 +104,10 @@ class GatedNetwork:
                 [ 1.,  2.]]),)
         """
         leaves: list[Tensor] = []
+        samples = len(inputs[0])
 
         def gated(gate: Gate, op: str, arguments: Arguments) -> Tensor:
-            leaves.append(m := gate.direction.new_ones(len(inputs[0]), len(gate.direction)))
+            leaves.append(m := gate.direction.new_ones(samples, gate.width))
             return read_gate(gate, m.requires_grad_(), first_derivatives.run(op, arguments))
 
         output: Tensor = self._run(inputs, first_derivatives.run, gated)
@@ -113,11 +115,15 @@ class GatedNetwork:
 
     def by_structure(self, gradients: Sequence[Tensor]) -> Tensor:
         """Return the sums [samples, S] of the gradients of the gates' m by structure."""
-        structures = torch.cat([gate.structures for gate in self.gates.values()])
         of_channels = torch.cat(list(gradients), 1)
         sums = of_channels.new_zeros(len(of_channels), self.structures + 1)
-        last = structures % sums.shape[1]  # NO_STRUCTURE, −1, is the last
-        return sums.index_add_(1, last, of_channels)[:, :-1]
+        return sums.index_add_(1, self._columns, of_channels)[:, :-1]
+
+    @cached_property
+    def _columns(self) -> Tensor:
+        """The structure of each gate's channels, or S, so that one column more takes the others."""
+        structures = torch.cat([gate.structures for gate in self.gates.values()])
+        return structures % (self.structures + 1)  # NO_STRUCTURE is −1
 
     def _run(self, inputs: tuple[Tensor, ...], run: Any, gated: Any) -> Any:
         """Return the first output; the loss is computed on it."""

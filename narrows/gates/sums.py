@@ -35,9 +35,9 @@ def gradients_along_all(gate: "Gate", grad: Tensor, result: Tensor, dual: bool) 
     and b. The gradient of ṁ is `Σ b·(u + bias)`, that of m is `Σ a·(u + bias) + b·u̇`. Without
     `dual`, u̇ is 0.
     """
-    grads, results = _rows(gate.axis, grad), _rows(gate.axis, result)
+    grads, results = _rows(gate.axis, grad, 1), _rows(gate.axis, result, 1)
     sums = []
-    for a, b, y, tangent in in_blocks_of_rows(grads[0, 0].numel(), *grads, *results):
+    for a, b, y, tangent in in_blocks_of_rows(*grads.unbind(), *results.unbind()):
         product = a * y
         of_m = (product.addcmul_(b, tangent) if dual else product).sum(1)
         sums.append(torch.stack([of_m, torch.mul(b, y, out=product).sum(1)]))
@@ -45,12 +45,13 @@ def gradients_along_all(gate: "Gate", grad: Tensor, result: Tensor, dual: bool) 
     if gate.shift is not None:
         of_gates -= gate.shift * _over_batch(gate, grads.sum(2))
     if dual:  # ẏ has ṁ·(u + bias), too
-        of_gates[0] -= gate.direction * of_gates[1]
+        of_m, of_tangent = of_gates.unbind()
+        of_m -= gate.direction * of_tangent
     return of_gates
 
 
 def _over_batch(gate: "Gate", rows: Tensor) -> Tensor:
-    return rows.view(2, -1, len(gate.direction)).sum(1, dtype=torch.float64)
+    return rows.view(2, -1, gate.width).sum(1, dtype=torch.float64)
 
 
 def sums_of_rows(axis: int, *factors: Tensor) -> Tensor:
@@ -58,19 +59,25 @@ def sums_of_rows(axis: int, *factors: Tensor) -> Tensor:
 
     Where the channels come first, the second dimension is taken for the batch.
     """
-    rows = [_rows(axis, factor[None])[0] for factor in factors]
-    sums = []
-    for a, *others in in_blocks_of_rows(rows[0][0].numel(), *rows):
-        sums.append((a * others[0] if others else a).sum(1))
-    return torch.cat(sums).view(-1, factors[0].shape[axis])
+    rows = [_rows(axis, factor) for factor in factors]
+    sums = [
+        (part[0] * part[1] if len(part) == 2 else part[0]).sum(1)
+        for part in in_blocks_of_rows(*rows)
+    ]
+    joined = sums[0] if len(sums) == 1 else torch.cat(sums)
+    return joined.view(-1, factors[0].shape[axis])
 
 
-def _rows(axis: int, x: Tensor) -> Tensor:
-    """Return [k, batch · channels, …], or [k, batch, …, channels], of [k, batch, …].
+def _rows(axis: int, x: Tensor, leading: int = 0) -> Tensor:
+    """Return [batch · channels, …], or [batch, …, channels], of a value [batch, …].
 
-    The sum goes over dimension 2.
+    The sum goes over the dimension behind these rows. `leading` dimensions in front stay.
     """
-    if axis == 1 and x.dim() > 3:
-        return x.reshape(len(x), x.shape[1] * x.shape[2], -1)
-    x = x[:, None] if x.dim() == 2 else x.movedim(axis + 1, -1)
-    return x.reshape(*x.shape[:2], -1, x.shape[-1])
+    front, shape = x.shape[:leading], x.shape[leading:]
+    if axis == 1 and len(shape) > 2:
+        return x.reshape(*front, shape[0] * shape[1], -1)
+    if len(shape) == 1:
+        return x.reshape(*front, 1, 1, -1)
+    if axis + 1 < len(shape):
+        x = x.movedim(axis + leading, -1)
+    return x.reshape(*x.shape[: leading + 1], -1, x.shape[-1])

@@ -65,19 +65,24 @@ def check_arguments(op: str, arguments: Mapping[str, Any]) -> None:
     narrows.graph.bounds.OutOfBoundsError: stride 16384 is not between 1 and 512
     """
     for name, value in arguments.items():
-        limits = _RANGES.get(f"{op} {name}", _RANGES.get(name))
         for item in value if isinstance(value, list) else (value,):
             if isinstance(item, Tensor):
                 if item.numel() == 0 and op not in MAY_BE_EMPTY:
                     raise OutOfBoundsError(
                         f"{name} is an empty tensor of shape {tuple(item.shape)}"
                     )
-            elif limits and type(item) is int and not limits[0] <= item <= limits[1]:
-                raise OutOfBoundsError(f"{name} {item} is not between {limits[0]} and {limits[1]}")
+            elif type(item) is int:
+                _check_integer(op, name, item)
     if op.startswith("conv"):
         _check_kernel(arguments)
     elif op in _CHECKS:
         _CHECKS[op](arguments)
+
+
+def _check_integer(op: str, name: str, value: int) -> None:
+    limits = _RANGES.get(f"{op} {name}", _RANGES.get(name))
+    if limits and not limits[0] <= value <= limits[1]:
+        raise OutOfBoundsError(f"{name} {value} is not between {limits[0]} and {limits[1]}")
 
 
 def check_size(size: Any) -> None:

@@ -20,29 +20,20 @@ def _attention(**arguments: Any) -> Any:
     return aten.scaled_dot_product_attention(**{**arguments, "dropout_p": 0.0})
 
 
-class _BatchNorm(torch.autograd.Function):
-    """Batch norm by fixed statistics: its gradient is one product, and keeps no input."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, arguments: dict[str, Any]) -> Tensor:
-        scale, _ = batch_norm_map(arguments)
-        ctx.save_for_backward(along_channels("conv", scale, x.dim()))
-        return batch_norm(**{**arguments, "input": x})
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
-        (scale,) = ctx.saved_tensors
-        return grad * scale, None
-
-
 def _batch_norm(**arguments: Any) -> Tensor:
+    """By fixed statistics, a product and a sum: torch's own would keep its input for backward."""
     others = [value for name, value in arguments.items() if name != "input"]
     if arguments["running_mean"] is None or any(
         isinstance(value, Tensor) and value.requires_grad for value in others
     ):
         return batch_norm(**arguments)
-    run: Callable[..., Tensor] = _BatchNorm.apply
-    return run(arguments["input"], arguments)
+    x: Tensor = arguments["input"]
+    scale, shift = (along_channels("conv", v, x.dim()) for v in batch_norm_map(arguments))
+    return (x * scale).add_(shift)
+
+
+def _alias(self: Tensor) -> Tensor:
+    return self
 
 
 def _core_batch_norm(**arguments: Any) -> tuple[Tensor, None, None]:
@@ -50,6 +41,7 @@ def _core_batch_norm(**arguments: Any) -> tuple[Tensor, None, None]:
 
 
 NATIVE: Mapping[str, Callable[..., Any]] = {
+    "alias": _alias,
     "batch_norm": _batch_norm,
     "_native_batch_norm_legit_no_training": _core_batch_norm,
     "layer_norm": aten.layer_norm.default,

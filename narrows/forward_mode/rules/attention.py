@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from narrows.forward_mode.dual import Arguments, Dual, constant, differentiate
+from narrows.forward_mode.rules.matrices import multiply, swapped
 from narrows.forward_mode.rules.registry import rule
 from narrows.forward_mode.rules.softmax import softmax_, softmax_backward_
 
@@ -24,8 +25,7 @@ class _Attention(torch.autograd.Function):
     """q [2, batch, heads, n, d], k [2, …, m, d], v [2, …, m, e] → [2, …, n, e].
 
     The mask [1, batch, heads, n, m] is added to the scores, and `hidden` [1, batch, heads, n, 1]
-    tells where it hides every key; both may be None. Results are laid out in memory as q, k and v
-    are, so that joining the heads copies nothing.
+    tells where it hides every key; both may be None.
     """
 
     @staticmethod
@@ -40,32 +40,53 @@ class _Attention(torch.autograd.Function):
     ) -> Tensor:
         ctx.save_for_backward(q, k, v, mask, hidden)
         ctx.scale = scale
-        result = q.new_empty(*(q.shape[i] for i in (0, 1, 3, 2)), v.shape[-1]).transpose(2, 3)
+        result = q.new_empty(*q.shape[:-1], v.shape[-1])
+        (space,) = _spaces(1, q, k)
         for part in _parts(q, k):
-            weights = _weights(_rows(part(q)) * scale, _rows(part(k)), part(mask), part(hidden))
-            _write(part(result), _product(weights, _rows(part(v))))
+            some_q, some_k, some_v, y = (_rows(part(x)) for x in (q, k, v, result))
+            weights = _weights(some_q, some_k, part(mask), part(hidden), scale, space)
+            multiply(weights.unbind(), some_v.unbind(), y.unbind())
         return result
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         q, k, v, mask, hidden = ctx.saved_tensors
-        of_q, of_k, of_v = (torch.empty_like(x) for x in (q, k, v))
+        result = tuple(x.new_empty(x.shape) for x in (q, k, v))
+        space, another = _spaces(2, q, k)
         for part in _parts(q, k):
             some_q, some_k, some_v, of_y = (_rows(part(x)) for x in (q, k, v, grad))
-            some_q = some_q * ctx.scale
-            weights = _weights(some_q, some_k, part(mask), part(hidden))
-            _write(part(of_v), _of_right(weights, of_y))
-            of_scores = softmax_backward_(weights, _of_left(of_y, some_v))
-            _write(part(of_q), _of_left(of_scores, some_k.mT).mul_(ctx.scale))
-            _write(part(of_k), _of_left(of_scores.mT, some_q.mT))
-        return of_q, of_k, of_v, None, None, None
+            of_q, of_k, of_v = (swapped(_rows(part(x))) for x in result)
+            weights = _weights(some_q, some_k, part(mask), part(hidden), ctx.scale, space)
+            of_scores = another[:, : weights.shape[1]]
+            multiply(weights.mT.unbind(), swapped(of_y), of_v)
+            multiply(swapped(of_y), some_v.mT.unbind(), swapped(of_scores))
+            softmax_backward_(weights, of_scores)
+            multiply(swapped(of_scores), some_k.unbind(), of_q, ctx.scale)
+            multiply(swapped(of_scores.mT), some_q.unbind(), of_k, ctx.scale)
+        return *result, None, None, None
+
+
+def _spaces(count: int, q: Tensor, k: Tensor) -> Iterator[Tensor]:
+    """Yield tensors for the scores of one part after another: fresh memory is slow to touch."""
+    rows = math.prod(_sizes(q, k))
+    for _ in range(count):
+        yield q.new_empty(2, rows, q.shape[-2], k.shape[-2])
+
+
+def _sizes(q: Tensor, k: Tensor) -> tuple[int, int]:
+    """Return how many samples, and how many heads of each, are computed at a time."""
+    _, batch, heads, n, _ = q.shape
+    scores = n * k.shape[-2]
+    return min(batch, max(1, SCORES // (heads * scores))), min(heads, max(1, SCORES // scores))
 
 
 def _parts(q: Tensor, k: Tensor) -> Iterator[Callable[[Tensor | None], Any]]:
     """Yield functions that select some samples, or some heads of one sample."""
-    _, batch, heads, n, _ = q.shape
-    scores = n * k.shape[-2]
-    samples, some = max(1, SCORES // (heads * scores)), min(heads, max(1, SCORES // scores))
+    _, batch, heads, _, _ = q.shape
+    samples, some = _sizes(q, k)
+    if (samples, some) == (batch, heads):
+        yield lambda x: x
+        return
     for first in range(0, batch, samples):
         for head in range(0, heads, some):
             yield partial(_part, first=first, samples=samples, head=head, heads=some)
@@ -80,13 +101,17 @@ def _rows(x: Tensor) -> Tensor:
     return x.flatten(1, 2)
 
 
-def _write(out: Tensor, rows: Tensor) -> None:
-    out.copy_(rows.view(out.shape))
-
-
-def _weights(q: Tensor, k: Tensor, mask: Tensor | None, hidden: Tensor | None) -> Tensor:
+def _weights(
+    q: Tensor,
+    k: Tensor,
+    mask: Tensor | None,
+    hidden: Tensor | None,
+    scale: float,
+    space: Tensor,
+) -> Tensor:
     """Return both halves of the weights of attention, 0 where a mask hides every key."""
-    weights = scores = _product(q, k.mT)
+    weights = scores = space[:, : q.shape[1]]
+    multiply(q.unbind(), k.mT.unbind(), scores.unbind(), scale)
     if mask is not None:
         of_value = scores[0].view(mask.shape[1:])
         of_value += mask[0]
@@ -96,34 +121,6 @@ def _weights(q: Tensor, k: Tensor, mask: Tensor | None, hidden: Tensor | None) -
     if hidden is not None:
         weights.view(2, *hidden.shape[1:-1], -1).masked_fill_(hidden, 0)
     return weights
-
-
-# --- products of matrices [2, rows, n, k] and [2, rows, k, m], and their gradients ----------------
-
-
-def _product(a: Tensor, b: Tensor) -> Tensor:
-    """Return `a b` and `a ḃ + ȧ b`."""
-    result = a.new_empty(*a.shape[:-1], b.shape[-1])
-    (value, tangent), (a0, a1), (b0, b1) = result, a, b
-    torch.bmm(a0, b0, out=value)
-    torch.bmm(a0, b1, out=tangent).baddbmm_(a1, b0)
-    return result
-
-
-def _of_left(grad: Tensor, b: Tensor) -> Tensor:
-    result = grad.new_empty(*grad.shape[:-1], b.shape[-2])
-    (value, tangent), (g0, g1), (b0, b1) = result, grad, b.mT
-    torch.bmm(g0, b0, out=value).baddbmm_(g1, b1)
-    torch.bmm(g1, b0, out=tangent)
-    return result
-
-
-def _of_right(a: Tensor, grad: Tensor) -> Tensor:
-    result = grad.new_empty(*a.shape[:-2], a.shape[-1], grad.shape[-1])
-    (value, tangent), (a0, a1), (g0, g1) = result, a.mT, grad
-    torch.bmm(a0, g0, out=value).baddbmm_(a1, g1)
-    torch.bmm(a0, g1, out=tangent)
-    return result
 
 
 def _additive(
@@ -146,12 +143,12 @@ def _attention(op: str, arguments: Arguments) -> Any:
     if isinstance(mask, Dual) or arguments.get("enable_gqa"):
         return differentiate(op, arguments)
     q, k, v = (x if isinstance(x, Dual) else constant(x) for x in (q, k, v))
-    batch = q.value.shape[:-2]
-    if len(batch) != 2 or any(x.value.shape[:-2] != batch for x in (k, v)):
+    batch = q.shape[:-2]
+    if len(batch) != 2 or any(x.shape[:-2] != batch for x in (k, v)):
         return differentiate(op, arguments)
     scale = arguments.get("scale")
-    scale = 1 / math.sqrt(q.value.shape[-1]) if scale is None else scale
-    scores = (q.value.shape[-2], k.value.shape[-2])
+    scale = 1 / math.sqrt(q.shape[-1]) if scale is None else scale
+    scores = (q.shape[-2], k.shape[-2])
     mask = _additive(mask, scores, q.value, arguments.get("is_causal", False))
     hidden = None
     if mask is not None:

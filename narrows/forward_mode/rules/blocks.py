@@ -25,18 +25,18 @@ def in_blocks(*tensors: Tensor) -> Iterator[tuple[Any, ...]]:
     yield from _pieces(BLOCK, [tensor.reshape(-1) for tensor in tensors])
 
 
-def in_blocks_of_rows(width: int, *tensors: Tensor) -> Iterator[tuple[Any, ...]]:
-    """Yield the same rows of tensors [rows, …], several at once; a row has `width` numbers.
+def in_blocks_of_rows(*tensors: Tensor) -> Iterator[tuple[Any, ...]]:
+    """Yield the same rows of tensors [rows, …], several at once; the first tells how many.
 
     >>> import torch
-    >>> [len(part) for (part,) in in_blocks_of_rows(BLOCK // 2, torch.ones(5, 1))]
+    >>> [len(part) for (part,) in in_blocks_of_rows(torch.ones(5, BLOCK // 2))]
     [2, 2, 1]
     """
-    rows = max(1, BLOCK // width)
-    if len(tensors[0]) <= rows:
+    first = tensors[0]
+    if first.numel() <= BLOCK:
         yield tensors
         return
-    yield from _pieces(rows, tensors)
+    yield from _pieces(max(1, BLOCK * first.shape[0] // first.numel()), tensors)
 
 
 def _pieces(size: int, tensors: Sequence[Tensor]) -> Iterator[tuple[Any, ...]]:

@@ -62,7 +62,7 @@ def _on_doubled_batch(op: str, arguments: Arguments) -> Any:
 def _affine(op: str, arguments: Arguments) -> Any:
     if varying(arguments) != {"input"}:
         return differentiate(op, arguments)
-    if arguments["input"].value.dim() < arguments["weight"].dim():  # one sample, no batch
+    if len(arguments["input"].shape) < arguments["weight"].dim():  # one sample, no batch
         return differentiate(op, arguments)
     bias = arguments.get("bias")
     if (product := layer_product(op, arguments)) is None:
@@ -72,7 +72,7 @@ def _affine(op: str, arguments: Arguments) -> Any:
         result = Dual(multiply(arguments["input"].both, product))
     if bias is None:
         return result
-    return Dual(result.both + for_value(along_channels(op, bias, result.value.dim())))
+    return Dual(result.both + for_value(along_channels(op, bias, len(result.shape))))
 
 
 @rule("_native_batch_norm_legit_no_training")

@@ -2,9 +2,9 @@
 
 `y = x̂ w + b`, x̂ = (x − mean) r, r = 1 / √(variance + eps). The Jacobian `J = r (1 − 11ᵀ/n − x̂x̂ᵀ/n)`
 of x̂ is symmetric, so that torch's backward kernel computes `J ẋ`, too. With the gradients a of y
-and b of ẏ, v = w b, and m(·) for the mean over the n numbers that are normalized:
+and b of ẏ, v = w b, z = r x̂ / n, and n the count of the numbers that are normalized:
 
-    x̄ = J (w a − r m(ẋ x̂) v − r m(v x̂) ẋ) − r m(v Jẋ) x̂,    ẋ̄ = J v.
+    x̄ = J (w a − ⟨ẋ, z⟩ v − ⟨v, z⟩ ẋ) − ⟨Jv, ẋ⟩ z,    ẋ̄ = J v.
 """
 
 import math
@@ -30,36 +30,30 @@ class _LayerNorm(torch.autograd.Function):
     ) -> Tensor:
         both = both.contiguous()
         width = [both.shape[-1]]
-        value, mean, r = aten.native_layer_norm(both[0], width, weight, bias, eps)
-        result = torch.empty_like(both)
-        result[0] = value
-        tangent = _jacobian(both[1], both[0], mean, r)
-        if weight is None:
-            result[1] = tangent
-        else:
-            torch.mul(tangent, weight, out=result[1])
+        x, tangent = both.unbind()
+        value, mean, r = aten.native_layer_norm(x, width, weight, bias, eps)
+        along = _jacobian(tangent, x, mean, r)
         ctx.save_for_backward(both, weight, mean, r)
-        return result
+        return torch.stack([value, along if weight is None else along.mul_(weight)])
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         both, weight, mean, r = ctx.saved_tensors
         result = torch.empty_like(both)
-        rows, n = (*both, *grad, *result, mean, r), both.shape[-1]
-        for x, tangent, a, b, of_x, of_tangent, mean, r in in_blocks_of_rows(n, *rows):
-            v = b if weight is None else b * weight
-            normalized = (x - mean).mul_(r)
-            of_products, along_v = (
-                (p * q).sum(-1, keepdim=True).div_(n)
-                for p, q in ((tangent, normalized), (v, normalized))
-            )
+        rows = (*both.unbind(), *grad.unbind(), *result.unbind(), mean, r)
+        for x, tangent, a, b, of_x, of_tangent, mean, r in in_blocks_of_rows(*rows):
+            v, inner = (b, a.clone()) if weight is None else (b * weight, a * weight)
+            z = (x - mean).mul_(r.square().div_(x.shape[-1]))
             jv = _jacobian(v, x, mean, r)
-            of_jacobian = (jv * tangent).sum(-1, keepdim=True).mul_(r / n)  # J is symmetric
-            inner = a.clone() if weight is None else a * weight
-            inner.addcmul_(v, r * of_products, value=-1).addcmul_(tangent, r * along_v, value=-1)
-            torch.addcmul(_jacobian(inner, x, mean, r), normalized, of_jacobian, value=-1, out=of_x)
+            inner.addcmul_(v, _dot(tangent, z), value=-1).addcmul_(tangent, _dot(v, z), value=-1)
+            inner = _jacobian(inner, x, mean, r)
+            torch.addcmul(inner, z, _dot(jv, tangent), value=-1, out=of_x)
             of_tangent.copy_(jv)
         return result, None, None, None
+
+
+def _dot(a: Tensor, b: Tensor) -> Tensor:
+    return (a * b).sum(-1, keepdim=True)
 
 
 def _jacobian(vector: Tensor, x: Tensor, mean: Tensor, r: Tensor) -> Tensor:

@@ -24,9 +24,10 @@ class Piecewise(NamedTuple):
 class _Apply(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, both: Tensor, function: Piecewise) -> Tensor:
-        ctx.save_for_backward(both[0])
+        x, tangent = both.unbind()
+        ctx.save_for_backward(x)
         ctx.function = function
-        return torch.stack([function.value(both[0]), function.slope(both[1], both[0])])
+        return torch.stack([function.value(x), function.slope(tangent, x)])
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:

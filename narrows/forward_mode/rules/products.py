@@ -9,6 +9,7 @@ from torch import Tensor
 
 from narrows.forward_mode.dual import Arguments, Dual, differentiate, map_linearly, varying
 from narrows.forward_mode.rules import smooth
+from narrows.forward_mode.rules.matrices import multiply, swapped
 from narrows.forward_mode.rules.registry import for_value, rule
 from narrows.forward_mode.rules.shapes import aligned, shifted
 
@@ -155,20 +156,16 @@ class _MatrixProduct(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, a: Tensor, b: Tensor) -> Tensor:
         ctx.save_for_backward(a, b)
-        result = a.new_empty(2, *a.shape[1:-1], b.shape[-1])
-        torch.bmm(a[0], b[0], out=result[0])
-        torch.bmm(a[0], b[1], out=result[1]).baddbmm_(a[1], b[0])
+        result = a.new_empty(*a.shape[:-1], b.shape[-1])
+        multiply(a.unbind(), b.unbind(), result.unbind())
         return result
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:
         a, b = ctx.saved_tensors
-        of_a, of_b = (torch.empty(x.shape, dtype=x.dtype, device=x.device) for x in (a, b))
-        (a_value, a_tangent), (b_value, b_tangent) = a.mT, b.mT
-        torch.bmm(grad[0], b_value, out=of_a[0]).baddbmm_(grad[1], b_tangent)
-        torch.bmm(grad[1], b_value, out=of_a[1])
-        torch.bmm(a_value, grad[0], out=of_b[0]).baddbmm_(a_tangent, grad[1])
-        torch.bmm(a_value, grad[1], out=of_b[1])
+        of_a, of_b = (x.new_empty(x.shape) for x in (a, b))
+        multiply(swapped(grad), b.mT.unbind(), swapped(of_a))
+        multiply(a.mT.unbind(), swapped(grad), swapped(of_b))
         return of_a, of_b
 
 
@@ -176,15 +173,15 @@ class _MatrixProduct(torch.autograd.Function):
 def _matmul(op: str, arguments: Arguments) -> Any:
     a, b = arguments.values()
     if isinstance(a, Dual) and isinstance(b, Dual):
-        shape = a.value.shape[:-2]
-        if min(a.value.dim(), b.value.dim()) < 2 or b.value.shape[:-2] != shape:
+        shape = a.shape[:-2]
+        if min(len(a.shape), len(b.shape)) < 2 or b.shape[:-2] != shape:
             return differentiate(op, arguments)
         flat = [Dual(x.both.reshape(2, -1, *x.both.shape[-2:])) for x in (a, b)]
         result = matrix_product(*flat).both
         return Dual(result.view(2, *shape, *result.shape[-2:]))
     x = a if isinstance(a, Dual) else b
     constant = b if isinstance(a, Dual) else a
-    if x.value.dim() < max(2, constant.dim()):
+    if len(x.shape) < max(2, constant.dim()):
         return map_linearly(op, arguments)
     return Dual(a.both @ b if isinstance(a, Dual) else a @ b.both)
 

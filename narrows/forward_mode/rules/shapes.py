@@ -38,12 +38,13 @@ def _unpack(both: Tensor) -> Dual | Tensor:
 # --- the same call for both -----------------------------------------------------------------------
 
 rule(
-    *"alias clone contiguous div.Scalar mT mul.Scalar neg pixel_shuffle pixel_unshuffle to.device "
+    *"clone contiguous div.Scalar mT mul.Scalar neg pixel_shuffle pixel_unshuffle to.device "
     "to.dtype to.dtype_layout _to_copy".split()
 )(run_on_both)
 
 
-@rule("dropout", "feature_dropout", "alpha_dropout", "feature_alpha_dropout", "lift_fresh_copy")
+@rule("alias", "lift_fresh_copy")
+@rule("dropout", "feature_dropout", "alpha_dropout", "feature_alpha_dropout")
 def _identity(_: str, arguments: Arguments) -> Any:
     return next(iter(arguments.values()))
 
@@ -57,7 +58,7 @@ def _identity(_: str, arguments: Arguments) -> Any:
     "cumsum index_select".split()
 )
 def _along_dimensions(op: str, arguments: Arguments) -> Any:
-    if arguments["self"].value.dim() == 0:  # its dimension 0 is its last one, too
+    if not arguments["self"].shape:  # its dimension 0 is its last one, too
         return map_linearly(op, arguments)
     if op not in ("flip", "squeeze.dims", "movedim.int", "movedim.intlist"):
         name = "start_dim" if op == "flatten.using_ints" else "dim"
@@ -73,15 +74,15 @@ def _along_dimensions(op: str, arguments: Arguments) -> Any:
 def _join(op: str, arguments: Arguments) -> Any:
     parts = [part if isinstance(part, Dual) else constant(part) for part in arguments["tensors"]]
     if op == "cat":  # an empty part may have another rank
-        parts = [part for part in parts if part.value.numel()] or parts[:1]
-    if parts[0].value.dim() == 0:
+        parts = [part for part in parts if part.both.numel()] or parts[:1]
+    if not parts[0].shape:
         return map_linearly(op, {**arguments, "tensors": parts})
     return run_on_both(op, {"tensors": parts, "dim": shifted(arguments.get("dim", 0))})
 
 
 @rule("sum", "mean", "sum.dim_IntList", "mean.dim")
 def _reduce(op: str, arguments: Arguments) -> Any:
-    rank = arguments["self"].value.dim()
+    rank = len(arguments["self"].shape)
     if rank == 0:
         return map_linearly(op, arguments)
     dims = arguments.get("dim") or range(rank)
@@ -150,7 +151,7 @@ def _as_other(op: str, arguments: Arguments) -> Any:
 
 @rule("repeat", "roll")
 def _move_all(op: str, arguments: Arguments) -> Any:
-    x, rank = arguments["self"], arguments["self"].value.dim()
+    x, rank = arguments["self"], len(arguments["self"].shape)
     if op == "repeat" and len(arguments["repeats"]) == rank:
         return run_on_both(op, {"self": x, "repeats": [1, *arguments["repeats"]]})
     if op == "roll" and rank and arguments.get("dims"):

@@ -44,7 +44,7 @@ class _Apply(torch.autograd.Function):
         ctx.save_for_backward(both)
         ctx.function = function
         result = both.new_empty(both.shape)
-        for y, y_tangent, x, tangent in in_blocks(*result, *both):
+        for y, y_tangent, x, tangent in in_blocks(*result.unbind(), *both.unbind()):
             y.copy_(function.value(x))
             y_tangent.copy_(function.slope(tangent, x))
         return result
@@ -52,10 +52,12 @@ class _Apply(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         (both,) = ctx.saved_tensors
-        result, one = both.new_empty(both.shape), both.new_ones(())
-        for of_x, of_tangent, a, b, x, tangent in in_blocks(*result, *grad, *both):
-            bend = ctx.function.curvature(b * tangent, x)
-            slope = ctx.function.slope(one.expand_as(x), x)  # once for both gradients
+        result = both.new_empty(both.shape)
+        flat = (*result.unbind(), *grad.unbind(), *both.unbind())
+        for of_x, of_tangent, a, b, x, tangent in in_blocks(*flat):
+            # until the gradients are known, their memory holds what is computed in between
+            bend = ctx.function.curvature(torch.mul(b, tangent, out=of_x), x)
+            slope = ctx.function.slope(of_tangent.fill_(1), x)  # once for both gradients
             torch.addcmul(bend, slope, a, out=of_x)
             torch.mul(slope, b, out=of_tangent)
         return result, None
@@ -66,7 +68,7 @@ class _Apply(torch.autograd.Function):
 
 def _gelu_curvature(g: Tensor, x: Tensor) -> Tensor:
     square = x.square()  # φ(x) (2 − x²)
-    density = square.mul(-0.5).exp_()
+    density = square.mul(-0.5 / math.log(2)).exp2_()  # often faster than exp
     return square.sub_(2).mul_(density).mul_(g).mul_(-1 / math.sqrt(2 * math.pi))
 
 

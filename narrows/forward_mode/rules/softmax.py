@@ -24,18 +24,21 @@ def softmax_(both: Tensor) -> Tensor:
     tensor([[ 0.5000,  0.5000],
             [ 0.2500, -0.2500]])
     """
-    value, tangent = both
+    value, tangent = both.unbind()
     aten._softmax.out(value, -1, False, out=value)
-    tangent.sub_((value * tangent).sum(-1, keepdim=True)).mul_(value)
+    tangent.mul_(value)
+    tangent.addcmul_(value, tangent.sum(-1, keepdim=True), value=-1)
     return both
 
 
 def softmax_backward_(y: Tensor, grad: Tensor) -> Tensor:
     """Replace the gradients of y and ẏ, [2, …, n], by those of x and ẋ."""
-    (value, tangent), (a, b) = y, grad
-    b.sub_((value * b).sum(-1, keepdim=True))
+    (value, tangent), (a, b) = y.unbind(), grad.unbind()
     a.mul_(value).addcmul_(tangent, b)
     b.mul_(value)
+    along = b.sum(-1, keepdim=True)
+    b.addcmul_(value, along, value=-1)
+    a.addcmul_(tangent, along, value=-1)
     a.addcmul_(value, a.sum(-1, keepdim=True), value=-1)
     return grad
 
@@ -76,7 +79,7 @@ class _LogSoftmax(torch.autograd.Function):
 @rule("softmax.int", "_softmax", "log_softmax.int", "_log_softmax")
 def _softmax(op: str, arguments: Arguments) -> Any:
     x, dim = arguments["self"], arguments["dim"]
-    if x.value.dim() == 0 or arguments.get("dtype") not in (None, x.value.dtype):
+    if not x.shape or arguments.get("dtype") not in (None, x.both.dtype):
         return differentiate(op, arguments)
     run: Callable[..., Tensor] = (_LogSoftmax if "log" in op else _Softmax).apply
     along = shifted(dim)
