@@ -177,6 +177,10 @@ def test_a_file_of_other_numbers_is_refused() -> None:
         verify_same(network, other)
 
 
+@pytest.mark.skipif(
+    torch.__version__ < "2.13",
+    reason="export of torch 2.11 takes odd or even sizes in front of a pool",
+)
 def test_free_heights_and_widths_stay_free(tmp_path: Path) -> None:
     module = randomized(nn.Sequential(nn.Conv2d(3, 4, 3), nn.MaxPool2d(2), nn.Conv2d(4, 2, 1)))
     free = {axis: torch.export.Dim(f"size{axis}", min=6) for axis in (0, 2, 3)}
