@@ -136,6 +136,7 @@ _FACTORIES = {
 
 REWRITES: Mapping[str, Callable[..., Any]] = {
     **dict.fromkeys(_DROPOUTS, _identity),
+    "aminmax": replacements.aminmax,
     "native_dropout": _native_dropout,
     "batch_norm": batch_norm,
     "_native_batch_norm_legit": native_batch_norm,

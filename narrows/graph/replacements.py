@@ -16,6 +16,12 @@ def rrelu(self: Tensor, lower: float = 1 / 8, upper: float = 1 / 3, **_: Any) ->
     return F.leaky_relu(self, (lower + upper) / 2)
 
 
+def aminmax(self: Tensor, dim: int | None = None, keepdim: bool = False) -> tuple[Tensor, Tensor]:
+    """Return the least and the largest numbers; torch 2.11 has no forward mode of `aminmax`."""
+    dims = [] if dim is None else [dim]  # [] stands for all
+    return self.amin(dims, keepdim), self.amax(dims, keepdim)
+
+
 def linalg_norm(
     self: Tensor,
     ord: float | None = None,  # noqa: A002
