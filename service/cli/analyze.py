@@ -199,5 +199,5 @@ def analyze(
         result = result_of(steps, client, analysis, output)
         added = [*([CUSTOM] if factor else ()), *([ADVISE] if advice else ())]
         edits_of = [*(plan or ()), *added] or ["double"]
-        print_answer(client, result, edits_of, as_json=as_json)
+        print_answer(result, edits_of, as_json=as_json)
         findings.finish(client, result, gate_of(client, result, fail_on, against))

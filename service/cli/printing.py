@@ -5,22 +5,18 @@ from collections.abc import Collection
 
 import typer
 
-from narrows.client import Client
 from service.cli.report import print_result
 from service.cli.run_analysis import Result
 
 
-def print_answer(
-    client: Client, result: Result, edits_of: Collection[str], *, as_json: bool
-) -> None:
+def print_answer(result: Result, edits_of: Collection[str], *, as_json: bool) -> None:
     """Print a result as one JSON document, or as tables and where to find them again."""
     if as_json:
         print_json(result)
     else:
         print_result(result, edits_of)
-        identity = result.analysis.id
-        typer.echo(f"\nTo see this again: narrows show {identity}")
-        typer.echo(f"Full result: {client.url}/v1/analyses/{identity}")
+        typer.echo(f"\nTo see this again: narrows show {result.analysis.id}")
+        typer.echo(f"In a browser: {result.analysis.url}")
 
 
 def print_json(document: object) -> None:

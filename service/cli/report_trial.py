@@ -3,13 +3,13 @@
 from rich.console import Console
 from rich.markup import escape
 
-from narrows.client import Client, Trial
+from narrows.client import Trial
 from narrows.client.types import Mean, TrialRun, Variant
 from service.cli.naming import print_naming
 from service.cli.tables import make_table, print_table, print_text
 
 
-def print_trial(client: Client, trial: Trial, runs: list[TrialRun]) -> None:
+def print_trial(trial: Trial, runs: list[TrialRun]) -> None:
     """Print a row for each variant, why some have none, and where to find the trial again."""
     console, summary = Console(highlight=False), trial.summary
     print_naming(console, trial)
@@ -35,7 +35,7 @@ def print_trial(client: Client, trial: Trial, runs: list[TrialRun]) -> None:
             print_text(console, f"{run.variant} with seed {run.seed} failed: {told}")
     console.print()
     print_text(console, f"To see this again: narrows show {trial.id}")
-    print_text(console, f"Full result: {client.url}/v1/trials/{trial.id}")
+    print_text(console, f"In a browser: {trial.url}")
 
 
 def cells(row: Variant) -> tuple[str, ...]:

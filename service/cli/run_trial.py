@@ -76,7 +76,7 @@ def show_trial_with(
     if as_json:
         print_json(document)
     elif trial.state == "succeeded":
-        print_trial(client, trial, runs)
+        print_trial(trial, runs)
     elif trial.state not in ENDED:
         steps.note(f"The trial {identity} is {trial.state}: {said(trial)}.")
     require_success(trial)

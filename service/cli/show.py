@@ -84,7 +84,7 @@ def show(
         if output is not None:
             output.mkdir(parents=True, exist_ok=True)
         result = result_of(steps, client, found, output)
-        print_answer(client, result, _known(result, plan), as_json=as_json)
+        print_answer(result, _known(result, plan), as_json=as_json)
         if output is None and found.request.get("build") and not as_json:
             typer.echo(f"To download what was built: narrows show {identity} --output DIR")
         findings.finish(client, result, gate_of(client, result, fail_on, against))

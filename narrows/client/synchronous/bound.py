@@ -74,6 +74,11 @@ class Trial(Bound, types.Trial):
     noun = "trial"
 
     @property
+    def url(self) -> str:
+        """The page that shows it."""
+        return f"{self._client.url}/trials/{self.id}"
+
+    @property
     def has_ended(self) -> bool:
         """Whether it has succeeded, failed or was cancelled."""
         return self.state in ENDED
