@@ -45,7 +45,13 @@ class TestAnalyze:
         assert done.returncode == 0, done.stderr
         assert "\x1b" not in done.stdout + done.stderr
         assert max(map(len, done.stdout.splitlines())) <= 80
-        for part in ("conv3", "bottleneck", "conv4.in_channels", "In a browser: http://127.0.0.1:", "outputs"):
+        for part in (
+            "conv3",
+            "bottleneck",
+            "conv4.in_channels",
+            "In a browser: http://127.0.0.1:",
+            "outputs",
+        ):
             assert part in done.stdout
 
     def test_reports(self, narrows: Narrows, files: Files, tmp_path: Path) -> None:
