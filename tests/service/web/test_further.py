@@ -10,8 +10,12 @@ from sqlalchemy.orm import Session
 from narrows.vocabulary import PARTIAL_SUMS
 from service.database.jobs import UNLISTED
 from service.database.tables import Artifact, File, Model
+from service.web.sliders import sliders
 from tests.service.web.conftest import Browse
+from tests.support.reports import findings
 
+MOVED = 2
+"""The index of a layer that shares its channels with others."""
 INSPECTION = {"layers": [{"name": "conv1"}], "groups": [{"layers": ["conv1"]}]}
 
 
@@ -66,3 +70,16 @@ def test_the_forms(
             for name, value in data.items()
             if name != "form" and not name.startswith("factor-") and value != "<b>"
         )
+
+
+def test_sliders_of_many_layers() -> None:
+    layers = findings(400).layers
+    first, others = sliders(layers, {f"factor-{MOVED}": ["3"], "factor-399": ["2"]})
+    assert all(one.stands_out for one in first)
+    (moved,) = (one for one in first if one.factor == "3")
+    assert (moved.layer.row["group"], moved.tied) == (layers[MOVED].row["group"], 49)
+    assert max(len(part) for _, part in others) <= 40
+    found = [one.layer.row["group"] for one in first] + [
+        one.layer.row["group"] for _, part in others for one in part
+    ]
+    assert sorted(found) == sorted({layer.row["group"] for layer in layers[:-1]})
