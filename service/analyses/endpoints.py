@@ -26,6 +26,7 @@ from service.http.security import Reader, Writer
 from service.jobs import service as jobs
 from service.jobs.conditional import IfNoneMatch
 from service.jobs.idempotency import IdempotencyKey
+from service.jobs.polling import to_be_polled
 from service.jobs.streaming import LastEventId, hold_place, stream
 from service.jobs.waiting import Prefer, read_when_changed
 from service.naming.filters import OfJobs
@@ -55,8 +56,7 @@ def create_analysis(
 ) -> AnalysisOut:
     """Start an analysis: which layers of a model are bottlenecks. Poll the URL in `Location`."""
     row = analyses.create(session, caller, body, idempotency_key)
-    response.headers["Location"] = f"{router.prefix}/{row.id}"
-    response.headers["Retry-After"] = "1"
+    to_be_polled(response, f"{router.prefix}/{row.id}")
     return analyses.describe(session, row)
 
 

@@ -25,6 +25,7 @@ from service.http.problems import (
 from service.http.security import Writer
 from service.jobs import service as jobs
 from service.jobs.idempotency import IdempotencyKey
+from service.jobs.polling import to_be_polled
 
 router = APIRouter(
     prefix="/v1/analyses/{analysis_id}",
@@ -98,8 +99,7 @@ def create_build(
 
 
 def _answer(session: Session, row: Analysis, response: Response) -> AnalysisOut:
-    response.headers["Location"] = f"/v1/analyses/{row.id}"
-    response.headers["Retry-After"] = "1"
+    to_be_polled(response, f"/v1/analyses/{row.id}")
     return analyses.describe(session, row)
 
 

@@ -24,6 +24,7 @@ from service.http.security import Reader, Writer
 from service.jobs import service as jobs
 from service.jobs.conditional import IfNoneMatch
 from service.jobs.idempotency import IdempotencyKey
+from service.jobs.polling import to_be_polled
 from service.jobs.streaming import LastEventId, hold_place, stream
 from service.jobs.waiting import Prefer, read_when_changed
 from service.naming.filters import OfTrials
@@ -68,8 +69,7 @@ def create_trial(
     Every variant is trained once with each seed, on the same samples and for as many steps.
     """
     row = trials.create(session, caller, body, idempotency_key)
-    response.headers["Location"] = f"{router.prefix}/{row.id}"
-    response.headers["Retry-After"] = "1"
+    to_be_polled(response, f"{router.prefix}/{row.id}")
     return trials.describe(session, row)
 
 
