@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 from fastapi.responses import Response, StreamingResponse
 
-from service.analyses.schemas import ArtifactOut
+from service.analyses.result_schemas import ArtifactOut
 from service.database.tables import ANALYSES, Artifact
 from service.http.dependencies import FromApp, Session
 from service.http.ids import Id

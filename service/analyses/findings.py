@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from narrows.comparison import Row
 from narrows.report.findings import Findings
 from service.analyses.repository import saliencies
-from service.analyses.schemas import ArtifactOut, LayerOut, PlanOut
+from service.analyses.result_schemas import ArtifactOut, LayerOut, PlanOut
 from service.database.jobs import Job
 from service.database.tables import ANALYSES, Artifact, Dataset, Layer, Model, Plan
 from service.jobs.repository import JobRepository

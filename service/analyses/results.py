@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 
 from service.analyses import service as analyses
-from service.analyses.schemas import LayerOut, PlanOut, StructureOut
+from service.analyses.result_schemas import LayerOut, PlanOut, StructureOut
 from service.database.tables import Layer, Plan, Structure
 from service.http.dependencies import Session
 from service.http.ids import Id

@@ -14,14 +14,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match
 
+from service.http.problem_document import pointer, respond
 from service.http.problems import (
     InvalidError,
     NotJsonError,
     ProblemError,
     StorageFullError,
     UnavailableError,
-    pointer,
-    respond,
 )
 from service.plain_errors import explain
 from service.storage.disk_full import is_disk_full

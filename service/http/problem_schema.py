@@ -7,7 +7,8 @@ from fastapi import FastAPI
 from pydantic.json_schema import models_json_schema
 
 from service.http import problems
-from service.http.problems import MEDIA_TYPE, FieldError, ProblemDocument, ProblemError
+from service.http.problem_document import MEDIA_TYPE, FieldError, ProblemDocument
+from service.http.problems import ProblemError
 
 _USUAL: Final[dict[int, type[ProblemError]]] = {
     400: ProblemError,

@@ -7,7 +7,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, computed_field
 
 from narrows.vocabulary import AnalysisState, PartState, TrialStage
 from service.database.trials import Trial
-from service.http.problems import ProblemOut
+from service.http.problem_document import ProblemOut
 from service.naming.schemas import MetadataOut, TagsOut
 
 _STAGES: dict[str, TrialStage] = {

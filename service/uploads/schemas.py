@@ -5,7 +5,7 @@ from typing import Any, cast
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
 
 from narrows.vocabulary import UploadState
-from service.http.problems import ProblemOut
+from service.http.problem_document import ProblemOut
 from service.naming.schemas import METADATA, TAGS, MetadataOut, TagsOut
 
 

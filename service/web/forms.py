@@ -11,7 +11,8 @@ from pydantic import ValidationError
 from starlette.requests import Request
 
 from service.http.middleware import read_whole
-from service.http.problems import InvalidError, ProblemError, path_of, pointer
+from service.http.problem_document import path_of, pointer
+from service.http.problems import InvalidError, ProblemError
 from service.plain_errors import explain
 from service.web.callers import Writer
 

@@ -8,7 +8,7 @@ from fastapi.responses import Response
 from narrows.report.figures.channels import channels
 from narrows.report.layer import LayerView
 from service.analyses.repository import layer_at, structures_of
-from service.analyses.schemas import LayerOut
+from service.analyses.result_schemas import LayerOut
 from service.database.tables import ANALYSES, Layer, Structure
 from service.http.dependencies import Session
 from service.http.ids import Id

@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.http.accept import wants_page
-from service.http.problems import MEDIA_TYPE
+from service.http.problem_document import MEDIA_TYPE
 from service.logs import request_id
 from service.web.rendering import kept, rendered
 

@@ -15,7 +15,8 @@ from fastapi import Query
 from pydantic import AwareDatetime, HttpUrl, TypeAdapter, ValidationError
 from pydantic_core import core_schema
 
-from service.http.problems import ProblemDocument, ProblemError
+from service.http.problem_document import ProblemDocument
+from service.http.problems import ProblemError
 from service.plain_errors import PATTERNS, explain
 from tests.support.answers import created, problem
 from tests.support.upload_sessions import session_request
