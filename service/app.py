@@ -39,6 +39,7 @@ from service.upload_sessions import endpoints as upload_sessions
 from service.web.pages import PAGES
 from service.web.problem_pages import ProblemPages
 from service.webhooks import endpoints as webhooks
+from service.webhooks import messages
 from service.webhooks.sender import Sender
 from service.workers import endpoints as workers
 
@@ -53,6 +54,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         description=DESCRIPTION,
         version="1",
         lifespan=_lifespan,
+        webhooks=messages.router,
         redirect_slashes=False,
         redoc_url=None,
         generate_unique_id_function=lambda route: route.name,

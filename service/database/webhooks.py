@@ -72,6 +72,8 @@ def job_data(job: Row[Any]) -> dict[str, Any]:
     return {
         "id": job.id,
         "state": job.state,
+        "name": job.name,
+        "tags": job.tags,
         "model_id": job.model_id,
         "dataset_id": job.dataset_id,
         "bottlenecks": summary.get("bottlenecks"),
@@ -81,5 +83,7 @@ def job_data(job: Row[Any]) -> dict[str, Any]:
 
 
 def _told(table: Any) -> tuple[Any, ...]:
-    names = ("id", "owner", "state", "model_id", "dataset_id", "summary", "error")
+    names = (
+        "id", "owner", "state", "name", "tags", "model_id", "dataset_id", "summary", "error",
+    )  # fmt: skip
     return tuple(getattr(table, name) for name in names)

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from service.database.webhooks import Delivery
 from service.settings import Settings
 from service.webhooks import destination, sender
+from service.webhooks.messages import JobEnded, JobMessage
 from service.webhooks.repository import WebhookRepository
 from tests.support.answers import created, problem
 from tests.support.jobs import wait_until
@@ -151,6 +152,8 @@ class TestMessages:
     def test_a_receiver_verifies_one(
         self, ann: httpx.Client, webhook: Json, receiver: Receiver, analysis: Json
     ) -> None:
+        named = {"name": "resnet18 nightly", "tags": ["nightly"]}
+        ann.patch(f"/v1/analyses/{analysis['id']}", json=named)
         assert ann.post(f"/v1/analyses/{analysis['id']}/cancel").json()["state"] == "cancelled"
         delivery = ended(ann, webhook)
         assert (delivery["state"], delivery["event"]) == ("delivered", "analysis.cancelled")
@@ -158,7 +161,10 @@ class TestMessages:
         message = standardwebhooks.Webhook(webhook["secret"]).verify(body, headers)
         assert message == delivery["payload"]
         assert message["type"] == "analysis.cancelled"
-        assert message["data"] | {"id": analysis["id"], "state": "cancelled"} == message["data"]
+        described = JobMessage.model_validate(message).data
+        assert message["data"].keys() == described.model_fields_set == {*JobEnded.model_fields}
+        expected = {"id": analysis["id"], "state": "cancelled", **named}
+        assert expected.items() <= message["data"].items()
         assert (path, headers["webhook-id"]) == ("/hook", delivery["id"])
         assert headers["Host"] == httpx.URL(receiver.url).netloc.decode()
 
