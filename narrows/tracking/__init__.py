@@ -1,1 +1,1 @@
-"""What a history of experiments keeps of an analysis."""
+"""What a history of experiments keeps of analyses and trials."""

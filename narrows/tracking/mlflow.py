@@ -1,4 +1,4 @@
-"""Logs an analysis to MLflow; needs `pip install 'narrows[mlflow]'`."""
+"""Logs analyses and trials to MLflow; needs `pip install 'narrows[mlflow]'`."""
 
 import os
 import tempfile

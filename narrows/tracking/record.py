@@ -33,7 +33,7 @@ INTERVALS = {
 
 @dataclass(frozen=True)
 class Record:
-    """What is logged of an analysis: `texts` are files by name."""
+    """What is logged of an analysis or a trial: `texts` are files by name."""
 
     name: str
     params: Mapping[str, str]
@@ -61,17 +61,15 @@ def record_of(findings: Findings, options: Mapping[str, Any], page: str) -> Reco
     verdicts = {f"verdict/{key_of(row['name'])}": row["verdict"] for row in rows}
     return Record(
         name=findings.title,
-        params=_texts(options),
-        metrics={
-            _key(name): float(number) for name, number in numbers.items() if _is_finite(number)
-        },
-        tags=_texts(origin | verdicts),
+        params=texts_of(options),
+        metrics=metrics_of(numbers),
+        tags=texts_of(origin | verdicts),
         texts={"report.html": page, "plans.json": json.dumps(plans, indent=2)},
     )
 
 
 def key_of(name: str) -> str:
-    """Return the name of a layer or plan as the last part of a key; other names have other keys.
+    """Return a layer's or plan's name as the last part of a key; other names have other keys.
 
     >>> key_of("features.conv1"), key_of("block/größe"), key_of("")
     ('features.conv1', 'block_gr__e-15a4db14', '_-e3b0c442')
@@ -95,8 +93,13 @@ def _of_layer(row: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield f"expected_gain_{cost}/{layer}", gain["gain"]
             limits[f"expected_gain_{cost}"] = gain["interval"]
     for name, interval in limits.items():
-        for end, number in zip(("low", "high"), interval or (), strict=False):
-            yield f"{name}_{end}/{layer}", number
+        yield from ends_of(name, layer, interval)
+
+
+def ends_of(name: str, subject: str, interval: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the ends of an interval, if there is one, with their keys."""
+    for end, number in zip(("low", "high"), interval or (), strict=False):
+        yield f"{name}_{end}/{subject}", number
 
 
 def _of_plan(plan: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -109,12 +112,14 @@ def _of_plan(plan: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         yield f"plan_{score}/{name}", after.get(score)
 
 
-def _is_finite(number: Any) -> bool:
-    return number is not None and math.isfinite(number)
+def metrics_of(numbers: Mapping[str, Any]) -> dict[str, float]:
+    """Return the numbers that are finite, under their keys."""
+    known = {name: number for name, number in numbers.items() if number is not None}
+    return {_key(name): float(number) for name, number in known.items() if math.isfinite(number)}
 
 
-def _texts(values: Mapping[str, Any]) -> dict[str, str]:
-    """Return values as texts, those that are none being left out."""
+def texts_of(values: Mapping[str, Any]) -> dict[str, str]:
+    """Return values as texts under their keys, those that are none being left out."""
     return {
         _key(name): _text(value)[:LONGEST_TEXT]
         for name, value in values.items()

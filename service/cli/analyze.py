@@ -148,16 +148,12 @@ def analyze(
     0 done, 1 failed, 2 wrong usage, 3 and 4 see --fail-on, 5 not logged to MLflow.
     """
     from service.cli.checks import check_against_model, checked_request, checked_transform
-    from service.cli.fail_on import require_against
     from service.cli.uploading import source
 
     model_source, dataset_source = source(model, "mdl"), source(dataset, "dst")
     preprocessing = None if transform is None else checked_transform(transform)
-    findings = Outputs(junit, sarif, github, source_file, mlflow, report)
-    findings.require_places()
-    require_against(fail_on, against)
-    if detach and (needing := findings.option or (fail_on and "--fail-on")):
-        raise typer.BadParameter(f"{needing} needs the result: give it to `narrows show`.")
+    findings = Outputs(junit, sarif, github, source_file, mlflow, fail_on, against, report)
+    findings.require_possible(detach=detach)
     advice = requested_advice(advise_budget, advise_cost, advise_multiple)
     plans = requested_plans(plan, factor, advised=advice is not None)
     values = {
@@ -172,7 +168,6 @@ def analyze(
     request = checked_request(options)
     prepare_output(output, build, [model_source, dataset_source])
 
-    from service.cli.fail_on import gate_of
     from service.cli.following import connected, follow, left_on_interrupt, require_success
     from service.cli.printing import print_answer
     from service.cli.progress import Steps
@@ -200,4 +195,4 @@ def analyze(
         added = [*([CUSTOM] if factor else ()), *([ADVISE] if advice else ())]
         edits_of = [*(plan or ()), *added] or ["double"]
         print_answer(result, edits_of, as_json=as_json)
-        findings.finish(client, result, gate_of(client, result, fail_on, against))
+        findings.finish(client, result)

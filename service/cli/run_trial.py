@@ -3,16 +3,14 @@
 from pathlib import Path
 from typing import Any
 
+import typer
+
 from narrows.client import Client, Trial
 from narrows.client.errors import coming_back
 from narrows.client.types import Transform, TrialArtifact
 from narrows.vocabulary import ENDED
-from service.cli.following import (
-    connected,
-    left_on_interrupt,
-    require_success,
-    with_time_left,
-)
+from service.cli.findings.outputs import NOT_LOGGED
+from service.cli.following import left_on_interrupt, require_success, with_time_left
 from service.cli.progress import Pace, Steps
 from service.cli.report_trial import print_trial
 from service.cli.uploading import ready_model, upload_dataset
@@ -43,23 +41,21 @@ def request_trial(
     return client.trials.create(model_id=model, dataset_id=dataset, **request).id
 
 
-def show_trial(identity: str, output: Path | None, *, follow: bool, as_json: bool) -> None:
-    """Print a trial, at its end if `follow`; raise CommandError where it has no result."""
-    steps = Steps()
-    with connected(steps) as client:
-        show_trial_with(steps, client, identity, output, follow=follow, as_json=as_json)
-
-
-def show_trial_with(
+def show_trial(
     steps: Steps,
     client: Client,
     identity: str,
     output: Path | None,
     *,
-    follow: bool,
+    follow: bool = True,
+    mlflow: bool,
     as_json: bool,
 ) -> None:
-    """Print a trial as `show_trial` does; download its networks into `output`, if there is one."""
+    """Print a trial, at its end if `follow`; raise CommandError where it has no result.
+
+    Its networks are downloaded into `output`, if there is one. With `mlflow` it is logged there;
+    raises typer.Exit where it is not taken.
+    """
     from service.cli.printing import print_json
 
     if follow:
@@ -70,6 +66,7 @@ def show_trial_with(
             trial = client.trials.retrieve(identity)
     runs = [*trial.runs]
     document: dict[str, Any] = {"trial": trial, "runs": runs}
+    files: list[tuple[TrialArtifact, Path]] = []
     if trial.state == "succeeded" and output is not None:
         files = _download(steps, client, trial, output)
         document["artifacts"] = [{**one.to_dict(), "path": str(path)} for one, path in files]
@@ -80,6 +77,11 @@ def show_trial_with(
     elif trial.state not in ENDED:
         steps.note(f"The trial {identity} is {trial.state}: {said(trial)}.")
     require_success(trial)
+    if mlflow:
+        from service.cli.findings.mlflow import log_trial
+
+        if not log_trial(client, trial, runs, [path for _, path in files]):
+            raise typer.Exit(NOT_LOGGED)
 
 
 def _followed(steps: Steps, client: Client, identity: str) -> Trial:

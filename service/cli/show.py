@@ -7,6 +7,7 @@ import typer
 
 from service.cli.findings.outputs import Github, Junit, Mlflow, Outputs, Sarif, Source
 from service.cli.options import ALL, Against, AsJson, FailOn
+from service.cli.report_file import ReportFile
 
 if TYPE_CHECKING:
     from narrows.client import Analysis
@@ -35,6 +36,7 @@ def show(
     github: Github = False,
     source_file: Source = None,
     mlflow: Mlflow = False,
+    report: ReportFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Show an analysis or a trial again, from any machine; follow one that still runs.
@@ -46,7 +48,6 @@ def show(
     wrong usage; 3 and 4 see --fail-on; 5 not logged to MLflow.
     """
     from narrows.client.errors import coming_back
-    from service.cli.fail_on import gate_of, require_against
     from service.cli.following import connected, left_on_interrupt, noun_of, require_success
     from service.cli.following import follow as follow_to_the_end
     from service.cli.printing import print_answer, print_json
@@ -56,19 +57,18 @@ def show(
     from service.cli.uploading import require_id
 
     identity = require_id(job, "ana", "trl")
-    findings = Outputs(junit, sarif, github, source_file, mlflow)
-    findings.require_places()
-    require_against(fail_on, against)
-    needing = findings.option or (fail_on and "--fail-on")
-    if needing and not follow:
-        raise typer.BadParameter(f"{needing} needs the result; leave out --no-follow.")
-    if noun_of(identity) == "trial":
-        if wrong := needing or (plan and "--plan"):
-            raise typer.BadParameter(f"{wrong} is for analyses; this is a trial.")
-        show_trial(identity, output, follow=follow, as_json=as_json)
-        return
+    findings = Outputs(junit, sarif, github, source_file, mlflow, fail_on, against, report)
+    findings.require_possible()
+    if findings.options and not follow:
+        raise typer.BadParameter(f"{findings.options[0]} needs the result; leave out --no-follow.")
     steps = Steps()
     with connected(steps) as client:
+        if noun_of(identity) == "trial":
+            _require_of_trials([*findings.options, *(["--plan"] if plan else ())])
+            show_trial(
+                steps, client, identity, output, follow=follow, mlflow=mlflow, as_json=as_json
+            )
+            return
         with coming_back("analysis", identity):
             found = client.analyses.retrieve(identity)
         if follow and not found.has_ended:
@@ -87,7 +87,14 @@ def show(
         print_answer(result, _known(result, plan), as_json=as_json)
         if output is None and found.request.get("build") and not as_json:
             typer.echo(f"To download what was built: narrows show {identity} --output DIR")
-        findings.finish(client, result, gate_of(client, result, fail_on, against))
+        findings.finish(client, result)
+
+
+def _require_of_trials(options: list[str]) -> None:
+    """Raise BadParameter for an option that is not for trials."""
+    for option in options:
+        if option != "--mlflow":
+            raise typer.BadParameter(f"{option} is for analyses; this is a trial.")
 
 
 def _known(result: "Result", names: list[str] | None) -> list[str]:

@@ -15,6 +15,7 @@ from narrows.vocabulary import (
     VARIANT_KINDS,
     Init,
 )
+from service.cli.findings.outputs import Mlflow, Outputs
 from service.cli.naming import Metadata, Name, Tag, naming_of
 from service.cli.options import AsJson, one_of, requested_advice, requested_trial_plans
 
@@ -113,6 +114,7 @@ def trial(
             metavar="DIR", file_okay=False, help="Download the trained networks into this folder."
         ),
     ] = None,
+    mlflow: Mlflow = False,
     name: Name = None,
     tag: Tag = None,
     metadata: Metadata = None,
@@ -127,14 +129,15 @@ def trial(
 
     Without --analysis, the network is analysed first. Each variant is trained with each seed, and
     held against the network with its own widths. Ctrl-C leaves the trial, which `narrows show`
-    finds again; a second Ctrl-C cancels it. Exit status: 0 done, 1 failed, 2 wrong usage.
+    finds again; a second Ctrl-C cancels it. Exit status: 0 done, 1 failed, 2 wrong usage, 5 not
+    logged to MLflow.
     """
     given = dict(locals())
 
     from service.cli.checks import checked_transform, checked_trial
     from service.cli.following import connected
     from service.cli.progress import Steps
-    from service.cli.run_trial import request_trial, show_trial_with
+    from service.cli.run_trial import request_trial, show_trial
     from service.cli.uploading import require_id, source
 
     if (analysis is None) == (model is None) or (model is None) != (dataset is None):
@@ -143,6 +146,7 @@ def trial(
     preprocessing = None if transform is None else checked_transform(transform)
     if preprocessing is not None and sources is None:
         raise typer.BadParameter("The analysis says this; leave out --transform.")
+    Outputs(mlflow=mlflow).require_possible(detach=detach)
     advice = requested_advice(advise_budget, advise_cost, None)
     values: dict[str, Any] = {
         "plans": requested_trial_plans(plan, factor, advised=advice is not None),
@@ -169,4 +173,4 @@ def trial(
             steps_shown.note(f"Come back with: narrows show {identity}")
             typer.echo(identity)
             return
-        show_trial_with(steps_shown, client, identity, output, follow=True, as_json=as_json)
+        show_trial(steps_shown, client, identity, output, mlflow=mlflow, as_json=as_json)

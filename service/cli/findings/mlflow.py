@@ -1,7 +1,9 @@
-"""`--mlflow`: logs a result to MLflow; where that fails, says how to do it again."""
+"""`--mlflow`: logs a result or a trial to MLflow; where that fails, says how to do it again."""
 
 import os
 import re
+from collections.abc import Sequence
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
@@ -10,12 +12,15 @@ import typer
 from narrows.report.findings import Findings
 from narrows.tracking import mlflow
 from narrows.tracking.record import Record, record_of
+from narrows.tracking.trial_record import record_of_trial
 from service.cli.errors import CommandError
+from service.cli.following import noun_of
 from service.cli.report_summary import summary_of
 from service.objects_in_text import without_addresses
 
 if TYPE_CHECKING:
-    from narrows.client import Client
+    from narrows.client import Analysis, Client, Trial
+    from narrows.client.types import TrialRun
     from service.cli.run_analysis import Result
 
 SETTINGS = {
@@ -35,30 +40,7 @@ def require_mlflow() -> None:
 
 
 def log_result(client: "Client", result: "Result") -> bool:
-    """Log a result with the networks that it built; return False where MLflow did not take it."""
-    for name, value in SETTINGS.items():
-        os.environ.setdefault(name, value)
-    identity = result.analysis.id
-    record = _record(client, result)
-    with TemporaryDirectory() as folder:
-        files = [path for _, path in result.built or ()] or [
-            client.analyses.download(identity, artifact.name, folder)
-            for artifact in result.analysis.artifacts
-        ]
-        try:
-            run = mlflow.log(record, files)
-        except Exception as error:  # its stores raise whatever they like
-            typer.echo(
-                f"The analysis {identity} has succeeded, but is not logged: {_said(error)}\n"
-                f"To log it again: narrows show {identity} --mlflow",
-                err=True,
-            )
-            return False
-    typer.echo(f"Logged to the run {run} of MLflow.", err=True)
-    return True
-
-
-def _record(client: "Client", result: "Result") -> Record:
+    """Log a result with the networks that it built, as `_log` does."""
     analysis = result.analysis
     findings = Findings(
         summary=summary_of(analysis).to_dict(),
@@ -70,7 +52,43 @@ def _record(client: "Client", result: "Result") -> Record:
         identity=analysis.id,
         origin=[("url", analysis.url)],
     )
-    return record_of(findings, analysis.request, analysis.report())
+    record = record_of(findings, analysis.request, analysis.report())
+    return _log(client, record, analysis, [path for _, path in result.built or ()])
+
+
+def log_trial(
+    client: "Client", trial: "Trial", runs: Sequence["TrialRun"], files: Sequence[Path]
+) -> bool:
+    """Log a trial with its trained networks, as `_log` does; `files` are those on this machine."""
+    title = client.models.retrieve(trial.model_id).name
+    documents = [run.to_dict() for run in runs]
+    record = record_of_trial(trial.to_dict(), documents, title, trial.url)
+    return _log(client, record, trial, files)
+
+
+def _log(client: "Client", record: Record, job: "Analysis | Trial", files: Sequence[Path]) -> bool:
+    """Log a record with the files of a job, which are downloaded if none are given.
+
+    Return False where MLflow did not take it; standard error says why.
+    """
+    for name, value in SETTINGS.items():
+        os.environ.setdefault(name, value)
+    resource = client.trials if noun_of(job.id) == "trial" else client.analyses
+    with TemporaryDirectory() as folder:
+        files = files or [
+            resource.download(job.id, artifact.name, folder) for artifact in job.artifacts
+        ]
+        try:
+            run = mlflow.log(record, files)
+        except Exception as error:  # its stores raise whatever they like
+            typer.echo(
+                f"The {noun_of(job.id)} {job.id} has succeeded, but is not logged: {_said(error)}\n"
+                f"To log it again: narrows show {job.id} --mlflow",
+                err=True,
+            )
+            return False
+    typer.echo(f"Logged to the run {run} of MLflow.", err=True)
+    return True
 
 
 def _said(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""`--junit`, `--sarif`, `--github`, `--source`, `--report`, `--mlflow`: where findings go."""
+"""Where findings go: files, annotations, MLflow, the exit status."""
 
 import os
 from dataclasses import dataclass
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from service.cli.fail_on import Gate, exit_if
+from service.cli.fail_on import Gate, exit_if, gate_of, require_against
+from service.cli.options import FailOnWord
 from service.cli.report_file import require_writable, write_report
 
 if TYPE_CHECKING:
@@ -47,31 +48,34 @@ Mlflow = Annotated[
 
 @dataclass(frozen=True)
 class Outputs:
-    """The files that were asked for, and whether annotations and a run of MLflow were."""
+    """The files that were asked for, and whether annotations, a run of MLflow and a gate were."""
 
-    junit: Path | None
-    sarif: Path | None
-    github: bool
-    source: Path | None
-    mlflow: bool
+    junit: Path | None = None
+    sarif: Path | None = None
+    github: bool = False
+    source: Path | None = None
+    mlflow: bool = False
+    fail_on: FailOnWord | None = None
+    against: str | None = None
     report: Path | None = None
 
     @property
-    def option(self) -> str:
-        """The name of an option that was given; "" without any."""
+    def options(self) -> list[str]:
+        """The names of the options that were given and need the result."""
         given = {
             "--junit": self.junit,
             "--sarif": self.sarif,
             "--github": self.github,
             "--report": self.report,
             "--mlflow": self.mlflow,
+            "--fail-on": self.fail_on,
         }
-        return next((name for name, value in given.items() if value), "")
+        return [name for name, value in given.items() if value]
 
-    def require_places(self) -> None:
+    def require_possible(self, *, detach: bool = False) -> None:
         """Raise BadParameter or CommandError if something can't go where it was asked for.
 
-        Called before anything is computed.
+        Called before anything is computed. With `detach` nobody waits for the result.
         """
         if self.source is not None and not (self.sarif or self.github):
             raise typer.BadParameter("--source is for --sarif and --github; leave it out.")
@@ -79,14 +83,23 @@ class Outputs:
         for path in (self.junit, self.sarif):
             if path is not None and not path.parent.is_dir():
                 raise typer.BadParameter(f"The folder {path.parent} of {path} does not exist.")
+        require_against(self.fail_on, self.against)
+        if detach and self.options:
+            raise typer.BadParameter(
+                f"{self.options[0]} needs the result: give it to `narrows show`."
+            )
         if self.mlflow:
             from service.cli.findings.mlflow import require_mlflow
 
             require_mlflow()
 
-    def finish(self, client: "Client", result: "Result", gate: Gate) -> None:
+    def finish(self, client: "Client", result: "Result") -> None:
         """Write what was asked for; raise typer.Exit with the status that says what was found."""
-        self._write(client, result, gate)
+        gate = gate_of(client, result, self.fail_on, self.against)
+        if self.report is not None:
+            write_report(client, result.analysis.id, self.report)
+        if self.junit or self.sarif or self.github:
+            self._write_findings(client, result, gate)
         logged = True
         if self.mlflow:
             from service.cli.findings.mlflow import log_result
@@ -96,17 +109,13 @@ class Outputs:
         if not logged:
             raise typer.Exit(NOT_LOGGED)
 
-    def _write(self, client: "Client", result: "Result", gate: Gate) -> None:
+    def _write_findings(self, client: "Client", result: "Result", gate: Gate) -> None:
         """Write files, and annotations on standard error, which GitHub reads as well."""
-        if not self.option:
-            return
         from service.cli.findings.finding import findings_of
         from service.cli.findings.github import annotation
         from service.cli.findings.junit import junit
         from service.cli.findings.sarif import sarif
 
-        if self.report is not None:
-            write_report(client, result.analysis.id, self.report)
         findings = findings_of(result, gate)
         source = self.source or Path(client.models.retrieve(result.analysis.model_id).filename)
         if self.junit is not None:

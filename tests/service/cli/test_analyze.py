@@ -210,6 +210,24 @@ class TestMlflow:
         assert own.items() <= added.items()
         assert server.artifact(begun["run_id"], "narrows/double.pt2")
 
+        # And a trial of the analysis.
+        of = "--analysis", analysis["id"], "--plan", "double", "--variant", "plan"
+        short = "--steps", 2, "--seeds", 2, "--json"
+        done = narrows("trial", *of, *short, "--mlflow", **to_run)
+        assert done.returncode == 0, done.stderr
+        trial = json.loads(done.stdout)["trial"]
+        _, both, scores, known = server.run(begun["run_id"])
+        assert params.items() <= both.items()
+        assert both["narrows/trial/recipe/steps"] == "2"
+        for variant in trial["summary"]["variants"]:
+            assert scores[f"narrows/trial/loss/{variant['name']}"] == variant["loss"]["value"]
+        gain = trial["summary"]["variants"][1]["gain"]
+        assert scores["narrows/trial/gain_low/double"] == gain["interval"][0]
+        assert known["narrows/trial/id"] == trial["id"]
+        runs = json.loads(server.artifact(begun["run_id"], "narrows/runs.json"))
+        for run in runs:
+            assert server.artifact(begun["run_id"], f"narrows/{run['artifact']}")
+
         # Nothing is lost without a server.
         away = {"MLFLOW_TRACKING_URI": "http://me:secret@127.0.0.1:1"}
         done = narrows(
