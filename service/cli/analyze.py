@@ -5,19 +5,26 @@ from typing import Annotated, Any
 
 import typer
 
-from narrows.vocabulary import ADVISE, BUDGET_KINDS, COST_KINDS, LOSS_NAMES, METHODS, PLANS, RULES
+from narrows.vocabulary import LOSS_NAMES, PLANS
+from service.cli.analysis_options import (
+    AdviseBudget,
+    AdviseCost,
+    AdviseMultiple,
+    Blocks,
+    Build,
+    Cost,
+    Detach,
+    Factor,
+    Init,
+    Method,
+    Output,
+    PruningRatio,
+    Rule,
+    asked_plans,
+)
 from service.cli.findings.outputs import Github, Junit, Mlflow, Outputs, Sarif, Source
 from service.cli.naming import Metadata, Name, Tag, naming_of
-from service.cli.options import (
-    CUSTOM,
-    Against,
-    AsJson,
-    FailOn,
-    one_of,
-    prepare_output,
-    requested_advice,
-    requested_plans,
-)
+from service.cli.options import Against, AsJson, FailOn, one_of, prepare_output
 from service.cli.report_file import ReportFile
 
 
@@ -29,9 +36,7 @@ def analyze(
             help="A `.npz` file of x and y, a `.zip` of images, …: docs/data.md. Or an id."
         ),
     ],
-    pruning_ratio: Annotated[
-        float | None, typer.Option(help="The share of all channels that is removed, 0 to 1.")
-    ] = None,
+    pruning_ratio: PruningRatio = None,
     max_samples: Annotated[
         int | None, typer.Option(help="The largest number of samples to use.")
     ] = None,
@@ -49,9 +54,7 @@ def analyze(
         list[str] | None,
         typer.Option(help="Keep the width of the layer of this name; may be repeated."),
     ] = None,
-    cost: Annotated[
-        str | None, typer.Option(help=f"What the pruning ratio counts: {one_of(COST_KINDS)}.")
-    ] = None,
+    cost: Cost = None,
     plan: Annotated[
         list[str] | None,
         typer.Option(
@@ -59,51 +62,15 @@ def analyze(
             "'double'. 'all' prints the edits of all."
         ),
     ] = None,
-    advise_budget: Annotated[
-        str | None,
-        typer.Option(
-            metavar="SHARE",
-            help="How much the plan 'advise' may add, 10% if not given; adds the plan.",
-        ),
-    ] = None,
-    advise_cost: Annotated[
-        str | None, typer.Option(help=f"What 'advise' adds: {one_of(BUDGET_KINDS)}.")
-    ] = None,
-    advise_multiple: Annotated[
-        int | None,
-        typer.Option(
-            help="'advise' makes widths multiples of this; if not given, of 8 from 64 channels on."
-        ),
-    ] = None,
-    factor: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="LAYER=NUMBER",
-            help="Multiply this layer's width, in a plan 'custom'; may be repeated.",
-        ),
-    ] = None,
-    build: Annotated[
-        list[str] | None,
-        typer.Option(help="Build the network of this plan, or 'pruned'; may be repeated."),
-    ] = None,
-    init: Annotated[
-        str | None,
-        typer.Option(help="preserve: new channels keep the function; fresh: they are random."),
-    ] = None,
-    output: Annotated[
-        Path, typer.Option(metavar="DIR", file_okay=False, help="The folder for built networks.")
-    ] = Path(),
-    method: Annotated[
-        str | None,
-        typer.Option(help=f"{one_of(METHODS)}: how channels are ranked."),
-    ] = None,
-    rule: Annotated[
-        str | None,
-        typer.Option(
-            help=f"{one_of(RULES)}: what verdicts rest on. Default: worth, where the method "
-            "measures it."
-        ),
-    ] = None,
+    advise_budget: AdviseBudget = None,
+    advise_cost: AdviseCost = None,
+    advise_multiple: AdviseMultiple = None,
+    factor: Factor = None,
+    build: Build = None,
+    init: Init = None,
+    output: Output = Path(),
+    method: Method = None,
+    rule: Rule = None,
     gate: Annotated[
         str | None,
         typer.Option(help="weights or channel: what removing a channel sets to zero."),
@@ -111,9 +78,7 @@ def analyze(
     curvature: Annotated[
         str | None, typer.Option(help="sampled or exact, for sosp_i, joint and obs.")
     ] = None,
-    blocks: Annotated[
-        int | None, typer.Option(help="The number of removal steps, for sosp_i, joint and obs.")
-    ] = None,
+    blocks: Blocks = None,
     transform: Annotated[
         str | None,
         typer.Option(
@@ -132,10 +97,7 @@ def analyze(
     name: Name = None,
     tag: Tag = None,
     metadata: Metadata = None,
-    detach: Annotated[
-        bool,
-        typer.Option("--detach", help="Print the id of the analysis, and do not wait for it."),
-    ] = False,
+    detach: Detach = False,
     as_json: AsJson = False,
 ) -> None:
     """Find the bottlenecks of a network: upload it, wait, and print the results.
@@ -154,13 +116,12 @@ def analyze(
     preprocessing = None if transform is None else checked_transform(transform)
     findings = Outputs(junit, sarif, github, source_file, mlflow, fail_on, against, report)
     findings.require_possible(detach=detach)
-    advice = requested_advice(advise_budget, advise_cost, advise_multiple)
-    plans = requested_plans(plan, factor, advised=advice is not None)
+    asked = asked_plans(plan, factor, advise_budget, advise_cost, advise_multiple)
     values = {
         "pruning_ratio": pruning_ratio, "max_samples": max_samples, "batch_size": batch_size,
         "loss": loss, "seed": seed, "exclude": exclude, "method": method, "gate": gate,
         "rule": rule, "curvature": curvature, "blocks": blocks,
-        "cost": cost, "plans": plans, "advise": advice, "build": build, "init": init,
+        "cost": cost, "plans": asked.plans, "advise": asked.advise, "build": build, "init": init,
         "transform": preprocessing if isinstance(dataset_source, str) else None,
         **naming_of(name, tag, metadata),
     }  # fmt: skip
@@ -168,10 +129,10 @@ def analyze(
     request = checked_request(options)
     prepare_output(output, build, [model_source, dataset_source])
 
-    from service.cli.following import connected, follow, left_on_interrupt, require_success
-    from service.cli.printing import print_answer
+    from service.cli.finish import finish
+    from service.cli.following import connected
     from service.cli.progress import Steps
-    from service.cli.run_analysis import request_analysis, result_of
+    from service.cli.run_analysis import request_analysis
 
     steps = Steps()
     with connected(steps) as client:
@@ -184,15 +145,7 @@ def analyze(
             options,
             check_model=lambda inspection: check_against_model(request, inspection),
         )
-        if detach:
-            steps.note(f"Come back with: narrows show {identity}")
-            typer.echo(identity)
-            return
-        with left_on_interrupt(steps, client, identity):
-            analysis = follow(steps, client, identity)
-        require_success(analysis)
-        result = result_of(steps, client, analysis, output)
-        added = [*([CUSTOM] if factor else ()), *([ADVISE] if advice else ())]
-        edits_of = [*(plan or ()), *added] or ["double"]
-        print_answer(result, edits_of, as_json=as_json)
-        findings.finish(client, result)
+        finish(
+            steps, client, identity, findings, asked.edits_of, output,
+            detach=detach, as_json=as_json,
+        )  # fmt: skip

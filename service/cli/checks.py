@@ -1,14 +1,15 @@
 """Checks a request before gigabytes are uploaded for it."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar, cast
 
 import typer
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from narrows.client.types import AnalysisOptions, Transform
 from narrows.vocabulary import ADVISE
 from service.analyses.combinations import check_layers, check_request
+from service.analyses.follow_up_request import FollowUpRequest
 from service.analyses.request import AnalysisRequest
 from service.datasets.schemas import Transform as TransformSchema
 from service.http.problems import InvalidError
@@ -16,14 +17,12 @@ from service.plain_errors import explain
 from service.trials.request import TrialRequest
 from service.trials.terms import own_terms
 
+M = TypeVar("M", bound=BaseModel)
+
 
 def checked_request(options: AnalysisOptions) -> AnalysisRequest:
     """Return the request with its defaults; raise BadParameter, which names the wrong option."""
-    try:
-        request = AnalysisRequest.model_validate({"model_id": "-", "dataset_id": "-", **options})
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise _bad([str(part) for part in first["loc"]], explain(first)) from None
+    request = _valid(AnalysisRequest, {"model_id": "-", "dataset_id": "-", **options})
     _explained(lambda: check_request(request))
     return request
 
@@ -31,13 +30,14 @@ def checked_request(options: AnalysisOptions) -> AnalysisRequest:
 def checked_trial(request: dict[str, Any]) -> None:
     """Check a request for a trial before its upload; raise BadParameter."""
     ids = {} if "analysis_id" in request else {"model_id": "-", "dataset_id": "-"}
-    try:
-        asked = TrialRequest.model_validate({**ids, **request})
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise _bad([str(part) for part in first["loc"]], explain(first)) from None
+    asked = _valid(TrialRequest, {**ids, **request})
     if ids:
         _explained(lambda: own_terms(asked))
+
+
+def check_follow_up(request: Mapping[str, Any]) -> None:
+    """Raise BadParameter for what no follow-up may ask; it names the wrong option."""
+    _valid(FollowUpRequest, request)
 
 
 def check_against_model(request: AnalysisRequest, inspection: dict[str, Any]) -> None:
@@ -54,6 +54,14 @@ def checked_transform(text: str) -> Transform:
         where = "".join(f"{part}: " for part in first["loc"])
         raise typer.BadParameter(f"{where}{explain(first)}", param_hint="--transform") from None
     return cast("Transform", transform.model_dump())
+
+
+def _valid(schema: type[M], document: Mapping[str, Any]) -> M:
+    try:
+        return schema.model_validate(document)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise _bad([str(part) for part in first["loc"]], explain(first)) from None
 
 
 def _explained(check: Callable[[], object]) -> None:

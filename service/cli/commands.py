@@ -14,6 +14,7 @@ from service.cli.cancel import cancel
 from service.cli.compare import compare
 from service.cli.demo import demo
 from service.cli.errors import CommandError
+from service.cli.follow_up import follow_up
 from service.cli.gc import gc
 from service.cli.inspect import inspect
 from service.cli.keys import keys
@@ -91,6 +92,7 @@ _OWN: dict[str, Callable[..., None]] = {
     "trial": trial,
     "show": show,
     "report": report,
+    "follow-up": follow_up,
     "plan": plan,
     "build": build,
     "analyses": analyses,

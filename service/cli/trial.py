@@ -6,7 +6,6 @@ from typing import Annotated, Any, get_args
 import typer
 
 from narrows.vocabulary import (
-    BUDGET_KINDS,
     LOSS_NAMES,
     OPTIMIZERS,
     PLANS,
@@ -15,6 +14,7 @@ from narrows.vocabulary import (
     VARIANT_KINDS,
     Init,
 )
+from service.cli.analysis_options import AdviseCost, Factor
 from service.cli.findings.outputs import Mlflow, Outputs
 from service.cli.naming import Metadata, Name, Tag, naming_of
 from service.cli.options import AsJson, one_of, requested_advice, requested_trial_plans
@@ -42,20 +42,12 @@ def trial(
         list[str] | None,
         typer.Option(help=f"{one_of(PLANS)}; may be repeated. Default: double and advise."),
     ] = None,
-    factor: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="LAYER=NUMBER",
-            help="Multiply this layer's width, in a plan 'custom'; may be repeated.",
-        ),
-    ] = None,
+    factor: Factor = None,
     advise_budget: Annotated[
         str | None,
         typer.Option(metavar="SHARE", help="How much the plan 'advise' may add, 10% by default."),
     ] = None,
-    advise_cost: Annotated[
-        str | None, typer.Option(help=f"What 'advise' adds: {one_of(BUDGET_KINDS)}.")
-    ] = None,
+    advise_cost: AdviseCost = None,
     variant: Annotated[
         list[str] | None,
         typer.Option(help=f"{one_of(VARIANT_KINDS)}; may be repeated. Default: all."),

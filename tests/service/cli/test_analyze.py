@@ -127,9 +127,9 @@ class TestAnalyze:
         assert request["request"]["plans"] == ["uniform", "advise", custom]
         advice = {"budget": 0.05, "cost": "macs", "multiple": None}
         assert request["request"]["advise"] == advice
-        self.check_plan_and_build(narrows, request["id"], tmp_path / "mine.pt2")
+        self.check_follow_ups(narrows, request["id"], tmp_path / "mine.pt2")
 
-    def check_plan_and_build(self, narrows: Narrows, analysis: str, path: Path) -> None:
+    def check_follow_ups(self, narrows: Narrows, analysis: str, path: Path) -> None:
         """More of the same analysis, without its data."""
         done = narrows("plan", analysis, "--factor", "features.conv2=2", "--name", "mine")
         assert done.returncode == 0, done.stderr
@@ -139,9 +139,19 @@ class TestAnalyze:
         assert json.loads(narrows("inspect", path, "--json").stdout)["state"] == "ready"
         advised = json.loads(narrows("plan", analysis, "--budget", "20%", "--json").stdout)
         assert [plan["name"] for plan in advised["plans"]] == ["advise"]
+        page = path.with_suffix(".md")
+        less = "--pruning-ratio", 0.3, "--name", "less", "--fail-on", "bottleneck"
+        done = narrows("follow-up", analysis, *less, "--report", page, "--json")
+        assert done.returncode == 3, done.stderr
+        found = json.loads(done.stdout)["analysis"]
+        assert (found["source_id"], found["name"]) == (analysis, "less")
+        assert (found["request"]["pruning_ratio"], found["request"]["cost"]) == (0.3, "macs")
+        assert "features.conv3" in page.read_text()
         for wrong, said in (
             (("plan", analysis), "Give --factor, with a --name, or else --budget."),
             (("build", analysis), "Give either --plan or --factor."),
+            (("follow-up", analysis), "Say what is to be different"),
+            (("follow-up", analysis, "--pruning-ratio", 2), "--pruning-ratio: It must be less"),
             (("build", analysis, "--plan", "double", "-o", path / "x"), "does not exist"),
         ):
             done = narrows(*wrong)

@@ -18,6 +18,7 @@ COMMANDS = [
                 "upload",
                 "analyze",
                 "show",
+                "follow-up",
                 "plan",
                 "build",
                 "analyses",
