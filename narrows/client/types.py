@@ -1757,6 +1757,13 @@ class UploadChange(TypedDict):
     """When it expires; null: as the server's retention says."""
 
 
+class UploadCompletion(TypedDict):
+    """What is said of the model or dataset when its file is whole."""
+
+    expires_at: NotRequired[datetime | None]
+    """When it expires; null: as the server's retention says."""
+
+
 class UploadSessionOptions(TypedDict):
     """What may be left out of UploadSessionRequest."""
 

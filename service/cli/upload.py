@@ -45,16 +45,14 @@ def upload(
     if is_model and transform is not None:
         raise typer.BadParameter("--transform belongs to a dataset; leave it out.")
     preprocessing = None if transform is None else checked_transform(transform)
-    naming: Any = naming_of(name, tag, metadata)
+    declared: Any = naming_of(name, tag, metadata)
+    if days is not None:
+        declared["expires_at"] = datetime.now(UTC) + timedelta(days=days)
     steps = Steps()
     with connected(steps) as client:
         uploaded: Model | Dataset
         if is_model:
-            uploaded = ready_model(steps, client, file, declared=naming)
+            uploaded = ready_model(steps, client, file, declared=declared)
         else:
-            uploaded = upload_dataset(steps, client, file, preprocessing, declared=naming)
-        if days is not None:
-            until = datetime.now(UTC) + timedelta(days=days)
-            resource = client.models if is_model else client.datasets
-            uploaded = resource.update(uploaded.id, expires_at=until)
+            uploaded = upload_dataset(steps, client, file, preprocessing, declared=declared)
     typer.echo(json_of(uploaded) if as_json else uploaded.id)

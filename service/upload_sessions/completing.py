@@ -3,6 +3,7 @@
 import asyncio
 import weakref
 from contextlib import suppress
+from datetime import datetime
 from typing import Final
 
 from sqlalchemy.orm import Session
@@ -24,6 +25,7 @@ from service.storage.stored import Stored
 from service.upload_sessions import service as sessions
 from service.upload_sessions.repository import UploadSessionRepository
 from service.uploads import service as uploads
+from service.uploads.expiry import UploadChange
 
 _SHOWN: Final = 100
 _locks: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
@@ -33,27 +35,31 @@ Made = tuple[Model | Dataset, bool]
 """A model or dataset, and whether it is new: the owner's same upload is there once."""
 
 
-async def complete(services: Services, caller: Caller, identity: str) -> Made:
-    """Return what the whole file has become, now or in an earlier call.
+async def complete(
+    services: Services, caller: Caller, identity: str, expires_at: datetime | None = None
+) -> Made:
+    """Return what the whole file has become, now or in an earlier call; it expires as is said.
 
     Raises a ProblemError: 404 for no such session, 409 if it was cancelled or parts are missing,
     412 if the file has another SHA-256 than was announced. Repeats wait for the first.
     """
     async with _locks.setdefault(identity, asyncio.Lock()):
-        return await run_in_threadpool(_complete, services, caller, identity)
+        return await run_in_threadpool(_complete, services, caller, identity, expires_at)
 
 
-def _complete(services: Services, caller: Caller, identity: str) -> Made:
+def _complete(
+    services: Services, caller: Caller, identity: str, expires_at: datetime | None
+) -> Made:
     with services.transaction() as session:
         row = sessions.find(session, caller.owner, identity, to_change=True)
         if row.state == "completed":
-            return _made(session, row)
+            return _made(session, caller, row, expires_at)
         parts = _all_parts(session, row)
         FileRepository(session).hold(row.sha256, row.size)
         row.file, row.expires_at = row.sha256, sessions.expiry(services.settings)
     try:
         with services.storage.parts.whole(identity, parts, row.sha256) as file:
-            made = _make(services, caller, identity, file)
+            made = _make(services, caller, identity, file, expires_at)
             with suppress(OSError):  # the sweeper tries again
                 services.storage.parts.discard(identity)
     except WrongContentError as error:
@@ -67,9 +73,13 @@ def _complete(services: Services, caller: Caller, identity: str) -> Made:
     return made
 
 
-def _made(session: Session, row: UploadSession) -> Made:
-    kind = sessions.KINDS[row.kind]
-    made: Model | Dataset = uploads.find(session, row.owner, kind, row.upload_id or "")
+def _made(
+    session: Session, caller: Caller, row: UploadSession, expires_at: datetime | None
+) -> Made:
+    kind, identity = sessions.KINDS[row.kind], row.upload_id or ""
+    made: Model | Dataset = uploads.find(session, row.owner, kind, identity)
+    if expires_at is not None:
+        uploads.change(session, caller, kind, identity, UploadChange(expires_at=expires_at))
     return made, bool(row.upload_is_new)
 
 
@@ -93,7 +103,13 @@ def _missing(row: UploadSession, numbers: list[int]) -> PartsMissingError:
     )
 
 
-def _make(services: Services, caller: Caller, identity: str, file: Stored) -> Made:
+def _make(
+    services: Services,
+    caller: Caller,
+    identity: str,
+    file: Stored,
+    expires_at: datetime | None,
+) -> Made:
     """Make the model or dataset and end the session, in one transaction."""
     try:
         with services.transaction() as session:
@@ -105,7 +121,7 @@ def _make(services: Services, caller: Caller, identity: str, file: Stored) -> Ma
                     session, services.storage, caller, file, kind, row.columns
                 )
                 row.state, row.upload_id, row.file = "completed", made.id, None
-            return _made(session, row)
+            return _made(session, caller, row, expires_at)
     except BaseException:
         services.storage.discard(file)
         raise

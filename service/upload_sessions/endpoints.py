@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Body, Path, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from service.database.tables import Model
@@ -14,6 +14,7 @@ from service.http.middleware import SmallBodyRoute
 from service.http.pagination import Page, PageSize, PageToken, Slice
 from service.http.problem_schema import responses
 from service.http.problems import (
+    ExpiredError,
     KeyReusedError,
     NotJsonError,
     PartDiffersError,
@@ -30,6 +31,7 @@ from service.upload_sessions.digests import BodyDigest
 from service.upload_sessions.schemas import (
     OfFile,
     State,
+    UploadCompletion,
     UploadSessionDetail,
     UploadSessionOut,
     UploadSessionRequest,
@@ -112,14 +114,21 @@ async def put_upload_part(
     status_code=201,
     responses={
         200: {"description": "The same upload is there already, at `Content-Location`"},
-        **responses(404, UploadEndedError, PartsMissingError, 412, 507),
+        **responses(
+            400, 404, 408, UploadEndedError, PartsMissingError, ExpiredError, 412, 413,
+            NotJsonError, 507,
+        ),
     },
-)
+)  # fmt: skip
 async def complete_upload(
-    upload_id: Id, response: Response, caller: Writer, services: FromApp
+    upload_id: Id,
+    response: Response,
+    caller: Writer,
+    services: FromApp,
+    body: Annotated[UploadCompletion, Body(default_factory=UploadCompletion)],
 ) -> ModelOut | DatasetOut:
     """Check the whole file and make the model or dataset; again, the answer is the same."""
-    made = await completing.complete(services, caller, upload_id)
+    made = await completing.complete(services, caller, upload_id, body.expires_at)
     if isinstance(made[0], Model):
         prefix = models.router.prefix
         return await run_in_threadpool(answer, services, response, prefix, made, ModelOut)

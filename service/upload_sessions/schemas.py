@@ -6,6 +6,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validato
 from narrows.vocabulary import UploadSessionState
 from service.datasets.schemas import Transform
 from service.naming.schemas import MetadataOut, Name, Naming, TagsOut
+from service.uploads.expiry import Expiry
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 EXAMPLE_SHA256 = "60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752"
@@ -53,6 +54,18 @@ class UploadSessionRequest(Naming):
         if self.kind == "model" and self.transform is not None:
             raise ValueError("A model has no `transform`; only a dataset has.")
         return self
+
+
+class UploadCompletion(BaseModel):
+    """What is said of the model or dataset when its file is whole."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"example": {"expires_at": "2027-01-31T12:00:00Z"}}
+    )
+
+    expires_at: Expiry | None = Field(
+        default=None, description="When it expires; null: as the server's retention says"
+    )
 
 
 class UploadSessionOut(BaseModel):

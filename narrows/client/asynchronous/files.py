@@ -11,7 +11,7 @@ from narrows.client.asynchronous.resource import AsyncResource
 from narrows.client.asynchronous.runtime import sleep
 from narrows.client.asynchronous.whole import upload_whole
 from narrows.client.errors import FailedError, TimedOutError
-from narrows.client.requests import path_of, request_of
+from narrows.client.requests import path_of
 from narrows.client.transfer import OnRead
 
 F = TypeVar("F", types.Model, types.Dataset)
@@ -57,11 +57,9 @@ class AsyncFiles(AsyncResource, Generic[F]):
         if path.stat().st_size <= transfer.LARGE:
             url = f"/v1/{self._resource}"
             return self._kind(await upload_whole(self._connection, url, declared, path, on_read))
-        begun = types.UploadSessionRequest.__annotations__
-        later = {name: declared.pop(name) for name in [*declared] if name not in begun}
+        at_end = types.UploadCompletion.__annotations__
+        completion = {name: declared.pop(name) for name in [*declared] if name in at_end}
         declared["kind"] = self._resource.removesuffix("s")
-        document = await upload_in_parts(self._connection, declared, path, on_read)
-        if later:
-            at = path_of(f"/v1/{self._resource}/{{}}", document["id"])
-            document = (await self._connection.send("PATCH", at, **request_of(body=later))).json()
-        return self._kind(document)
+        return self._kind(
+            await upload_in_parts(self._connection, declared, completion, path, on_read)
+        )

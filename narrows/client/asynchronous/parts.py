@@ -26,11 +26,16 @@ _ROUNDS: Final = 3
 
 
 async def upload_in_parts(
-    connection: AsyncConnection, declared: Mapping[str, Any], path: Path, on_read: OnRead | None
+    connection: AsyncConnection,
+    declared: Mapping[str, Any],
+    completion: Mapping[str, Any],
+    path: Path,
+    on_read: OnRead | None,
 ) -> Any:
     """Upload a file; return the JSON of the model or dataset. Raises OSError, as reading.
 
-    `declared` are its kind and filename, and what else is said of it. What arrived before is found
+    `declared` are its kind and filename, and what else is said of it; `completion` is said when all
+    has arrived, so that it may be other where an upload goes on. What arrived before is found
     by the file's SHA-256, and not sent again. `on_read` is also told of that; it is called by one
     thread at a time.
     """
@@ -40,12 +45,12 @@ async def upload_in_parts(
     session = await _begun(connection, request) or await _begin(connection, request)
     if session.state == "completed":  # the server has the same already
         on_read(size)
-        return await _completed(connection, session.id)
+        return await _completed(connection, session.id, completion)
     sending = _Sending(connection, session, path, on_read)
     for rounds_left in reversed(range(_ROUNDS)):
         await sending.send_missing()
         try:
-            return await _completed(connection, session.id)
+            return await _completed(connection, session.id, completion)
         except ApiError as error:
             if not (rounds_left and error.type.endswith(":parts-missing")):
                 raise
@@ -82,11 +87,14 @@ async def _read(connection: AsyncConnection, identity: str) -> UploadSessionDeta
     return UploadSessionDetail(answer.json())
 
 
-async def _completed(connection: AsyncConnection, identity: str) -> Any:
+async def _completed(
+    connection: AsyncConnection, identity: str, completion: Mapping[str, Any]
+) -> Any:
     path = path_of("/v1/uploads/{}", identity)
-    timeout = connection.limits.timeout(connection.limits.upload_answer)
+    sent = request_of(body=completion)
+    sent["timeout"] = connection.limits.timeout(connection.limits.upload_answer)
     try:
-        answer = await connection.send("POST", f"{path}/complete", patient=True, timeout=timeout)
+        answer = await connection.send("POST", f"{path}/complete", patient=True, **sent)
     except ApiError as error:
         if error.status == httpx.codes.PRECONDITION_FAILED:
             await connection.send("DELETE", path)

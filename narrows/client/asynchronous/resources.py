@@ -576,12 +576,15 @@ class AsyncUploads(AsyncResource):
         """Give an upload up and delete its parts."""
         await self._none("DELETE", path_of("/v1/uploads/{}", upload_id))
 
-    async def complete(self, upload_id: str) -> types.Model | types.Dataset:
+    async def complete(
+        self, upload_id: str, /, **request: Unpack[types.UploadCompletion]
+    ) -> types.Model | types.Dataset:
         """Check the whole file and make the model or dataset; again, the answer is the same."""
         return await self._one(
             either(types.Model, types.Dataset),
             "POST",
             path_of("/v1/uploads/{}/complete", upload_id),
+            body=request,
         )
 
     async def put_part(self, upload_id: str, number: int, content: bytes) -> None:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Final, Generic, TypeVar
 
 from narrows.client import transfer, types
 from narrows.client.errors import FailedError, TimedOutError
-from narrows.client.requests import path_of, request_of
+from narrows.client.requests import path_of
 from narrows.client.synchronous.parts import upload_in_parts
 from narrows.client.synchronous.resource import Resource
 from narrows.client.synchronous.runtime import sleep
@@ -56,11 +56,7 @@ class Files(Resource, Generic[F]):
         if path.stat().st_size <= transfer.LARGE:
             url = f"/v1/{self._resource}"
             return self._kind(upload_whole(self._connection, url, declared, path, on_read))
-        begun = types.UploadSessionRequest.__annotations__
-        later = {name: declared.pop(name) for name in [*declared] if name not in begun}
+        at_end = types.UploadCompletion.__annotations__
+        completion = {name: declared.pop(name) for name in [*declared] if name in at_end}
         declared["kind"] = self._resource.removesuffix("s")
-        document = upload_in_parts(self._connection, declared, path, on_read)
-        if later:
-            at = path_of(f"/v1/{self._resource}/{{}}", document["id"])
-            document = (self._connection.send("PATCH", at, **request_of(body=later))).json()
-        return self._kind(document)
+        return self._kind(upload_in_parts(self._connection, declared, completion, path, on_read))

@@ -27,11 +27,16 @@ _ROUNDS: Final = 3
 
 
 def upload_in_parts(
-    connection: Connection, declared: Mapping[str, Any], path: Path, on_read: OnRead | None
+    connection: Connection,
+    declared: Mapping[str, Any],
+    completion: Mapping[str, Any],
+    path: Path,
+    on_read: OnRead | None,
 ) -> Any:
     """Upload a file; return the JSON of the model or dataset. Raises OSError, as reading.
 
-    `declared` are its kind and filename, and what else is said of it. What arrived before is found
+    `declared` are its kind and filename, and what else is said of it; `completion` is said when all
+    has arrived, so that it may be other where an upload goes on. What arrived before is found
     by the file's SHA-256, and not sent again. `on_read` is also told of that; it is called by one
     thread at a time.
     """
@@ -41,12 +46,12 @@ def upload_in_parts(
     session = _begun(connection, request) or _begin(connection, request)
     if session.state == "completed":  # the server has the same already
         on_read(size)
-        return _completed(connection, session.id)
+        return _completed(connection, session.id, completion)
     sending = _Sending(connection, session, path, on_read)
     for rounds_left in reversed(range(_ROUNDS)):
         sending.send_missing()
         try:
-            return _completed(connection, session.id)
+            return _completed(connection, session.id, completion)
         except ApiError as error:
             if not (rounds_left and error.type.endswith(":parts-missing")):
                 raise
@@ -81,11 +86,12 @@ def _read(connection: Connection, identity: str) -> UploadSessionDetail:
     return UploadSessionDetail(answer.json())
 
 
-def _completed(connection: Connection, identity: str) -> Any:
+def _completed(connection: Connection, identity: str, completion: Mapping[str, Any]) -> Any:
     path = path_of("/v1/uploads/{}", identity)
-    timeout = connection.limits.timeout(connection.limits.upload_answer)
+    sent = request_of(body=completion)
+    sent["timeout"] = connection.limits.timeout(connection.limits.upload_answer)
     try:
-        answer = connection.send("POST", f"{path}/complete", patient=True, timeout=timeout)
+        answer = connection.send("POST", f"{path}/complete", patient=True, **sent)
     except ApiError as error:
         if error.status == httpx.codes.PRECONDITION_FAILED:
             connection.send("DELETE", path)

@@ -547,12 +547,15 @@ class Uploads(Resource):
         """Give an upload up and delete its parts."""
         self._none("DELETE", path_of("/v1/uploads/{}", upload_id))
 
-    def complete(self, upload_id: str) -> types.Model | types.Dataset:
+    def complete(
+        self, upload_id: str, /, **request: Unpack[types.UploadCompletion]
+    ) -> types.Model | types.Dataset:
         """Check the whole file and make the model or dataset; again, the answer is the same."""
         return self._one(
             either(types.Model, types.Dataset),
             "POST",
             path_of("/v1/uploads/{}/complete", upload_id),
+            body=request,
         )
 
     def put_part(self, upload_id: str, number: int, content: bytes) -> None:

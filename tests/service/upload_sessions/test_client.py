@@ -3,6 +3,7 @@
 import os
 import threading
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -90,8 +91,11 @@ def interrupt_after(count: int) -> Callable[[int], None]:
 def test_only_what_is_missing_is_sent_after_a_cut(
     new_client: Callable[..., Client], file: Path, sent: list[str], ann: httpx.Client
 ) -> None:
+    today = datetime.now(UTC)
     with pytest.raises(KeyboardInterrupt):
-        new_client().models.upload(file, interrupt_after(6000))
+        new_client().models.upload(
+            file, interrupt_after(6000), expires_at=today + timedelta(days=30)
+        )
     for thread in threading.enumerate():
         if thread.name == "upload":  # what was on its way may still arrive
             thread.join()
@@ -100,7 +104,9 @@ def test_only_what_is_missing_is_sent_after_a_cut(
     assert arrived
     sent.clear()
     read: list[int] = []
-    model = new_client().models.upload(file, read.append)
+    later = today + timedelta(days=31)  # a day after the cut, "30 days" is another time
+    model = new_client().models.upload(file, read.append, expires_at=later)
+    assert model.expires_at == later
     missing = set(range(PARTS)) - set(arrived)
     assert {int(path.rpartition("/")[2]) for path in sent} == missing
     assert (model.size, sum(read)) == (SIZE, SIZE)
@@ -113,7 +119,10 @@ def test_what_the_server_has_is_not_sent(
     first = new_client().datasets.upload(file, transform={"scale": 0.5})
     sent.clear()
     read: list[int] = []
-    assert new_client().datasets.upload(file, read.append, transform={"scale": 0.5}).id == first.id
+    until = datetime.now(UTC) + timedelta(days=30)
+    same: Any = {"transform": {"scale": 0.5}, "expires_at": until}
+    again = new_client().datasets.upload(file, read.append, **same)
+    assert (again.id, again.expires_at) == (first.id, until)
     assert (sent, sum(read)) == ([], SIZE)
     assert new_client().datasets.upload(file).id != first.id
     assert len(sent) == PARTS

@@ -55,7 +55,7 @@ def test_killed_amid_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
             key = (data / "api-key").read_text().strip()
             connection = Connection(httpx.URL(f"http://127.0.0.1:{port}"), key, Limits())
             declared = {"kind": "model", "name": file.name, "part_size": PART}
-            uploading = threads.submit(upload_in_parts, connection, declared, file, None)
+            uploading = threads.submit(upload_in_parts, connection, declared, {}, file, None)
             enough.wait(60)
             api.kill()
             api.wait()
