@@ -1487,8 +1487,8 @@ class KeyOptions(TypedDict):
     scopes: NotRequired[list[Literal["read", "write", "admin"]]]
     """What it allows; admin includes read."""
 
-    days: NotRequired[float | None]
-    """How long it is valid; null: until revoked."""
+    expires_at: NotRequired[datetime | None]
+    """Until when it is valid; null: until it is revoked."""
 
 
 class KeyRequest(KeyOptions):

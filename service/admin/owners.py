@@ -26,7 +26,7 @@ from service.http.problems import NotJsonError
 from service.http.security import Admin, Reader
 from service.jobs import service as jobs
 from service.naming.filters import OfJobs
-from service.quotas.limits import OwnLimits, set_limits
+from service.quotas import limits
 
 router = APIRouter(
     tags=["admin"],
@@ -58,11 +58,11 @@ def list_owners(
 
 
 @router.put("/v1/owners/{owner}/limits", responses=responses(400, 413, NotJsonError))
-def put_limits(
-    owner: OwnerName, body: OwnLimits, caller: Admin, session: Session, services: FromApp
+def set_limits(
+    owner: OwnerName, body: limits.OwnLimits, caller: Admin, session: Session, services: FromApp
 ) -> OwnerOut:
     """Replace the limits of an owner that are other than usual; those left out are as usual."""
-    set_limits(session, owner, body)
+    limits.set_limits(session, owner, body)
     record(session, caller, "owner.limit", owner[:64])
     return usage(session, services.settings, [owner])[0]
 

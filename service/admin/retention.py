@@ -7,7 +7,6 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.admin.owners import OwnerName
-from service.admin.schemas import MAX_DAYS
 from service.database.dialect import insert
 from service.database.retention import Retention
 from service.http.audit import record
@@ -24,7 +23,7 @@ router = APIRouter(
     route_class=SmallBodyRoute,
 )
 
-Days = Annotated[float | None, Field(gt=0, le=MAX_DAYS, allow_inf_nan=False)]
+Days = Annotated[float | None, Field(gt=0, le=36_500, allow_inf_nan=False)]
 
 
 class OwnRetention(BaseModel):
@@ -52,7 +51,7 @@ def get_retention(owner: OwnerName, _caller: Admin, session: Session) -> Retenti
 
 
 @router.put("", responses=responses(400, 413, NotJsonError))
-def put_retention(
+def set_retention(
     owner: OwnerName, body: OwnRetention, caller: Admin, session: Session
 ) -> RetentionOut:
     """Replace for how many days the things of an owner are kept; what is left out is as usual."""

@@ -1,9 +1,8 @@
-from datetime import datetime, timedelta
 from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
-from service.database.base import utc_now
+from service.http.moments import Expiry
 from service.keys.secrets import Scope
 
 Owner = Annotated[
@@ -15,7 +14,6 @@ Owner = Annotated[
 KeyName = Annotated[
     str, StringConstraints(strip_whitespace=True, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")
 ]
-MAX_DAYS = 36_500
 
 
 class KeyRequest(BaseModel):
@@ -28,14 +26,9 @@ class KeyRequest(BaseModel):
     scopes: list[Scope] = Field(
         default=["read", "write"], min_length=1, description="What it allows; admin includes read"
     )
-    days: float | None = Field(
-        default=None, gt=0, le=MAX_DAYS, description="How long it is valid; null: until revoked"
+    expires_at: Expiry | None = Field(
+        default=None, description="Until when it is valid; null: until it is revoked"
     )
-
-    @property
-    def expires_at(self) -> datetime | None:
-        """When a key that is made now ends; None: it does not."""
-        return None if self.days is None else utc_now() + timedelta(days=self.days)
 
 
 class RotateRequest(BaseModel):

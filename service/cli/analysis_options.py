@@ -49,7 +49,10 @@ Init = Annotated[
     typer.Option(help="preserve: new channels keep the function; fresh: they are random."),
 ]
 Output = Annotated[
-    Path, typer.Option(metavar="DIR", file_okay=False, help="The folder for built networks.")
+    Path,
+    typer.Option(
+        "--output", "-o", metavar="DIR", file_okay=False, help="The folder for built networks."
+    ),
 ]
 Method = Annotated[str | None, typer.Option(help=f"{one_of(METHODS)}: how channels are ranked.")]
 Rule = Annotated[

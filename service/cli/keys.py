@@ -23,13 +23,18 @@ def create(
         typer.Option(help="What it allows: read, write, admin (which includes read); repeatable."),
     ] = ["read", "write"],  # noqa: B006 - typer copies it
     days: Annotated[
-        float | None, typer.Option(help="How long it is valid. Without it: until it is revoked.")
+        float | None,
+        typer.Option(
+            min=0, max=36_500, help="How long it is valid. Without it: until it is revoked."
+        ),
     ] = None,
 ) -> None:
     """Make a key and print it. It can't be shown again: only its hash is stored.
 
     Example: narrows keys create --owner ann --name laptop --scope read --days 90
     """
+    from datetime import UTC, datetime, timedelta
+
     from pydantic import ValidationError
 
     from service.admin.schemas import KeyRequest
@@ -38,13 +43,15 @@ def create(
     from service.keys.service import create_key
     from service.plain_errors import explain
 
+    until = None if days is None else datetime.now(UTC) + timedelta(days=days)
     try:
         asked = KeyRequest.model_validate(
-            {"owner": owner, "name": name, "scopes": scope, "days": days}
+            {"owner": owner, "name": name, "scopes": scope, "expires_at": until}
         )
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        option = {"scopes": "scope"}.get(str(first["loc"][0]), first["loc"][0])
+        field = str(first["loc"][0])
+        option = {"scopes": "scope", "expires_at": "days"}.get(field, field)
         raise typer.BadParameter(explain(first), param_hint=f"--{option}") from None
     with opened("keys") as (session, settings):
         row, key = create_key(
@@ -55,9 +62,9 @@ def create(
             scopes=asked.scopes,
             expires_at=asked.expires_at,
         )
-        until = f", until {row.expires_at:%Y-%m-%d %H:%M} UTC" if row.expires_at else ""
+        end = f", until {until:%Y-%m-%d %H:%M} UTC" if until else ""
         scopes = " and ".join(asked.scopes)
-        described = f"{row.id} of {asked.owner}, for {scopes}{until}; it is not shown again:"
+        described = f"{row.id} of {asked.owner}, for {scopes}{end}; it is not shown again:"
     typer.echo(described, err=True)
     typer.echo(key)
 

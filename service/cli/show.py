@@ -26,7 +26,11 @@ def show(
     output: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR", file_okay=False, help="Download the built networks into this folder."
+            "--output",
+            "-o",
+            metavar="DIR",
+            file_okay=False,
+            help="Download the built networks into this folder.",
         ),
     ] = None,
     fail_on: FailOn = None,

@@ -14,7 +14,7 @@ from narrows.vocabulary import (
     VARIANT_KINDS,
     Init,
 )
-from service.cli.analysis_options import AdviseCost, Factor
+from service.cli.analysis_options import AdviseCost, AdviseMultiple, Factor
 from service.cli.findings.outputs import Mlflow, Outputs
 from service.cli.naming import Metadata, Name, Tag, naming_of
 from service.cli.options import AsJson, one_of, requested_advice, requested_trial_plans
@@ -48,6 +48,7 @@ def trial(
         typer.Option(metavar="SHARE", help="How much the plan 'advise' may add, 10% by default."),
     ] = None,
     advise_cost: AdviseCost = None,
+    advise_multiple: AdviseMultiple = None,
     variant: Annotated[
         list[str] | None,
         typer.Option(help=f"{one_of(VARIANT_KINDS)}; may be repeated. Default: all."),
@@ -103,7 +104,11 @@ def trial(
     output: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR", file_okay=False, help="Download the trained networks into this folder."
+            "--output",
+            "-o",
+            metavar="DIR",
+            file_okay=False,
+            help="Download the trained networks into this folder.",
         ),
     ] = None,
     mlflow: Mlflow = False,
@@ -139,7 +144,7 @@ def trial(
     if preprocessing is not None and sources is None:
         raise typer.BadParameter("The analysis says this; leave out --transform.")
     Outputs(mlflow=mlflow).require_possible(detach=detach)
-    advice = requested_advice(advise_budget, advise_cost, None)
+    advice = requested_advice(advise_budget, advise_cost, advise_multiple)
     values: dict[str, Any] = {
         "plans": requested_trial_plans(plan, factor, advised=advice is not None),
         "advise": advice,

@@ -1,14 +1,14 @@
 """The query parameters that lists of uploads and jobs are filtered by."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Annotated, Final
 
 from fastapi import Depends, Query
-from pydantic import AfterValidator, AwareDatetime, StringConstraints
+from pydantic import StringConstraints
 
 from narrows.vocabulary import AnalysisState, UploadState
 from service.http.ids import PATTERN
+from service.http.moments import Moment
 from service.naming.schemas import PLAIN, Tag
 
 MOST: Final = 20
@@ -16,14 +16,6 @@ PAIR: Final = r"^[A-Za-z0-9][A-Za-z0-9_./-]*=[^\x00-\x1f\x7f]*$"
 OF_STATE: Final = Query(description="Only those in this state; without it, all")
 
 
-def _in_utc(moment: datetime) -> datetime:
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("It is outside of the years 1 to 9999.") from None
-
-
-Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 Pair = Annotated[str, StringConstraints(max_length=600, pattern=PAIR)]
 AnyId = Annotated[str, StringConstraints(pattern=PATTERN)]
 

@@ -5,8 +5,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validato
 
 from narrows.vocabulary import UploadSessionState
 from service.datasets.schemas import Transform
+from service.http.moments import Expiry
 from service.naming.schemas import MetadataOut, Name, Naming, TagsOut
-from service.uploads.expiry import Expiry
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 EXAMPLE_SHA256 = "60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752"

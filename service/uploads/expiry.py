@@ -1,18 +1,17 @@
 """What goes out of uploads, with the time when they expire: as their owner says, or retention."""
 
 from datetime import datetime
-from typing import Annotated, Final, TypeVar
+from typing import Final, TypeVar
 
 from fastapi import Response
-from pydantic import AfterValidator, Field, TypeAdapter
+from pydantic import Field, TypeAdapter
 from sqlalchemy.orm import Session
 
-from service.database.base import utc_now
 from service.database.tables import Dataset, Model
 from service.http.dependencies import Services, keep_of
+from service.http.moments import Expiry
 from service.http.pagination import Slice
 from service.http.problems import ExpiredError
-from service.naming.filters import Moment
 from service.naming.schemas import NamingChange
 from service.uploads.repository import U
 from service.uploads.schemas import UploadOut
@@ -20,13 +19,6 @@ from service.uploads.schemas import UploadOut
 O = TypeVar("O", bound=UploadOut)  # noqa: E741
 
 
-def _in_future(moment: datetime) -> datetime:
-    if moment <= utc_now():
-        raise ValueError("It must be in the future.")
-    return moment
-
-
-Expiry = Annotated[Moment, AfterValidator(_in_future)]
 EXPIRY: Final[TypeAdapter[datetime]] = TypeAdapter(Expiry)
 
 

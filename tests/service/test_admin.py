@@ -1,6 +1,7 @@
 """What operators see and do across owners."""
 
 import logging
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -33,8 +34,15 @@ class TestKeys:
         problem(admin.delete(f"/v1/keys/{made['id']}"), 404, "not-found")
 
     def test_rotation_overlaps(self, admin: httpx.Client, server: str) -> None:
-        body = {"owner": "carl", "name": "ci", "scopes": ["read"], "days": 30}
+        until = f"{datetime.now(UTC) + timedelta(days=30):%Y-%m-%dT%H:%M:%S.%fZ}"
+        body = {"owner": "carl", "name": "ci", "scopes": ["read"], "expires_at": until}
         old = created(admin.post("/v1/keys", json=body))
+        assert old["expires_at"] == until
+        problem(
+            admin.post("/v1/keys", json={**body, "expires_at": "9999-01-01T00:00:00Z"}),
+            422,
+            "invalid",
+        )
         new = created(admin.post(f"/v1/keys/{old['id']}/rotate", json={"overlap_hours": 1}))
         assert (new["owner"], new["name"], new["scopes"]) == ("carl", "ci", ["read"])
         assert new["expires_at"] > old["expires_at"]

@@ -122,7 +122,7 @@ def test_keys_owners_and_webhooks(server: str, key: str) -> None:
             assert (await client.keys.retrieve(made.id)).owner == "bob"
             await client.keys.revoke(made.id)
             assert (await client.keys.retrieve(made.id)).revoked_at is not None
-            limited = await client.owners.put_limits("bob", analyses=3)
+            limited = await client.owners.set_limits("bob", analyses=3)
             assert limited.limits["analyses"].limit == 3
             assert made.id in {change.subject async for change in client.audit.list()}
             webhook = await client.webhooks.create(url="https://example.com/hook")

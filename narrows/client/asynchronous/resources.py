@@ -364,7 +364,7 @@ class AsyncOwners(AsyncResource):
         """List the owners by name, with what each has stored and asked for, and its limits."""
         return self._pages(types.Owner, "/v1/owners", {"page_size": page_size})
 
-    async def put_limits(self, owner: str, /, **request: Unpack[types.OwnLimits]) -> types.Owner:
+    async def set_limits(self, owner: str, /, **request: Unpack[types.OwnLimits]) -> types.Owner:
         """Replace the limits of an owner that are other than usual; those left out are as usual."""
         return await self._one(
             types.Owner, "PUT", path_of("/v1/owners/{}/limits", owner), body=request
@@ -405,7 +405,7 @@ class AsyncOwners(AsyncResource):
         """Return for how many days the things of an owner are kept."""
         return await self._one(types.Retention, "GET", path_of("/v1/owners/{}/retention", owner))
 
-    async def put_retention(
+    async def set_retention(
         self, owner: str, /, **request: Unpack[types.OwnRetention]
     ) -> types.Retention:
         """Replace for how many days the things of an owner are kept; what is left out is as

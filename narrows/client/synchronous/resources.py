@@ -343,7 +343,7 @@ class Owners(Resource):
         """List the owners by name, with what each has stored and asked for, and its limits."""
         return self._pages(types.Owner, "/v1/owners", {"page_size": page_size})
 
-    def put_limits(self, owner: str, /, **request: Unpack[types.OwnLimits]) -> types.Owner:
+    def set_limits(self, owner: str, /, **request: Unpack[types.OwnLimits]) -> types.Owner:
         """Replace the limits of an owner that are other than usual; those left out are as usual."""
         return self._one(types.Owner, "PUT", path_of("/v1/owners/{}/limits", owner), body=request)
 
@@ -382,7 +382,7 @@ class Owners(Resource):
         """Return for how many days the things of an owner are kept."""
         return self._one(types.Retention, "GET", path_of("/v1/owners/{}/retention", owner))
 
-    def put_retention(
+    def set_retention(
         self, owner: str, /, **request: Unpack[types.OwnRetention]
     ) -> types.Retention:
         """Replace for how many days the things of an owner are kept; what is left out is as
