@@ -87,6 +87,12 @@ class Transport(virtual.Transport):
     driver_type = driver_name = "folder"
     polling_interval = 0.02  # seconds; an idle worker then uses 2 % of a core
 
+    def drain_events(self, connection: Any, timeout: float | None = None, **_: Any) -> None:
+        """Wait as kombu does, and not longer than the transport option `longest_wait` says."""
+        longest = connection.client.transport_options.get("longest_wait", timeout)
+        wait = timeout and min(timeout, longest)
+        super().drain_events(connection, wait)  # type: ignore[no-untyped-call]
+
     def driver_version(self) -> str:
         return "1"
 

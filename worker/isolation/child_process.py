@@ -5,7 +5,7 @@ import logging
 import os
 import secrets
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from multiprocessing import reduction
 from pathlib import Path
@@ -37,12 +37,18 @@ log = logging.getLogger(__name__)
 class ChildProcess:
     """A child that serves calls; `missing` are the layers that its sandbox lacks, with reasons.
 
-    Raises ForkServerGoneError if the fork server has ended.
+    Raises ForkServerGoneError if the fork server has ended, and what `watch` raises.
     """
 
-    def __init__(self, server: ForkServer, sandbox: dict[str, Any] | None, folder: Path) -> None:
+    def __init__(
+        self,
+        server: ForkServer,
+        sandbox: dict[str, Any] | None,
+        folder: Path,
+        watch: Callable[[], None],
+    ) -> None:
         self._server = server
-        self._pid, self._connection = server.fork(sandbox=sandbox, folder=str(folder))
+        self._pid, self._connection = server.fork(watch, sandbox=sandbox, folder=str(folder))
         self._folder = folder
         self._exit_code: int | None = None
         self._calls = 0

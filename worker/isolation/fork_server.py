@@ -12,7 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection, Pipe
 from typing import Any, NamedTuple
@@ -22,6 +22,7 @@ from service.settings import get_settings
 from worker.isolation.environment import without_secrets
 
 MESSAGE_BYTES = 1 << 16
+TICK = 0.25
 
 
 class ForkServerGoneError(Exception):
@@ -50,20 +51,25 @@ class ForkServer:
             start_new_session=True,
         )
         control.close()
+        self._imports = True
 
-    def fork(self, **options: Any) -> Forked:
+    def fork(self, watch: Callable[[], None], **options: Any) -> Forked:
         """Return a new child, whose `worker.isolation.child.serve` gets the options.
 
-        Raises ForkServerGoneError.
+        Until the modules are imported, `watch` is called repeatedly. If it raises, the error is
+        passed on, and the fork server can only be closed. Raises ForkServerGoneError.
         """
         ours, theirs = Pipe()
-        with theirs:
-            try:
-                socket.send_fds(self._control, [json.dumps(options).encode()], [theirs.fileno()])
-                pid = self._receive()
-            except (OSError, ForkServerGoneError):
-                ours.close()
-                raise ForkServerGoneError from None
+        try:
+            with theirs:
+                self._send(json.dumps(options).encode(), theirs.fileno())
+            while not select.select([self._control], [], [], TICK)[0]:
+                watch()
+            pid = self._receive()
+        except BaseException:
+            ours.close()
+            raise
+        self._imports = False
         return Forked(pid, ours)
 
     def exit_code(self, seconds: float) -> int | None:
@@ -82,10 +88,17 @@ class ForkServer:
     def close(self) -> None:
         """End the process, and its child with it."""
         self._control.close()
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(5)
+        if not self._imports:  # otherwise it has no child, and would not notice
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(5)
         self._process.kill()
         self._process.wait()
+
+    def _send(self, message: bytes, descriptor: int) -> None:
+        try:
+            socket.send_fds(self._control, [message], [descriptor])
+        except OSError:
+            raise ForkServerGoneError from None
 
     def _receive(self) -> int:
         try:
@@ -133,6 +146,7 @@ def main() -> None:
         importlib.import_module(module)
     get_settings()  # here, since a child can't look at the data folder
     serve(socket.socket(fileno=int(control)))
+    os._exit(0)  # torch takes seconds to go, and nothing is left to do
 
 
 if __name__ == "__main__":

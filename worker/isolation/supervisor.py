@@ -18,11 +18,11 @@ from worker.errors import RefusedError
 from worker.isolation import privileges, sandbox
 from worker.isolation.child_process import ChildProcess
 from worker.isolation.errors import ChildOutOfMemoryError, ChildTimeLimitError
-from worker.isolation.fork_server import ForkServer, ForkServerGoneError
+from worker.isolation.fork_server import TICK, ForkServer, ForkServerGoneError
 from worker.isolation.scratch import Scratch
 
-TICK: Final = 0.25
 FORK_TRIES: Final = 4
+Watch = Callable[[], None]
 
 
 class Supervisor:
@@ -51,13 +51,13 @@ class Supervisor:
         self._server: ForkServer | None = None
         self._child: ChildProcess | None = None
 
-    def missing_layers(self) -> dict[str, str] | None:
+    def missing_layers(self, watch: Watch = lambda: None) -> dict[str, str] | None:
         """Start a child; return the reasons why layers of its sandbox are missing, by layer.
 
-        None: it is not in a sandbox.
+        None: it is not in a sandbox. `watch` is called repeatedly, and may raise.
         """
         with self._lock:
-            return self._ready_child(None).missing
+            return self._ready_child(None, watch).missing
 
     def folder(self) -> AbstractContextManager[Path]:
         """Yield a new folder that calls can write to, for the child by its name; then delete it."""
@@ -70,7 +70,7 @@ class Supervisor:
         *arguments: Any,
         files: Sequence[str] = (),
         owner: str | None = None,
-        watch: Callable[[], None] = lambda: None,
+        watch: Watch = lambda: None,
         memory_bytes: int | None = None,
         seconds: float | None = None,
     ) -> Any:
@@ -84,7 +84,7 @@ class Supervisor:
         budget = min(filter(None, (memory_bytes, self._memory_bytes)), default=None)
         limit = min(filter(None, (seconds, self._seconds)), default=None)
         with self._lock:
-            warm = self._ready_child(owner)
+            warm = self._ready_child(owner, watch)
             try:
                 warm.send((module, function, arguments, get_contextvars()), files)
                 self._wait(warm, watch, budget, limit)
@@ -102,20 +102,24 @@ class Supervisor:
             self._end_server()
             self._scratch.close()
 
-    def _ready_child(self, owner: str | None) -> ChildProcess:
+    def _ready_child(self, owner: str | None, watch: Watch) -> ChildProcess:
         if self._child is None or not self._child.serves(owner):
             self._end_child()
-            self._child = self._new_child()
+            self._child = self._new_child(watch)
         self._child.owner = owner or self._child.owner
         return self._child
 
-    def _new_child(self) -> ChildProcess:
+    def _new_child(self, watch: Watch) -> ChildProcess:
         for _ in range(FORK_TRIES):
+            watch()
             if self._server is None:
                 self._server = ForkServer(self._preload)
             with suppress(ForkServerGoneError):
-                return ChildProcess(self._server, self._sandbox, self._scratch.path)
-            self._end_server()
+                try:
+                    return ChildProcess(self._server, self._sandbox, self._scratch.path, watch)
+                except BaseException:
+                    self._end_server()
+                    raise
         raise RuntimeError("the process that starts children ends by itself; the log says why")
 
     def _end_child(self) -> None:
@@ -131,7 +135,7 @@ class Supervisor:
     def _wait(
         self,
         warm: ChildProcess,
-        watch: Callable[[], None],
+        watch: Watch,
         budget: int | None,
         limit: float | None,
     ) -> None:

@@ -7,6 +7,7 @@ import socket
 import sys
 import threading
 import warnings
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -60,6 +61,8 @@ def run_worker(settings: Settings, engine: Engine, queues: str, pipeline: str) -
     """Process messages from `queues` until SIGTERM; return the exit status."""
     app = make_celery(settings)
     app.conf.broker_connection_max_retries = None  # retry forever
+    # Celery looks between waits whether to stop; otherwise the embedded broker's last 2 s.
+    app.conf.broker_transport_options["longest_wait"] = 0.2
     broker = Broker(app)
     name = f"{socket.gethostname()[:100]}:{os.getpid()}"
     jobs = Jobs(
@@ -99,9 +102,9 @@ def run_worker(settings: Settings, engine: Engine, queues: str, pipeline: str) -
 
     def warm() -> None:
         with suppress(ExplainedError, StoppingError):  # then the device stays unknown
-            registration.sandbox = _active_layers(supervisor)
+            registration.sandbox = _active_layers(supervisor, runner.raise_if_stopping)
             device = supervisor.call(
-                "worker.hardware.device", "device_name", watch=registration.raise_if_stopping
+                "worker.hardware.device", "device_name", watch=runner.raise_if_stopping
             )
             registration.device = device
             if device == "cpu" and settings.device == "auto" and visible_gpus():
@@ -141,9 +144,9 @@ def _require_sandbox(supervisor: Supervisor) -> None:
         sys.exit(f"NARROWS_SANDBOX=require, but the sandbox lacks layers here. {reasons}")
 
 
-def _active_layers(supervisor: Supervisor) -> list[str]:
+def _active_layers(supervisor: Supervisor, watch: Callable[[], None]) -> list[str]:
     """Return the layers of the sandbox that hold here; put them into the log and the metrics."""
-    missing = supervisor.missing_layers()
+    missing = supervisor.missing_layers(watch)
     active = [] if missing is None else [layer for layer in LAYERS if layer not in missing]
     for layer in LAYERS:
         SANDBOX.labels(layer).set(layer in active)

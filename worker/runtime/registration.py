@@ -15,7 +15,6 @@ from service.database.clock import epoch_now
 from service.database.dialect import insert
 from service.database.tables import Worker
 from service.logs import first_line
-from worker.runtime.heartbeat import StoppingError
 
 KEEP_SECONDS: Final = 3600.0
 """How long the row of a worker that is gone stays, so that users see it in the list."""
@@ -42,11 +41,6 @@ class Registration:
 
     def start(self) -> None:
         self._thread.start()
-
-    def raise_if_stopping(self) -> None:
-        """Raise StoppingError after `stop` was called."""
-        if self._stopping.is_set():
-            raise StoppingError
 
     def stop(self) -> None:
         """Stop, and delete this worker's row."""

@@ -68,6 +68,11 @@ class Runner:
         """Release the current work for other workers, and claim no more."""
         self._stopping.set()
 
+    def raise_if_stopping(self) -> None:
+        """Raise StoppingError after `stop` was called."""
+        if self._stopping.is_set():
+            raise StoppingError
+
     def run(self, queue: str) -> None:
         """Claim the next piece of a queue, and do it."""
         if self._stopping.is_set():  # leave the message to other workers

@@ -160,6 +160,22 @@ def test_a_fork_server_that_can_not_start(capfd: pytest.CaptureFixture[str]) -> 
     assert "no_such_module" in capfd.readouterr().err
 
 
+def test_watch_ends_a_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "imported_for_ever.py").write_text("import time\ntime.sleep(1e6)\n")
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    supervisor = Supervisor(preload=["imported_for_ever"], scratch=tmp_path)
+    before = psutil.Process().children()
+
+    def watch() -> None:
+        if psutil.Process().children() != before:
+            raise InterruptedError("stopping")
+
+    with pytest.raises(InterruptedError, match="stopping"):
+        supervisor.call(FAKE, "add", 1, 2, watch=watch)
+    assert psutil.Process().children() == before
+    supervisor.close()
+
+
 def test_watch_ends_the_child_and_what_it_started(supervisor: Supervisor, tmp_path: Path) -> None:
     def watch() -> None:
         if family(tmp_path):
