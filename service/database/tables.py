@@ -21,7 +21,7 @@ import service.database.upload_sessions
 import service.database.webhooks  # noqa: F401 - the metadata have all tables
 from service.database.base import Base, Leased, utc_now
 from service.database.jobs import Job, JobArtifact, JobEvent, JobKind, Part
-from service.database.naming import Named
+from service.database.naming import Named, newest_of_owner
 
 
 class Lease(Base):
@@ -109,7 +109,7 @@ class Upload(Named, Leased):
     """
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
-    owner: Mapped[str] = mapped_column(String(128), index=True)
+    owner: Mapped[str] = mapped_column(String(128))
     name: Mapped[str] = mapped_column(String(200))
     """As its owner calls it; without another name, as its file."""
     filename: Mapped[str] = mapped_column(String(200))
@@ -128,16 +128,18 @@ class Upload(Named, Leased):
 
 class Model(Upload, Base):
     __tablename__ = "models"
+    __table_args__ = (newest_of_owner(),)
 
 
 class Dataset(Upload, Base):
     __tablename__ = "datasets"
+    __table_args__ = (newest_of_owner(),)
     transform: Mapped[dict[str, Any]] = mapped_column(default=dict)
 
 
 class Analysis(Job):
     __tablename__ = "analyses"
-    __table_args__ = (UniqueConstraint("owner", "idempotency_key"),)
+    __table_args__ = (UniqueConstraint("owner", "idempotency_key"), newest_of_owner())
     source_id: Mapped[str | None] = mapped_column(String(32))
     """Of a follow-up: the analysis whose partial sums it uses, which may have been deleted."""
     shards: Mapped[int] = mapped_column(default=0)

@@ -7,13 +7,14 @@ from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.database.jobs import Job, JobArtifact, JobEvent, JobKind, Part
+from service.database.naming import newest_of_owner
 
 
 class Trial(Job):
     """Trains what the plans of an analysis build; it begins when the analysis has ended."""
 
     __tablename__ = "trials"
-    __table_args__ = (UniqueConstraint("owner", "idempotency_key"),)
+    __table_args__ = (UniqueConstraint("owner", "idempotency_key"), newest_of_owner())
     analysis_id: Mapped[str] = mapped_column(ForeignKey("analyses.id"), index=True)
     runs: Mapped[int] = mapped_column(default=0)
     steps: Mapped[int | None]

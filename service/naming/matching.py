@@ -61,6 +61,8 @@ def _found(session: Session, table: Any, text: str) -> ColumnElement[bool]:
 
 
 def _has_tag(session: Session, table: Any, tag: str) -> ColumnElement[bool]:
+    if is_postgresql(session):
+        return cast(table.tags, JSONB).contains([tag])
     one = _entries(session, table.tags)
     return exists(select(1).select_from(one).where(one.c.value == tag))
 
