@@ -232,10 +232,13 @@ class TestMessages:
 
 
 class TestClaims:
+    @pytest.fixture
+    def works_without_requests(self) -> bool:
+        return False  # the service itself takes none
+
     def test_one_with_many_keeps_no_other_waiting(
-        self, ann: httpx.Client, webhook: Json, engine: Engine, monkeypatch: pytest.MonkeyPatch
+        self, ann: httpx.Client, webhook: Json, engine: Engine
     ) -> None:
-        monkeypatch.setattr(sender, "AT_ONCE", 0)  # the service itself takes none
         other = created(ann.post(PATH, json={"url": webhook["url"]}))
         values = {"event": "webhook.test", "payload": {}}
         with Session(engine) as session, session.begin():
@@ -248,9 +251,8 @@ class TestClaims:
         assert {claim.webhook_id for claim in claims} == {webhook["id"], other["id"]}
 
     def test_each_is_taken_once_and_again_after_the_lease(
-        self, webhook: Json, engine: Engine, monkeypatch: pytest.MonkeyPatch
+        self, webhook: Json, engine: Engine
     ) -> None:
-        monkeypatch.setattr(sender, "AT_ONCE", 0)  # the service itself takes none
         hour, past = timedelta(hours=1), timedelta(seconds=-1)
         values = {"webhook_id": webhook["id"], "event": "webhook.test", "payload": {}}
         with Session(engine) as session, session.begin():
