@@ -8,7 +8,10 @@ DATA_SHAPE = (
     "the shape of its result depends on the data: keep all values and weight them by a mask, or "
     "make the choice before, as an input of the network"
 )
-_ALL_EXPERTS = "let every expert run on all tokens, and weight the results"
+_ALL_EXPERTS = (
+    "let every expert run on all tokens, and weight the results; in transformers, call "
+    "model.set_experts_implementation('batched_mm') before"
+)
 _COUNTS = f"it counts values, mostly to deal tokens out to experts: {_ALL_EXPERTS}"
 _NUMBER = "it makes a number of the program out of data: keep it in a tensor"
 _UNCHECKED = "its kernel does not check the indices that it is given"

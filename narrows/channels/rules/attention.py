@@ -23,7 +23,12 @@ def _attention(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelli
     query, key, value = (as_ref(node.inputs[name]) for name in ("query", "key", "value"))
     for ref in (query, key, value):
         graph.fix(ref, [-2], "attention runs over them")
-    graph.couple(graph.along(query, -1), graph.along(key, -1), node.op)
+    compared = graph.along(query, -1), graph.along(key, -1)
+    if compared[0] is None or compared[1] is None:  # several heads, of queries at least
+        for labels in compared:
+            graph.pin(labels, "attention compares queries and keys by them")
+    else:
+        graph.couple(*compared, node.op)
     width = graph.along(value, -1)  # no score depends on it
     mask = node.inputs.get("attn_mask")
     heads = [_batch(graph, ref) for ref in (query, key, value)]
