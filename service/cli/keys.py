@@ -96,7 +96,7 @@ def list_(
 def rotate(
     key_id: Annotated[str, typer.Argument(help="The key's id: key_…")],
     overlap: Annotated[
-        float, typer.Option(min=0, help="How many hours the old key stays valid.")
+        float, typer.Option(min=0, max=24 * 366, help="How many hours the old key stays valid.")
     ] = 24,
 ) -> None:
     """Make a key in place of another one and print it; the old one stays valid for a while.

@@ -5,6 +5,7 @@ from typing import Annotated, Any, get_args
 
 import typer
 
+from narrows.trials.options import MOST_SEEDS
 from narrows.vocabulary import (
     LOSS_NAMES,
     OPTIMIZERS,
@@ -58,7 +59,10 @@ def trial(
         typer.Option(help=f"{one_of(get_args(Init))}, for --start upload; may be repeated."),
     ] = None,
     seeds: Annotated[
-        int | None, typer.Option(min=1, help="Train everything with so many seeds. Default: 3.")
+        int | None,
+        typer.Option(
+            min=1, max=MOST_SEEDS, help="Train everything with so many seeds. Default: 3."
+        ),
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="How long to train. Default: 20.")] = None,
     steps: Annotated[int | None, typer.Option(help="How long, instead of --epochs.")] = None,

@@ -38,7 +38,7 @@ class JobMessage(BaseModel):
 
     type: WebhookEvent = Field(description="What has happened")
     timestamp: AwareDatetime = Field(description="When")
-    data: JobEnded
+    data: JobEnded = Field(description="The job that has ended")
 
 
 @router.post(

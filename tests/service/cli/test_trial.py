@@ -56,6 +56,7 @@ def test_detach_and_cancel(narrows: Narrows, files: Files) -> None:
         (("--plan", "treble"), "--plan: "),
         (("--factor", "head=99"), "--factor: "),
         (("--holdout", 1), "--holdout: "),
+        (("--seeds", 10**18), "'--seeds': "),
         (("--analysis", "ana_1"), "Give a model and a dataset, or else --analysis"),
     ],
 )
