@@ -20,8 +20,8 @@ from tests.support.command_line import line_of, started
 
 pytestmark = pytest.mark.faults
 
-AT_MOST = 5.0
-"""Seconds, on a busy machine; 2 are promised, and without care it would be the minute of a wait."""
+AT_MOST = 30.0
+"""Seconds, beside faults that take the whole machine; 2 are promised, a wait would take 60."""
 
 
 class Running:
