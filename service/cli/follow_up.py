@@ -24,7 +24,7 @@ from service.cli.analysis_options import (
 )
 from service.cli.findings.outputs import Github, Junit, Mlflow, Outputs, Sarif, Source
 from service.cli.naming import Metadata, Name, Tag, naming_of
-from service.cli.options import Against, AsJson, FailOn, one_of, prepare_output
+from service.cli.options import Against, AsJson, FailOn, one_of, prepare_output, with_more
 from service.cli.report_file import ReportFile
 
 
@@ -95,6 +95,9 @@ def follow_up(
     prepare_output(output, build, [])
     steps = Steps()
     with connected(steps) as client:
+        if asked.plans and not plan:
+            before = client.analyses.retrieve(identity).request["plans"]
+            changes["plans"] = with_more(before, asked.plans)
         made = client.analyses.create_follow_up(identity, **changes)
         finish(
             steps, client, made.id, findings, asked.edits_of, output,

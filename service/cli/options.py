@@ -1,8 +1,8 @@
 """Options that commands share, and what they ask of the server."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -60,6 +60,22 @@ def requested_plans(
     if not factors:
         return [*named] or None
     return [*named, {"name": CUSTOM, "factors": factors_in(factors)}]
+
+
+def with_more(before: Iterable[Any], asked: "list[str | CustomPlan]") -> "list[str | CustomPlan]":
+    """Return the plans of an analysis, and those that are asked for beside the usual ones.
+
+    >>> with_more(["double"], ["double", "uniform", "reallocate", "advise"])
+    ['double', 'advise']
+    """
+    more = [plan for plan in asked if plan not in DEFAULT_PLANS]
+    own = any(not isinstance(plan, str) for plan in more)
+    kept = [plan for plan in before if plan not in more and not (own and _is_custom(plan))]
+    return [*kept, *more]
+
+
+def _is_custom(plan: Any) -> bool:
+    return not isinstance(plan, str) and plan["name"] == CUSTOM
 
 
 def requested_trial_plans(

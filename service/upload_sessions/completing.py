@@ -79,7 +79,9 @@ def _made(
     kind, identity = sessions.KINDS[row.kind], row.upload_id or ""
     made: Model | Dataset = uploads.find(session, row.owner, kind, identity)
     if expires_at is not None:
-        uploads.change(session, caller, kind, identity, UploadChange(expires_at=expires_at))
+        # Checked when it was sent; meanwhile it may have passed.
+        asked = UploadChange.model_construct(expires_at=expires_at)
+        uploads.change(session, caller, kind, identity, asked)
     return made, bool(row.upload_is_new)
 
 

@@ -2,6 +2,7 @@
 
 import re
 import secrets
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
@@ -12,7 +13,8 @@ from service.analyses import service as analyses
 from service.database.tables import ANALYSES
 from service.datasets.service import DATASETS
 from service.http.dependencies import FromApp, Session
-from service.http.problems import ProblemError
+from service.http.ids import possible
+from service.http.problems import NotFoundError, ProblemError
 from service.http.security import Caller
 from service.jobs import service as jobs
 from service.models.service import MODELS
@@ -20,7 +22,7 @@ from service.naming.filters import AnyId, UploadFilters
 from service.uploads import service as uploads
 from service.web.callers import Writer
 from service.web.forms import Fields, Form, FormFields, text
-from service.web.options import CHOICES, DEFAULTS, fields_of, request_of
+from service.web.options import CHOICES, DEFAULTS, OWN_PLAN, carried, fields_of, request_of
 from service.web.rendering import rendered
 
 router = APIRouter(include_in_schema=False)
@@ -41,7 +43,7 @@ def show_form(
     """Show the form: for a model, a dataset, or with the options of the analysis `again`."""
     fields = dict(DEFAULTS)
     if again:
-        fields = fields_of(jobs.find(session, ANALYSES, caller.owner, again).request)
+        fields = {**fields_of(_source(session, caller, again)), "again": [again]}
     fields |= {name: [one] for name, one in (("model_id", model), ("dataset_id", dataset)) if one}
     return _page(session, caller, Form(fields))
 
@@ -50,13 +52,21 @@ def show_form(
 def ask(fields: FormFields, caller: Writer, services: FromApp) -> Response:
     """Start an analysis and show it, or show the form again with what is wrong."""
     try:
-        request = request_of(fields)
         with services.transaction() as session:
+            request = request_of(fields, _source(session, caller, text(fields, "again")))
             row = analyses.create(session, caller, request, once_of(fields))
     except ProblemError as error:
         with services.reading() as session:
             return _page(session, caller, Form(fields, error))
     return RedirectResponse(f"/analyses/{row.id}", 303)
+
+
+def _source(session: OrmSession, caller: Caller, again: str) -> Mapping[str, Any]:
+    """Return the request of the analysis that is asked again, if one is; raise NotFoundError."""
+    if not again:
+        return {}
+    request: Mapping[str, Any] = jobs.find(session, ANALYSES, caller.owner, possible(again)).request
+    return request
 
 
 def once_of(fields: Fields) -> str | None:
@@ -71,6 +81,11 @@ def _page(session: OrmSession, caller: Caller, form: Form) -> Response:
         chosen = form.text(f"{kind.noun}_id")
         return [row for row in rows if row.state in ("ready", "inspecting") or row.id == chosen]
 
+    try:
+        kept = carried(_source(session, caller, form.text("again")))
+    except NotFoundError:  # deleted meanwhile, as the form's error says
+        kept = {}
+    own = [form.text("own_plan") or OWN_PLAN, *(plan["name"] for plan in kept.get("plans", []))]
     return rendered(
         "new.html",
         error=form.error,
@@ -78,7 +93,9 @@ def _page(session: OrmSession, caller: Caller, form: Form) -> Response:
         here="analyses",
         models=usable(MODELS),
         datasets=usable(DATASETS),
-        choices=CHOICES,
+        choices={**CHOICES, "build": (*CHOICES["build"], *own)},
+        kept=kept,
+        own=own[0],
         form=form,
         once=secrets.token_urlsafe(16),
     )

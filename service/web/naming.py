@@ -25,9 +25,10 @@ def tags_of(fields: Fields) -> list[str]:
     Raises InvalidError.
     """
     try:
-        (row,) = csv.reader([text(fields, "tags")], skipinitialspace=True)
+        (row,) = csv.reader([tags := text(fields, "tags")], skipinitialspace=True)
     except csv.Error:
-        raise InvalidError(["tags"], "It must not have line breaks.") from None
+        wrong = "It must not have line breaks." if tags.splitlines()[1:] else "It is too long."
+        raise InvalidError(["tags"], wrong) from None
     return [tag for tag in map(str.strip, row) if tag]
 
 
@@ -40,7 +41,7 @@ def metadata_of(fields: Fields) -> dict[str, Value]:
     found: dict[str, Value] = {}
     for line in lines(fields, "metadata"):
         key, equals, value = map(str.strip, line.partition("="))
-        if not equals:
+        if not (key and equals):
             raise InvalidError(["metadata"], f"{line!r} does not have the form key=value.")
         if key in found:
             raise InvalidError(["metadata"], f"{key!r} is there twice; leave one out.")

@@ -1,6 +1,7 @@
 """The options of an analysis as the texts of a form, and back."""
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Final, get_args
 
 from pydantic import ValidationError
@@ -17,6 +18,7 @@ from narrows.vocabulary import (
     Init,
 )
 from service.analyses.request import AnalysisRequest
+from service.http.problems import InvalidError
 from service.web.forms import Fields, FormError, lines, number, text
 from service.web.naming import metadata_of, tags_of
 
@@ -31,7 +33,7 @@ CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "curvature": get_args(Curvature),
     "init": get_args(Init),
     "plans": PLANS,
-    "build": (*PLANS, OWN_PLAN, PRUNED),
+    "build": (*PLANS, PRUNED),
 }
 _NUMBERS: Final[Mapping[str, Callable[[str], float]]] = {
     "pruning_ratio": float,
@@ -43,10 +45,11 @@ _NUMBERS: Final[Mapping[str, Callable[[str], float]]] = {
 }
 _TEXTS: Final = ("model_id", "dataset_id", "method", "loss", "rule", "gate", "cost", "curvature",
                  "init")  # fmt: skip
+_ON_FORM: Final = {*_TEXTS, *_NUMBERS, "plans", "build", "exclude", "name", "tags", "metadata"}
 
 
 def fields_of(request: Mapping[str, Any]) -> Fields:
-    """Return the fields of a form that asks for the same; of plans of one's own, the last."""
+    """Return the fields of a form that asks for the same, with what is `carried`."""
     fields = {
         name: [str(request[name])] for name in (*_TEXTS, *_NUMBERS) if request.get(name) is not None
     }
@@ -54,21 +57,37 @@ def fields_of(request: Mapping[str, Any]) -> Fields:
     fields["plans"] = [plan for plan in plans if isinstance(plan, str)]
     fields["build"] = list(request.get("build", []))
     fields["exclude"] = ["\n".join(request.get("exclude", []))]
-    for plan in plans:
-        if not isinstance(plan, str):
-            fields["factors"] = ["\n".join(f"{k} {v:g}" for k, v in plan["factors"].items())]
+    for plan in _own(request)[-1:]:
+        fields["own_plan"] = [plan["name"]]
+        fields["factors"] = ["\n".join(f"{k} {v}" for k, v in plan["factors"].items())]
     return fields
 
 
-def request_of(fields: Fields) -> AnalysisRequest:
-    """Return the request that a form asks for; raise InvalidError."""
+def carried(source: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a form has no fields for, of the request that it asks again.
+
+    These are options, and the plans of one's own but the last.
+    """
+    missing = AnalysisRequest.model_fields.keys() - _ON_FORM
+    options = {name: source[name] for name in sorted(missing) if source.get(name) is not None}
+    others = _own(source)[:-1]
+    return options | ({"plans": others} if others else {})
+
+
+def _own(request: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [plan for plan in request.get("plans", []) if not isinstance(plan, str)]
+
+
+def request_of(fields: Fields, source: Mapping[str, Any] = MappingProxyType({})) -> AnalysisRequest:
+    """Return the request that a form asks for, and with it `source` again; raise InvalidError."""
     document: dict[str, Any] = {name: fields[name][0] for name in _TEXTS if name in fields}
+    document |= carried(source)
     for name, read in _NUMBERS.items():
         if name in fields:
             document[name] = number(read, fields[name][0])
-    document["plans"] = [*fields.get("plans", [])]
-    if own := dict(map(_factor, lines(fields, "factors"))):
-        document["plans"].append({"name": OWN_PLAN, "factors": own})
+    document["plans"] = [*fields.get("plans", []), *document.get("plans", [])]
+    if own := _factors(fields):
+        document["plans"].append({"name": text(fields, "own_plan") or OWN_PLAN, "factors": own})
     document |= {"name": text(fields, "name").strip() or None, "tags": tags_of(fields)}
     document |= {"metadata": metadata_of(fields), "build": fields.get("build", [])}
     document["exclude"] = lines(fields, "exclude")
@@ -76,6 +95,15 @@ def request_of(fields: Fields) -> AnalysisRequest:
         return AnalysisRequest.model_validate(document)
     except ValidationError as error:
         raise FormError.of(error) from None
+
+
+def _factors(fields: Fields) -> dict[str, float | str]:
+    found: dict[str, float | str] = {}
+    for name, factor in map(_factor, lines(fields, "factors")):
+        if name in found:
+            raise InvalidError(["factors"], f"The layer {name} is there twice.")
+        found[name] = factor
+    return found
 
 
 def _factor(line: str) -> tuple[str, float | str]:

@@ -140,12 +140,15 @@ class TestAnalyze:
         advised = json.loads(narrows("plan", analysis, "--budget", "20%", "--json").stdout)
         assert [plan["name"] for plan in advised["plans"]] == ["advise"]
         page = path.with_suffix(".md")
-        less = "--pruning-ratio", 0.3, "--name", "less", "--fail-on", "bottleneck"
+        less = ("--pruning-ratio", 0.3, "--factor", "features.conv2=1.25", "--name", "less",
+                "--fail-on", "bottleneck")  # fmt: skip
         done = narrows("follow-up", analysis, *less, "--report", page, "--json")
         assert done.returncode == 3, done.stderr
         found = json.loads(done.stdout)["analysis"]
         assert (found["source_id"], found["name"]) == (analysis, "less")
         assert (found["request"]["pruning_ratio"], found["request"]["cost"]) == (0.3, "macs")
+        custom = {"name": "custom", "factors": {"features.conv2": 1.25}}
+        assert found["request"]["plans"] == ["uniform", "advise", custom]
         assert "features.conv3" in page.read_text()
         for wrong, said in (
             (("plan", analysis), "Give --factor, with a --name, or else --budget."),

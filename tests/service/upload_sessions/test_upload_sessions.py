@@ -5,6 +5,7 @@ import hashlib
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -22,6 +23,7 @@ from service.retention.collector import Collector
 from service.settings import Settings
 from service.storage.objects import Storage
 from service.storage.sparse_files import _Section
+from service.upload_sessions import completing
 from service.upload_sessions.beginning import suitable_part_size
 from tests.support.answers import Client, created, problem
 from tests.support.jobs import wait_until
@@ -275,6 +277,21 @@ class TestComplete:
         assert (dataset["transform"], dataset["name"]) == (transform, "d.npz")
         assert ann.get(answer.headers["location"]).json() == dataset
         wait_until(lambda: waiting("inspect") == 1)
+
+    def test_it_expires_meanwhile(
+        self, ann: httpx.Client, whole: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        look = completing._all_parts
+
+        def slowly(*arguments: Any) -> Any:
+            time.sleep(0.5)
+            return look(*arguments)
+
+        monkeypatch.setattr(completing, "_all_parts", slowly)
+        soon = (utc_now() + timedelta(seconds=0.4)).isoformat()
+        answer = ann.post(f"/v1/uploads/{whole}/complete", json={"expires_at": soon})
+        assert answer.status_code in (201, 422), answer.text  # 422 if it had passed before
+        assert ann.get("/livez").is_success
 
     @both_databases
     def test_again(self, ann: httpx.Client, whole: str, settings: Settings) -> None:
