@@ -1,11 +1,12 @@
 """The options that analyses and follow-ups share: what is to be said of what was measured."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from narrows.vocabulary import ADVISE, BUDGET_KINDS, COST_KINDS, METHODS, RULES
+from narrows.vocabulary import ADVISE, BUDGET_KINDS, COST_KINDS, DEFAULT_PLANS, METHODS, RULES
 from service.cli.options import CUSTOM, one_of, requested_advice, requested_plans
 
 if TYPE_CHECKING:
@@ -84,9 +85,10 @@ def asked_plans(
     budget: str | None,
     cost: str | None,
     multiple: int | None,
+    usual: "Sequence[str | CustomPlan]" = DEFAULT_PLANS,
 ) -> AskedPlans:
-    """Return what the options of plans ask for; raise BadParameter."""
+    """Return what the options of plans ask for, beside the `usual` ones; raise BadParameter."""
     advise = requested_advice(budget, cost, multiple)
-    plans = requested_plans(plan, factor, advised=advise is not None)
+    plans = requested_plans(plan, factor, advised=advise is not None, usual=usual)
     own = [*([CUSTOM] if factor else ()), *([ADVISE] if advise else ())]
     return AskedPlans(plans, advise, [*(plan or ()), *own] or ["double"])

@@ -24,7 +24,7 @@ from service.cli.analysis_options import (
 )
 from service.cli.findings.outputs import Github, Junit, Mlflow, Outputs, Sarif, Source
 from service.cli.naming import Metadata, Name, Tag, naming_of
-from service.cli.options import Against, AsJson, FailOn, one_of, prepare_output, with_more
+from service.cli.options import Against, AsJson, FailOn, one_of, prepare_output
 from service.cli.report_file import ReportFile
 
 
@@ -81,7 +81,8 @@ def follow_up(
     identity = require_id(analysis, "ana")
     findings = Outputs(junit, sarif, github, source_file, mlflow, fail_on, against, report)
     findings.require_possible(detach=detach)
-    asked = asked_plans(plan, factor, advise_budget, advise_cost, advise_multiple)
+    of_plans = plan, factor, advise_budget, advise_cost, advise_multiple
+    asked = asked_plans(*of_plans)
     values = {
         "pruning_ratio": pruning_ratio, "cost": cost, "method": method, "rule": rule,
         "blocks": blocks, "plans": asked.plans, "advise": asked.advise, "build": build,
@@ -95,9 +96,9 @@ def follow_up(
     prepare_output(output, build, [])
     steps = Steps()
     with connected(steps) as client:
-        if asked.plans and not plan:
-            before = client.analyses.retrieve(identity).request["plans"]
-            changes["plans"] = with_more(before, asked.plans)
+        if asked.plans:
+            usual = client.analyses.retrieve(identity).request["plans"]
+            changes["plans"] = asked_plans(*of_plans, usual=usual).plans
         made = client.analyses.create_follow_up(identity, **changes)
         finish(
             steps, client, made.id, findings, asked.edits_of, output,

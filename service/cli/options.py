@@ -1,8 +1,8 @@
 """Options that commands share, and what they ask of the server."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -45,37 +45,26 @@ def one_of(words: Sequence[str]) -> str:
 
 
 def requested_plans(
-    names: list[str] | None, factors: list[str] | None, *, advised: bool = False
+    names: list[str] | None,
+    factors: list[str] | None,
+    *,
+    advised: bool = False,
+    usual: "Sequence[str | CustomPlan]" = DEFAULT_PLANS,
 ) -> "list[str | CustomPlan] | None":
     """Return the plans to request; None for the server's default. Raises BadParameter.
 
-    `advised` adds the plan `advise`.
+    `advised` adds the plan `advise`. Without names, plans are added to the `usual` ones.
     """
     everything = not names or ALL in names
-    named = [name for name in names or () if name != ALL and not (factors and name == CUSTOM)]
+    named: list[str | CustomPlan] = [name for name in names or () if name != ALL]
     if advised and ADVISE not in named:
         named.append(ADVISE)
     if everything and (factors or named):
-        named = [*DEFAULT_PLANS, *(name for name in named if name not in DEFAULT_PLANS)]
+        named = [*usual, *(name for name in named if name not in usual)]
     if not factors:
-        return [*named] or None
-    return [*named, {"name": CUSTOM, "factors": factors_in(factors)}]
-
-
-def with_more(before: Iterable[Any], asked: "list[str | CustomPlan]") -> "list[str | CustomPlan]":
-    """Return the plans of an analysis, and those that are asked for beside the usual ones.
-
-    >>> with_more(["double"], ["double", "uniform", "reallocate", "advise"])
-    ['double', 'advise']
-    """
-    more = [plan for plan in asked if plan not in DEFAULT_PLANS]
-    own = any(not isinstance(plan, str) for plan in more)
-    kept = [plan for plan in before if plan not in more and not (own and _is_custom(plan))]
-    return [*kept, *more]
-
-
-def _is_custom(plan: Any) -> bool:
-    return not isinstance(plan, str) and plan["name"] == CUSTOM
+        return named or None
+    others = (plan for plan in named if (plan if isinstance(plan, str) else plan["name"]) != CUSTOM)
+    return [*others, {"name": CUSTOM, "factors": factors_in(factors)}]
 
 
 def requested_trial_plans(

@@ -42,6 +42,12 @@ def own_terms(request: TrialRequest) -> Terms:
     return _checked(terms | {"plans": terms["plans"] or default})
 
 
+def plans_of(analysis: Analysis) -> dict[str, Any]:
+    """Return the plans of an analysis by their names."""
+    asked = analysis.request["plans"]
+    return {plan if isinstance(plan, str) else plan["name"]: plan for plan in asked}
+
+
 def terms_of(request: TrialRequest, analysis: Analysis) -> Terms:
     """Return the request of a trial of an analysis' plans; raise InvalidError."""
     for name in ("model_id", "dataset_id", "transform", "advise"):
@@ -50,7 +56,7 @@ def terms_of(request: TrialRequest, analysis: Analysis) -> Terms:
                 [name], f"The analysis says this; leave out `{name}`, or leave out `analysis_id`."
             )
     asked = analysis.request
-    plans = {plan if isinstance(plan, str) else plan["name"]: plan for plan in asked["plans"]}
+    plans = plans_of(analysis)
     for index, plan in enumerate(request.plans or ()):
         if not isinstance(plan, str) or plan not in plans:
             name = plan if isinstance(plan, str) else plan.name

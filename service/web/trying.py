@@ -19,6 +19,7 @@ from service.http.security import Caller
 from service.jobs import service as jobs
 from service.trials import service as trials
 from service.trials.request import TrialRequest
+from service.trials.terms import plans_of
 from service.web.asking import once_of
 from service.web.callers import Writer
 from service.web.forms import Fields, Form, FormError, FormFields, number, text
@@ -98,8 +99,7 @@ def _request(analysis: str, fields: Fields) -> TrialRequest:
 
 def _plans(session: OrmSession, caller: Caller, analysis: str) -> list[str]:
     """Return the names of an analysis' plans; raise NotFoundError."""
-    asked = jobs.find(session, ANALYSES, caller.owner, analysis).request["plans"]
-    return [plan if isinstance(plan, str) else plan["name"] for plan in asked]
+    return [*plans_of(jobs.find(session, ANALYSES, caller.owner, analysis))]
 
 
 def _page(session: OrmSession, caller: Caller, analysis: str, form: Form) -> Response:

@@ -84,6 +84,14 @@ def test_plans_to_ask_for() -> None:
     assert requested_plans(None, None, advised=True) == [*default, "advise"]
     assert requested_plans(["all", "advise"], None) == [*default, "advise"]
     assert requested_plans(["uniform"], factors, advised=True) == ["uniform", "advise", custom]
+    before: list[Any] = [
+        "uniform",
+        {"name": "custom", "factors": {"c": 3.0}},
+        {"name": "own", "factors": {}},
+    ]
+    assert requested_plans(["all"], factors, usual=before) == ["uniform", before[2], custom]
+    assert requested_plans(None, None, advised=True, usual=before) == [*before, "advise"]
+    assert requested_plans(["all"], None, usual=before) is None
     for wrong in ("a", "a=", "=2", "a=b"):
         with pytest.raises(BadParameter, match="LAYER=NUMBER"):
             requested_plans(None, [wrong])
