@@ -1,10 +1,11 @@
 """The responses about the results of analyses."""
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, computed_field
+from pydantic import BaseModel, ConfigDict, Field, computed_field
 
 from narrows.vocabulary import VerdictName
 from service.analyses.scores import ScoreOut
 from service.analyses.stored import PlannedLayer
+from service.jobs.schemas import JobArtifactOut
 
 
 class _Result(BaseModel):
@@ -161,16 +162,11 @@ class PlanOut(_Result):
     )
 
 
-class ArtifactOut(_Result):
+class ArtifactOut(JobArtifactOut):
     """A built network: a `.pt2` file that can be uploaded as a model."""
 
     analysis_id: str = Field(exclude=True)
     name: str = Field(description="The name of the file", examples=["double.pt2"])
-    size: int = Field(description="Bytes")
-    sha256: str = Field(description="SHA-256 of the file, in hexadecimal digits")
-    expires_at: AwareDatetime | None = Field(
-        default=None, description="When it is removed; null: never"
-    )
 
     @computed_field  # type: ignore[prop-decorator]  # pydantic documents this order
     @property

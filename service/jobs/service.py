@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
-from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
 from narrows.vocabulary import ENDED, AnalysisState
@@ -18,6 +17,7 @@ from service.http.problems import InUseError, KeyReusedError, NoResultError, Not
 from service.http.quotas import require_job
 from service.http.security import Caller
 from service.jobs.repository import JobRepository
+from service.jobs.schemas import JobArtifactOut
 from service.logs import request_id
 from service.naming.changes import change as change_naming
 from service.naming.filters import JobFilters
@@ -25,7 +25,7 @@ from service.naming.schemas import Naming, NamingChange
 from service.storage.objects import Storage
 
 EVENTS_AT_ONCE: Final = 100
-A = TypeVar("A", bound=BaseModel)
+A = TypeVar("A", bound=JobArtifactOut)
 
 
 def create(

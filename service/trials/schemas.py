@@ -8,6 +8,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, computed_field
 from narrows.vocabulary import AnalysisState, PartState, TrialStage
 from service.database.trials import Trial
 from service.http.problem_document import ProblemOut
+from service.jobs.schemas import JobArtifactOut
 from service.naming.schemas import MetadataOut, TagsOut
 
 _STAGES: dict[str, TrialStage] = {
@@ -168,18 +169,11 @@ class TrialRunOut(BaseModel):
     finished_at: AwareDatetime | None = Field(description="When it ended")
 
 
-class TrialArtifactOut(BaseModel):
+class TrialArtifactOut(JobArtifactOut):
     """A trained network: a `.pt2` file that can be uploaded as a model."""
-
-    model_config = ConfigDict(from_attributes=True)
 
     trial_id: str = Field(exclude=True)
     name: str = Field(description="The name of the file", examples=["run-3.pt2"])
-    size: int = Field(description="Bytes")
-    sha256: str = Field(description="SHA-256 of the file, in hexadecimal digits")
-    expires_at: AwareDatetime | None = Field(
-        default=None, description="When it is removed; null: never"
-    )
 
     @computed_field  # type: ignore[prop-decorator]  # pydantic documents this order
     @property
