@@ -25,7 +25,7 @@ def gc(
     hours. What a running analysis or trial uses is not removed.
     """
     from service.cli.prepare import require_schema
-    from service.database.engine import make_engine
+    from service.database.engine import short_lived_engine
     from service.retention.collector import Collector
     from service.startup import checked_settings
     from service.storage.handover import apis_storage
@@ -33,11 +33,10 @@ def gc(
     settings, remarks = checked_settings("gc")
     warn(remarks)
     require_schema(settings)
-    engine = make_engine(settings.resolved_database_url)
-    collector = Collector(settings, engine, apis_storage(settings))
-    found = [*collector.due(), *collector.orphans()]
-    freed = None if dry_run else sum(map(collector.remove, found))
-    engine.dispose()
+    with short_lived_engine(settings.resolved_database_url) as engine:
+        collector = Collector(settings, engine, apis_storage(settings))
+        found = [*collector.due(), *collector.orphans()]
+        freed = None if dry_run else sum(map(collector.remove, found))
     if as_json:
         items = [due._asdict() for due in found]
         typer.echo(json.dumps({"dry_run": dry_run, "items": items, "bytes_freed": freed}, indent=2))

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from sqlalchemy.orm import Session
 
 from service.cli.errors import CommandError, warn
-from service.database.engine import make_engine
+from service.database.engine import short_lived_engine
 from service.database.migrate import is_current, upgrade_embedded
 from service.keys.service import ensure_local_key
 from service.settings import Settings
@@ -16,12 +16,9 @@ from service.startup import Command, checked_settings
 def require_schema(settings: Settings) -> None:
     """Migrate an SQLite database; raise CommandError if another database is not migrated."""
     upgrade_embedded(settings)
-    engine = make_engine(settings.resolved_database_url)
-    try:
+    with short_lived_engine(settings.resolved_database_url) as engine:
         if not is_current(engine):
             raise CommandError("The database is not of this version: run `narrows migrate` first.")
-    finally:
-        engine.dispose()
 
 
 @contextmanager
@@ -33,17 +30,19 @@ def opened(command: Command) -> Iterator[tuple[Session, Settings]]:
     settings, remarks = checked_settings(command)
     warn(remarks)
     require_schema(settings)
-    engine = make_engine(settings.resolved_database_url)
-    with Session(engine) as session, session.begin():
+    with (
+        short_lived_engine(settings.resolved_database_url) as engine,
+        Session(engine) as session,
+        session.begin(),
+    ):
         yield session, settings
-    engine.dispose()
 
 
 def local_key(settings: Settings) -> tuple[str, bool]:
     """Return the API key of this machine's user, and whether this call created it."""
-    engine = make_engine(settings.resolved_database_url)
-    try:
-        with Session(engine) as session, session.begin():
-            return ensure_local_key(settings, session)
-    finally:
-        engine.dispose()
+    with (
+        short_lived_engine(settings.resolved_database_url) as engine,
+        Session(engine) as session,
+        session.begin(),
+    ):
+        return ensure_local_key(settings, session)

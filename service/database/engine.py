@@ -1,6 +1,8 @@
 """The engine: SQLite with one writer at a time, or PostgreSQL."""
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
@@ -33,6 +35,16 @@ def make_engine(url: str | URL) -> Engine:
     event.listen(engine, "connect", _configure_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+@contextmanager
+def short_lived_engine(url: str | URL) -> Iterator[Engine]:
+    """Yield the engine of `make_engine`; close its connections in the end, also after an error."""
+    engine = make_engine(url)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
 
 
 def _configure_sqlite(connection: sqlite3.Connection, _record: Any) -> None:

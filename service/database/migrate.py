@@ -10,7 +10,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Engine
 
-from service.database.engine import make_engine
+from service.database.engine import short_lived_engine
 from service.settings import Settings
 
 _INSTALLED = Path(__file__).with_name("migrations")
@@ -43,12 +43,11 @@ def upgrade_embedded(settings: Settings) -> None:
 
 def revision(settings: Settings) -> str | None:
     """Return the version of the database's schema; None if it has no schema."""
-    engine = make_engine(settings.resolved_database_url)
-    try:
-        with engine.connect() as connection:
-            return MigrationContext.configure(connection).get_current_revision()
-    finally:
-        engine.dispose()
+    with (
+        short_lived_engine(settings.resolved_database_url) as engine,
+        engine.connect() as connection,
+    ):
+        return MigrationContext.configure(connection).get_current_revision()
 
 
 def is_current(engine: Engine) -> bool:

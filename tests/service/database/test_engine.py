@@ -1,5 +1,7 @@
 import time
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import select, text
@@ -7,7 +9,7 @@ from sqlalchemy.exc import InternalError
 
 from service.database import engine
 from service.database.base import Base
-from service.database.engine import READS_ONLY, make_engine
+from service.database.engine import READS_ONLY, make_engine, short_lived_engine
 from service.database.files import FileRepository
 from service.database.tables import File
 
@@ -45,6 +47,18 @@ def test_a_transaction_that_moves_an_object_may_take_longer(
         assert connection.scalar(text("SHOW idle_in_transaction_session_timeout")) == "1s"
         assert connection.scalar(select(File.size)) == 1
     moving.dispose()
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_short_lived_engine_leaves_no_connection(postgres_url: str, *, fails: bool) -> None:
+    with suppress(KeyError), short_lived_engine(postgres_url) as used:
+        pool: Any = used.pool
+        with used.connect() as connection:
+            connection.execute(text("SELECT 1"))
+        assert pool.checkedin() == 1
+        if fails:
+            raise KeyError
+    assert pool.checkedin() == 0
 
 
 def test_readers_on_sqlite_wait_for_no_writer(tmp_path: Path) -> None:
