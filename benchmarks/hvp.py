@@ -8,6 +8,7 @@ on channels, the default), one training gradient (forward and backward over all 
 Hessian-vector product over weights by double backward. All run in eval mode, interleaved in one
 process; results are medians over rounds of ratios of CPU time. With `--own-size` images have 224²
 pixels, and BERT has BERT-Base's width and 128 tokens; otherwise it has width 64 and 16 tokens.
+The process keeps freed memory, as a worker's do.
 """
 
 import argparse
@@ -34,6 +35,7 @@ from narrows.graph.shapes import trace_shapes
 from narrows.losses import LOSSES
 from narrows.methods.table import Method
 from narrows.vocabulary import GateKind, MethodName
+from service import freed_memory
 from worker.cli.export import export_module
 from worker.formats import pt2
 
@@ -107,6 +109,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--networks", nargs="+", choices=SUBJECTS, default=list(SUBJECTS))
     options = parser.parse_args()
+    freed_memory.keep()
     size = OWN_SIZE if options.own_size else options.size
     rows: list[dict[str, Any]] = []
     for name in options.networks:

@@ -22,6 +22,7 @@ from torch import nn
 from benchmarks.hvp import batch_terms, double_backward, gradient
 from benchmarks.hvp_networks import OWN_SIZE, SUBJECTS, Subject
 from benchmarks.interleaved import Work, time_ratios
+from service import freed_memory
 
 
 def curvlinops_product(subject: Subject) -> Work:
@@ -94,6 +95,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--networks", nargs="+", choices=SUBJECTS, default=list(SUBJECTS))
     options = parser.parse_args()
+    freed_memory.keep()
     size = OWN_SIZE if options.own_size else options.size
     rows = []
     for name in options.networks:

@@ -10,10 +10,10 @@ from typing import Final
 import uvicorn
 from fastapi import FastAPI
 
+from service import freed_memory
 from service.http.connections.connection import ServerConfig
 from service.http.connections.gate import Gate
 from service.http.connections.limits import BACKLOG, limits_of
-from service.http.connections.memory import give_back
 from service.settings import Settings
 
 GRACE_SECONDS: Final = 1.0
@@ -67,7 +67,7 @@ class Server(uvicorn.Server):
         self._gate.sweep(now)
         if now >= self._gives_back_at:
             self._gives_back_at = now + GIVE_BACK_SECONDS
-            await asyncio.get_running_loop().run_in_executor(None, give_back)
+            await asyncio.get_running_loop().run_in_executor(None, freed_memory.give_back)
 
     def _cut(self) -> None:
         for connection in list(self.server_state.connections):

@@ -3,11 +3,14 @@
 import ctypes
 import logging
 import os
+import resource
 import signal
 import sys
 import time
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from worker.errors import RefusedError
 from worker.formats.files import open_file
@@ -71,6 +74,19 @@ def hoard() -> None:
     while True:
         hoarded.append(bytearray(16 << 20))
         time.sleep(0.01)
+
+
+def allocate_twice() -> tuple[int, int]:
+    """Return how often the second of two large blocks met a new page, and the resident memory."""
+    for _ in range(2):
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        bytearray(64 << 20)
+        faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+    return faults, resident()
+
+
+def resident() -> int:
+    return psutil.Process().memory_info().rss
 
 
 def loop() -> None:

@@ -17,6 +17,7 @@ from typing import Any, NoReturn, TypeAlias
 
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
+from service import freed_memory
 from service.logs import configure_logging
 from service.settings import get_settings
 from service.storage.disk_full import is_disk_full
@@ -45,6 +46,7 @@ def run(connection: AnyConnection, folder: str, sandbox: dict[str, Any] | None) 
         missing = None if sandbox is None else Sandbox(**sandbox).enter()
         tempfile.tempdir = os.curdir
         privileges.end_with_parent()
+        freed_memory.keep()
         connection.send_bytes(json.dumps(missing).encode())
         serve(connection)
         code = 0
@@ -76,6 +78,8 @@ def serve(connection: AnyConnection) -> None:
             answer = _answer(module, function, arguments)
         for part in answer:
             connection.send_bytes(part)
+        del answer
+        freed_memory.give_back()
 
 
 def _answer(module: str, function: str, arguments: tuple[Any, ...]) -> list[bytes]:

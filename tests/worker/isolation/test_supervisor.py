@@ -112,6 +112,12 @@ def test_memory_budget(own: int | None, asked: int | None) -> None:
     supervisor.close()
 
 
+def test_freed_memory_is_kept_during_a_call(supervisor: Supervisor) -> None:
+    faults, held = supervisor.call(FAKE, "allocate_twice")
+    assert faults < 1000  # of 16,384 pages
+    assert held - supervisor.call(FAKE, "resident") > 60 << 20
+
+
 def test_ending_the_child_is_its_parents_business(supervisor: Supervisor) -> None:
     pid = supervisor.call(FAKE, "pid")
     for number in (signal.SIGINT, signal.SIGTERM):
