@@ -1,7 +1,5 @@
 """`/analyses/new`: a form that asks for an analysis."""
 
-import re
-import secrets
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -21,13 +19,13 @@ from service.models.service import MODELS
 from service.naming.filters import AnyId, UploadFilters
 from service.uploads import service as uploads
 from service.web.callers import Writer
-from service.web.forms import Fields, Form, FormFields, text
+from service.web.forms import Form, FormFields, text
+from service.web.once import key_of, new_once
 from service.web.options import CHOICES, DEFAULTS, OWN_PLAN, carried, fields_of, request_of
 from service.web.rendering import rendered
 
 router = APIRouter(include_in_schema=False)
 UPLOADS_SHOWN = 200
-ONCE = re.compile(r"[\w-]{16,64}", re.ASCII)
 
 UploadId = Annotated[str, Query(max_length=64)]
 
@@ -54,7 +52,7 @@ def ask(fields: FormFields, caller: Writer, services: FromApp) -> Response:
     try:
         with services.transaction() as session:
             request = request_of(fields, _source(session, caller, text(fields, "again")))
-            row = analyses.create(session, caller, request, once_of(fields))
+            row = analyses.create(session, caller, request, key_of(fields))
     except ProblemError as error:
         with services.reading() as session:
             return _page(session, caller, Form(fields, error))
@@ -67,12 +65,6 @@ def _source(session: OrmSession, caller: Caller, again: str) -> Mapping[str, Any
         return {}
     request: Mapping[str, Any] = jobs.find(session, ANALYSES, caller.owner, possible(again)).request
     return request
-
-
-def once_of(fields: Fields) -> str | None:
-    """Return what makes a form that is sent twice ask once: the key that we put into it."""
-    once = text(fields, "once")
-    return once if ONCE.fullmatch(once) else None
 
 
 def _page(session: OrmSession, caller: Caller, form: Form) -> Response:
@@ -97,5 +89,5 @@ def _page(session: OrmSession, caller: Caller, form: Form) -> Response:
         kept=kept,
         own=own[0],
         form=form,
-        once=secrets.token_urlsafe(16),
+        once=new_once(),
     )

@@ -22,6 +22,7 @@ from service.http.security import Caller
 from service.jobs import service as jobs
 from service.web.callers import Writer
 from service.web.forms import Fields, Form, FormError, FormFields, number, text
+from service.web.once import key_of, new_once
 from service.web.options import OWN_PLAN
 from service.web.rendering import rendered
 from service.web.sliders import factors_of, sliders
@@ -45,7 +46,7 @@ def ask_further(analysis_id: Id, fields: FormFields, caller: Writer, services: F
         with services.transaction() as session:
             source = jobs.find(session, ANALYSES, caller.owner, analysis_id)
             changes = _changes(session, fields, source)
-            row = follow_up.create(session, caller, analysis_id, changes, None)
+            row = follow_up.create(session, caller, analysis_id, changes, key_of(fields))
     except ProblemError as error:
         with services.reading() as session:
             return _page(session, caller, analysis_id, fields, error)
@@ -68,6 +69,7 @@ def shown(
     first, others = sliders(layers, fields or {})
     return {
         "further": Form({**usual, **(fields or {})}, error),
+        "once": new_once(),
         "sliders": first,
         "other_sliders": others,
         "cost_kinds": COST_KINDS,

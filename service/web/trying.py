@@ -1,6 +1,5 @@
 """`/trials/new`: a form that trains what the plans of an analysis build."""
 
-import secrets
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Final
 
@@ -20,10 +19,10 @@ from service.jobs import service as jobs
 from service.trials import service as trials
 from service.trials.request import TrialRequest
 from service.trials.terms import plans_of
-from service.web.asking import once_of
 from service.web.callers import Writer
 from service.web.forms import Fields, Form, FormError, FormFields, number, text
 from service.web.naming import metadata_of, tags_of
+from service.web.once import key_of, new_once
 from service.web.rendering import rendered
 
 router = APIRouter(include_in_schema=False)
@@ -64,7 +63,7 @@ def start_trial(fields: FormFields, caller: Writer, services: FromApp) -> Respon
     try:
         request = _request(analysis, fields)
         with services.transaction() as session:
-            row = trials.create(session, caller, request, once_of(fields))
+            row = trials.create(session, caller, request, key_of(fields))
     except ProblemError as error:
         with services.reading() as session:
             return _page(session, caller, analysis, Form(fields, error))
@@ -111,5 +110,5 @@ def _page(session: OrmSession, caller: Caller, analysis: str, form: Form) -> Res
         analysis_id=analysis,
         choices={**CHOICES, "plans": _plans(session, caller, analysis)},
         form=form,
-        once=secrets.token_urlsafe(16),
+        once=new_once(),
     )

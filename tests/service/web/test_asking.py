@@ -21,6 +21,7 @@ def test_sent_twice(
     asked = {"model_id": model["id"], "dataset_id": dataset["id"], "once": once}
     first, second = (page.post("/analyses", data=asked).headers["location"] for _ in range(2))
     assert first == second
+    assert page.post("/analyses", data={**asked, "seed": "7"}).headers["location"] != first
     for odd in ("a\x00" * 20, "é" * 20, "x" * 300, ""):
         assert page.post("/analyses", data={**asked, "once": odd}).headers["location"] != first
 

@@ -1,5 +1,6 @@
 """Further questions, asked on the page of an analysis."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -53,6 +54,12 @@ def test_the_forms(
         assert made["source_id"] == analysis["id"]
         assert {name: made["request"][name] for name in expected} == expected
         assert f'href="/analyses/{analysis["id"]}"' in page.get(location).text
+    once, *_ = re.findall('name="once" value="([^"]+)"', page.get(path).text)
+    first, second, other = (
+        page.post(path, data={**budget, "budget": percent, "once": once}).headers["location"]
+        for percent in ("20", "20", "21")
+    )
+    assert first == second != other
     for data, field, wrong in (
         ({"form": "ratio", "pruning_ratio": "100"}, "pruning_ratio", "It must be less than 100."),
         ({"form": "ratio", "pruning_ratio": "<b>"}, "pruning_ratio", "It must be a number."),
