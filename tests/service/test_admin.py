@@ -17,7 +17,9 @@ from tests.support.answers import created, problem
 
 
 def with_key(server: str, key: str) -> httpx.Client:
-    return httpx.Client(base_url=server, headers={"Authorization": f"Bearer {key}"}, verify=False)
+    return httpx.Client(
+        base_url=server, headers={"Authorization": f"Bearer {key}"}, verify=False, timeout=30
+    )
 
 
 class TestKeys:

@@ -173,7 +173,10 @@ def keyed(server: str, settings: Settings, engine: Engine) -> Callable[..., http
                 if condition == "revoked":
                     assert revoke_key(session, row.id)
         return httpx.Client(
-            base_url=server, headers={"Authorization": f"Bearer {key}"}, verify=False
+            base_url=server,
+            headers={"Authorization": f"Bearer {key}"},
+            verify=False,
+            timeout=30,
         )
 
     return make

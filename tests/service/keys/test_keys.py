@@ -37,18 +37,18 @@ class TestKeys:
             )
             key_id = row.id
         headers = {"Authorization": f"Bearer {key}"}
-        assert httpx.get(f"{server}/v1/models", headers=headers).status_code == 200
+        assert httpx.get(f"{server}/v1/models", headers=headers, timeout=30).status_code == 200
         with Session(engine) as session, session.begin():
             assert revoke_key(session, key_id)
             assert not revoke_key(session, key_id)
-        problem(httpx.get(f"{server}/v1/models", headers=headers), 401, "unauthorized")
+        problem(httpx.get(f"{server}/v1/models", headers=headers, timeout=30), 401, "unauthorized")
 
     @pytest.mark.parametrize(
         "value", ["", "Bearer", "Bearer x", "Bearer a b", "Basic eDp5", "Bearer ÿ", "nrw_x"]
     )
     def test_no_such_key(self, server: str, value: str) -> None:
         headers = {b"Authorization": value.encode("latin-1")}
-        answer = httpx.get(f"{server}/v1/models", headers=headers)
+        answer = httpx.get(f"{server}/v1/models", headers=headers, timeout=30)
         problem(answer, 401, "unauthorized")
         assert answer.headers["www-authenticate"] == 'Bearer realm="narrows"'
 
@@ -63,7 +63,7 @@ class TestLocalKey:
         assert mode(settings.data / "api-key") == mode(settings.data / "secret") == 0o600
         assert (settings.data / "api-key").read_text() == key
         headers = {"Authorization": f"Bearer {key}"}
-        assert httpx.get(f"{server}/v1/models", headers=headers).status_code == 200
+        assert httpx.get(f"{server}/v1/models", headers=headers, timeout=30).status_code == 200
 
     def test_database_that_does_not_know_it(self, settings: Settings, engine: Engine) -> None:
         (settings.data / "api-key").write_text(make_key() + "\n")

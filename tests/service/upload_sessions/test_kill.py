@@ -65,7 +65,9 @@ def test_killed_amid_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         with started(data, "api", "--port", port):
             wait_until(lambda: answers(port))
             with httpx.Client(
-                base_url=f"http://127.0.0.1:{port}/v1", headers={"Authorization": f"Bearer {key}"}
+                base_url=f"http://127.0.0.1:{port}/v1",
+                headers={"Authorization": f"Bearer {key}"},
+                timeout=30,
             ) as http:
                 (session,) = http.get("/uploads").json()["items"]
                 received = http.get(f"/uploads/{session['id']}").json()["received"]

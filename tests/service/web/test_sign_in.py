@@ -14,7 +14,7 @@ PAGE = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
 
 def test_the_way_in_and_out(server: str, ann: httpx.Client, engine: Engine) -> None:
-    with httpx.Client(base_url=server, headers={**PAGE, "Origin": server}) as browser:
+    with httpx.Client(base_url=server, headers={**PAGE, "Origin": server}, timeout=30) as browser:
         assert browser.get("/").headers["location"] == "/analyses"
         asked = browser.get("/models?state=ready").headers["location"]
         assert asked == "/sign-in?then=%2Fmodels%3Fstate%3Dready"
@@ -38,14 +38,16 @@ def test_the_way_in_and_out(server: str, ann: httpx.Client, engine: Engine) -> N
 
 def test_by_tls_the_cookie_is_of_this_host_alone(server: str, ann: httpx.Client) -> None:
     headers = {**PAGE, "Origin": server, "X-Forwarded-Proto": "https"}
-    answer = httpx.post(f"{server}/sign-in", data={"key": key_of(ann)}, headers=headers)
+    answer = httpx.post(f"{server}/sign-in", data={"key": key_of(ann)}, headers=headers, timeout=30)
     assert answer.headers["set-cookie"].startswith("__Host-narrows=key_")
     assert "Secure" in answer.headers["set-cookie"]
 
 
 def test_a_wrong_key(server: str, anonymous: httpx.Client) -> None:
     for key in ("", "nrw_wrong", "ü", "x" * 3000, "a\x00b"):
-        answer = anonymous.post("/sign-in", data={"key": key}, headers={**PAGE, "Origin": server})
+        answer = anonymous.post(
+            "/sign-in", data={"key": key}, headers={**PAGE, "Origin": server}, timeout=30
+        )
         assert answer.status_code == 401
         assert "This API key is not known here, was revoked, or has expired." in answer.text
         assert "set-cookie" not in answer.headers
@@ -73,7 +75,7 @@ def test_it_leads_to_no_other_server(ann: httpx.Client, browse: Browse) -> None:
 
 def test_a_link_of_another_site_goes_on_by_itself(server: str, ann: httpx.Client) -> None:
     foreign = {**PAGE, "Sec-Fetch-Site": "cross-site"}
-    answer = httpx.get(f"{server}/models?state=ready", headers=foreign)
+    answer = httpx.get(f"{server}/models?state=ready", headers=foreign, timeout=30)
     assert 'content="0; url=/sign-in?then=%2Fmodels%3Fstate%3Dready"' in answer.text
 
 

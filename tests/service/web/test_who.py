@@ -178,7 +178,7 @@ def test_who_has_not_signed_in(
     for one in closed:
         problem(one.by(ann, Origin=server), 401, "unauthorized")  # a key alone opens no page
     for cookie in cookies.values():
-        with httpx.Client(base_url=server, cookies={"narrows": cookie}) as client:
+        with httpx.Client(base_url=server, cookies={"narrows": cookie}, timeout=30) as client:
             for one in closed:
                 problem(one.by(client, Origin=server), 401, "unauthorized")
 
