@@ -1,14 +1,15 @@
 """Time and memory of SOSP-H and SOSP-I, compared with a training gradient and double backward.
 
-    python -m benchmarks.hvp [--json] [--batch 16] [--size 32] [--own-size] [--rounds 7]
+    python -m benchmarks.hvp [--json] [--batch 4] [--size 224] [--rounds 3]
                              [--networks resnet18 bert …]
 
 For eight networks, it measures one batch of SOSP-H (gates on weights), one batch of SOSP-I (gates
 on channels, the default), one training gradient (forward and backward over all weights), and one
 Hessian-vector product over weights by double backward. All run in eval mode, interleaved in one
-process; results are medians over rounds of ratios of CPU time. With `--own-size` images have 224²
-pixels, and BERT has BERT-Base's width and 128 tokens; otherwise it has width 64 and 16 tokens.
-The process keeps freed memory, as a worker's do.
+process of one thread, since CPU time counts threads that wait, too; results are medians over rounds
+of ratios of CPU time. By default each network has its own size: images have 224² pixels, and BERT
+has BERT-Base's width and 128 tokens. At any other size BERT has width 64 and 16 tokens. The process
+keeps freed memory, as a worker's child does.
 """
 
 import argparse
@@ -100,21 +101,25 @@ def measure(subject: Subject, rounds: int) -> dict[str, float]:
     }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+def options_of(description: str) -> argparse.Namespace:
+    """Return the options of the command line, and prepare this process for measuring."""
+    parser = argparse.ArgumentParser(description=description.partition("\n")[0])
     parser.add_argument("--json", action="store_true", help="print one JSON list and nothing else")
-    parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--size", type=int, default=32, help="height and width of the images")
-    parser.add_argument("--own-size", action="store_true", help="each network's own size")
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--batch", type=int, default=4)
+    parser.add_argument("--size", type=int, default=OWN_SIZE, help="height and width of the images")
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--networks", nargs="+", choices=SUBJECTS, default=list(SUBJECTS))
-    options = parser.parse_args()
+    torch.set_num_threads(1)
     freed_memory.keep()
-    size = OWN_SIZE if options.own_size else options.size
+    return parser.parse_args()
+
+
+def main() -> None:
+    options = options_of(__doc__)
     rows: list[dict[str, Any]] = []
     for name in options.networks:
         torch.manual_seed(0)
-        measured = measure(SUBJECTS[name](options.batch, size), options.rounds)
+        measured = measure(SUBJECTS[name](options.batch, options.size), options.rounds)
         rows.append({"network": name, **{key: round(value, 3) for key, value in measured.items()}})
     if options.json:
         print(json.dumps(rows))

@@ -1,15 +1,15 @@
 """Narrows beside its peers: what one batch costs, in training gradients, in one interleaved run.
 
-    python -m benchmarks.peers [--json] [--batch 16] [--size 32] [--own-size] [--rounds 5]
+    python -m benchmarks.peers [--json] [--batch 4] [--size 224] [--rounds 3]
                                [--networks resnet18 bert …]
 
-It needs `pip install torch-pruning curvlinops-for-pytorch`. Measured are SOSP-H, SOSP-I (the
-default), a Hessian-vector product over weights by double backward, the one of curvlinops, and
-Torch-Pruning's Taylor criterion: a gradient, and its importance of every group; its graph is built
-before. A peer that fails on a network has the name of the error in place of a number.
+The networks and options are those of `benchmarks.hvp`. It needs `pip install torch-pruning
+curvlinops-for-pytorch`. Measured are SOSP-H, SOSP-I (the default), a Hessian-vector product over
+weights by double backward, the one of curvlinops, and Torch-Pruning's Taylor criterion: a gradient,
+and its importance of every group; its graph is built before. A peer that fails on a network has the
+name of the error in place of a number.
 """
 
-import argparse
 import json
 from typing import Any
 
@@ -19,10 +19,9 @@ from rich.console import Console
 from rich.table import Table
 from torch import nn
 
-from benchmarks.hvp import batch_terms, double_backward, gradient
-from benchmarks.hvp_networks import OWN_SIZE, SUBJECTS, Subject
+from benchmarks.hvp import batch_terms, double_backward, gradient, options_of
+from benchmarks.hvp_networks import SUBJECTS, Subject
 from benchmarks.interleaved import Work, time_ratios
-from service import freed_memory
 
 
 def curvlinops_product(subject: Subject) -> Work:
@@ -87,20 +86,11 @@ def compare(subject: Subject, rounds: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--json", action="store_true", help="print one JSON list and nothing else")
-    parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--size", type=int, default=32, help="height and width of the images")
-    parser.add_argument("--own-size", action="store_true", help="each network's own size")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--networks", nargs="+", choices=SUBJECTS, default=list(SUBJECTS))
-    options = parser.parse_args()
-    freed_memory.keep()
-    size = OWN_SIZE if options.own_size else options.size
+    options = options_of(__doc__)
     rows = []
     for name in options.networks:
         torch.manual_seed(0)
-        subject = SUBJECTS[name](options.batch, size)
+        subject = SUBJECTS[name](options.batch, options.size)
         rows.append({"network": name, **compare(subject, options.rounds)})
     if options.json:
         print(json.dumps(rows))
