@@ -43,6 +43,11 @@ _RANGES: Mapping[str, tuple[int, int]] = {
     "sections": (1, MAX_OUTPUTS),
     "step": (1, MAX_SIZE),
     "arange.start_step step": (-MAX_SIZE, MAX_SIZE),  # it may count down
+    **{
+        f"avg_pool{rank}d {name}": (1, 1 << 16)  # it cuts its windows to the input
+        for rank in (1, 2, 3)
+        for name in ("kernel_size", "stride")
+    },
     "decimals": (-64, 64),
     "reduction": (0, 2),
 }
@@ -56,7 +61,7 @@ class OutOfBoundsError(ValueError):
 def check_arguments(op: str, arguments: Mapping[str, Any]) -> None:
     """Raise OutOfBoundsError where an argument of `op` is out of bounds, or a tensor empty.
 
-    Views, joins and plain arithmetic may be given empty tensors, such as `x[:, :0]`.
+    Views, joins, writes and plain arithmetic may be given empty tensors, such as `x[:, :0]`.
 
     >>> import torch
     >>> check_arguments("conv2d", {"weight": torch.zeros(8, 4, 3, 3), "stride": [2, 2]})

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
+from narrows.graph.bounds import OutOfBoundsError
 from narrows.graph.exported_calls import unknown_operators
 from narrows.graph.exported_outputs import outputs_of, require_same
 from narrows.graph.exported_program import ProgramReader
@@ -95,6 +96,8 @@ def _require_same_outputs(
         expected = outputs_of(module, inputs, names)
         with torch.no_grad(), inputs[0].device:
             exported = network(*in_order)
+    except OutOfBoundsError as error:
+        raise TraceError(f"an operator's arguments are out of bounds: {error}") from error
     except Exception as error:  # the user's own code may raise any type
         raise TraceError(reason_of(module, inputs, error, names)) from error
     require_same(expected, exported)

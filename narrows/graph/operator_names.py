@@ -90,10 +90,10 @@ VIEWS = frozenset(_VIEWS.split())
 
 _COMPUTE = "diagonal einsum pixel_shuffle pixel_unshuffle sum_to_size unfold"
 MAY_BE_EMPTY = (VIEWS - frozenset(_COMPUTE.split())) | frozenset(
-    "add.Tensor cat clone column_stack div.Tensor dstack flip hstack mul.Tensor neg stack "
-    "sub.Tensor vstack".split()
+    "add.Tensor cat clone column_stack copy div.Tensor dstack fill.Scalar fill.Tensor flip hstack "
+    "mul.Tensor neg slice_scatter stack sub.Tensor vstack zero".split()
 )
-"""Operators that may be given empty tensors: parts of size 0 are joined, and what is read of them.
+"""Operators that may be given empty tensors: parts of size 0 are joined, read of, and written into.
 
 Their kernels have nothing to do then. Others may not: a sum, say, would make numbers of nothing.
 """

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.export import ExportedProgram
+from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 from torch.nn.parallel import DataParallel, DistributedDataParallel
 from torch.utils import _pytree as pytree
 
@@ -136,8 +137,12 @@ def summary(error: BaseException) -> str:
     """
     lines = [line.strip(" -") for line in str(error).splitlines() if line.strip(" -")]
     text = " ".join(line for line in lines[:2] if "TORCH_LOGS" not in line)[:400].rstrip(".")
+    return f"{type(error).__name__}: {text}{_at(error)}"
+
+
+def _at(error: BaseException) -> str:
     place = _place(error)
-    return f"{type(error).__name__}: {text}" + (f" (in {place})" if place else "")
+    return f" (in {place})" if place else ""
 
 
 def _place(error: BaseException) -> str | None:
@@ -175,10 +180,16 @@ def reason_of(
             "tensors, tuples, lists and dictionaries of tensors, or a dataclass that is registered "
             "by torch.export.register_dataclass (transformers: net.config.use_cache = False)."
         )
-    if fixed := re.search(r"specialized it to be a constant \((\d+)\)", str(error)):
+    if fixed := re.search(r"speciali\w+ (?:it to be a constant \(|value of )(\d+)", str(error)):
         return (
             f"the network works for batches of {fixed[1]} only, or its inputs lack the dimension "
             "of the batch, the first. If it must be so, export it for that size (torch.export)."
+        )
+    if isinstance(error, GuardOnDataDependentSymNode):
+        return (
+            "torch.export can't export it: how it goes on depends on values, such as a number of "
+            f"boxes that it finds{_at(error)}. Export the part before that, which has one shape "
+            "for all inputs of one shape."
         )
     return (
         f"torch.export can't export it: {summary(error)}. It follows no branches on values, no "

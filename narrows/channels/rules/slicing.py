@@ -152,6 +152,8 @@ def _slice_scatter(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Lab
     source, written = subject(node), as_ref(node.inputs["src"])
     dim = axis(node.inputs.get("dim", 0), len(graph.shape(source)))
     bounds = [node.inputs.get(name) for name in ("start", "end")]
+    if 0 in graph.shape(written):  # nothing is overwritten
+        return [graph.labelling(source)]
     if node.inputs.get("step", 1) != 1 or any(isinstance(bound, Ref) for bound in bounds):
         for ref in (source, written):
             graph.fix(ref, [dim], f"{node.op} overwrites some of them")

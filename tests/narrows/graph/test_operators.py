@@ -209,6 +209,12 @@ def test_out_of_bounds(op: str, arguments: dict[str, Any], culprit: str) -> None
         run(op, arguments)
 
 
+def test_an_average_may_have_a_window_larger_than_its_input() -> None:
+    window = {"kernel_size": [2560] * 2, "stride": [2560] * 2, "ceil_mode": True}
+    average = run("avg_pool2d", {"self": IMAGE, **window})
+    torch.testing.assert_close(average, IMAGE.mean((2, 3), keepdim=True))
+
+
 def test_sizes_and_tensors_from_nothing() -> None:
     assert run("sym_size.int", {"self": IMAGE, "dim": -1}) == 6
     assert run("operator.floordiv", {"a": 7, "b": 2}) == 3

@@ -57,6 +57,20 @@ class Branching(nn.Module):
         return self.inner(x) if x.sum() > 0 else x
 
 
+class Counting(nn.Module):
+    """It gives a layer as many rows as it finds, so that no program is right for all inputs."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        found = x[x[:, 0] > 0]
+        return found * 2 if len(found) > 3 else found
+
+
+class Fixed(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        first, second = x.chunk(2, 0)
+        return first + second
+
+
 class Forwarding(nn.Module):
     """A wrapper that hands on whatever it gets."""
 
@@ -104,9 +118,9 @@ def test_each_part_keeps_its_own_mode(mode: Callable[[nn.Module], object], tmp_p
 def test_an_error_leaves_the_modes_too(tmp_path: Path) -> None:
     net = Branching()
     modes = [part.training for part in net.modules()]
-    with pytest.raises(TraceError, match="data-dependent"):
+    with pytest.raises(TraceError, match="depends on values"):
         as_network(net, (torch.ones(2, 6),))
-    with pytest.raises(ExportError, match="data-dependent"):
+    with pytest.raises(ExportError, match="depends on values"):
         export_module(net, (torch.ones(2, 6),), tmp_path / "m.pt2")
     assert modes == [part.training for part in net.modules()]
     assert net.calls == 0
@@ -206,6 +220,12 @@ class Named(nn.Module):
         (plain, (2, 5), r"can't run on inputs float32 \[2, 5\]"),
         (plain, (6,), "batches of 6 only, or its inputs lack"),
         (lambda: nn.Sequential(RANDOM_POOL), (2, 3, 4, 4), "module '0' calls it"),
+        (
+            Counting,
+            (2, 6),
+            r"depends on values, .* \(in test_tracing.py:\d+, forward: return found",
+        ),
+        (Fixed, (2, 6), "batches of 2 only"),
         (Branching, (2, 6), r"test_tracing.py:\d+, forward: return self.inner\(x\) if"),
     ],
 )
