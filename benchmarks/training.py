@@ -89,7 +89,7 @@ def _fit(recipe: Recipe, data: Data) -> SmallNetwork:
     """Train by AdamW; the learning rate rises, and then falls to almost zero."""
     torch.manual_seed(recipe.seed)
     network = build(recipe.architecture, recipe.widths)
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, unused-ignore]
     optimizer = torch.optim.AdamW(
         network.parameters(), recipe.peak_rate, weight_decay=recipe.weight_decay, foreach=True
     )
@@ -102,7 +102,7 @@ def _fit(recipe: Recipe, data: Data) -> SmallNetwork:
         torch.autograd.backward(loss)
         optimizer.step()
         schedule.step()
-    network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload, unused-ignore]
     return network.eval()
 
 
