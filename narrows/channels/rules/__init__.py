@@ -3,6 +3,7 @@
 from narrows.channels.rules import (
     attention,
     concat,
+    convolutions,
     elementwise,
     factories,
     gather,
@@ -24,6 +25,7 @@ __all__ = [
     "UNFOLLOWED",
     "attention",
     "concat",
+    "convolutions",
     "elementwise",
     "factories",
     "gather",
