@@ -8,7 +8,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from narrows.channels.labels import Labelling, Labels, placed, spanned
-from narrows.channels.records import Boundary, Meeting, Producer, Statistic
+from narrows.channels.records import Boundary, Grouping, Meeting, Producer, Statistic
 from narrows.graph.constants import fixed_values
 from narrows.graph.network import Network
 from narrows.graph.node import Ref
@@ -53,6 +53,7 @@ class ChannelGraph:
         self.producers: list[Producer] = []
         self.pins: list[tuple[Labels, str]] = []
         self.meetings: list[Meeting] = []
+        self.groupings: list[Grouping] = []
         self.boundaries: list[Boundary] = []
         self.statistics: list[Statistic] = []
         self.normalized: dict[str, list[Labels]] = {}

@@ -6,6 +6,7 @@ See docs/method.md, "Facts that are tested", 6.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from narrows.channels.structures import Channels
 from narrows.graph.dimensions import axis
 from narrows.graph.node import Node, Ref, as_ref
 from narrows.graph.recurrent import input_weights
@@ -56,11 +57,14 @@ class Operand:
     axis: int
 
 
-def contractions(node: Node, shapes: Shapes) -> Iterator[tuple[Operand, Operand]]:
+def contractions(
+    node: Node, shapes: Shapes, channels: Channels | None = None
+) -> Iterator[tuple[Operand, Operand]]:
     """Yield the pairs of dimensions that the call multiplies and sums over.
 
     Of a layer, the input comes first and the weight second; a recurrent one has several weights.
-    Elementwise operators and depthwise convolutions have none. A linear layer's
+    Elementwise operators and depthwise convolutions have none, nor has, with `channels`, any
+    convolution whose groups are cut as a whole: each reads itself. A linear layer's
     `y = Σ_i x[…, i] w[:, i]`:
 
     >>> call = Node("linear", {"input": Ref("x"), "weight": Ref("w")}, ("y",), "")
@@ -73,7 +77,7 @@ def contractions(node: Node, shapes: Shapes) -> Iterator[tuple[Operand, Operand]
         source = as_ref(node.inputs["input"]).name
         features = Operand(source, len(shapes.of(source)) - 1)
         yield from ((features, Operand(weight, 1)) for weight in weights)
-    elif _family(node) in _SUMS and not _is_depthwise(node, shapes):
+    elif _family(node) in _SUMS and not _reads_itself(node, shapes, channels):
         a, i, b, j = _SUMS[_family(node)]
         if node.inputs.get("transposed"):
             j = 0
@@ -102,10 +106,14 @@ def _family(node: Node) -> str:
     return node.op.partition(".")[0]
 
 
-def _is_depthwise(node: Node, shapes: Shapes) -> bool:
-    source = node.inputs.get("input")
-    channels = shapes.of(source.name)[1] if isinstance(source, Ref) else 0
-    return channels > 1 and bool(node.inputs.get("groups") == channels)
+def _reads_itself(node: Node, shapes: Shapes, channels: Channels | None) -> bool:
+    """Tell whether the call is a convolution each of whose groups has one structure's channels."""
+    source, groups = node.inputs.get("input"), node.inputs.get("groups", 1)
+    if not isinstance(source, Ref) or not isinstance(groups, int) or groups == 1:
+        return False
+    if groups == shapes.of(source.name)[1]:  # depthwise
+        return True
+    return channels is not None and channels.goes_by_groups(channels.values[source.name][1], groups)
 
 
 def _einsum(node: Node) -> Iterator[tuple[Operand, Operand]]:

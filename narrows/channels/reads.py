@@ -27,7 +27,7 @@ def places(network: Network, channels: Channels, shapes: Shapes) -> Ints:
     found = np.zeros(len(channels), np.int64)
     seen = set()
     for node in network.nodes:
-        for first, second in contractions(node, shapes):
+        for first, second in contractions(node, shapes, channels):
             weights = [operand for operand in (first, second) if operand.value in network.leaves]
             read = second if first in weights else first
             labels = channels.values[read.value][read.axis]

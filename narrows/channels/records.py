@@ -35,6 +35,21 @@ class Meeting:
 
 
 @dataclass(frozen=True)
+class Grouping:
+    """A call that takes channels in equal groups: a grouped convolution, or a group norm.
+
+    `sides` label the channels that it reads and those that it makes, once where they are the same.
+    `columns` label the input channels of a convolution's weight, those of one group. Either whole
+    groups are cut or the same positions in all of them, which is known in the end.
+    """
+
+    sides: tuple[Labels, ...]
+    groups: int
+    columns: Labels | None
+    why: str
+
+
+@dataclass(frozen=True)
 class Statistic:
     """A call that computes a mean, a variance or a norm over `channels` [width].
 

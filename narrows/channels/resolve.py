@@ -2,7 +2,8 @@
 
 A view splits channels into, say, [groups, width], and a value must stay a full array: only whole
 slices along one dimension can be pruned. Operators that need one of the dimensions have tied the
-others by then (attention the width of its heads); all other joint labels are decided here.
+others by then (attention the width of its heads); all other joint labels are decided here. So are
+the groups of convolutions and norms, which are joint labels [groups, size], too.
 """
 
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from narrows.channels.channel_graph import ChannelGraph
+from narrows.channels.groupings import settle_groupings
 from narrows.channels.labels import Dims, Labels, collapsed, spanned
 
 ALL_AT_ONCE = "they can only go all at once"
@@ -27,6 +29,7 @@ def resolve(graph: ChannelGraph) -> Labels:
     >>> resolve(graph)
     array([0, 1, 2, 0, 1, 2])
     """
+    whole = settle_groupings(graph)
     component = graph.components()
     for meeting in graph.meetings:
         cut = spanned(collapsed(component[meeting.joint]))
@@ -42,7 +45,7 @@ def resolve(graph: ChannelGraph) -> Labels:
             component = graph.components()
         else:
             graph.pin(meeting.part, f"they meet a dimension that keeps its size ({meeting.why})")
-    for labels in _joint(graph):
+    for labels in (*_joint(graph), *whole):
         dims = spanned(collapsed(component[labels]))
         if len(dims) > 1:
             component = _tie_all_but(graph, labels, dims[-1])

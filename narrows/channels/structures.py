@@ -120,13 +120,31 @@ class Channels:
         return {own.tobytes(): own for layer in self.layers if len(own := layer.own)}
 
     def normalized_groups(self) -> set[int]:
-        """Return the groups that a norm over several channels reads.
+        """Return the groups that a norm over several structures reads.
 
         The norm keeps its statistics only if all channels that it reads are copied equally often.
         """
         sets = [labels for of_norm in self.normalized.values() for labels in of_norm]
-        structures = self.structure_of[np.concatenate([np.empty(0, np.int64), *sets])]
+        several = [np.empty(0, np.int64)]
+        several += [own for s in sets if len(own := np.unique(self.structure_of[s])) > 1]
+        structures = np.concatenate(several)
         return set(self.groups[structures[structures != NO_STRUCTURE]].tolist())
+
+    def goes_by_groups(self, labels: Labels | None, groups: int) -> bool:
+        """Tell whether no structure has only a part of a group, of so many equal ones of channels.
+
+        So it is with a depthwise convolution, each of whose groups has one channel.
+
+        >>> from narrows.example import two_neurons
+        >>> channels = two_neurons()[2]
+        >>> neurons, _ = channels.tensors["hidden.weight"]
+        >>> channels.goes_by_groups(neurons, 2), channels.goes_by_groups(neurons, 1)
+        (True, False)
+        """
+        if labels is None or groups == 1:
+            return False
+        structures = self.structure_of[labels].reshape(groups, -1)
+        return bool((structures == structures[:, :1]).all())
 
     def block_sizes(self) -> Labels:
         """Return how many channels of one layer go with each structure, at most, [S].

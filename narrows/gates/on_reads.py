@@ -45,7 +45,7 @@ def gate_reads(
     gates: dict[int, Gate] = {}
     gated: dict[tuple[str, Operand], str] = {}
     for node in network.nodes:
-        for read in dict.fromkeys(_reads(node, network, shapes)):
+        for read in dict.fromkeys(_reads(node, network, shapes, channels)):
             structures = _structures(channels, read)
             if (structures == NO_STRUCTURE).all():
                 continue
@@ -59,9 +59,9 @@ def gate_reads(
     return replace(network, nodes=tuple(nodes)), gates
 
 
-def _reads(node: Node, network: Network, shapes: Shapes) -> Iterator[Operand]:
+def _reads(node: Node, network: Network, shapes: Shapes, channels: Channels) -> Iterator[Operand]:
     """Yield the dimensions that a call sums over; of two factors, that of the one that varies."""
-    for first, second in contractions(node, shapes):
+    for first, second in contractions(node, shapes, channels):
         yield second if first.value in network.leaves else first
     yield from sum_axes(node, shapes)
 

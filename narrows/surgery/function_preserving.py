@@ -1,8 +1,8 @@
 """Function-preserving copies: a reader divides by the number of copies.
 
 The copies of a channel hold the same numbers, so a call that sums over k copies divides by k.
-Elementwise operators, norms over each channel and depthwise convolutions sum over no channels, and
-are only copied. Chen, Goodfellow and Shlens, "Net2Net", 2016.
+Elementwise operators, norms over each channel, depthwise convolutions and those that are copied by
+whole groups sum over no copies, and are only copied. Chen, Goodfellow and Shlens, "Net2Net", 2016.
 
 See docs/method.md, "Facts that are tested", 6.
 """
@@ -63,7 +63,7 @@ def shares(network: Network, counts: ChannelCounts) -> Shares:
     divided: set[tuple[str, int]] = set()
     rest: list[tuple[int, Operand]] = []
     for index, node in enumerate(network.nodes):
-        for value, weight in contractions(node, counts.shapes):
+        for value, weight in contractions(node, counts.shapes, counts.channels):
             if not (_copied(value, counts) or _copied(weight, counts)):
                 continue
             name, axes = known.get(weight.value, ("", ()))
@@ -141,7 +141,7 @@ def _summed(node: Node, name: str, known: Mapping[str, Origin], counts: ChannelC
     """Return the dimensions of a named tensor that the call sums over."""
     return {
         known[operand.value][1][operand.axis]
-        for pair in contractions(node, counts.shapes)
+        for pair in contractions(node, counts.shapes, counts.channels)
         for operand in pair
         if operand.value in known and known[operand.value][0] == name
     }

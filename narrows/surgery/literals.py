@@ -182,7 +182,7 @@ def _attention(node: Node, counts: ChannelCounts) -> Sequence[Node]:
     "conv_transpose1d conv_transpose2d.input conv_transpose3d.input".split()
 )
 def _convolution(node: Node, counts: ChannelCounts) -> Sequence[Node]:
-    """Give a depthwise convolution a group for each channel; others keep their groups."""
+    """Count the groups of a convolution that is depthwise, or that is cut by whole groups."""
     return _channel_groups(node, counts, "groups")
 
 
@@ -198,9 +198,10 @@ def _native_group_norm(node: Node, counts: ChannelCounts) -> Sequence[Node]:
 
 
 def _channel_groups(node: Node, counts: ChannelCounts, name: str) -> list[Node]:
-    before, after = counts.sizes(_source(node).name)[1]
-    groups = node.inputs.get(name, 1)
-    return _changed(node, **{name: after}) if groups == before > 1 else [node]
+    groups, labels = as_int(node.inputs.get(name, 1)), counts.dims(_source(node).name)[1]
+    if labels is None or not counts.channels.goes_by_groups(labels, groups):
+        return [node]
+    return _changed(node, **{name: counts.count(labels.reshape(groups, -1)[:, 0])})
 
 
 @rule("layer_norm", "native_layer_norm", "rms_norm")

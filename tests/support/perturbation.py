@@ -2,7 +2,8 @@
 
 A set of channels can be cut if, in every value of the program, the elements that they reach lie in
 slices along one dimension that no other channel reaches, and if grouped convolutions keep equally
-many channels, at the same places, in every group. A structure is a smallest such set.
+many channels, at the same places, in every group, or lose whole groups of what they read and make.
+A structure is a smallest such set.
 A channel reaches what changes with it while the outputs of all other layers, but for depthwise
 ones, are held; what it reaches through the statistics of a norm does not count.
 """
@@ -76,7 +77,10 @@ class Perturbation:
         values = [as_ref(node.inputs["self" if shuffles else "input"]).name]
         values += [] if shuffles else [node.outputs[0] or ""]
         indices = [cuts[name][1].reshape(groups, -1) for name in values if name in cuts]
-        return all((taken == taken[:1]).all() for taken in indices)
+        if all((taken == taken[:1]).all() for taken in indices):
+            return True
+        whole = all((taken == indices[0][:, :1]).all() for taken in indices)
+        return whole and len(indices) == 2
 
     def _is_depthwise(self, node: Node) -> bool:
         groups = node.inputs.get("groups", 1)

@@ -5,6 +5,8 @@ import torch.nn.functional as F
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from tests.support.idioms.groups import Scales, as_efficientvit
+
 
 class Layer(nn.Module):
     """Convolution, batch norm, ReLU; the channels' gates sit on the norm."""
@@ -68,6 +70,8 @@ class Net(nn.Module):
             elif kind == "grouped":
                 made += [Layer(width, 4, 1), Layer(4, 2 * size, groups=2)]
                 width = 2 * size
+            elif kind == "heads":
+                made.append(Scales(width, as_efficientvit, size))
             else:
                 made.append(Excitation(width, size))
         self.body, self.flat = nn.Sequential(*made), flat
@@ -80,6 +84,6 @@ class Net(nn.Module):
         return self.head(F.relu(self.hidden(x)))
 
 
-KINDS = ["plain", "residual", "concatenation", "depthwise", "grouped", "excitation"]
+KINDS = ["plain", "residual", "concatenation", "depthwise", "grouped", "heads", "excitation"]
 BLOCKS = st.lists(st.tuples(st.sampled_from(KINDS), st.integers(2, 5)), max_size=4)
 IMAGE = torch.randn(3, 3, 4, 4).double()

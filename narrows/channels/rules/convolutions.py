@@ -6,6 +6,7 @@ import numpy as np
 
 from narrows.channels.channel_graph import ChannelGraph
 from narrows.channels.labels import Labelling, Labels, independent, placed
+from narrows.channels.records import Grouping
 from narrows.channels.rules.computed_weights import list_computed
 from narrows.channels.rules.layers import Weight, produce, weight_of
 from narrows.channels.rules.registry import pin_everything, result_shape, rule, subject
@@ -56,6 +57,8 @@ def _forward(
     elif groups == channels:  # depthwise: of channel i come channels k·i … k·i + k − 1
         spread = None if into is None else np.repeat(into, outputs // channels)
         graph.couple(spread, rows, node.op)
+    elif into is not None and rows is not None and columns is not None:
+        graph.groupings.append(Grouping((into, rows), groups, columns, node.op))
     else:
         for labels in (into, rows):
             if labels is not None:

@@ -6,6 +6,7 @@ import numpy as np
 
 from narrows.channels.channel_graph import ChannelGraph
 from narrows.channels.labels import Labelling, Labels
+from narrows.channels.records import Grouping
 from narrows.channels.rules.registry import rule, subject
 from narrows.graph.dimensions import as_list
 from narrows.graph.node import Node, Ref, as_int, as_ref
@@ -35,12 +36,12 @@ def _batch_norm(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labell
 
 @rule("group_norm", "native_group_norm")
 def _group_norm(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]:
-    """Tie blocks of channels, which must stay equally large; blocks of one channel are free."""
+    """Keep groups of channels equally large; groups of one channel are free."""
     source = subject(node)
     groups = as_int(node.inputs["num_groups" if node.op == "group_norm" else "group"])
     channels = graph.along(source, 1)
     if channels is not None and groups != len(channels):
-        graph.tie_blocks(channels, groups)
+        graph.groupings.append(Grouping((channels,), groups, None, node.op))
         _normalize(graph, node, np.split(channels, groups))
     _couple_vectors(graph, node, channels)
     return [graph.labelling(source), *[()] * (len(node.outputs) - 1)]

@@ -29,6 +29,7 @@ from tests.support.architectures import (
     VisionTransformer,
 )
 from tests.support.exporting import exported, randomized, read_back
+from tests.support.idioms.groups import Scales, as_efficientvit
 from tests.support.perturbation import Channel, Perturbation
 from tests.support.random_examples import random_examples
 
@@ -151,6 +152,7 @@ IMAGE_BLOCKS: dict[str, Callable[[], nn.Module]] = {
     "halves": Halves,
     "depthwise": lambda: nn.Conv2d(WIDTH, WIDTH, 3, padding=1, groups=WIDTH),
     "grouped": lambda: nn.Conv2d(WIDTH, WIDTH, 3, padding=1, groups=2),
+    "heads": lambda: Add(Scales(WIDTH, as_efficientvit, 2)),
     "transposed": lambda: nn.ConvTranspose2d(WIDTH, WIDTH, 3, padding=1, groups=2),
     "attention": lambda: SqueezeExcitation(WIDTH),
     "shuffle": lambda: ShuffleUnit(WIDTH),
@@ -187,6 +189,7 @@ class Composed(nn.Module):
 @example(names=["plain", "residual", "dense", "halves"], decomposed=False)
 @example(names=["depthwise", "grouped", "transposed", "attention"], decomposed=True)
 @example(names=["shuffle", "gated", "prelu"], decomposed=False)
+@example(names=["heads", "grouped"], decomposed=True)
 @example(names=["channel_shuffle", "pixels", "norm"], decomposed=True)
 def test_random_convolutional_networks(names: list[str], decomposed: bool) -> None:
     """Every block is in one example; the others compose them at random."""

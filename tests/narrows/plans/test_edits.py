@@ -39,7 +39,10 @@ from tests.support.architectures import (
 from tests.support.editing import edited, edits_of
 from tests.support.exporting import exported, randomized, read_back
 from tests.support.idioms.attention import Masked
+from tests.support.idioms.groups import MultiScale, as_efficientvit
 from worker.formats import pt2
+
+IMAGE = torch.randn(3, 3, 6, 6).double()
 
 
 def _planner(network: Network) -> Planner:
@@ -119,6 +122,16 @@ def test_networks_without_code_of_their_own_need_nothing_but_edits() -> None:
     for architecture in (ResidualNet, MobileNet, DenseNet, AutoEncoder, GroupedNet, SharedNet):
         planner = _planner(exported(architecture).network)
         assert all(plan.incomplete == () for plan in _plans(planner))
+
+
+def test_the_groups_of_a_convolution_are_edited_where_they_are_heads() -> None:
+    module = randomized(MultiScale(as_efficientvit))
+    planner = _planner(read_back(module, IMAGE))
+    for plan in _plans(planner):
+        _check_named(module, plan)
+        _check_fits(module, (IMAGE,), planner, plan)
+    edits = {(e.module, e.attribute, e.before, e.after) for e in edits_of(_widened(planner, "qkv"))}
+    assert {("aggregate.1", "groups", 9, 18), ("aggregate.1", "in_channels", 36, 72)} <= edits
 
 
 class TrainedNet(nn.Module):

@@ -47,6 +47,7 @@ def _multiply(gate: Tensor) -> Callable[[nn.Module, Any, Tensor], Tensor]:
 @random_examples(8)
 @given(blocks=BLOCKS, flat=st.booleans(), seed=st.integers(0, 1000))
 @example(blocks=[("plain", 3), ("residual", 4), ("concatenation", 2)], flat=False, seed=1)
+@example(blocks=[("heads", 3), ("grouped", 2), ("heads", 2)], flat=False, seed=3)
 @example(blocks=[("depthwise", 3), ("grouped", 2), ("excitation", 3)], flat=True, seed=2)
 def test_cutting_is_gating_to_zero(blocks: list[tuple[str, int]], flat: bool, seed: int) -> None:
     """Every block is in one example; the others compose them at random."""
