@@ -141,7 +141,7 @@ class Channels:
         >>> channels.goes_by_groups(neurons, 2), channels.goes_by_groups(neurons, 1)
         (True, False)
         """
-        if labels is None or groups == 1:
+        if labels is None or groups == 1 or len(labels) % groups:  # one sample, no batch
             return False
         structures = self.structure_of[labels].reshape(groups, -1)
         return bool((structures == structures[:, :1]).all())

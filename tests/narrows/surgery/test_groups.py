@@ -15,8 +15,10 @@ from narrows.graph.network import Network
 from narrows.graph.shapes import trace_shapes
 from narrows.surgery import resize
 from tests.narrows.surgery.test_idioms import IMAGE, X, assert_right, followed, structures_of
+from tests.support.exporting import randomized, read_back
 from tests.support.idioms import groups
-from tests.support.idioms.groups import WIDTH, MultiScale
+from tests.support.idioms.groups import WIDTH, Aggregate, MultiScale
+from tests.support.surgery import analysed
 
 
 @pytest.mark.parametrize("across", [False, True])
@@ -29,6 +31,14 @@ def test_heads_are_groups_of_a_convolution(kind: str, across: bool) -> None:
 @pytest.mark.parametrize("kind", groups.WHOLE_HEADS)
 def test_groups_have_whole_heads(kind: str) -> None:
     assert_heads(*followed(MultiScale(groups.WHOLE_HEADS[kind]), IMAGE))
+
+
+def test_groups_of_core_operators() -> None:
+    """`convolution` and `native_group_norm`."""
+    module = randomized(MultiScale(groups.normed))
+    network, channels = analysed(read_back(module, IMAGE, decomposed=True))
+    assert {"convolution", "native_group_norm"} <= {n.op.partition(".")[0] for n in network.nodes}
+    assert_heads(network, channels)
 
 
 def assert_heads(network: Network, channels: Channels) -> None:
@@ -131,12 +141,22 @@ def test_positions_are_cut_where_groups_would_stay() -> None:
     assert_right(network, channels, X)
 
 
-def test_a_single_head_stays() -> None:
-    network, channels = followed(MultiScale(groups.as_efficientvit, 1), IMAGE)
+@pytest.mark.parametrize(
+    ("aggregate", "heads"), [(groups.as_efficientvit, 1), (groups.transposed, 3)]
+)
+def test_a_single_head_and_transposed_groups_stay(aggregate: Aggregate, heads: int) -> None:
+    network, channels = followed(MultiScale(aggregate, heads), IMAGE)
     assert structures_of(channels) == {
         "embed": 8, "qkv": 0, "aggregate.0": 0, "aggregate.1": 0, "proj": 8, "head": 0
     }  # fmt: skip
     assert_right(network, channels, IMAGE)
+
+
+def test_a_convolution_of_one_sample_is_left_alone() -> None:
+    network, channels = followed(groups.OneSample(), IMAGE)
+    assert structures_of(channels) == {"embed": 0, "head": 0}
+    resize(network, channels, np.ones(0, np.int64))
+    assert not gate(network, channels, "channel").gates
 
 
 def test_columns_of_a_group_stay_where_another_layer_reads_by_them() -> None:

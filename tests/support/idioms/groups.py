@@ -100,6 +100,12 @@ def weight_normed(heads: int) -> nn.Module:
     return weight_norm(grouped(3 * heads * WIDTH, 3 * heads))
 
 
+def transposed(heads: int) -> nn.Module:
+    channels = 3 * heads * WIDTH
+    made = nn.ConvTranspose2d(channels, channels, 1, groups=3 * heads)
+    return nn.Sequential(depthwise(channels), made)
+
+
 class Twice(nn.Module):
     """A convolution in groups that is called twice."""
 
@@ -209,3 +215,16 @@ class HeadsAtTheEnd(Heads):
             for layer in (self.q, self.k, self.v)
         )
         return (q @ k.transpose(2, 3)).softmax(-1) @ v
+
+
+class OneSample(nn.Module):
+    """A convolution in four groups of a single image of six rows, which has no batch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed, self.conv = nn.Conv2d(3, 8, 1), nn.Conv2d(8, 8, 1, groups=4)
+        self.head = nn.Conv2d(8, 2, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.embed(x)
+        return self.head(x * self.conv(x.mean(0))).mean((2, 3))
