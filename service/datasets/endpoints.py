@@ -13,6 +13,7 @@ from service.http.problem_schema import responses
 from service.http.problems import ExpiredError, InUseError, NotJsonError, NotMultipartError
 from service.http.security import Reader, Writer
 from service.naming.filters import OfUploads
+from service.uploads import adding
 from service.uploads import service as uploads
 from service.uploads.expiry import UploadChange, answer, describe, describe_page
 from service.uploads.schemas import form_schema, just_made
@@ -44,7 +45,7 @@ async def create_dataset(
     (`.zip`, `.tar`), a WebDataset shard, Parquet or safetensors. Several inputs are `x0`, `x1`, …
     in the order of the network's, or have the names of its inputs.
     """
-    made = await uploads.accept(request, services, caller, DATASETS)
+    made = await adding.accept(request, services, caller, DATASETS)
     return await run_in_threadpool(answer, services, response, router.prefix, made, DatasetOut)
 
 

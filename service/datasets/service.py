@@ -4,8 +4,8 @@ from pydantic import TypeAdapter
 
 from service.database.tables import Dataset
 from service.datasets.schemas import Transform
+from service.uploads.kind import Kind
 from service.uploads.receive import Form
-from service.uploads.service import Kind
 
 _TRANSFORM = TypeAdapter(Transform)
 

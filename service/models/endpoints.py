@@ -13,6 +13,7 @@ from service.http.security import Reader, Writer
 from service.models.schemas import ModelOut
 from service.models.service import MODELS
 from service.naming.filters import OfUploads
+from service.uploads import adding
 from service.uploads import service as uploads
 from service.uploads.expiry import UploadChange, answer, describe, describe_page
 from service.uploads.schemas import form_schema, just_made
@@ -32,7 +33,7 @@ async def create_model(
     request: Request, response: Response, caller: Writer, services: FromApp
 ) -> ModelOut:
     """Upload a trained network, a `torch.export` archive (`.pt2`); a worker then inspects it."""
-    made = await uploads.accept(request, services, caller, MODELS)
+    made = await adding.accept(request, services, caller, MODELS)
     return await run_in_threadpool(answer, services, response, router.prefix, made, ModelOut)
 
 

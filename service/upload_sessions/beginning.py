@@ -13,8 +13,7 @@ from service.retention.upload_sessions import forget
 from service.upload_sessions.repository import UploadSessionRepository
 from service.upload_sessions.schemas import UploadSessionDetail, UploadSessionRequest
 from service.upload_sessions.service import KINDS, describe, detail, expiry
-from service.uploads import service as uploads
-from service.uploads.service import plain_name
+from service.uploads.adding import plain_name, renew
 
 PART_SIZE: Final = 16 << 20
 """Bytes of a part, unless that makes too many: little to send again, and few requests."""
@@ -47,7 +46,7 @@ def begin(
         expires_at=expiry(services.settings),
         **asked,
     )
-    if there := uploads.renew(services, caller, KINDS[row.kind], row.sha256, row.columns):
+    if there := renew(services, caller, KINDS[row.kind], row.sha256, row.columns):
         row.state, row.upload_id, row.upload_is_new = "completed", there.id, False
     else:
         services.storage.parts.begin(row.id, row.size)

@@ -24,6 +24,7 @@ from service.storage.parts import Part, WrongContentError
 from service.storage.stored import Stored
 from service.upload_sessions import service as sessions
 from service.upload_sessions.repository import UploadSessionRepository
+from service.uploads import adding
 from service.uploads import service as uploads
 from service.uploads.expiry import UploadChange
 
@@ -119,7 +120,7 @@ def _make(
             if row.state != "completed":  # by another process
                 sessions.require_open(row)
                 kind = sessions.KINDS[row.kind]
-                made, row.upload_is_new = uploads.add(
+                made, row.upload_is_new = adding.add(
                     session, services.storage, caller, file, kind, row.columns
                 )
                 row.state, row.upload_id, row.file = "completed", made.id, None

@@ -25,7 +25,7 @@ from service.upload_sessions.schemas import (
     UploadSessionDetail,
     UploadSessionOut,
 )
-from service.uploads.service import Kind
+from service.uploads.kind import Kind
 
 KINDS: Final[dict[str, Kind[Any]]] = {kind.noun: kind for kind in (MODELS, DATASETS)}
 

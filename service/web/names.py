@@ -20,7 +20,7 @@ from service.models.service import MODELS
 from service.naming.schemas import NamingChange
 from service.uploads import service as uploads
 from service.uploads.expiry import UploadChange
-from service.uploads.service import Kind
+from service.uploads.kind import Kind
 from service.web.callers import Writer
 from service.web.forms import Form, FormFields
 from service.web.naming import naming_form, naming_of

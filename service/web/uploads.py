@@ -20,10 +20,11 @@ from service.http.security import Caller
 from service.models.schemas import ModelOut
 from service.models.service import MODELS
 from service.naming.filters import UploadFilters
+from service.uploads import adding
 from service.uploads import service as uploads
 from service.uploads.expiry import describe, describe_page
+from service.uploads.kind import Kind
 from service.uploads.schemas import UploadOut
-from service.uploads.service import Kind
 from service.web.callers import Reader, Writer
 from service.web.filters import OfUploads, UploadForm
 from service.web.forms import Fields, Form, FormError
@@ -72,7 +73,7 @@ def _add_pages(kind: Kind[Any], schema: type[UploadOut]) -> None:
     async def upload(request: Request, caller: Writer, services: FromApp) -> Response:
         texts: dict[str, str] = {}
         try:
-            row, _ = await uploads.accept(request, services, caller, kind, texts)
+            row, _ = await adding.accept(request, services, caller, kind, texts)
         except (ProblemError, RequestValidationError) as error:
             if not wants_page(request.headers):  # our script, which keeps what was typed
                 raise
