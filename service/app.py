@@ -16,7 +16,7 @@ from service.analyses import artifacts, comparison, follow_up_endpoints, report,
 from service.analyses import endpoints as analyses
 from service.broker.celery_app import Broker, make_celery
 from service.broker.outbox import Outbox
-from service.database.engine import make_engine
+from service.database.engine import close, make_engine
 from service.datasets import endpoints as datasets
 from service.http.dependencies import Services
 from service.http.head import HeadAsGet
@@ -104,7 +104,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     await run_in_threadpool(_write_uses, services)
     await run_in_threadpool(services.outbox.close)
     services.broker.close()
-    services.engine.dispose()
+    close(services.engine)
 
 
 @asynccontextmanager

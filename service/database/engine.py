@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.pool import ConnectionPoolEntry
 
 IDLE_SECONDS: Final = 10
 """How long a transaction may be idle on PostgreSQL: less than a lease."""
@@ -44,7 +45,20 @@ def short_lived_engine(url: str | URL) -> Iterator[Engine]:
     try:
         yield engine
     finally:
-        engine.dispose()
+        close(engine)
+
+
+def close(engine: Engine) -> None:
+    """Close the engine's connections; those that other threads use, when they are done with them.
+
+    `Engine.dispose` forgets the latter, and Python closes them whenever it collects garbage.
+    """
+    event.listen(engine.pool, "checkin", _close_one)
+    engine.dispose()
+
+
+def _close_one(_connection: object, record: ConnectionPoolEntry) -> None:
+    record.invalidate()
 
 
 def _configure_sqlite(connection: sqlite3.Connection, _record: Any) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from service.app import create_app
 from service.broker.celery_app import make_celery
 from service.database.base import Base
-from service.database.engine import make_engine
+from service.database.engine import close, make_engine
 from service.database.tables import Analysis, Event, Layer, Plan, Structure
 from service.keys.secrets import Scope, server_secret
 from service.keys.service import create_key
@@ -27,7 +27,7 @@ from tests.support.quick_server import served
 def engine(settings: Settings) -> Iterator[Engine]:
     engine = make_engine(settings.resolved_database_url)
     yield engine
-    engine.dispose()
+    close(engine)
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Engine, insert, text
 
 from service.database.base import Base, new_id
-from service.database.engine import make_engine
+from service.database.engine import close, make_engine
 from service.database.tables import Analysis, Dataset, File, Model
 from tests.support.jobs import MakeAnalysis, Start, make_jobs
 from worker.runtime.jobs import Jobs
@@ -25,7 +25,7 @@ def engine(database_url: str) -> Iterator[Engine]:
     engine = make_engine(database_url)
     Base.metadata.create_all(engine)
     yield engine
-    engine.dispose()
+    close(engine)
 
 
 @pytest.fixture

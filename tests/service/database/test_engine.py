@@ -9,7 +9,7 @@ from sqlalchemy.exc import InternalError
 
 from service.database import engine
 from service.database.base import Base
-from service.database.engine import READS_ONLY, make_engine, short_lived_engine
+from service.database.engine import READS_ONLY, close, make_engine, short_lived_engine
 from service.database.files import FileRepository
 from service.database.tables import File
 
@@ -47,6 +47,17 @@ def test_a_transaction_that_moves_an_object_may_take_longer(
         assert connection.scalar(text("SHOW idle_in_transaction_session_timeout")) == "1s"
         assert connection.scalar(select(File.size)) == 1
     moving.dispose()
+
+
+def test_a_connection_that_is_used_is_closed_afterwards(postgres_url: str) -> None:
+    closing = make_engine(postgres_url)
+    connection = closing.connect()
+    used: Any = connection.connection.dbapi_connection
+    close(closing)
+    assert connection.scalar(text("SELECT 1")) == 1
+    assert not used.closed
+    connection.close()
+    assert used.closed
 
 
 @pytest.mark.parametrize("fails", [False, True])

@@ -12,7 +12,7 @@ from sqlalchemy import insert, select, update
 
 from service.broker.celery_app import Broker, make_celery
 from service.database.base import Base, new_id
-from service.database.engine import make_engine
+from service.database.engine import close, make_engine
 from service.database.migrate import upgrade
 from service.database.tables import Analysis, Artifact, Dataset, File, Model, Shard, Worker
 from service.settings import Settings
@@ -72,7 +72,7 @@ def service(tmp_path: Path) -> Iterator[Service]:
     made = Service(tmp_path)
     yield made
     made.broker.close()
-    made.engine.dispose()
+    close(made.engine)
 
 
 def start_worker(start: Start) -> subprocess.Popen[str]:
