@@ -26,6 +26,10 @@ _SUMS: Mapping[str, tuple[str, int, str, int]] = {
     "_scaled_dot_product_flash_attention_for_cpu": ("query", -1, "key", -1),
 }
 """By family of operators: the two arguments, and the dimension of each, that are summed over."""
+_NORMS = (
+    "linalg_norm",
+    "linalg_vector_norm",
+)  # the former of vectors only: see narrows.graph.bounds
 
 
 def sums(node: Node) -> bool:
@@ -44,9 +48,19 @@ def is_sum(node: Node) -> bool:
     >>> is_sum(Node("sum", {}, ("y",), "")), is_sum(Node("linalg_vector_norm", {}, ("y",), ""))
     (True, True)
     """
-    degree = node.inputs.get("ord", 2)
-    positive = isinstance(degree, int | float) and degree > 0
-    return _family(node) == "sum" or (_family(node) == "linalg_vector_norm" and positive)
+    return _family(node) in ("sum", *_NORMS) and degree(node) > 0
+
+
+def degree(node: Node) -> float:
+    """Return the power of numbers that a vector norm sums; 1 for other sums.
+
+    >>> degree(Node("linalg_norm", {}, ("y",), "")), degree(Node("sum", {}, ("y",), ""))
+    (2.0, 1.0)
+    """
+    given = node.inputs.get("ord")
+    if _family(node) not in _NORMS:
+        return 1.0
+    return float(given) if isinstance(given, int | float) else 2.0
 
 
 @dataclass(frozen=True, slots=True)

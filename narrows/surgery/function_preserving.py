@@ -14,7 +14,7 @@ from math import prod, sqrt
 import numpy as np
 
 from narrows.arrays import Floats, Ints
-from narrows.channels.contractions import Operand, contractions, sum_axes
+from narrows.channels.contractions import Operand, contractions, degree, sum_axes
 from narrows.graph.dataflow import Origin, origins, tensor_readers
 from narrows.graph.dimensions import as_list, axis
 from narrows.graph.network import Network
@@ -91,8 +91,7 @@ def _division(node: Node, operand: Operand, counts: ChannelCounts) -> Division:
     """Return the division by the number of copies; before a vector norm, by its root."""
     times = _times(operand, counts)
     copies = np.repeat(times, times).astype(np.float64)
-    degree = node.inputs.get("ord", 2) if node.op.startswith("linalg_vector_norm") else 1
-    by = copies ** (1 / degree) if isinstance(degree, int | float) else copies
+    by = copies ** (1 / degree(node))
     even = len(np.unique(by)) == 1
     return Division(operand.value, operand.axis, by[:1] if even else by)
 

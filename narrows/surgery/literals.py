@@ -147,8 +147,10 @@ def _slice(node: Node, counts: ChannelCounts) -> Sequence[Node]:
     if (labels := _along(node, counts)) is None:
         return [node]
     start, end, step = (node.inputs.get(name) for name in ("start", "end", "step"))
-    if isinstance(start, Ref) or isinstance(end, Ref) or step not in (None, 1):
-        raise SurgeryError(f"{node.op}{_in(node)} has a step, or bounds that are not known")
+    if isinstance(start, Ref) or isinstance(end, Ref):
+        raise SurgeryError(f"{node.op}{_in(node)} has bounds that are not known")
+    if step not in (None, 1):  # one of each so many neighbours, which go together
+        return _changed(node, end=counts.count(labels))
     first, last, _ = slice(
         None if start is None else as_int(start), None if end is None else as_int(end)
     ).indices(len(labels))

@@ -16,6 +16,7 @@ from narrows.channels.rules import (
     slicing,
     spatial,
     spectral_norms,
+    writes,
 )
 from narrows.channels.rules.registry import RULES, trace
 from narrows.channels.rules.unsupported import UNFOLLOWED
@@ -39,4 +40,5 @@ __all__ = [
     "spatial",
     "spectral_norms",
     "trace",
+    "writes",
 ]

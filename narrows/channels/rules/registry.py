@@ -73,15 +73,16 @@ def _pin_weights_of_two_uses(graph: ChannelGraph) -> None:
 
 
 def _pin_what_the_loss_ignores(graph: ChannelGraph) -> None:
-    """Pin layers that do not influence the first output, on which the loss is computed."""
-    needed = {graph.network.outputs[0]}
+    """Pin layers of which no call influences the first output, on which the loss is computed."""
+    needed, calls = {graph.network.outputs[0]}, set()
     for index, node in reversed(list(enumerate(graph.network.nodes))):
         if needed.intersection(node.outputs):
             needed.update(node.references())
-            continue
-        for producer in graph.producers:
-            if producer.node == index:
-                graph.pin(producer.rows, "the loss, of the first output, does not depend on them")
+            calls.add(index)
+    counted = {producer.weight for producer in graph.producers if producer.node in calls}
+    for producer in graph.producers:
+        if producer.weight not in counted:
+            graph.pin(producer.rows, "the loss, of the first output, does not depend on them")
 
 
 def readers(graph: ChannelGraph, tensor: str) -> set[int]:

@@ -8,7 +8,6 @@ import torch
 
 from narrows.channels.channel_graph import ChannelGraph
 from narrows.channels.labels import Labelling, Labels, independent, spanned
-from narrows.channels.rules.elementwise import combine
 from narrows.channels.rules.registry import pin_everything, readers, rule, subject
 from narrows.graph import operators
 from narrows.graph.dimensions import as_list, axis
@@ -19,10 +18,16 @@ ONE_PIECE = "a piece of one channel can't be cut"
 _TAKERS = frozenset(
     "slice.Tensor narrow split.Tensor split_with_sizes chunk index_select index.Tensor".split()
 )
-_COUNTED = "the program counts on their number"
+COUNTED = "the program counts on their number"
 
 
-@rule("slice.Tensor", "narrow", "split.Tensor", "split_with_sizes", "chunk", "index_select")
+@rule("slice.Tensor")
+def _slice(graph: ChannelGraph, node: Node, index: int) -> Sequence[Labelling]:
+    follow = _pieces if node.inputs.get("step", 1) == 1 else _stepped
+    return follow(graph, node, index)
+
+
+@rule("narrow", "split.Tensor", "split_with_sizes", "chunk", "index_select")
 @rule("repeat_interleave.self_int")
 def _pieces(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]:
     """Follow an operator along one dimension by running it on the labels."""
@@ -31,7 +36,7 @@ def _pieces(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]
         return pin_everything(graph, node, 0)
     dim = axis(node.inputs.get("dim", 0), len(graph.shape(source)))
     index = node.inputs.get("index")
-    if node.inputs.get("step", 1) != 1 or (index is not None and not _is_own(graph, index)):
+    if index is not None and not _is_own(graph, index):
         graph.fix(source, [dim], f"{node.op} picks some of them")
     sizes = [graph.shapes.of(name)[dim] for name in node.outputs if name]
     heads = _are_heads(graph, source, dim)
@@ -44,9 +49,9 @@ def _pieces(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]
         return [independent(graph.labelling(source), dim)] * len(node.outputs)
     results: list[list[Labels]] = [[] for _ in node.outputs]
     for labels in graph.labelling(source):
-        pieces = _run(graph, node, labels) if labels.shape[dim] > 1 else None
+        pieces = run_on_labels(graph, node, labels) if labels.shape[dim] > 1 else None
         if pieces is not None and index is None and "repeats" not in node.inputs:
-            graph.bound(labels, dim, _places(graph, node, labels, dim), node.op)
+            graph.bound(labels, dim, places(graph, node, labels, dim), node.op)
         for number, result in enumerate(results):
             piece = labels if pieces is None else pieces[number]
             if pieces is not None and piece.shape[dim] == 1:
@@ -54,6 +59,37 @@ def _pieces(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]
             elif spanned(piece):
                 result.append(piece)
     return [tuple(result) for result in results]
+
+
+def _stepped(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]:
+    """Follow a slice with a step, such as the even channels, of which sines of positions are made.
+
+    Neighbours go together, so that the slice takes one of each, whatever else goes.
+    """
+    source, step = subject(node), as_int(node.inputs["step"])
+    dim = axis(node.inputs.get("dim", 0), len(graph.shape(source)))
+    if not _takes_one_of_each(node, graph.shape(source)[dim], step):
+        return [independent(graph.fix(source, [dim], f"{node.op} picks some of them"), dim)]
+    result = []
+    for labels in graph.labelling(source):
+        if labels.shape[dim] > 1:
+            neighbours = (*labels.shape[:dim], -1, step, *labels.shape[dim + 1 :])
+            graph.tie(labels.reshape(neighbours), dim + 1)
+            (labels,) = run_on_labels(graph, node, labels)
+            if labels.shape[dim] == 1:
+                _pin_whole(graph, labels)
+                continue
+        result.append(labels)
+    return [tuple(result)]
+
+
+def _takes_one_of_each(node: Node, size: int, step: int) -> bool:
+    """Tell whether a slice takes one of each `step` neighbours, from the first to the last."""
+    bounds = [node.inputs.get(name) for name in ("start", "end")]
+    if size % step or any(isinstance(bound, Ref) for bound in bounds):
+        return False
+    first, last = (None if bound is None else as_int(bound) for bound in bounds)
+    return len(range(size)[first:last:step]) == size // step
 
 
 def _pin_whole(graph: ChannelGraph, piece: Labels) -> None:
@@ -86,16 +122,16 @@ def _is_own(graph: ChannelGraph, index: object) -> bool:
     return graph.tensor(index) is not None and len(readers(graph, graph.tensor(index) or "")) == 1
 
 
-def _places(graph: ChannelGraph, node: Node, labels: Labels, dim: int) -> list[int]:
+def places(graph: ChannelGraph, node: Node, labels: Labels, dim: int) -> list[int]:
     """Return the indices along `dim` at which pieces begin, and those behind their ends."""
     index = np.arange(labels.shape[dim]).reshape(
         [-1 if d == dim else 1 for d in range(labels.ndim)]
     )
-    pieces = _run(graph, node, index)
+    pieces = run_on_labels(graph, node, index)
     return [place for piece in pieces if piece.size for place in (piece.min(), piece.max() + 1)]
 
 
-def _run(graph: ChannelGraph, node: Node, labels: Labels) -> list[Labels]:
+def run_on_labels(graph: ChannelGraph, node: Node, labels: Labels) -> list[Labels]:
     """Return the operator's results for the labels in place of its tensor."""
     arguments = {**node.inputs, "self": torch.from_numpy(labels.copy())}
     if "index" in arguments:
@@ -113,7 +149,7 @@ def _select(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]
     """Follow slices of a single index; the dimension must keep its size."""
     source = subject(node)
     dim = axis(node.inputs.get("dim", 0), len(graph.shape(source)))
-    rest = independent(graph.fix(source, [dim], _COUNTED), dim)
+    rest = independent(graph.fix(source, [dim], COUNTED), dim)
     return [tuple(labels.squeeze(dim) for labels in rest)] * len(node.outputs)
 
 
@@ -144,64 +180,3 @@ def _index(graph: ChannelGraph, node: Node, _place: int) -> Sequence[Labelling]:
 def _is_mask(graph: ChannelGraph, index: Ref) -> bool:
     """Tell whether an index is a named tensor of truth values, which picks as many as are true."""
     return graph.network.tensors.get(graph.tensor(index) or "", torch.zeros(1)).dtype == torch.bool
-
-
-@rule("slice_scatter")
-def _slice_scatter(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]:
-    """Couple what is written with what it overwrites, channel by channel."""
-    source, written = subject(node), as_ref(node.inputs["src"])
-    dim = axis(node.inputs.get("dim", 0), len(graph.shape(source)))
-    bounds = [node.inputs.get(name) for name in ("start", "end")]
-    if 0 in graph.shape(written):  # nothing is overwritten
-        return [graph.labelling(source)]
-    if node.inputs.get("step", 1) != 1 or any(isinstance(bound, Ref) for bound in bounds):
-        for ref in (source, written):
-            graph.fix(ref, [dim], f"{node.op} overwrites some of them")
-        overwritten = independent(graph.labelling(source), dim)
-    else:
-        overwritten = tuple(_overwritten(graph, node, a, dim) for a in graph.labelling(source))
-    shape = graph.shape(written)
-    operands = [(shape, overwritten), (shape, graph.labelling(written))]
-    combine(graph, operands, node.op)
-    return [graph.labelling(source)]
-
-
-def _overwritten(graph: ChannelGraph, node: Node, labels: Labels, dim: int) -> Labels:
-    if labels.shape[dim] == 1:
-        return labels
-    cut = Node("slice.Tensor", {k: a for k, a in node.inputs.items() if k != "src"}, ("y",), "")
-    graph.bound(labels, dim, _places(graph, cut, labels, dim), node.op)
-    (piece,) = _run(graph, cut, labels)
-    if piece.shape[dim] == 1:
-        graph.pin(piece, ONE_PIECE)
-    return piece
-
-
-@rule("select_scatter")
-def _select_scatter(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]:
-    source, written = subject(node), as_ref(node.inputs["src"])
-    dim = axis(node.inputs.get("dim", 0), len(graph.shape(source)))
-    rest = independent(graph.fix(source, [dim], _COUNTED), dim)
-    shape = graph.shape(written)
-    overwritten = tuple(labels.squeeze(dim) for labels in rest)
-    combine(graph, [(shape, overwritten), (shape, graph.labelling(written))], node.op)
-    return [graph.labelling(source)]
-
-
-_COMPARISONS = frozenset("eq ne ge gt le lt isnan logical_and logical_not logical_or".split())
-
-
-@rule("index_put")
-def _index_put(graph: ChannelGraph, node: Node, index: int) -> Sequence[Labelling]:
-    """Follow `x[mask] = number`; pin what other indices write into."""
-    source, (mask, *others) = subject(node), as_list(node.inputs["indices"])
-    values, shape = as_ref(node.inputs["values"]), graph.shape(source)
-    if others or not isinstance(mask, Ref) or max(graph.shape(values), default=1) > 1:
-        return pin_everything(graph, node, index)
-    made = next((n for n in graph.network.nodes if mask.name in n.outputs), None)
-    if made is None or made.op.partition(".")[0] not in _COMPARISONS:
-        return pin_everything(graph, node, index)
-    missing = (1,) * (len(shape) - len(graph.shape(mask)))
-    labels = tuple(a.reshape(*a.shape, *missing) for a in graph.labelling(mask))
-    operands = [(shape, graph.labelling(source)), (graph.shape(mask) + missing, labels)]
-    return [combine(graph, operands, node.op)]

@@ -352,6 +352,24 @@ def test_what_the_loss_does_not_depend_on_is_pinned() -> None:
     assert reasons["hidden"] == "the loss, of the first output, does not depend on them"
 
 
+def test_a_layer_is_followed_if_one_of_its_calls_makes_the_loss() -> None:
+    class Repeated(nn.Module):
+        """Flow networks give the result of each iteration; the loss is that of the first."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.hidden, self.head = nn.Linear(6, 5), nn.Linear(5, 6)
+
+        def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+            first = self.head(torch.tanh(self.hidden(x)))
+            return first, self.head(torch.tanh(self.hidden(first)))
+
+    channels = channels_of(Repeated(), torch.randn(2, 6).double())
+    hidden = next(layer for layer in channels.layers if layer.name == "hidden")
+    assert hidden.reason is None
+    assert len(hidden.own) == 5
+
+
 def test_a_layer_of_one_channel_is_listed() -> None:
     channels = channels_of(TwoHeads(), torch.randn(2, 6).double())
     (first,) = [layer for layer in channels.layers if layer.name == "first"]

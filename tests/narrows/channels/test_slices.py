@@ -96,6 +96,9 @@ TAKES: dict[str, Map] = {
     "narrow from the end": lambda x: x.narrow(1, -4, 3),
     "every other": lambda x: x[:, ::2],
     "every other from the third": lambda x: x[:, 2:-1:2],
+    "every other to the end": lambda x: x[:, 1::2],
+    "evens and odds": lambda x: torch.stack([x[:, ::2], x[:, 1::2].square()], 2).flatten(1, 2),
+    "one of each three": lambda x: x[:, 2::3] - x[:, ::3],
     "chunks": lambda x: torch.cat(x.chunk(4, 1)[::-1], 1),
     "split": lambda x: torch.cat(torch.split(x, 4, 1)[::-1], 1),
     "uneven": lambda x: torch.cat(torch.split(x, [1, x.shape[1] - 3, 2], 1)[1:], 1),
@@ -167,6 +170,13 @@ def assert_exact(verification: Verification) -> None:
 @pytest.mark.parametrize("join", JOINS)
 def test_parts_of_joins(join: str) -> None:
     assert_right(network_of(join, "all but three"))
+
+
+def test_a_step_takes_one_of_each_neighbours() -> None:
+    _, channels = analysed(network_of("interleaved", "evens and odds"))
+    assert {layer.name: len(layer.own) for layer in channels.layers} == {
+        "first": 6, "last": 4, "head": 0,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("take", TAKES)

@@ -69,6 +69,9 @@ NORMS: Mapping[str, Callable[[Tensor], Tensor]] = {
 
 EXACT: Mapping[str, Callable[[Tensor], Tensor]] = {
     "normalize": lambda x: F.normalize(x, dim=-1),
+    "norm of vectors": lambda x: x / torch.linalg.norm(x, dim=-1, keepdim=True),
+    "norm of no degree": lambda x: x / torch.linalg.norm(x, ord=None, dim=[-1], keepdim=True),
+    "norm of degree three": lambda x: x / torch.linalg.norm(x, ord=3, dim=-1, keepdim=True),
     "rms norm by vector norm": lambda x: x / (x.norm(dim=-1, keepdim=True) * 8**-0.5 + 1e-6),
     "l1": lambda x: x / x.abs().sum(-1, keepdim=True),
 }
