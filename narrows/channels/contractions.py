@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from narrows.channels.structures import Channels
-from narrows.graph.dimensions import axis
+from narrows.graph.dimensions import as_list, axis
+from narrows.graph.einsum_letters import letters_of
 from narrows.graph.node import Node, Ref, as_ref
 from narrows.graph.recurrent import input_weights
 from narrows.graph.shapes import Shapes
@@ -86,7 +87,7 @@ def contractions(
     [(Operand(value='x', axis=1), Operand(value='w', axis=1))]
     """
     if _family(node) == "einsum":
-        yield from _einsum(node)
+        yield from _einsum(node, shapes)
     elif weights := input_weights(node):
         source = as_ref(node.inputs["input"]).name
         features = Operand(source, len(shapes.of(source)) - 1)
@@ -130,17 +131,14 @@ def _reads_itself(node: Node, shapes: Shapes, channels: Channels | None) -> bool
     return channels is not None and channels.goes_by_groups(channels.values[source.name][1], groups)
 
 
-def _einsum(node: Node) -> Iterator[tuple[Operand, Operand]]:
-    operands, _, result = str(node.inputs["equation"]).replace(" ", "").partition("->")
-    tensors = node.inputs["tensors"]
-    refs = (
-        [ref.name for ref in tensors if isinstance(ref, Ref)] if isinstance(tensors, list) else []
-    )
-    for letter in sorted(set(operands) - set(result) - {","}):
+def _einsum(node: Node, shapes: Shapes) -> Iterator[tuple[Operand, Operand]]:
+    names = [ref.name for ref in as_list(node.inputs["tensors"]) if isinstance(ref, Ref)]
+    words, result = letters_of(node, [len(shapes.of(name)) for name in names])
+    for letter in sorted(set("".join(words)) - set(result)):
         summed = [
-            Operand(name, letters.index(letter))
-            for name, letters in zip(refs, operands.split(","), strict=True)
-            if letter in letters
+            Operand(name, word.index(letter))
+            for name, word in zip(names, words, strict=True)
+            if letter in word
         ]
         if len(summed) == 2:
             yield summed[0], summed[1]

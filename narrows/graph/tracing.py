@@ -182,14 +182,14 @@ def reason_of(
         )
     if fixed := re.search(r"speciali\w+ (?:it to be a constant \(|value of )(\d+)", str(error)):
         return (
-            f"the network works for batches of {fixed[1]} only, or its inputs lack the dimension "
-            "of the batch, the first. If it must be so, export it for that size (torch.export)."
+            f"as torch.export sees it, the network works for batches of {fixed[1]} only, or its "
+            "inputs lack the dimension of the batch, the first. If it must be so, export it for "
+            "that size (torch.export)."
         )
     if isinstance(error, GuardOnDataDependentSymNode):
         return (
-            "torch.export can't export it: how it goes on depends on values, such as a number of "
-            f"boxes that it finds{_at(error)}. Export the part before that, which has one shape "
-            "for all inputs of one shape."
+            "torch.export can't export it: how it goes on, or the size of a tensor, depends on "
+            f"values{_at(error)}. Export the part before that."
         )
     return (
         f"torch.export can't export it: {summary(error)}. It follows no branches on values, no "

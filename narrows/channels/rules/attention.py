@@ -10,6 +10,7 @@ from narrows.channels.labels import Labelling, independent, placed
 from narrows.channels.rules.elementwise import Operand, combine
 from narrows.channels.rules.layers import Weight, follow_product, weight_of
 from narrows.channels.rules.registry import pin_everything, result_shape, rule, tensors_of
+from narrows.graph.einsum_letters import letters_of
 from narrows.graph.node import Node, Ref, as_ref
 
 
@@ -74,11 +75,10 @@ def _einsum(graph: ChannelGraph, node: Node, index: int) -> Sequence[Labelling]:
 
     Where one of them is fixed, such as keys of positions, channels that it alone has are pinned.
     """
-    operands, _, result = str(node.inputs["equation"]).replace(" ", "").partition("->")
-    letters, refs = operands.split(","), tensors_of(graph, node)
+    refs = tensors_of(graph, node)
+    letters, result = letters_of(node, [len(graph.shape(ref)) for ref in refs])
     summed = sorted(set("".join(letters)) - set(result))
-    plain = result and "." not in operands
-    plain = plain and all(len(set(word)) == len(word) for word in (*letters, result))
+    plain = result and all(len(set(word)) == len(word) for word in (*letters, result))
     varying = [ref.name in graph.network.varying for ref in refs]
     both = len(refs) == 2 and all(letter in word for letter in summed for word in letters)
     if not (plain and any(varying) and both):

@@ -18,7 +18,6 @@ ONE_PIECE = "a piece of one channel can't be cut"
 _TAKERS = frozenset(
     "slice.Tensor narrow split.Tensor split_with_sizes chunk index_select index.Tensor".split()
 )
-COUNTED = "the program counts on their number"
 
 
 @rule("slice.Tensor")
@@ -142,15 +141,6 @@ def run_on_labels(graph: ChannelGraph, node: Node, labels: Labels) -> list[Label
     results = operators.run(node.op, arguments)
     pieces = results if isinstance(results, list | tuple) else [results]
     return [piece.numpy() for piece in pieces]
-
-
-@rule("select.int", "unbind.int")
-def _select(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling]:
-    """Follow slices of a single index; the dimension must keep its size."""
-    source = subject(node)
-    dim = axis(node.inputs.get("dim", 0), len(graph.shape(source)))
-    rest = independent(graph.fix(source, [dim], COUNTED), dim)
-    return [tuple(labels.squeeze(dim) for labels in rest)] * len(node.outputs)
 
 
 @rule("index.Tensor")

@@ -6,7 +6,8 @@ from narrows.channels.channel_graph import ChannelGraph
 from narrows.channels.labels import Labelling, Labels, independent
 from narrows.channels.rules.elementwise import combine
 from narrows.channels.rules.registry import pin_everything, rule, subject
-from narrows.channels.rules.slicing import COUNTED, ONE_PIECE, places, run_on_labels
+from narrows.channels.rules.single_index import COUNTED
+from narrows.channels.rules.slicing import ONE_PIECE, places, run_on_labels
 from narrows.graph.dimensions import as_list, axis
 from narrows.graph.node import Node, Ref, as_ref
 

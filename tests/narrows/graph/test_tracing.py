@@ -223,7 +223,7 @@ class Named(nn.Module):
         (
             Counting,
             (2, 6),
-            r"depends on values, .* \(in test_tracing.py:\d+, forward: return found",
+            r"depends on values \(in test_tracing.py:\d+, forward: return found",
         ),
         (Fixed, (2, 6), "batches of 2 only"),
         (Branching, (2, 6), r"test_tracing.py:\d+, forward: return self.inner\(x\) if"),

@@ -160,6 +160,7 @@ MIXING: Mapping[str, tuple[nn.Module, dict[str, int]]] = {
     "recurrent": (mixing.Recurrent(), {"embed": 8, "head": 0}),
     "packed gate": (mixing.GatedMlp(packed=True), {"up": 12, "down": 0}),
     "gate": (mixing.GatedMlp(packed=False), {"gate": 12, "up": 12, "down": 0}),
+    "sizes alone": (mixing.SizesAlone(), {"make": 8, "read": 0}),
     "picked token": (mixing.PickedToken(), {"embed": 8, "head": 0}),
     "picked positions": (mixing.PickedPositions(), {"q": 8, "head": 0}),
     "pooled tokens": (mixing.PooledTokens(), {"embed": 8, "head": 0}),

@@ -137,6 +137,15 @@ class ByEinsum(Attention):
         return torch.einsum("B H I J, B H J D -> B H I D", weights, v)
 
 
+class ByEllipsis(Attention):
+    """Products by letters of the last dimensions, the heads among them, as LongT5's."""
+
+    def mix(self, x: Tensor) -> Tensor:
+        q, k, v = (part.transpose(1, 2) for part in self.split(x))
+        weights = torch.einsum("...qhd,...khd->...hqk", q, k).softmax(-1)
+        return torch.einsum("...hqk,...khd->...qhd", weights, v).transpose(1, 2)
+
+
 class EinsumWeights(Attention):
     """Layers by letters, whose weights have a dimension for the heads; keys of places, as XLNet's.
 
@@ -323,6 +332,7 @@ KINDS: Mapping[str, type[Attention]] = {
     "talking heads": TalkingHeads,
     "cross covariance": CrossCovariance,
     "by einsum": ByEinsum,
+    "by ellipsis": ByEllipsis,
     "einsum weights": EinsumWeights,
     "added bias": AddedBias,
     "disentangled": Disentangled,

@@ -30,6 +30,15 @@ class FilledPositions(Positions):
         return x.new_full((1, 8), 2.0) + torch.ones(6, 8, dtype=x.dtype)
 
 
+class SizesAlone(Positions):
+    """Masks made of one channel, of which nothing is read, or of one that is like all others."""
+
+    def table(self, x: Tensor) -> Tensor:
+        made = self.make(x)
+        mask = torch.ones_like(made[..., 0]) - torch.zeros_like(made)[..., -1]
+        return mask[..., None].cumsum(1)
+
+
 class Aggregation(nn.Module):
     """A convolution along the channels, with kernel 1, as CoaT's sum of its stages."""
 

@@ -17,6 +17,7 @@ from worker.formats.strict_json import Value
 MAX_ARGUMENTS = 32
 MAX_ITEMS = 4096
 _NAME = re.compile(r"\w{1,64}", re.ASCII)
+_WORD = r"(?:[A-Za-z ]{1,16}|[A-Za-z ]{0,16}\.\.\.[A-Za-z ]{0,16})"
 _STRINGS: Mapping[str, re.Pattern[str]] = {
     "approximate": re.compile("none|tanh"),
     "rounding_mode": re.compile("floor|trunc"),
@@ -25,7 +26,7 @@ _STRINGS: Mapping[str, re.Pattern[str]] = {
     "reduce": re.compile("sum|prod|mean|amax|amin"),
     "side": re.compile("left|right"),
     "padding": re.compile("same|valid"),
-    "equation": re.compile(r"(?:[A-Za-z ]{1,16},){0,3}[A-Za-z ]{1,16}->[A-Za-z ]{0,16}"),
+    "equation": re.compile(rf"(?:{_WORD},){{0,3}}{_WORD}->{_WORD}?"),
 }
 """For each argument name, the pattern of allowed strings."""
 
