@@ -306,7 +306,7 @@ class Layers(nn.Module):
             name: layer(*[s[:, 0] if name.endswith("Cell") else s] * given.get(name, 1))
             for name, layer in self.layers.items()
         }
-        if torch.__version__ < "2.12":  # which describes the last states of an LSTM wrongly
+        if torch.__version__ < "2.13":  # which describes the last states of an LSTM wrongly
             results["LSTM"] = results["LSTM"][0]
         return [x for x in pytree.tree_leaves(results) if isinstance(x, Tensor)]
 

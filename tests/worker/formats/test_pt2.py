@@ -20,6 +20,7 @@ from tests.support.architectures import (
     TwoTowers,
 )
 from tests.support.exporting import exported
+from tests.support.pt2_archive import Upload
 from worker.errors import RefusedError
 from worker.formats import pt2
 from worker.formats.pt2.tensors import DTYPES
@@ -102,6 +103,28 @@ def test_a_free_dimension_is_a_symbol(tmp_path: Path) -> None:
     batch, *rest = free.inputs[0].shape
     assert isinstance(batch, str)
     assert rest == [3, 8, 8]
+
+
+class LastState(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.lstm, self.head = nn.LSTM(3, 4, batch_first=True), nn.Linear(4, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        _, (state, _) = self.lstm(x)
+        return self.head(state[-1])
+
+
+def test_an_lstm_that_an_older_torch_described(tmp_path: Path) -> None:
+    path = tmp_path / "model.pt2"
+    torch.export.save(export(LastState().eval(), (torch.randn(3, 5, 3),)), path)
+    upload = Upload.read(path)
+    described = upload.graph["tensor_values"]["getitem_1"]
+    described["sizes"] = [{"as_int": size} for size in (1, 1, 3, 4)]  # as torch 2.12 does
+    described["strides"] = [{"as_int": stride} for stride in (12, 12, 4, 1)]
+    path.write_bytes(upload.data())
+    with pytest.raises(RefusedError, match=r"export it with 2\.13"):
+        pt2.read(path)
 
 
 def test_tied_weights_stay_one_tensor() -> None:
