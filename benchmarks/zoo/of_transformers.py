@@ -1,4 +1,4 @@
-"""Makes networks of transformers: small configurations in code, and inputs by their names.
+"""Makes networks of transformers, and inputs by their names.
 
 A name is that of a family, `swin`, or of a family and what it is for, as transformers calls it:
 `swin/ImageClassification`, `bert/TokenClassification`.
@@ -12,58 +12,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from benchmarks.zoo.sizes import small_config
+
 BATCH = 2
 """The number of samples in the example inputs."""
 TOKENS = 16
 """The length of texts."""
-SMALL: dict[str, Any] = {
-    "num_hidden_layers": 2, "hidden_size": 64, "num_attention_heads": 4, "intermediate_size": 128,
-    "num_key_value_heads": 4, "head_dim": 16, "vocab_size": 100, "max_position_embeddings": 64,
-    "image_size": 64, "embedding_size": 64, "num_layers": 2, "num_heads": 4, "d_model": 64,
-    "d_ff": 128, "d_kv": 16, "encoder_layers": 2, "decoder_layers": 2, "encoder_ffn_dim": 128,
-    "decoder_ffn_dim": 128, "encoder_attention_heads": 4, "decoder_attention_heads": 4,
-    "n_layer": 2, "n_layers": 2, "n_embd": 64, "n_head": 4, "n_heads": 4, "n_positions": 64,
-    "dim": 64, "hidden_dim": 128, "conv_dim": (32, 32, 32), "conv_stride": (5, 4, 2),
-    "conv_kernel": (10, 3, 3), "num_feat_extract_layers": 3,
-    "num_conv_pos_embeddings": 16, "max_source_positions": 32, "num_mel_bins": 16,
-    "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2, "decoder_start_token_id": 1,
-    "cross_attention_hidden_size": 64,
-    "expand": 1, "max_length": 64, "rotary_dim": 16, "use_cache": False,
-}  # fmt: skip
-"""The attributes by which configurations call what makes a network small."""
-_EXPERTS: dict[str, Any] = {
-    "n_routed_experts": 4, "num_experts": 4, "num_local_experts": 4, "num_experts_per_tok": 2,
-    "moe_intermediate_size": 32, "shared_expert_intermediate_size": 32, "n_group": 1,
-    "topk_group": 1, "first_k_dense_replace": 1,
-}  # fmt: skip
-_LATENT: dict[str, Any] = {
-    "kv_lora_rank": 32, "q_lora_rank": 32, "qk_rope_head_dim": 16, "qk_nope_head_dim": 16,
-    "qk_head_dim": 32, "v_head_dim": 16,
-}  # fmt: skip
-_STATES: dict[str, Any] = {
-    "mamba_n_heads": 4, "mamba_d_head": 32, "mamba_d_state": 16, "mamba_chunk_size": 8,
-    "mamba_n_groups": 2,
-}  # fmt: skip
-OWN: dict[str, dict[str, Any]] = {
-    "bamba": {**_STATES, "hidden_size": 64, "mamba_expand": 2, "attn_layer_indices": [1]},
-    "deepseek_v2": {**_EXPERTS, **_LATENT},
-    "deepseek_v3": {**_EXPERTS, **_LATENT},
-    "efficientnet": {"hidden_dim": 2560},
-    "jamba": {**_EXPERTS, "mamba_d_state": 8},
-    "lilt": {"hidden_size": 96},
-    "mamba2": {
-        "expand": 1,
-        "hidden_size": 64,
-        "n_groups": 2,
-        "chunk_size": 8,
-        "state_size": 16,
-        "num_heads": 4,
-        "head_dim": 16,
-    },
-    "swin": {"window_size": 2},
-    "xlstm": {"hidden_size": 64, "num_blocks": 2, "num_heads": 4, "chunk_size": 8},
-}
-"""What sizes must fit each other in a family, by its name."""
 PARTS = {
     "t5-encoder": ("t5", "transformers", "T5EncoderModel"),
     "whisper-encoder": (
@@ -97,10 +51,7 @@ def candidates(name: str) -> Iterator[tuple[nn.Module, Inputs]]:
     """
     transformers = import_module("transformers")
     kind, path, part = PARTS.get(name, (name.partition("/")[0], "transformers", ""))
-    own = OWN.get(kind, {})
-    config = _small(transformers.AutoConfig.for_model(kind, **own))
-    for key, value in own.items():
-        setattr(config, key, value)
+    config = small_config(transformers, kind)
     if part:
         modules = [getattr(import_module(path), part)(config)]
     else:
@@ -110,18 +61,6 @@ def candidates(name: str) -> Iterator[tuple[nn.Module, Inputs]]:
             yield module, inputs
         named = _by_name(module, config)
         yield Named(module, tuple(named)), tuple(named.values())
-
-
-def _small(config: Any) -> Any:
-    """Make a configuration small, and those within it."""
-    for key, value in SMALL.items():
-        alike = int if isinstance(value, int) else Sequence
-        if key in vars(config) and isinstance(getattr(config, key), alike | None):
-            setattr(config, key, value)
-    for inner in vars(config).values():
-        if hasattr(inner, "model_type"):
-            _small(inner)
-    return config
 
 
 def _for_tasks(transformers: Any, name: str, config: Any) -> Iterator[nn.Module]:
@@ -178,10 +117,25 @@ def _by_name(module: nn.Module, config: Any) -> dict[str, Tensor]:
     }
     if features := getattr(config, "input_feat_per_channel", None):
         known["input_features"] = torch.randn(BATCH, 64, features, generator=generator)
+    if lags := getattr(config, "lags_sequence", None):
+        known |= _series(config, max(lags), generator)
     names = [name for name in inspect.signature(module.forward).parameters if name in known]
     if "input_ids" not in names and "attention_mask" in names:  # a mask of something else
         names.remove("attention_mask")
     return {name: known[name] for name in names}
+
+
+def _series(config: Any, lag: int, generator: torch.Generator) -> dict[str, Tensor]:
+    """Return a time series before and after a moment, with features of the time."""
+    known: dict[str, Tensor] = {}
+    for when, length in (
+        ("past", config.context_length + lag),
+        ("future", config.prediction_length),
+    ):
+        sizes = BATCH, length, config.num_time_features
+        known[f"{when}_values"] = torch.randn(BATCH, length, generator=generator)
+        known[f"{when}_time_features"] = torch.randn(sizes, generator=generator)
+    return known | {"past_observed_mask": torch.ones_like(known["past_values"])}
 
 
 def _ids(config: Any) -> Tensor:
