@@ -22,6 +22,7 @@ group 0: 4 channels of 0
 """
 
 import re
+from collections import Counter
 from collections.abc import Collection, Mapping
 
 import numpy as np
@@ -116,7 +117,10 @@ def _names(graph: ChannelGraph, parameters: Mapping[Ref, tuple[str, int]]) -> di
     """
     weights = [producer.weight for producer in graph.producers]
     own = {w: w if isinstance(w, str) else parameters.get(w, ("", 0))[0] for w in weights}
-    names: dict[str | Ref, str] = {w: layer_name(name) for w, name in own.items() if name}
+    uses = Counter(own.values())
+    names: dict[str | Ref, str] = {
+        w: layer_name(name) for w, name in own.items() if name and uses[name] == 1
+    }
     for producer in graph.producers:
         if producer.weight not in names:
             node = graph.network.nodes[producer.node]
@@ -151,6 +155,7 @@ def _layers(
     pinned: Mapping[int, str],
 ) -> tuple[Layer, ...]:
     layers: dict[str | Ref, Layer] = {}
+    holders: dict[str, str | Ref] = {}  # of a parameter that is counted once
     for producer in graph.producers:
         weight, bias = producer.weight, producer.bias
         named, dim = _parameter(parameters, weight, producer.channel_dim)
@@ -160,6 +165,7 @@ def _layers(
         own = list(filter(None, (named, named_bias)))
         if isinstance(weight, Ref) or isinstance(bias, Ref):
             own += own_tensors(graph.network, nodes)
+        own = [name for name in own if holders.setdefault(name, weight) == weight]
         structures = structure_of_component[rows[weight]]
         prunable = structures[structures != NO_STRUCTURE]
         layers[weight] = Layer(

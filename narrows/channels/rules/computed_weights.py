@@ -17,6 +17,7 @@ from narrows.graph.network import Network
 from narrows.graph.node import Node, Ref, as_ref
 
 COMPUTED = "its weight is computed by the program"
+_PARTING = frozenset({"chunk", "narrow", "slice.Tensor", "split.Tensor", "split_with_sizes"})
 
 
 def list_computed(graph: ChannelGraph, node: Node, index: int) -> Sequence[Labelling]:
@@ -38,8 +39,8 @@ def bind_computed(graph: ChannelGraph, component: Labels) -> dict[Ref, tuple[str
     """Return for each computed weight and bias its parameter, and the latter's channel dimension.
 
     It is the largest parameter that only this layer depends on, and that has an index for each
-    channel, or for each head of channels. Where a weight has none, pin the channels. `component`
-    are those of all labels.
+    channel, or for each head of channels. A weight that is a piece of a parameter has that one.
+    Where a weight has none, pin the channels. `component` are those of all labels.
     """
     uses: dict[Ref, list[Producer]] = {}
     for producer in graph.producers:
@@ -49,18 +50,54 @@ def bind_computed(graph: ChannelGraph, component: Labels) -> dict[Ref, tuple[str
     found: dict[Ref, tuple[str, int]] = {}
     for ref, producers in uses.items():
         rows, is_weight = component[producers[0].rows], ref == producers[0].weight
-        for name in own_tensors(graph.network, [producer.node for producer in producers]):
-            tensors = graph.network.tensors
-            larger = ref not in found or tensors[name].numel() > tensors[found[ref][0]].numel()
-            for labels in graph.tensors.get(name, ()) if larger else ():
-                own = component[labels].ravel()
-                fits = np.array_equal(np.repeat(own, len(rows) // len(own)), rows)
-                if fits and (labels.ndim > 1) == is_weight:
-                    found[ref] = name, spanned(labels)[0]
-        if is_weight and ref not in found:
+        calls = [producer.node for producer in producers]
+        dim = producers[0].channel_dim if is_weight else 0
+        own = _largest(graph, component, calls, rows, 2 if is_weight else 1)
+        if own or (own := _packed(graph, component, ref, rows, dim)):
+            found[ref] = own
+        elif is_weight:
             for producer in producers:
                 graph.pin(producer.rows, COMPUTED)
     return found
+
+
+def _largest(
+    graph: ChannelGraph, component: Labels, calls: Collection[int], rows: Labels, rank: int
+) -> tuple[str, int] | None:
+    """Return the largest parameter of these calls alone that has their rows, and which dimension.
+
+    It is a matrix, or more, for a `rank` of 2, and a vector for one of 1.
+    """
+    tensors, found = graph.network.tensors, None
+    for name in own_tensors(graph.network, calls):
+        larger = found is None or tensors[name].numel() > tensors[found[0]].numel()
+        for labels in graph.tensors.get(name, ()) if larger else ():
+            own = component[labels].ravel()
+            fits = np.array_equal(np.repeat(own, len(rows) // len(own)), rows)
+            if fits and min(labels.ndim, 2) == rank:
+                found = name, spanned(labels)[0]
+    return found
+
+
+def _packed(
+    graph: ChannelGraph, component: Labels, piece: Ref, rows: Labels, dim: int
+) -> tuple[str, int] | None:
+    """Return the parameter of which pieces along `dim` are weights of several layers, and `dim`.
+
+    So torch's attention parts the weight of its projections where keys are not of the queries'
+    tokens.
+    """
+    network = graph.network
+    made = next((node for node in network.nodes if piece.name in node.outputs), None)
+    source = made.inputs["self"] if made is not None and made.op in _PARTING else None
+    name = graph.tensor(source)
+    if name not in network.parameters or name not in graph.tensors:
+        return None
+    readers = [network.nodes[i].op for i in network.readers[as_ref(source).name] if i >= 0]
+    along = [component[labels].ravel() for labels in graph.tensors[name] if labels.shape[dim] > 1]
+    parts = (line[i : i + len(rows)] for line in along for i in range(len(line)))
+    holds = any(np.array_equal(part, rows) for part in parts)
+    return (name, dim) if holds and _PARTING.issuperset(readers) else None
 
 
 def own_tensors(network: Network, calls: Collection[int]) -> tuple[str, ...]:

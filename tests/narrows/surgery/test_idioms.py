@@ -228,6 +228,19 @@ def test_heads_are_structures(kind: str) -> None:
     assert_right(network, channels, X)
 
 
+@pytest.mark.parametrize("batch_first", [True, False])
+@pytest.mark.parametrize("pieces", [2, 3])
+def test_pieces_of_a_weight_are_layers(pieces: int, batch_first: bool) -> None:
+    network, channels = followed(attention.Crossing(pieces, batch_first=batch_first), X)
+    layers = {layer.name: layer for layer in channels.layers}
+    parts = [layer for name, layer in layers.items() if layer.weight == "attention.in_proj_weight"]
+    assert [len(layer.own) for layer in parts] == [2] * pieces
+    assert len(layers) == pieces + 4
+    sizes = [network.tensors[name].numel() for layer in parts for name in layer.tensors]
+    assert sorted(sizes) == [24, 192]
+    assert_right(network, channels, X)
+
+
 @pytest.mark.parametrize("scale", [None, 0.3])
 def test_a_single_head_loses_channels(scale: float | None) -> None:
     network, channels = followed(attention.SingleHead(scale), X)

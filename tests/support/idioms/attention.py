@@ -323,6 +323,27 @@ class Outlook(nn.Module):
         return self.head((x + self.out(mixed)).mean((2, 3)))
 
 
+class Crossing(nn.Module):
+    """Torch's attention of queries to other tokens: each projection has a piece of one weight.
+
+    With `values` like the keys there are two pieces, otherwise three.
+    """
+
+    def __init__(self, pieces: int, *, batch_first: bool) -> None:
+        super().__init__()
+        self.pieces, self.batch_first = pieces, batch_first
+        self.embed, self.memory, self.head = nn.Linear(5, 8), nn.Linear(5, 8), nn.Linear(8, 3)
+        self.attention = nn.MultiheadAttention(8, 2, batch_first=batch_first)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x, keys = self.embed(x), self.memory(x)
+        if not self.batch_first:
+            x, keys = x.transpose(0, 1), keys.transpose(0, 1)
+        values = keys if self.pieces == 2 else keys * 2
+        mixed, _ = self.attention(x, keys, values)
+        return self.head((x + mixed).mean(1 if self.batch_first else 0))
+
+
 KINDS: Mapping[str, type[Attention]] = {
     "plain": Attention,
     "masked": Masked,
