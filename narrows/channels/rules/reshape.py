@@ -120,13 +120,19 @@ def _bound_rows(
 def _one_alone(graph: ChannelGraph, labelling: Labelling, run: range, why: str) -> Labelling:
     """Keep at most one array of labels along dimensions that are merged with each other.
 
-    Of two, such as heads and their width, it is the outer one, whose channels stay together.
+    Of two, such as heads and their width, it is the outer one, whose channels stay together, but
+    rather a layer's channels than others, such as learned queries.
     """
     along = [labels for labels in labelling if any(labels.shape[i] > 1 for i in run)]
     if len(along) < 2:
         return labelling
     bound = [labels for labels in along if graph.is_bound(labels)]
-    kept = min(bound, key=lambda labels: spanned(labels)[0], default=None)
+    rows = {label for producer in graph.producers for label in producer.rows.tolist()}
+    kept = min(
+        bound,
+        key=lambda labels: (rows.isdisjoint(labels.ravel().tolist()), spanned(labels)[0]),
+        default=None,
+    )
     result = [labels for labels in labelling if all(labels is not other for other in along)]
     for labels in along:
         if labels is kept:

@@ -241,6 +241,15 @@ def test_pieces_of_a_weight_are_layers(pieces: int, batch_first: bool) -> None:
     assert_right(network, channels, X)
 
 
+def test_heads_are_cut_and_not_learned_queries() -> None:
+    network, channels = followed(attention.LearnedQueries(), X)
+    assert structures_of(channels) == {
+        "embed": 8, "attention": 2, "attention.linear_2": 2, "attention.linear_3": 2,
+        "attention.out_proj": 8, "head": 0,
+    }  # fmt: skip
+    assert_right(network, channels, X)
+
+
 @pytest.mark.parametrize("scale", [None, 0.3])
 def test_a_single_head_loses_channels(scale: float | None) -> None:
     network, channels = followed(attention.SingleHead(scale), X)

@@ -344,6 +344,21 @@ class Crossing(nn.Module):
         return self.head((x + mixed).mean(1 if self.batch_first else 0))
 
 
+class LearnedQueries(nn.Module):
+    """Four learned tokens, the same for all samples, ask the others, as DETR's decoder does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed, self.queries, self.head = nn.Linear(5, 8), nn.Embedding(4, 8), nn.Linear(8, 3)
+        self.attention = nn.MultiheadAttention(8, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        keys = self.embed(x).transpose(0, 1)
+        queries = self.queries.weight.unsqueeze(1).repeat(1, x.shape[0], 1)
+        mixed, _ = self.attention(queries, keys, keys * 2)
+        return self.head((queries + mixed).mean(0))
+
+
 KINDS: Mapping[str, type[Attention]] = {
     "plain": Attention,
     "masked": Masked,
