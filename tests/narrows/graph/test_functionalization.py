@@ -142,6 +142,13 @@ def without_gradients(y: Tensor, x: Tensor) -> Tensor:
     return y * scale
 
 
+def in_a_block_alone(y: Tensor, x: Tensor) -> Tensor:
+    scale = x.sin()
+    with torch.no_grad():
+        scale[:, 0] = 2.0
+    return y[:, :3] * scale
+
+
 def without_autocast(y: Tensor, x: Tensor) -> Tensor:
     with torch.no_grad(), torch.autocast("cpu", enabled=False):
         a, b = x.cos(), x.sin()
@@ -152,7 +159,7 @@ WRITES = [
     whole, part, every_second, one, through_a_transpose, through_a_permutation, through_movedim,
     through_a_view, through_new_dimensions, where, where_rows, at_indices, earlier_views_follow,
     pieces_follow, a_view_of_a_piece_follows, a_copy_does_not_follow, the_input, in_its_own_type,
-    a_mask, into_nothing, without_gradients, without_autocast,
+    a_mask, into_nothing, in_a_block_alone, without_gradients, without_autocast,
 ]  # fmt: skip
 
 

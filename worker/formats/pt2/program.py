@@ -140,7 +140,8 @@ class Program:
         for node in body.nodes.items(MAX_NODES):
             inner.add(node)
         results = [inner._use(*inner._end(end)) for end in body.outputs.items(MAX_OUTPUTS)]
-        names = self._outputs(fields["outputs"])
+        entries = fields["outputs"].items(MAX_OUTPUTS)  # none where the block only writes
+        names = self._outputs(fields["outputs"]) if entries else ()
         if len(names) != len(results):
             raise fields["outputs"].refuse(f"has {len(names)} names for {len(results)} results")
         for result_name, result in zip(names, results, strict=True):
