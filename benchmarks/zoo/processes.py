@@ -9,7 +9,7 @@ from typing import Any
 
 import psutil
 
-PRELOADED = ["benchmarks.zoo.trial", "timm", "torchvision", "transformers"]
+PRELOADED = ["benchmarks.zoo.steps", "timm", "torchvision", "transformers"]
 """What the fork server imports once, as far as it is installed."""
 POLL_SECONDS = 0.2
 
@@ -42,10 +42,10 @@ def try_network(name: str, limits: Limits) -> dict[str, Any]:
 
 
 def _run(name: str, sender: "Connection[Any, Any]") -> None:
-    from benchmarks.zoo import trial  # which loads torch
+    from benchmarks.zoo import steps  # which loads torch
 
     warnings.simplefilter("ignore")
-    trial.run(name, sender.send)
+    steps.run(name, sender.send)
 
 
 def _collect(

@@ -3,11 +3,7 @@
 Every step is tried, whatever became of those before, as far as it does not need their result.
 """
 
-import resource
-import tempfile
-import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +13,7 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from benchmarks.zoo.calibration import calibrate
+from benchmarks.zoo.findings import Json, described, deviation_of, gated, text_of, verified, widths
 from benchmarks.zoo.networks import first_output, make
 from narrows import analyze
 from narrows.analysis import Analysis
@@ -24,22 +21,14 @@ from narrows.arrays import Ints
 from narrows.channels.groups import find_channels
 from narrows.channels.structures import Channels
 from narrows.export_module import export_module
-from narrows.gates.gated_network import gate
 from narrows.graph.network import Network
 from narrows.graph.shapes import trace_shapes
 from narrows.surgery.built import Built, build
-from narrows.surgery.masked_run import random_inputs
 from worker.cli import export
 from worker.formats import pt2
 
-Json = dict[str, Any]
-
 PRUNED = 0.3
 """The share of structures that is cut."""
-TOLERANCE = 1e-4
-"""The largest deviation of outputs in single precision, relative to the largest output."""
-EDGES = ("the network's outputs", "the network's inputs")
-"""What ends the reasons of layers that keep their width because the network ends there."""
 
 
 class Trial:
@@ -66,7 +55,7 @@ class Trial:
             export_module(self.module, self.inputs, self._file)
         except Exception as error:
             export_module(self.module, self.inputs, self._file, dynamic_batch=False)
-            return {"batch": "fixed", "free": _text(error)}
+            return {"batch": "fixed", "free": text_of(error)}
         return {"batch": "free"}
 
     def accepted(self) -> Json:
@@ -77,9 +66,9 @@ class Trial:
             free = self._try_again()
             if self.network is None:
                 raise
-            return {"form": f"narrows export, {free} batch", "refused": _text(error)}
+            return {"form": f"narrows export, {free} batch", "refused": text_of(error)}
         expected = [x for x in pytree.tree_leaves(self._outputs()) if isinstance(x, Tensor)]
-        return {"form": form, "deviation": _deviation(self.network(*self.inputs), expected)}
+        return {"form": form, "deviation": deviation_of(self.network(*self.inputs), expected)}
 
     def _try_again(self) -> str:
         for free in (True, False):
@@ -97,7 +86,7 @@ class Trial:
         self.network = self._read.in_single_precision()
         self.shapes = trace_shapes(self.network)
         self.channels = find_channels(self.network, self.shapes)
-        return _described(self.channels)
+        return described(self.channels)
 
     def analysed(self) -> Json:
         """Analyse the module; its layers should be those of the upload."""
@@ -105,13 +94,13 @@ class Trial:
         self.analysis = analyze(self.module, batches, loss=self._loss, progress=False)
         own = self.analysis.channels
         found = {
-            **_described(own),
+            **described(own),
             "method": self.analysis.method.name,
             "loss": self._loss,
             "verdicts": Counter(row["verdict"] for row in self.analysis.layers),
         }
         if self.network is not None:
-            found["same"] = _widths(own) == _widths(self.channels)
+            found["same"] = widths(own) == widths(self.channels)
         return found
 
     def pruned(self) -> Json:
@@ -123,7 +112,7 @@ class Trial:
         built.save(self.folder / "pruned.pt2")
         self.built = built
         copies = analysis.pruned(PRUNED).copies
-        return {**_verified(built), **_gated(analysis.network, analysis.channels, copies, built)}
+        return {**verified(built), **gated(analysis.network, analysis.channels, copies, built)}
 
     def random_cut(self) -> Json:
         """Cut structures at random; the result must compute what gates at zero do."""
@@ -133,7 +122,7 @@ class Trial:
             members = rng.permutation(np.flatnonzero(self.channels.groups == group))
             copies[members[: round(PRUNED * len(members))]] = 0
         built = self._build(copies)
-        return {**_verified(built), **_gated(self._read, self.channels, copies, built)}
+        return {**verified(built), **gated(self._read, self.channels, copies, built)}
 
     def one_widened(self) -> Json:
         """Double the width of one layer; the result must compute the same."""
@@ -142,12 +131,12 @@ class Trial:
         layer = layers[len(layers) // 2]
         groups = np.unique(structures.groups[layer.own])
         copies = np.where(np.isin(structures.groups, groups), 2, 1)
-        return {"layer": layer.name, **_verified(self._build(copies))}
+        return {"layer": layer.name, **verified(self._build(copies))}
 
     def all_widened(self) -> Json:
         """Double the width of all layers; the result must compute the same."""
         built = self._build(np.full(len(self._structures), 2))
-        return _verified(built)
+        return verified(built)
 
     def reloaded(self) -> Json:
         """Open what was written with stock torch; it must compute the same."""
@@ -159,7 +148,7 @@ class Trial:
         with torch.no_grad():
             theirs = pytree.tree_leaves(stock(*self.inputs))
             ours = self.built.network(*self.inputs)
-        return {"deviation": _deviation(ours, [x for x in theirs if isinstance(x, Tensor)])}
+        return {"deviation": deviation_of(ours, [x for x in theirs if isinstance(x, Tensor)])}
 
     @property
     def _file(self) -> Path:
@@ -200,85 +189,3 @@ class Trial:
         if self._loss == "mse":
             return torch.randn(outputs.shape, generator=generator)
         return torch.randint(outputs.shape[1], (len(outputs),), generator=generator)
-
-
-STEPS: tuple[Callable[[Trial], Json], ...] = (
-    Trial.make, Trial.exported, Trial.accepted, Trial.followed, Trial.analysed, Trial.pruned,
-    Trial.random_cut, Trial.one_widened, Trial.all_widened, Trial.reloaded,
-)  # fmt: skip
-
-
-def run(name: str, report: Callable[[Json], None]) -> None:
-    """Run all steps; report for each its name, its end, what was found, seconds and peak memory."""
-    with tempfile.TemporaryDirectory(prefix="narrows-zoo-") as folder:
-        trial = Trial(name, Path(folder))
-        for step in STEPS:
-            began = time.perf_counter()
-            try:
-                found: Json = {"ok": True, **step(trial)}
-            except Exception as error:  # whatever a network makes Narrows, or torch, raise
-                found = {"ok": False, "error": _text(error)}
-            seconds = round(time.perf_counter() - began, 2)
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
-            report({"step": step.__name__, **found, "seconds": seconds, "peak_mb": peak})
-            if step is Trial.make and not found["ok"]:
-                return
-
-
-def _described(channels: Channels) -> Json:
-    reasons = Counter(layer.reason for layer in channels.layers if layer.reason)
-    ends = sum(count for reason, count in reasons.items() if reason.endswith(EDGES))
-    return {
-        "layers": len(channels.layers),
-        "followed": len(channels.layers) - sum(reasons.values()) + ends,
-        "reasons": {
-            reason: [layer.name for layer in channels.layers if layer.reason == reason][:4]
-            for reason in reasons
-            if not reason.endswith(EDGES)
-        },
-        "structures": len(channels),
-    }
-
-
-def _widths(channels: Channels) -> list[tuple[str, int, bool]]:
-    """Return each layer's name, width and whether it is followed."""
-    return sorted((layer.name, layer.width, layer.reason is None) for layer in channels.layers)
-
-
-def _verified(built: Built) -> Json:
-    verification = built.verification
-    return {"deviation": verification.deviation, "reasons": list(verification.reasons)[:3]}
-
-
-def _gated(network: Network, channels: Channels, copies: Ints, built: Built) -> Json:
-    """Hold what was built against gates at zero, unless a norm's statistics have changed."""
-    if built.verification.reasons:
-        return {"gated": None}
-    inputs = random_inputs(network, built.shapes, seed=1)
-    double, after = (net.map_dtypes(_double) for net in (network, built.network))
-    m = torch.from_numpy((copies > 0).astype(float))[None]
-    with torch.no_grad():
-        expected = gate(double, channels, "channel", built.shapes).at(m, *inputs)
-        deviation = _deviation(after(*inputs)[:1], [expected])
-    if not deviation <= TOLERANCE:
-        raise ArithmeticError(f"the built network is {deviation:.1e} from the gated one")
-    return {"gated": deviation}
-
-
-def _double(dtype: torch.dtype) -> torch.dtype:
-    return torch.float64 if dtype.is_floating_point else dtype
-
-
-def _deviation(ours: Any, theirs: list[Tensor]) -> float:
-    """Return the largest difference relative to the largest output; raise where it is too large."""
-    if len(ours) != len(theirs):
-        raise ArithmeticError(f"{len(ours)} outputs instead of {len(theirs)}")
-    pairs = zip(ours, theirs, strict=True)
-    found = max(float((a - b).abs().max() / b.abs().max().clamp(min=1e-30)) for a, b in pairs)
-    if not found <= TOLERANCE:
-        raise ArithmeticError(f"outputs differ by {found:.1e} of the largest")
-    return found
-
-
-def _text(error: BaseException) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:500]

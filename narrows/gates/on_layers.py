@@ -12,10 +12,11 @@ from narrows.channels.structures import NO_STRUCTURE, Channels
 from narrows.gates.call import Gate, gate_on
 from narrows.graph.constants import KnownTensors
 from narrows.graph.layer_ops import channel_axis, scale_channels
-from narrows.graph.network import Network, arguments_of
+from narrows.graph.network import Network
 from narrows.graph.node import Node
 from narrows.graph.normalization import batch_norm_map
 from narrows.graph.shapes import Shapes, batch_axes
+from narrows.graph.values import arguments_of
 
 BATCH_NORMS = ("batch_norm", "_native_batch_norm_legit_no_training")
 """Batch norms that a gated convolution includes; the second, of core ATen, has three results."""

@@ -6,7 +6,8 @@ from typing import Any
 
 from torch import Tensor
 
-from narrows.graph.network import Network, arguments_of, named_results, run_node
+from narrows.graph.network import Network, run_node
+from narrows.graph.values import arguments_of, named_results
 
 
 def fixed_values(network: Network, known: Collection[str] | None = None) -> frozenset[str]:

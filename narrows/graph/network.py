@@ -12,9 +12,10 @@ import torch
 from torch import Tensor
 
 from narrows.graph import operators
-from narrows.graph.node import Argument, Input, Node, Ref
+from narrows.graph.node import Argument, Input, Node
 from narrows.graph.operator_names import OF_SIZES
 from narrows.graph.output_tree import Nesting
+from narrows.graph.values import arguments_of, named_results
 
 Call: TypeAlias = Callable[[int, Node, dict[str, Any]], Any]
 """The function that computes a node: (index, node, arguments by name) → its result or results."""
@@ -41,6 +42,7 @@ class Network:
     returns them as a flat tuple. `modules` maps the paths of modules to the names of their classes,
     as far as the export tells. Batch norm is frozen and dropout off, whatever the export was.
 
+    >>> from narrows.graph.node import Ref
     >>> node = Node("relu", {"self": Ref("x")}, ("y",), "activation")
     >>> x = Input("x", torch.float32, ("batch", 2))
     >>> network = Network((node,), {}, {}, frozenset(), (x,), ("y",))
@@ -190,51 +192,3 @@ def widen(dtype: torch.dtype) -> torch.dtype:
     (torch.float32, torch.int64)
     """
     return torch.float32 if dtype in (torch.float16, torch.bfloat16) else dtype
-
-
-def arguments_of(values: Mapping[str, Any], node: Node) -> dict[str, Any]:
-    """Return the node's arguments with references replaced by their values.
-
-    >>> cat = Node("cat", {"tensors": [Ref("a"), Ref("b")], "dim": 1}, ("y",), "")
-    >>> arguments_of({"a": "A", "b": "B"}, cat)
-    {'tensors': ['A', 'B'], 'dim': 1}
-    """
-    return {name: _value(values, argument) for name, argument in node.inputs.items()}
-
-
-def _value(values: Mapping[str, Any], argument: Argument) -> Any:
-    # no closure that calls itself: it would hold all values until the garbage is collected
-    if isinstance(argument, Ref):
-        return values[argument.name]
-    return [_value(values, item) for item in argument] if isinstance(argument, list) else argument
-
-
-def named_results(node: Node, result: Any) -> dict[str, Any]:
-    """Return the result, or the several results, of a node by name, without the unused ones.
-
-    >>> named_results(Node("max.dim", {}, ("largest", None), ""), ("values", "indices"))
-    {'largest': 'values'}
-    """
-    results = result if isinstance(result, list | tuple) else (result,)
-    return {name: item for name, item in zip(node.outputs, results, strict=True) if name}
-
-
-def named_arguments(node: Node, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values that a node refers to, by name: the inverse of `arguments_of`.
-
-    >>> cat = Node("cat", {"tensors": [Ref("a"), Ref("b")], "dim": 1}, ("y",), "")
-    >>> named_arguments(cat, {"tensors": ["A", "B"], "dim": 1})
-    {'a': 'A', 'b': 'B'}
-    """
-    values: dict[str, Any] = {}
-    for name, argument in node.inputs.items():
-        _collect(values, argument, arguments[name])
-    return values
-
-
-def _collect(values: dict[str, Any], argument: Argument, value: Any) -> None:
-    if isinstance(argument, Ref):
-        values[argument.name] = value
-    elif isinstance(argument, list):
-        for item, part in zip(argument, value, strict=True):
-            _collect(values, item, part)

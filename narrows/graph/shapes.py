@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from narrows.graph.blank import run_blank
-from narrows.graph.network import Network, named_results
+from narrows.graph.network import Network
 from narrows.graph.node import Node
+from narrows.graph.values import named_results
 
 FREE_BATCH = 2
 """The size used for a free batch dimension: not 1, which would broadcast."""

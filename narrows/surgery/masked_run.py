@@ -11,9 +11,10 @@ from torch import Tensor
 from narrows.channels.contractions import sums
 from narrows.channels.labels import Labels
 from narrows.graph import operators
-from narrows.graph.network import Network, arguments_of, named_arguments, run_node
+from narrows.graph.network import Network, run_node
 from narrows.graph.node import Node
 from narrows.graph.shapes import Shapes
+from narrows.graph.values import arguments_of, named_arguments
 from narrows.surgery.channel_counts import ChannelCounts
 from narrows.surgery.function_preserving import is_uneven_norm
 from narrows.surgery.literals import adapt

@@ -16,6 +16,7 @@ from service.database.tables import ANALYSES, Analysis
 from service.http.problems import InvalidError, NoSumsError
 from service.http.security import Caller
 from service.jobs import service as jobs
+from service.jobs.creating import create as create_job
 from service.jobs.repository import JobRepository
 from service.models.service import MODELS
 from service.naming.schemas import NAMING
@@ -56,7 +57,7 @@ def create(
         uploads = {"model_id": source.model_id, "dataset_id": source.dataset_id}
         return {**uploads, "source_id": source.id}
 
-    return jobs.create(
+    return create_job(
         session,
         ANALYSES,
         caller,

@@ -15,6 +15,7 @@ from service.http.pagination import Slice
 from service.http.problems import RejectedError
 from service.http.security import Caller
 from service.jobs import service as jobs
+from service.jobs.creating import create as create_job
 from service.models.service import MODELS
 from service.naming.schemas import NAMING
 from service.uploads.expiry import require_kept
@@ -38,7 +39,7 @@ def create(
         return {"model_id": request.model_id, "dataset_id": request.dataset_id}
 
     document = request.model_dump(mode="json", exclude=NAMING)
-    return jobs.create(
+    return create_job(
         session, ANALYSES, caller, document, request, idempotency_key, task="plan", checked=checked
     )
 

@@ -1,80 +1,29 @@
-"""Reading, cancelling and deleting jobs, and creating each once."""
+"""Reading, changing, cancelling and deleting jobs."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, TypeVar
 
 from sqlalchemy.orm import Session
 
-from narrows.vocabulary import ENDED, AnalysisState
-from service.database.base import new_id, utc_now
+from narrows.vocabulary import ENDED
+from service.database.base import utc_now
 from service.database.files import FileRepository
 from service.database.jobs import J, Job, JobArtifact, JobEvent, JobKind
 from service.database.webhooks import announce
 from service.http.audit import record
-from service.http.dependencies import enqueue, keep_of
+from service.http.dependencies import keep_of
 from service.http.pagination import ByIndex, Slice, age_key, decode_age, decode_token, first_page
-from service.http.problems import InUseError, KeyReusedError, NoResultError, NotFoundError
-from service.http.quotas import require_job
+from service.http.problems import InUseError, NoResultError, NotFoundError
 from service.http.security import Caller
 from service.jobs.repository import JobRepository
 from service.jobs.schemas import JobArtifactOut
-from service.logs import request_id
 from service.naming.changes import change as change_naming
 from service.naming.filters import JobFilters
-from service.naming.schemas import Naming, NamingChange
+from service.naming.schemas import NamingChange
 from service.storage.objects import Storage
 
 EVENTS_AT_ONCE: Final = 100
 A = TypeVar("A", bound=JobArtifactOut)
-
-
-def create(
-    session: Session,
-    kind: JobKind[J],
-    caller: Caller,
-    request: dict[str, Any],
-    naming: Naming,
-    idempotency_key: str | None,
-    *,
-    task: str,
-    checked: Callable[[], Mapping[str, Any]],
-    state: AnalysisState = "queued",
-    files: Sequence[JobArtifact] = (),
-) -> J:
-    """Return a new job in this state, or the one that a request with this key created before.
-
-    `checked` is called for a new one; it returns further columns, or raises. `task` is the message
-    that begins the work. It begins with the `files` of another job. A repeated request changes no
-    names. Raises KeyReusedError if the idempotency key came with another request, and
-    TooManyRequestsError if the caller has as many unfinished jobs as it may have.
-    """
-    jobs = JobRepository(session, kind)
-    existing = jobs.by_idempotency_key(caller.owner, idempotency_key)
-    if existing is None:
-        require_job(session, kind, caller)
-        new = jobs.add(
-            id=new_id(kind.prefix),
-            owner=caller.owner,
-            request=request,
-            idempotency_key=idempotency_key,
-            request_id=request_id(),
-            state=state,
-            **naming.columns(),
-            **checked(),
-        )
-        if new is not None:
-            jobs.add_files(new.id, files)
-            jobs.add_event(new.id, "created", state=new.state)
-            enqueue(session, task, new.id)
-            record(session, caller, f"{kind.noun}.create", new.id)
-            return new
-        # Another request with the same key was faster.
-        existing = jobs.by_idempotency_key(caller.owner, idempotency_key)
-    if existing is None or existing.request != request:
-        raise KeyReusedError(
-            "This Idempotency-Key came with another request before; choose a new one."
-        )
-    return existing
 
 
 def find(

@@ -17,6 +17,7 @@ from service.http.pagination import Slice
 from service.http.problems import NoResultError
 from service.http.security import Caller
 from service.jobs import service as jobs
+from service.jobs.creating import create as create_job
 from service.jobs.repository import JobRepository
 from service.models.service import MODELS
 from service.naming.schemas import NAMING, Naming
@@ -54,7 +55,7 @@ def create(
         uploads = {"model_id": used.model_id, "dataset_id": used.dataset_id}
         return {**uploads, "analysis_id": used.id}
 
-    return jobs.create(
+    return create_job(
         session, TRIALS, caller, terms, request, idempotency_key, task="plan_trial", checked=checked
     )
 

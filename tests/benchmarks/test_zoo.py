@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmarks.zoo import table, trial
+from benchmarks.zoo import steps, table, trial
 from benchmarks.zoo.calibration import calibrate
 from benchmarks.zoo.names import NAMES, TENSOR
 from benchmarks.zoo.networks import make
@@ -55,14 +55,14 @@ def test_every_step_succeeds_on_a_plain_network(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(trial, "make", lambda _name: (Residual().eval(), (IMAGES,)))
-    steps: dict[str, Any] = {}
-    trial.run("own:residual", lambda step: steps.update({step["step"]: step}))
-    assert [name for name, step in steps.items() if not step["ok"]] == []
-    assert list(steps) == [step.__name__ for step in trial.STEPS]
-    assert steps["analysed"]["same"]
-    assert steps["random_cut"]["gated"] < 1e-10
+    found: dict[str, Any] = {}
+    steps.run("own:residual", lambda step: found.update({step["step"]: step}))
+    assert [name for name, step in found.items() if not step["ok"]] == []
+    assert list(found) == [step.__name__ for step in steps.STEPS]
+    assert found["analysed"]["same"]
+    assert found["random_cut"]["gated"] < 1e-10
     results = Results(tmp_path / "zoo.jsonl")
-    results.add("own:residual", steps)
+    results.add("own:residual", found)
     record = Results(tmp_path / "zoo.jsonl")["own:residual"]
     assert table.cells(record)[:3] == ["yes", "yes", "3/3"]
     assert list(table.failures({"own:residual": record})) == []

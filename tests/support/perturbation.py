@@ -20,8 +20,9 @@ from torch import Tensor
 
 from narrows.channels.structures import Channels, Layer
 from narrows.graph import operators
-from narrows.graph.network import Network, named_results
+from narrows.graph.network import Network
 from narrows.graph.node import Node, as_ref
+from narrows.graph.values import named_results
 
 Channel = tuple[str, int]
 """A layer's name and the index of its channel."""

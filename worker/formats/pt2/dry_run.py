@@ -20,10 +20,11 @@ from torch.utils.flop_counter import FlopCounterMode
 from narrows.graph.blank import run_blank
 from narrows.graph.bounds import OutOfBoundsError
 from narrows.graph.functionalization import is_made
-from narrows.graph.network import Network, named_results
+from narrows.graph.network import Network
 from narrows.graph.node import Node
 from narrows.graph.refused_operators import DATA_SHAPE
 from narrows.graph.tracing import quiet
+from narrows.graph.values import named_results
 from worker.formats.pt2.origins import describe
 from worker.formats.pt2.refusals import out_of_bounds, refused
 from worker.formats.pt2.tensors import Meta
