@@ -11,7 +11,8 @@ from torch.export import ExportedProgram
 from narrows.graph.exported_outputs import outputs_of
 from narrows.graph.from_export import read_program
 from narrows.graph.saving import save_program
-from narrows.graph.tracing import TraceError, trace
+from narrows.graph.trace_errors import TraceError
+from narrows.graph.tracing import trace
 from narrows.graph.unsupported import UnsupportedError
 
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from narrows.export_module import ExportError, export_module
 from narrows.graph.exported_outputs import outputs_of
 from narrows.graph.from_export import as_decomposed
-from narrows.graph.tracing import summary
+from narrows.graph.trace_errors import summary
 
 
 @dataclass(frozen=True)

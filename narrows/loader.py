@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset, default_collate
 
-from narrows.graph.tracing import summary
+from narrows.graph.trace_errors import summary
 from narrows.loaded import ALLOWED, BatchError, Loaded, described, named, parted
 
 

@@ -16,7 +16,7 @@ from narrows.gates.gated_network import GatedNetwork
 from narrows.gates.gated_network import gate as place_gates
 from narrows.graph.network import Network, widen
 from narrows.graph.shapes import FREE_BATCH, Shapes, trace_shapes
-from narrows.graph.tracing import summary
+from narrows.graph.trace_errors import summary
 from narrows.layer_names import LayerNames
 from narrows.loaded import BatchError
 from narrows.losses import LossFunction

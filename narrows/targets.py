@@ -6,7 +6,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from narrows.graph.tracing import summary
+from narrows.graph.trace_errors import summary
 from narrows.losses import CLASS_LOSSES, IGNORED, LossFunction, class_dim
 
 

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
-from narrows.graph.tracing import TraceError, arguments, in_eval_mode, unwrapped
+from narrows.graph.trace_errors import TraceError, arguments
+from narrows.graph.tracing import in_eval_mode, unwrapped
 
 TOLERANCE = 1e-3
 """The largest deviation, relative to the largest output; in half precision its square root."""

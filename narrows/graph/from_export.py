@@ -15,7 +15,8 @@ from narrows.graph.exported_calls import unknown_operators
 from narrows.graph.exported_outputs import outputs_of, require_same
 from narrows.graph.exported_program import ProgramReader
 from narrows.graph.network import Network
-from narrows.graph.tracing import TraceError, quiet, reason_of, trace
+from narrows.graph.trace_errors import TraceError, reason_of
+from narrows.graph.tracing import quiet, trace
 from narrows.graph.unsupported import UnsupportedError
 
 MAX_DECOMPOSITIONS = 4

@@ -23,7 +23,8 @@ from narrows.graph.operators import OPERATORS, SYMBOLIC
 from narrows.graph.output_tree import flat, nested
 from narrows.graph.saving import save_program
 from narrows.graph.shapes import Shapes, input_shapes
-from narrows.graph.tracing import quiet, summary
+from narrows.graph.trace_errors import summary
+from narrows.graph.tracing import quiet
 
 aten: Any = torch.ops.aten
 

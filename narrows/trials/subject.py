@@ -14,7 +14,7 @@ from narrows.evaluation.score import Score
 from narrows.evaluation.sound_loss import require_sound_loss
 from narrows.graph.network import Network
 from narrows.graph.shapes import FREE_BATCH, Shapes, trace_shapes
-from narrows.graph.tracing import summary
+from narrows.graph.trace_errors import summary
 from narrows.isolated import isolated, on_device
 from narrows.losses import CLASS_LOSSES, LOSSES, Loss
 from narrows.targets import as_loss_takes

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from narrows import analyze
 from narrows.graph.exported_outputs import outputs_of
-from narrows.graph.tracing import TraceError
+from narrows.graph.trace_errors import TraceError
 
 
 class WeightedL1(nn.Module):

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 import narrows.export_module
 from narrows.export_module import ExportError
 from narrows.graph.from_export import as_network
-from narrows.graph.tracing import TraceError
+from narrows.graph.trace_errors import TraceError
 from tests.support.exporting import read_back
 from worker.errors import RefusedError
 from worker.formats import pt2

@@ -11,7 +11,7 @@ from narrows.graph.from_export import as_network
 from narrows.graph.functionalization import MAX_NODES, Functionalization
 from narrows.graph.node import Node, Ref
 from narrows.graph.operators import INPLACE, OPERATORS
-from narrows.graph.tracing import TraceError
+from narrows.graph.trace_errors import TraceError
 from narrows.graph.unsupported import UnsupportedError
 from tests.support.exporting import read_back
 from worker.errors import RefusedError

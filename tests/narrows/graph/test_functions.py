@@ -17,7 +17,7 @@ from narrows.graph.exported_calls import unknown_operators
 from narrows.graph.from_export import as_network
 from narrows.graph.network import Network
 from narrows.graph.refused_operators import reason_against
-from narrows.graph.tracing import TraceError
+from narrows.graph.trace_errors import TraceError
 from tests.support.exporting import read_back
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # torch warns of many functions

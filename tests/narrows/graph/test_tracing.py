@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from narrows import analyze
 from narrows.export_module import ExportError, export_module
 from narrows.graph.from_export import as_network
-from narrows.graph.tracing import TraceError, in_eval_mode
+from narrows.graph.trace_errors import TraceError
+from narrows.graph.tracing import in_eval_mode
 
 
 def normed() -> nn.Sequential:
