@@ -42,7 +42,7 @@ def require_same(expected: Sequence[Tensor], exported: Sequence[Tensor]) -> None
 
     >>> require_same([torch.ones(2)], [torch.ones(2) * 1.5])
     Traceback (most recent call last):
-    narrows.graph.trace_errors.TraceError: torch.export wrote a program that computes something else ...
+    narrows.graph.trace_errors.TraceError: torch.export wrote a program that computes ...
     """
     for number, (ours, theirs) in enumerate(zip(exported, expected, strict=False), start=1):
         if ours.shape == theirs.shape and _deviation(ours, theirs) <= _tolerance(theirs):

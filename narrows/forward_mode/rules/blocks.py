@@ -1,4 +1,7 @@
-"""Work on large tensors block by block, so that what is computed in between stays in the cache."""
+"""Work on large tensors block by block, so that what is computed in between stays in the cache.
+
+On a GPU a block is all of a tensor.
+"""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -19,7 +22,7 @@ def in_blocks(*tensors: Tensor) -> Iterator[tuple[Any, ...]]:
     >>> x.sum()
     tensor(12.)
     """
-    if tensors[0].numel() <= BLOCK:
+    if is_one_block(tensors[0]):
         yield tensors
         return
     yield from _pieces(BLOCK, [tensor.reshape(-1) for tensor in tensors])
@@ -33,10 +36,20 @@ def in_blocks_of_rows(*tensors: Tensor) -> Iterator[tuple[Any, ...]]:
     [2, 2, 1]
     """
     first = tensors[0]
-    if first.numel() <= BLOCK:
+    if is_one_block(first):
         yield tensors
         return
     yield from _pieces(max(1, BLOCK * first.shape[0] // first.numel()), tensors)
+
+
+def is_one_block(tensor: Tensor) -> bool:
+    """Tell whether a tensor is so small, or so placed, that all of it is one block.
+
+    >>> import torch
+    >>> is_one_block(torch.empty(BLOCK)), is_one_block(torch.empty(BLOCK + 1))
+    (True, False)
+    """
+    return tensor.numel() <= BLOCK or tensor.device.type != "cpu"
 
 
 def _pieces(size: int, tensors: Sequence[Tensor]) -> Iterator[tuple[Any, ...]]:
