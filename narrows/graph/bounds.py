@@ -107,6 +107,25 @@ def _check_kernel(arguments: Mapping[str, Any]) -> None:
         raise OutOfBoundsError(f"the kernel is larger than {MAX_KERNEL}")
 
 
+def _check_average(arguments: Mapping[str, Any]) -> None:
+    """Allow windows larger than `MAX_KERNEL`, but not that they overlap: nothing bounds the work.
+
+    >>> _check_average({"kernel_size": [2560], "stride": []})
+    >>> _check_average({"kernel_size": [2560], "stride": [1]})
+    Traceback (most recent call last):
+    narrows.graph.bounds.OutOfBoundsError: windows of 2560 overlap, which is supported up to 512
+    """
+    kernel = arguments["kernel_size"]
+    strides = arguments.get("stride") or kernel
+    sizes, steps = ([x] if isinstance(x, int) else x for x in (kernel, strides))
+    rank = max(len(sizes), len(steps))  # one number stands for all
+    for size, step in zip((sizes * rank)[:rank], (steps * rank)[:rank], strict=True):
+        if size > MAX_KERNEL and step < size:
+            raise OutOfBoundsError(
+                f"windows of {size} overlap, which is supported up to {MAX_KERNEL}"
+            )
+
+
 def _check_division(arguments: Mapping[str, Any]) -> None:
     """Allow integers to be divided by a number that is written in the program, not by a tensor."""
     operands = (arguments["self"], arguments["other"])
@@ -179,6 +198,9 @@ def _check_classes(arguments: Mapping[str, Any]) -> None:
 
 
 _CHECKS: Mapping[str, Callable[[Mapping[str, Any]], None]] = {
+    "avg_pool1d": _check_average,
+    "avg_pool2d": _check_average,
+    "avg_pool3d": _check_average,
     "div.Tensor_mode": _check_division,
     "floor_divide": _check_division,
     "fmod.Scalar": _check_division,

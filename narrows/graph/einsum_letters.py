@@ -24,7 +24,8 @@ def letters_of(node: Node, ranks: Sequence[int]) -> tuple[list[str], str]:
         rank - len(word.replace(_REST, "")) if _REST in word else 0
         for word, rank in zip(words, ranks, strict=True)
     ]
-    unused = [letter for letter in ascii_letters if letter not in equation]
+    more = (chr(0x100 + number) for number in range(max(0, *left)))  # should the alphabet end
+    unused = [letter for letter in (*ascii_letters, *more) if letter not in equation]
     rest = "".join(unused[: max(left)])
     spelled = [
         word.replace(_REST, rest[len(rest) - count :])

@@ -149,11 +149,11 @@ def _slice(node: Node, counts: ChannelCounts) -> Sequence[Node]:
     start, end, step = (node.inputs.get(name) for name in ("start", "end", "step"))
     if isinstance(start, Ref) or isinstance(end, Ref):
         raise SurgeryError(f"{node.op}{_in(node)} has bounds that are not known")
-    if step not in (None, 1):  # one of each so many neighbours, which go together
-        return _changed(node, end=counts.count(labels))
     first, last, _ = slice(
         None if start is None else as_int(start), None if end is None else as_int(end)
     ).indices(len(labels))
+    if step not in (None, 1):  # one of each so many neighbours, which go together
+        return _changed(node, start=first, end=counts.count(labels))
     return _changed(node, start=counts.count(labels[:first]), end=counts.count(labels[:last]))
 
 

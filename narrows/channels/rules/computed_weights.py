@@ -95,7 +95,8 @@ def _packed(
         return None
     readers = [network.nodes[i].op for i in network.readers[as_ref(source).name] if i >= 0]
     along = [component[labels].ravel() for labels in graph.tensors[name] if labels.shape[dim] > 1]
-    parts = (line[i : i + len(rows)] for line in along for i in range(len(line)))
+    starts = ((line, i) for line in along for i in np.flatnonzero(line == rows[0]))
+    parts = (line[i : i + len(rows)] for line, i in starts)
     holds = any(np.array_equal(part, rows) for part in parts)
     return (name, dim) if holds and _PARTING.issuperset(readers) else None
 

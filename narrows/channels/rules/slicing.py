@@ -65,11 +65,11 @@ def _stepped(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling
 
     Neighbours go together, so that the slice takes one of each, whatever else goes.
     """
-    source, step = subject(node), as_int(node.inputs["step"])
+    source = subject(node)
     dim = axis(node.inputs.get("dim", 0), len(graph.shape(source)))
-    if not _takes_one_of_each(node, graph.shape(source)[dim], step):
+    if not _takes_one_of_each(node, graph.shape(source)[dim]):
         return [independent(graph.fix(source, [dim], f"{node.op} picks some of them"), dim)]
-    result = []
+    step, result = as_int(node.inputs["step"]), []
     for labels in graph.labelling(source):
         if labels.shape[dim] > 1:
             neighbours = (*labels.shape[:dim], -1, step, *labels.shape[dim + 1 :])
@@ -82,13 +82,13 @@ def _stepped(graph: ChannelGraph, node: Node, _index: int) -> Sequence[Labelling
     return [tuple(result)]
 
 
-def _takes_one_of_each(node: Node, size: int, step: int) -> bool:
+def _takes_one_of_each(node: Node, size: int) -> bool:
     """Tell whether a slice takes one of each `step` neighbours, from the first to the last."""
-    bounds = [node.inputs.get(name) for name in ("start", "end")]
-    if size % step or any(isinstance(bound, Ref) for bound in bounds):
+    bounds = [node.inputs.get(name) for name in ("start", "end", "step")]
+    if any(isinstance(bound, Ref) for bound in bounds):
         return False
-    first, last = (None if bound is None else as_int(bound) for bound in bounds)
-    return len(range(size)[first:last:step]) == size // step
+    first, last, step = (None if bound is None else as_int(bound) for bound in bounds)
+    return size % (step or 1) == 0 and len(range(size)[first:last:step]) == size // (step or 1)
 
 
 def _pin_whole(graph: ChannelGraph, piece: Labels) -> None:

@@ -4,6 +4,7 @@ The truth is found by perturbation, and by surgery: cut at random, copied, and c
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,8 +15,12 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from narrows import analyze
+from narrows.channels.groups import find_channels
 from narrows.channels.structures import NO_STRUCTURE
+from narrows.graph.from_export import as_network
 from narrows.graph.network import Network
+from narrows.graph.node import Node, Ref
+from narrows.graph.shapes import trace_shapes
 from narrows.surgery import Verification
 from tests.support.exporting import randomized, read_back
 from tests.support.perturbation import Perturbation
@@ -26,6 +31,11 @@ Map = Callable[[Tensor], Tensor]
 IMAGE = torch.randn(2, 3, 4, 4).double()
 WIDTH = 6
 EXACT = 1e-10
+
+
+class Step(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x[:, ::2]
 
 
 class Sliced(nn.Module):
@@ -99,6 +109,7 @@ TAKES: dict[str, Map] = {
     "every other to the end": lambda x: x[:, 1::2],
     "evens and odds": lambda x: torch.stack([x[:, ::2], x[:, 1::2].square()], 2).flatten(1, 2),
     "one of each three": lambda x: x[:, 2::3] - x[:, ::3],
+    "every other, from its place before the end": lambda x: x[:, -5::2] - x[:, -6:-1:2],
     "chunks": lambda x: torch.cat(x.chunk(4, 1)[::-1], 1),
     "split": lambda x: torch.cat(torch.split(x, 4, 1)[::-1], 1),
     "uneven": lambda x: torch.cat(torch.split(x, [1, x.shape[1] - 3, 2], 1)[1:], 1),
@@ -170,6 +181,20 @@ def assert_exact(verification: Verification) -> None:
 @pytest.mark.parametrize("join", JOINS)
 def test_parts_of_joins(join: str) -> None:
     assert_right(network_of(join, "all but three"))
+
+
+def test_a_step_that_is_computed_pins() -> None:
+    module = nn.Sequential(nn.Linear(3, 6), Step(), nn.Linear(3, 2))
+    network = as_network(module, (torch.randn(2, 3),))
+    size = Node("sym_size.int", {"self": Ref(network.inputs[0].name), "dim": 0}, ("size",), "")
+    nodes = [
+        replace(node, inputs={**node.inputs, "step": Ref("size")}) if "slice" in node.op else node
+        for node in network.nodes
+    ]
+    computed = replace(network, nodes=(size, *nodes))
+    channels = find_channels(computed, trace_shapes(computed, [(2, 3)]))
+    assert len(channels) == 0
+    assert "slice.Tensor picks some of them" in str(channels.layers[0].reason)
 
 
 def test_a_step_takes_one_of_each_neighbours() -> None:
