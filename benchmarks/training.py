@@ -89,6 +89,7 @@ def _fit(recipe: Recipe, data: Data) -> SmallNetwork:
     """Train by AdamW; the learning rate rises, and then falls to almost zero."""
     torch.manual_seed(recipe.seed)
     network = build(recipe.architecture, recipe.widths)
+    # torch 2.14's types know memory formats, those before do not
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, unused-ignore]
     optimizer = torch.optim.AdamW(
         network.parameters(), recipe.peak_rate, weight_decay=recipe.weight_decay, foreach=True

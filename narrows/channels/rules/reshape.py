@@ -127,10 +127,10 @@ def _one_alone(graph: ChannelGraph, labelling: Labelling, run: range, why: str) 
     if len(along) < 2:
         return labelling
     bound = [labels for labels in along if graph.is_bound(labels)]
-    rows = {label for producer in graph.producers for label in producer.rows.tolist()}
+    rows = [producer.rows for producer in graph.producers] if len(bound) > 1 else []
     kept = min(
         bound,
-        key=lambda labels: (rows.isdisjoint(labels.ravel().tolist()), spanned(labels)[0]),
+        key=lambda labels: (not any(np.isin(r, labels).any() for r in rows), spanned(labels)[0]),
         default=None,
     )
     result = [labels for labels in labelling if all(labels is not other for other in along)]
